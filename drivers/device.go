@@ -1,0 +1,167 @@
+package drivers
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// A device has one or more of these abilities; if it is also an io.Closer it is
+// closed before it is opened again and at the end.
+type (
+	// Poller is asked at an interval. Poll must return soon after ctx ends. It may
+	// return readings together with an error when only some channels failed.
+	Poller interface {
+		Poll(context.Context) ([]Reading, error)
+	}
+
+	// Watcher is for hardware that speaks first, and for devices with a schedule of
+	// their own. Watch blocks until ctx ends or the device is lost, which is an error.
+	// It calls report from its own goroutine only: with a reading, or with an error and
+	// no reading when something was wrong but the device goes on (a garbled frame, a
+	// register refused). report does not block for long.
+	Watcher interface {
+		Watch(ctx context.Context, report Report) error
+	}
+
+	// Commander takes orders. Command returns when the wanted state is reached, with nil,
+	// or tells why not: an error that wraps ErrRefused for what it will not do. It may be
+	// called while Poll or Watch runs.
+	Commander interface {
+		Command(context.Context, Command) error
+	}
+)
+
+// Report is how a Watcher hands over what it sees. Exactly one of r.Value and err is set.
+type Report func(r Reading, err error)
+
+// Command names an end state ("on"), never a change ("toggle"): QoS 1 may deliver it twice.
+type Command struct {
+	Device, Channel string
+	ID              string // to tell the answers apart; "" if the sender gave none
+	Payload         []byte
+	Expires         time.Time // a relay must not obey yesterday's order; zero: never
+}
+
+// Errors that Runner and the gateway tell apart. Wrap them.
+var (
+	// ErrAbsent: the thing is not plugged in. Looking again costs nothing, so it is looked
+	// for every second, for ever.
+	ErrAbsent = errors.New("not there")
+	// ErrNoAnswer: it was asked and did not answer in time.
+	ErrNoAnswer = errors.New("no answer")
+	// ErrRefused: the device understood the command and will not do it.
+	ErrRefused = errors.New("refused")
+	// ErrNoCommands: the device takes none, or not on that channel.
+	ErrNoCommands = errors.New("takes no commands")
+)
+
+// Driver is one entry in the table of supported hardware.
+type Driver struct {
+	Name    string // in the configuration: driver = "bme280"
+	Summary string // one line for people: "Bosch BME280: temperature, pressure, humidity"
+
+	// Every is the default interval of a Poller; 0 for hardware that speaks first.
+	Every time.Duration
+
+	// Options makes a pointer to a struct with the driver's own keys and their defaults;
+	// nil: it has none. Fields carry `toml:"key"` and `doc:"one line"` tags, and
+	// `required:"true"` where there is no default. Field types: bool, integers, float64,
+	// string, time.Duration, anything with UnmarshalText (from a string), slices, maps,
+	// structs and pointers to them; embedded structs are flattened. The struct may have
+	// methods of Checker, Claimer and Outputter.
+	Options func() any
+
+	// ChannelOptions is the same for one entry of [device.NAME.channels]. Non-nil means
+	// that the user names the channels (register maps, frame fields); nil that the
+	// driver knows them and the user only refines them.
+	ChannelOptions func() any
+
+	// Channels are what the driver gives when ChannelOptions is nil.
+	Channels []Channel
+
+	// Open makes a device. It may touch the hardware. An error means: try again later.
+	Open func(ctx context.Context, s Site) (any, error)
+}
+
+// Channel describes one quantity of a device.
+type Channel struct {
+	Name     string
+	Unit     string
+	Kind     Kind
+	Writable bool    // takes commands on …/set
+	Min, Max float64 // plausible range, both 0: any; outside is an error, never a reading
+}
+
+// Kind says how the values of a channel behave.
+type Kind uint8
+
+const (
+	Gauge Kind = iota // goes up and down: temperature, power
+	Total             // only grows, but for resets: energy, pulses
+	State             // one of few values: open, on; retained by default
+	Event             // happens: a button, a lightning stroke; never retained
+)
+
+// Options of a driver and of a channel may have these methods.
+type (
+	// Checker looks at options as a whole after they were decoded. It opens nothing.
+	// It returns a *KeyError, or several joined, where a key is to blame.
+	Checker interface{ Check() error }
+
+	// Claimer names what the device occupies, so that one pin or address used twice, and a
+	// bus that nobody uses, is found when the file is read.
+	Claimer interface{ Claims() []Claim }
+
+	// Outputter names the channels that follow from the options, such as the named groups
+	// of a regular expression.
+	Outputter interface{ Outputs() []Channel }
+)
+
+// Claim is one thing of which there is one.
+type Claim struct {
+	Kind   string // "gpio", "i2c", "serial", "bus"
+	ID     string // "GPIO17", "1:0x76", "/dev/ttyUSB0", "meters"
+	Key    string // the option that says so
+	Shared bool   // others may claim it too: a bus
+}
+
+// KeyError is a fault in one option. The configuration adds the place in the file.
+type KeyError struct {
+	Key      string // relative to the device: "match", "channels.power.input"
+	Problem  string // "found the number 5, expected a duration"
+	Try      string // what to type instead; may be empty
+	Expected string // may be empty
+}
+
+func (e *KeyError) Error() string {
+	s := e.Key + ": " + e.Problem
+	if e.Try != "" {
+		s += " (try " + e.Try + ")"
+	}
+	return s
+}
+
+// Site is what a driver gets to open one device.
+type Site struct {
+	Device   string
+	Options  any           // what Driver.Options made, decoded and checked
+	Channels []ChannelSite // the user's channels, in the order of the file
+	Every    time.Duration // the device's interval
+	Store    Store         // never nil
+}
+
+// ChannelSite is one entry of [device.NAME.channels].
+type ChannelSite struct {
+	Name, Unit string
+	Every      time.Duration // 0: the device's
+	Options    any           // what Driver.ChannelOptions made, or nil
+}
+
+// Store keeps a little state of one device over restarts and power cuts: a pulse
+// total, a gas sensor's baseline. A value may be older than the last Save by at most
+// journal.commit when the power was cut.
+type Store interface {
+	Load(key string) (value []byte, ok bool)
+	Save(key string, value []byte)
+}

@@ -1,0 +1,95 @@
+package gateway
+
+import (
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// allowed says which of our packages a package may import, by longest prefix.
+// docs/ARCHITECTURE.md has the map and the reasons.
+var allowed = map[string][]string{
+	"cmd":                 {"*"},
+	"internal/gateway":    {"*"},
+	"internal/config":     {"drivers", "internal/mapping", "internal/mqtt", "internal/journal"},
+	"internal/mapping":    {"drivers", "internal/mqtt"},
+	"internal/mqtt":       {},
+	"internal/journal":    {},
+	"internal/status":     {"drivers", "internal/mqtt", "internal/journal"},
+	"drivers":             {},
+	"drivers/driverstest": {"drivers"},
+	"drivers/":            {"drivers"},
+	"drivers/modbus":      {"drivers", "drivers/serial", "drivers/field"},
+	"drivers/serial":      {"drivers", "drivers/field"},
+	"drivers/i2c":         {"drivers", "drivers/field"},
+	"broker":              {"internal/mqtt", "internal/journal"},
+	"bridge":              {"internal/mqtt", "internal/journal"},
+}
+
+// doors says which package alone may import an outside library (and its tests).
+var doors = map[string][]string{
+	"github.com/eclipse/paho":      {"bridge", "cmd/sensorgate"},
+	"github.com/BurntSushi/toml":   {"internal/config"},
+	"go.bug.st/serial":             {"drivers/serial"},
+	"periph.io/x/":                 {"drivers/i2c", "drivers/gpio"},
+	"github.com/spf13/cobra":       {"cmd/sensorgate"},
+	"github.com/gorilla/websocket": {"broker", "bridge"},
+}
+
+func TestDependencyRules(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "sensorgate/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		from := strings.TrimPrefix(p.ImportPath, "sensorgate/")
+		for _, imp := range p.Imports {
+			if to, ours := strings.CutPrefix(imp, "sensorgate/"); ours && !mayImport(from, to) {
+				t.Errorf("%s imports %s: rooms never import rooms, see docs/ARCHITECTURE.md", from, to)
+			}
+			for lib, owners := range doors {
+				if strings.HasPrefix(imp, lib) && !within(from, owners) {
+					t.Errorf("%s imports %s: its door is %v", from, imp, owners)
+				}
+			}
+		}
+	}
+}
+
+func mayImport(from, to string) bool {
+	rule, best := []string(nil), -1
+	for prefix, r := range allowed {
+		if (from == prefix || strings.HasPrefix(from, strings.TrimSuffix(prefix, "/")+"/")) && len(prefix) > best {
+			rule, best = r, len(prefix)
+		}
+	}
+	for _, r := range rule {
+		// A package may always import what lies in its own folder.
+		if r == "*" || r == to {
+			return true
+		}
+	}
+	return sameRoom(from, to)
+}
+
+// sameRoom: drivers/i2c/chips may import drivers/i2c and the other way round.
+func sameRoom(from, to string) bool {
+	return strings.HasPrefix(from, to+"/") || strings.HasPrefix(to, from+"/") && from != "drivers"
+}
+
+func within(pkg string, owners []string) bool {
+	for _, o := range owners {
+		if pkg == o || strings.HasPrefix(pkg, o+"/") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,108 @@
+package journal
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// Seq numbers the records of a journal, from 1, in the order of their appends. It
+// never goes back and is never used twice, also not after a power cut.
+type Seq uint64
+
+// Lane says how long a record may wait for company before it is committed.
+type Lane uint8
+
+const (
+	Telemetry Lane = iota // within Options.Commit: our own readings, QoS 0
+	Event                 // at idle or within 5 ms: somebody waits for an acknowledgement
+)
+
+// Policy says what happens to a record for which a queue has no room.
+type Policy uint8
+
+const (
+	DropOldest Policy = iota // make room: the oldest records of the queue go, counted
+	DropNewest               // the new record does not enter this queue, counted
+	Refuse                   // the append fails with ErrFull and enters no queue
+)
+
+// What a caller may branch on.
+var (
+	ErrFull   = errors.New("queue is full")
+	ErrClosed = errors.New("journal is closed")
+	ErrFailed = errors.New("journal failed: the disk did not take the data") // final until reopened
+)
+
+// Options of a journal. Only Dir must be given for a durable one.
+type Options struct {
+	Dir         string        // "" keeps everything in memory: nothing survives the process
+	Size        int64         // bytes of all segments; default 512 MiB
+	SegmentSize int64         // default 4 MiB
+	Commit      time.Duration // window of the telemetry lane; default 1 s
+	FreeFloor   int64         // bytes of the file system that are never used; default max(64 MiB, 5 %)
+	Log         *slog.Logger
+}
+
+// Limits bound one queue.
+type Limits struct {
+	Bytes  int64         // of records that wait; 0: only the journal's own size
+	Age    time.Duration // older records are dropped and counted; 0: for ever
+	Full   Policy
+	Memory bool // never on disk: an append to it counts as committed at once
+}
+
+// Waiter is told what became of an append. Its method runs on the journal's
+// goroutine or on that of whoever acknowledged last; it must not block and must not
+// call the journal. An interface and not a func, so that an append allocates nothing.
+type Waiter interface {
+	// Committed is called once per append that carried this Waiter: err is nil when
+	// the record is on disk or every consumer has acknowledged it, whichever is first;
+	// ErrFailed if it can never be. Calls for appends to one lane come in the order of
+	// the appends.
+	Committed(token uint64, err error)
+}
+
+// Record is what Append takes.
+type Record struct {
+	Data   []byte   // the journal keeps it: the caller never changes it again
+	To     []*Queue // at least one; the slice is not kept
+	Lane   Lane
+	Waiter Waiter // may be nil
+	Token  uint64 // handed to Waiter
+}
+
+// Item is one record as a consumer sees it.
+type Item struct {
+	Seq  Seq
+	Time time.Time // of the append, wall clock
+	Data []byte    // shared: do not change
+	// Gap is how many records of this queue were dropped directly before this one
+	// since the last Read that told of them.
+	Gap uint64
+}
+
+// QueueStats is what is known of a queue at one moment.
+type QueueStats struct {
+	Name         string
+	Waiting      uint64 // records not yet acknowledged
+	WaitingBytes int64
+	Oldest       time.Time // append time of the oldest that waits; zero if none
+	Appended     uint64    // since the queue exists
+	Acked        uint64
+	DroppedFull  uint64 // by policy, when full
+	DroppedAge   uint64
+	Damaged      uint64 // lost to damage of the store
+}
+
+// Stats is what is known of a journal at one moment.
+type Stats struct {
+	Failed         error // ErrFailed or ErrFull with the reason, or nil
+	Records, Bytes uint64
+	BytesWritten   uint64        // to the files since Open, for the wear report
+	Syncs          uint64        // since Open
+	LastSync       time.Duration // how long the newest took
+	LastCommit     time.Time     // progress, for the watchdog
+	Damaged        uint64        // records lost to damage, found at Open or at read
+	TornBytes      uint64        // of the tail that was cut at Open
+}
