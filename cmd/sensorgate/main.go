@@ -1,0 +1,46 @@
+// Command sensorgate is an IoT edge gateway: it reads sensors on serial, I2C and
+// GPIO, publishes to the MQTT broker inside the same process, and forwards to
+// upstream brokers with a durable spool.
+//
+// This package is flags, signals and exit codes; one file per subcommand.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit codes. The systemd unit does not restart on exitUsage.
+const (
+	exitTrouble = 1 // at run time
+	exitUsage   = 2 // bad configuration or usage
+)
+
+// usageError is an error that is the caller's: wrong flags, broken configuration.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// errTold ends the program with the code of its kind; the reason was printed already.
+var errTold = errors.New("")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := newRoot().ExecuteContext(ctx)
+	stop()
+	if err == nil {
+		return
+	}
+	if !errors.Is(err, errTold) {
+		fmt.Fprintln(os.Stderr, "sensorgate:", err)
+	}
+	var usage usageError
+	if errors.As(err, &usage) {
+		os.Exit(exitUsage)
+	}
+	os.Exit(exitTrouble)
+}

@@ -1,0 +1,21 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+// newRoot is the table of contents of the program.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "sensorgate",
+		Short:         "IoT edge gateway: sensors to MQTT, with a spool that holds",
+		SilenceErrors: true, // main prints them
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(
+		newVersion(),
+		newScan(),
+	)
+	return root
+}
