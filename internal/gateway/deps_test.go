@@ -16,6 +16,7 @@ var allowed = map[string][]string{
 	"internal/mapping":    {"drivers", "internal/mqtt"},
 	"internal/mqtt":       {},
 	"internal/journal":    {},
+	"internal/sdnotify":   {},
 	"internal/status":     {"drivers", "internal/mqtt", "internal/journal"},
 	"drivers":             {},
 	"drivers/driverstest": {"drivers"},
