@@ -1,0 +1,107 @@
+package status
+
+import (
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/internal/journal"
+)
+
+// Snapshot is the whole gateway at one moment. Its JSON is what the local socket
+// gives and what is published on {node}/gateway/state; names are only added.
+type Snapshot struct {
+	Node       string     `json:"node"`
+	Version    string     `json:"version"`
+	Time       time.Time  `json:"time"`
+	TimeSynced bool       `json:"time_synced"`
+	Started    time.Time  `json:"started"`
+	Listeners  []string   `json:"listeners"`
+	Devices    []Device   `json:"devices"`
+	Upstreams  []Upstream `json:"upstreams"`
+	Broker     Broker     `json:"broker"`
+	Journal    Journal    `json:"journal"`
+	Queues     []Queue    `json:"queues,omitempty"`
+	ConfigErr  string     `json:"config_error,omitempty"` // why the last reload was refused
+}
+
+// Device is one device and the newest value of each of its channels.
+type Device struct {
+	Name     string            `json:"name"`
+	Driver   string            `json:"driver"`
+	State    drivers.Condition `json:"state"`
+	Error    string            `json:"error,omitempty"`
+	Since    time.Time         `json:"since"`
+	Readings uint64            `json:"readings"`
+	Dropped  uint64            `json:"dropped"` // the broker was slower than the device
+	Channels []Channel         `json:"channels"`
+}
+
+// Channel is the newest reading of one channel.
+type Channel struct {
+	Name  string    `json:"name"`
+	Value string    `json:"value"`
+	Unit  string    `json:"unit,omitempty"`
+	Time  time.Time `json:"time"`
+}
+
+// Upstream is one bridge.
+type Upstream struct {
+	Name         string    `json:"name"`
+	Connected    bool      `json:"connected"`
+	URL          string    `json:"url"`
+	Since        time.Time `json:"since"`
+	Error        string    `json:"error,omitempty"`
+	Waiting      uint64    `json:"waiting"`
+	WaitingBytes int64     `json:"waiting_bytes"`
+	Oldest       time.Time `json:"oldest,omitzero"`
+	Sent         uint64    `json:"sent"`
+	Received     uint64    `json:"received"`
+	Dropped      uint64    `json:"dropped"`
+}
+
+// Broker is the local broker.
+type Broker struct {
+	Clients       int    `json:"clients"`
+	Subscriptions int    `json:"subscriptions"`
+	Retained      int    `json:"retained"`
+	Received      uint64 `json:"received"`
+	Sent          uint64 `json:"sent"`
+	Dropped       uint64 `json:"dropped"`
+}
+
+// Journal is the durable log.
+type Journal struct {
+	Dir          string    `json:"dir,omitempty"` // empty: memory only
+	Error        string    `json:"error,omitempty"`
+	Records      uint64    `json:"records"`
+	Bytes        uint64    `json:"bytes"`
+	BytesWritten uint64    `json:"bytes_written"`
+	PerDay       uint64    `json:"bytes_written_per_day"`
+	Syncs        uint64    `json:"syncs"`
+	LastCommit   time.Time `json:"last_commit,omitzero"`
+	Damaged      uint64    `json:"damaged"`
+}
+
+// Queue is one durable consumer.
+type Queue struct {
+	Name    string    `json:"name"`
+	Waiting uint64    `json:"waiting"`
+	Bytes   int64     `json:"bytes"`
+	Oldest  time.Time `json:"oldest,omitzero"`
+	Dropped uint64    `json:"dropped"`
+}
+
+// FromJournal fills in what the journal tells of itself.
+func FromJournal(dir string, s journal.Stats, running time.Duration) Journal {
+	j := Journal{
+		Dir: dir, Records: s.Records, Bytes: s.Bytes, BytesWritten: s.BytesWritten,
+		Syncs: s.Syncs, LastCommit: s.LastCommit, Damaged: s.Damaged,
+	}
+	if s.Failed != nil {
+		j.Error = s.Failed.Error()
+	}
+	if running > time.Minute {
+		j.PerDay = uint64(float64(s.BytesWritten) * float64(24*time.Hour) / float64(running))
+	}
+	return j
+}

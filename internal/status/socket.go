@@ -1,0 +1,114 @@
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+)
+
+// Control is what the local socket offers.
+type Control struct {
+	Path     string // of the Unix socket; only its owner may connect
+	Snapshot func() Snapshot
+	Reload   func() error
+}
+
+// Run serves the socket until ctx ends. The socket of a gateway that died is
+// replaced, that of one that lives is an error.
+func (c *Control) Run(ctx context.Context) error {
+	l, err := listenUnix(c.Path)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(c.Snapshot())
+	})
+	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) {
+		if err := c.Reload(); err != nil {
+			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		}
+	})
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		srv.Close()
+		<-served
+	}
+	os.Remove(c.Path)
+	return err
+}
+
+func listenUnix(path string) (net.Listener, error) {
+	l, err := net.Listen("unix", path)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		if conn, derr := net.Dial("unix", path); derr == nil {
+			conn.Close()
+			return nil, fmt.Errorf("control socket %s: another sensorgate is running here (see: sensorgate status)", path)
+		}
+		os.Remove(path)
+		l, err = net.Listen("unix", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("control socket %s: %w", path, err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("control socket %s: %w", path, err)
+	}
+	return l, nil
+}
+
+// Fetch asks the gateway behind the socket for its snapshot.
+func Fetch(ctx context.Context, path string) (Snapshot, error) {
+	var s Snapshot
+	err := call(ctx, path, http.MethodGet, "/status", func(r io.Reader) error { return json.NewDecoder(r).Decode(&s) })
+	return s, err
+}
+
+// Reload asks the gateway behind the socket to read its configuration again. The
+// error of a refused reload says why.
+func Reload(ctx context.Context, path string) error {
+	return call(ctx, path, http.MethodPost, "/reload", func(io.Reader) error { return nil })
+}
+
+func call(ctx context.Context, path, method, what string, read func(io.Reader) error) error {
+	client := http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", path)
+		},
+		DisableKeepAlives: true,
+	}}
+	req, err := http.NewRequestWithContext(ctx, method, "http://gateway"+what, nil)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("no gateway answers on %s (is it running? try: systemctl status sensorgate)", path)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("control socket %s: permission denied (try: sudo sensorgate …, or as the user sensorgate)", path)
+	case err != nil:
+		return fmt.Errorf("control socket %s: %w", path, err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+		return errors.New(string(text))
+	}
+	return read(res.Body)
+}

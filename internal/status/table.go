@@ -1,0 +1,109 @@
+package status
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// WriteTable writes the snapshot for people: devices with their values and ages,
+// upstreams with what waits for them.
+func (s *Snapshot) WriteTable(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  sensorgate %s  up %s  listening %s\n", s.Node, s.Version,
+		Age(s.Time.Sub(s.Started)), strings.Join(s.Listeners, " "))
+	if !s.TimeSynced {
+		b.WriteString("clock not synchronised: readings carry \"time_synced\": false\n")
+	}
+	if s.ConfigErr != "" {
+		fmt.Fprintf(&b, "last reload refused: %s\n", s.ConfigErr)
+	}
+	b.WriteByte('\n')
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "DEVICE\tCHANNEL\tVALUE\tAGE\tSTATE")
+	for _, d := range s.Devices {
+		s.deviceRows(tw, d)
+	}
+	fmt.Fprintln(tw)
+	if len(s.Upstreams) > 0 {
+		fmt.Fprintln(tw, "UPSTREAM\tSTATE\tWAITING\tOLDEST\tSENT\tDROPPED")
+	}
+	for _, u := range s.Upstreams {
+		oldest := "-"
+		if !u.Oldest.IsZero() {
+			oldest = Age(s.Time.Sub(u.Oldest))
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%d (%s)\t%s\t%d\t%d\n", u.Name, u.condition(), u.Waiting, Bytes(u.WaitingBytes), oldest, u.Sent, u.Dropped)
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "\nbroker: %d clients, %d received, %d sent, %d dropped", s.Broker.Clients, s.Broker.Received, s.Broker.Sent, s.Broker.Dropped)
+	switch {
+	case s.Journal.Dir == "":
+		b.WriteString("; journal: in memory only")
+	case s.Journal.Error != "":
+		fmt.Fprintf(&b, "; journal: %s", s.Journal.Error)
+	default:
+		fmt.Fprintf(&b, "; journal: %d records, %s, written %s", s.Journal.Records, Bytes(int64(s.Journal.Bytes)), Bytes(int64(s.Journal.BytesWritten)))
+	}
+	b.WriteByte('\n')
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (s *Snapshot) deviceRows(w io.Writer, d Device) {
+	state := string(d.State)
+	if d.Error != "" {
+		state += ": " + d.Error
+	}
+	if len(d.Channels) == 0 {
+		fmt.Fprintf(w, "%s\t-\t-\t-\t%s\n", d.Name, state)
+	}
+	for i, c := range d.Channels {
+		name := d.Name
+		if i > 0 {
+			name, state = "", ""
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", name, c.Name, strings.TrimSpace(c.Value+" "+c.Unit), Age(s.Time.Sub(c.Time)), state)
+	}
+}
+
+func (u *Upstream) condition() string {
+	if u.Connected {
+		return "connected"
+	}
+	if u.Error != "" {
+		return "away: " + u.Error
+	}
+	return "away"
+}
+
+// Age writes a duration as people say it: 3s, 4m10s, 3h12m, 12d4h.
+func Age(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+}
+
+// Bytes writes a size in binary units: 512 B, 3.4 KiB.
+func Bytes(n int64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, unit := float64(n)/1024, 0
+	for f >= 1024 && unit < 3 {
+		f, unit = f/1024, unit+1
+	}
+	return fmt.Sprintf("%.1f %ciB", f, "KMGT"[unit])
+}
