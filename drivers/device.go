@@ -74,7 +74,10 @@ type Driver struct {
 
 	// ChannelOptions is the same for one entry of [device.NAME.channels]. Non-nil means
 	// that the user names the channels (register maps, frame fields); nil that the
-	// driver knows them and the user only refines them.
+	// driver knows them and the user only refines them. A key that is here and also one
+	// that every channel has (scale, offset) is the driver's alone: the mapping does not
+	// see it, or the value would be scaled twice. Outputs of a channel's options returns
+	// one Channel without a name: it says whether this channel is writable, and its kind.
 	ChannelOptions func() any
 
 	// Channels are what the driver gives when ChannelOptions is nil.
