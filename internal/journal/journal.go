@@ -70,6 +70,11 @@ type Record struct {
 	Lane   Lane
 	Waiter Waiter // may be nil
 	Token  uint64 // handed to Waiter
+
+	// Seq is set by Append, in the caller's slice, before it returns: the number the
+	// record got, 0 if it was refused. The broker hands a message to a connected
+	// session without reading it back from the queue, and acknowledges it by this.
+	Seq Seq
 }
 
 // Item is one record as a consumer sees it.

@@ -67,7 +67,8 @@ func (j *Journal) Queues(prefix string) []string {
 // segments it blocks until there is room or the journal fails.
 func (j *Journal) Append(recs ...Record) (failed int) {
 	now := time.Now()
-	for _, r := range recs {
+	for i := range recs {
+		r := &recs[i]
 		err := j.appendOne(r, now)
 		if err != nil {
 			failed++
@@ -79,15 +80,17 @@ func (j *Journal) Append(recs ...Record) (failed int) {
 	return failed
 }
 
-func (j *Journal) appendOne(r Record, now time.Time) error {
+func (j *Journal) appendOne(r *Record, now time.Time) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	r.Seq = 0
 	for _, q := range r.To {
 		if q.lim.Full == Refuse && !q.roomLocked(len(r.Data)) {
 			return ErrFull
 		}
 	}
 	j.last++
+	r.Seq = j.last
 	for _, q := range r.To {
 		q.addLocked(Item{Seq: j.last, Time: now, Data: r.Data})
 	}
