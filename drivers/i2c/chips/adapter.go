@@ -1,0 +1,272 @@
+package chips
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/i2c/bus"
+)
+
+// chip is everything about a chip that is its own. O is a pointer to its options, a
+// struct that embeds At.
+type chip[O located] struct {
+	name     string
+	summary  string
+	addrs    []uint16
+	every    time.Duration
+	channels []drivers.Channel
+	options  func() O // with their defaults
+	// channelOptions is for chips whose channels the user names; see drivers.Driver.
+	channelOptions func() any
+	// open sets the chip up. It is called again after any error, so it must not rely on
+	// what it did before.
+	open func(ctx context.Context, d *bus.Dev, o O) (read, error)
+	// device is instead of open for chips that give more than a list of numbers.
+	device func(ctx context.Context, d *bus.Dev, o O, s drivers.Site) (device, error)
+}
+
+// read asks the chip once and gives its channels' values in their order. NaN is no
+// value this time, for a chip that has nothing new.
+type read func(context.Context) ([]float64, error)
+
+// device is an open chip.
+type device interface {
+	poll(context.Context) ([]drivers.Reading, error)
+}
+
+// commander is a device that takes orders.
+type commander interface {
+	command(context.Context, drivers.Command) error
+}
+
+// driver makes the entry for the table of hardware.
+func (c chip[O]) driver(b *bus.Buses) drivers.Driver {
+	return drivers.Driver{
+		Name:           c.name,
+		Summary:        c.summary,
+		Every:          c.every,
+		Channels:       c.channels,
+		ChannelOptions: c.channelOptions,
+		Options: func() any {
+			o := c.options()
+			o.at().name, o.at().addrs = c.name, c.addrs
+			return o
+		},
+		Open: func(ctx context.Context, s drivers.Site) (any, error) {
+			o, ok := s.Options.(O)
+			if !ok {
+				return nil, fmt.Errorf("%s: options of type %T", c.name, s.Options)
+			}
+			a := &adapter{name: c.name, ranges: ranges(c.channels), lock: make(chan struct{}, 1)}
+			a.open = func(ctx context.Context) (device, error) {
+				d, err := b.Dev(o.at().I2C)
+				if err != nil {
+					return nil, err
+				}
+				dev, err := c.start(ctx, d, o, s)
+				if err != nil {
+					return nil, d.At(err)
+				}
+				return placed{dev, d}, nil
+			}
+			return a.started(ctx, c.channels, c.channelOptions != nil)
+		},
+	}
+}
+
+// start opens the chip in whichever of the two ways it has.
+func (c chip[O]) start(ctx context.Context, d *bus.Dev, o O, s drivers.Site) (device, error) {
+	if c.device != nil {
+		return c.device(ctx, d, o, s)
+	}
+	r, err := c.open(ctx, d, o)
+	if err != nil {
+		return nil, err
+	}
+	return numbers{c.channels, r}, nil
+}
+
+// adapter is the device that Runner sees: it opens its chip again after every error.
+type adapter struct {
+	name   string
+	open   func(context.Context) (device, error)
+	ranges map[string]drivers.Channel
+
+	lock chan struct{} // 1 deep; guards chip: a command may come while a poll runs
+	chip device        // nil after an error
+}
+
+// commanding is an adapter whose chip takes orders.
+type commanding struct{ *adapter }
+
+// started opens the chip for the first time, so that a chip that is not there is found
+// at the start and not at the first interval.
+func (a *adapter) started(ctx context.Context, channels []drivers.Channel, named bool) (any, error) {
+	dev, err := a.open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.name, err)
+	}
+	a.chip = dev
+	if named || slices.ContainsFunc(channels, func(c drivers.Channel) bool { return c.Writable }) {
+		if _, ok := dev.(placed).device.(commander); ok {
+			return commanding{a}, nil
+		}
+	}
+	return a, nil
+}
+
+// Poll implements drivers.Poller.
+func (a *adapter) Poll(ctx context.Context) (rs []drivers.Reading, err error) {
+	err = a.with(ctx, func(d device) error {
+		rs, err = d.poll(ctx)
+		return err
+	})
+	good := rs[:0]
+	for _, r := range rs {
+		if bad := implausible(r, a.ranges[r.Channel]); bad != nil {
+			// One number out of range makes all that came with it doubtful.
+			a.drop(ctx)
+			return nil, fmt.Errorf("%s: %w", a.name, bad)
+		}
+		if r.Value.Valid() {
+			good = append(good, r)
+		}
+	}
+	return good, err
+}
+
+// Command implements drivers.Commander.
+func (a commanding) Command(ctx context.Context, c drivers.Command) error {
+	return a.with(ctx, func(d device) error {
+		return d.(placed).device.(commander).command(ctx, c)
+	})
+}
+
+// with has f use the open chip, and has the chip opened again next time if that failed.
+func (a *adapter) with(ctx context.Context, f func(device) error) error {
+	select {
+	case a.lock <- struct{}{}:
+		defer func() { <-a.lock }()
+	case <-ctx.Done():
+		return fmt.Errorf("%s: busy: %w", a.name, ctx.Err())
+	}
+	if a.chip == nil {
+		dev, err := a.open(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", a.name, err)
+		}
+		a.chip = dev
+	}
+	if err := f(a.chip); err != nil {
+		if !isRefusal(err) {
+			a.chip = nil
+		}
+		return fmt.Errorf("%s: %w", a.name, err)
+	}
+	return nil
+}
+
+func (a *adapter) drop(ctx context.Context) {
+	select {
+	case a.lock <- struct{}{}:
+		a.chip = nil
+		<-a.lock
+	case <-ctx.Done():
+	}
+}
+
+// placed adds the chip's place to its errors.
+type placed struct {
+	device
+	dev *bus.Dev
+}
+
+func (p placed) poll(ctx context.Context) ([]drivers.Reading, error) {
+	rs, err := p.device.poll(ctx)
+	return rs, p.dev.At(err)
+}
+
+// numbers is the device of a chip that gives a list of numbers.
+type numbers struct {
+	channels []drivers.Channel
+	read     read
+}
+
+func (n numbers) poll(ctx context.Context) ([]drivers.Reading, error) {
+	values, err := n.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rs := make([]drivers.Reading, 0, len(values))
+	now := time.Now()
+	for i, v := range values {
+		if math.IsNaN(v) {
+			continue
+		}
+		c := n.channels[i]
+		rs = append(rs, drivers.Reading{Channel: c.Name, Unit: c.Unit, Value: drivers.Number(v), Time: now})
+	}
+	return rs, nil
+}
+
+func ranges(channels []drivers.Channel) map[string]drivers.Channel {
+	m := make(map[string]drivers.Channel, len(channels))
+	for _, c := range channels {
+		m[c.Name] = c
+	}
+	return m
+}
+
+// implausible says why r cannot be right. An infinite value has become no value.
+func implausible(r drivers.Reading, c drivers.Channel) error {
+	v, isNumber := r.Value.Number()
+	if !isNumber || c.Min == 0 && c.Max == 0 || v >= c.Min && v <= c.Max {
+		return nil
+	}
+	return fmt.Errorf("%s of %.6g %s is out of range (%g to %g)", r.Channel, v, c.Unit, c.Min, c.Max)
+}
+
+// At is the option that every chip has.
+type At struct {
+	I2C bus.Addr `toml:"i2c" required:"true" doc:"bus:address, or bus:multiplexer/channel:address"`
+
+	name  string   // of the driver
+	addrs []uint16 // that the chip can have
+}
+
+// located is a pointer to options that embed At.
+type located interface{ at() *At }
+
+func (a *At) at() *At { return a }
+
+// plain is for chips without options of their own.
+func plain() *At { return &At{} }
+
+// Check implements drivers.Checker.
+func (a *At) Check() error {
+	if slices.Contains(a.addrs, a.I2C.Chip) {
+		return nil
+	}
+	var have []string
+	for _, x := range a.addrs {
+		have = append(have, fmt.Sprintf("0x%02x", x))
+	}
+	try := a.I2C
+	try.Chip = a.addrs[0]
+	return &drivers.KeyError{
+		Key:      "i2c",
+		Problem:  fmt.Sprintf("0x%02x cannot be the address of %s", a.I2C.Chip, a.name),
+		Expected: strings.Join(have, ", "),
+		Try:      fmt.Sprintf("i2c = %q", try),
+	}
+}
+
+// Claims implements drivers.Claimer.
+func (a *At) Claims() []drivers.Claim {
+	return []drivers.Claim{{Kind: "i2c", ID: a.I2C.String(), Key: "i2c"}}
+}
