@@ -1,7 +1,10 @@
 # make alone builds; make check is exactly what CI runs. See docs/ARCHITECTURE.md.
 SHELL   := /bin/bash
 GO      ?= go
-LDFLAGS := -s -w
+VERSION := $(shell deploy/version.sh)
+LDFLAGS := -s -w -X main.release=$(VERSION)
+# The version is in LDFLAGS; with stamps a worktree would give other bytes than a clone.
+BUILD   := -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 export CGO_ENABLED := 0
 
 # go test -race needs cgo; everything that is shipped is built without.
@@ -13,13 +16,13 @@ env-linux-arm64 := GOARCH=arm64
 env-linux-armv7 := GOARCH=arm GOARM=7
 env-linux-armv6 := GOARCH=arm GOARM=6
 
-.PHONY: build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test dist bench fuzz clean
+.PHONY: build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test dist deb sbom release reproducible system-test bench fuzz clean
 
 build: bin/sensorgate
 
 bin/sensorgate: FORCE
 	@mkdir -p bin
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/sensorgate
+	$(GO) build $(BUILD) -o $@ ./cmd/sensorgate
 FORCE:
 
 # The main job without hardware: simulated devices, our broker, a second broker as upstream.
@@ -52,7 +55,36 @@ deps:
 dist: $(TARGETS:%=dist-%)
 dist-%:
 	@mkdir -p dist
-	GOOS=linux $(env-$*) $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/sensorgate-$* ./cmd/sensorgate
+	GOOS=linux $(env-$*) $(GO) build $(BUILD) -o dist/sensorgate-$* ./cmd/sensorgate
+
+# A release: packages, bill of materials and checksums. Needs dpkg-deb (Debian
+# package dpkg). Times come from the commit, so the same commit gives the same bytes.
+export SOURCE_DATE_EPOCH ?= $(shell git show -s --format=%ct HEAD 2>/dev/null || echo 0)
+
+# file name, binary, Debian's name of the architecture, what preinst asks of the CPU.
+# armhf is ARMv7 for Debian, but Raspberry Pi OS runs on a Pi 1 and Zero (ARMv6) under
+# the same name; Debian's own name for those is armel.
+DEBS := amd64 arm64 armhf armhf-v6 armel
+deb-amd64    := linux-amd64 amd64 any
+deb-arm64    := linux-arm64 arm64 any
+deb-armhf    := linux-armv7 armhf armv7
+deb-armhf-v6 := linux-armv6 armhf armv6
+deb-armel    := linux-armv6 armel armv6
+
+deb: build dist $(DEBS:%=deb-%)
+deb-%:
+	deploy/deb/build.sh dist/sensorgate-$(word 1,$(deb-$*)) bin/sensorgate $(word 2,$(deb-$*)) $(word 3,$(deb-$*)) $(VERSION) dist/sensorgate_$*.deb
+
+sbom: $(TARGETS:%=sbom-%)
+sbom-%: dist-%
+	$(GO) run ./deploy/sbom -version $(VERSION) dist/sensorgate-$* > dist/sensorgate-$*.cdx.json
+
+release: dist deb sbom
+	cd dist && sha256sum sensorgate-* sensorgate_* > SHA256SUMS
+
+# Builds the release again in a fresh clone with an empty build cache and compares.
+reproducible: release
+	deploy/reproducible.sh
 
 # The unit tests once more as 32-bit ARM: catches int and alignment mistakes.
 arm-test:

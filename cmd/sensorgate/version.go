@@ -8,8 +8,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is the module's version or, for a build from a checkout, the commit.
+// release is the version that deploy/version.sh gave: -ldflags "-X main.release=…".
+var release string
+
+// version is the release or, for a plain go build, the commit.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

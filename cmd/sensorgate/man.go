@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// newMan writes the manual pages that the package installs. They are made from the
+// commands themselves, so they can not tell anything else than --help.
+func newMan() *cobra.Command {
+	return &cobra.Command{
+		Use:    "man DIRECTORY",
+		Short:  "write the manual pages",
+		Args:   cobra.ExactArgs(1),
+		Hidden: true, // for the package build
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return writeManPages(cmd.Root(), args[0])
+		},
+	}
+}
+
+// writeManPages writes one page per visible command: sensorgate-scan-i2c.1.
+func writeManPages(cmd *cobra.Command, dir string) error {
+	cmd.InitDefaultHelpFlag()
+	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
+	if err := os.WriteFile(filepath.Join(dir, name+".1"), []byte(manPage(cmd)), 0o644); err != nil {
+		return err
+	}
+	for _, sub := range cmd.Commands() {
+		if !sub.IsAvailableCommand() {
+			continue
+		}
+		if err := writeManPages(sub, dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// manPage is one page in the language of man(7).
+func manPage(cmd *cobra.Command) string {
+	var b strings.Builder
+	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
+	fmt.Fprintf(&b, ".TH %s 1 \"\" \"sensorgate\" \"User Commands\"\n", strings.ToUpper(roff(name)))
+	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff(name), roff(cmd.Short))
+	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", roff(cmd.UseLine()))
+	long := cmd.Long
+	if long == "" {
+		long = cmd.Short
+	}
+	fmt.Fprintf(&b, ".SH DESCRIPTION\n%s\n", roffText(long))
+	manCommands(&b, cmd)
+	manFlags(&b, cmd)
+	if cmd.Example != "" {
+		fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s\n.fi\n", roffText(cmd.Example))
+	}
+	b.WriteString(".SH EXIT STATUS\n0 when all is well or it was asked to stop, 1 for trouble at run time, 2 for a broken configuration or wrong usage.\n")
+	if !cmd.HasParent() {
+		b.WriteString(".SH FILES\n.TP\n.I /etc/sensorgate/sensorgate.toml\nwhat to read and where to send it\n" +
+			".TP\n.I /var/lib/sensorgate\nthe journal: what waits, and what must survive a power cut\n")
+	}
+	return b.String()
+}
+
+func manCommands(b *strings.Builder, cmd *cobra.Command) {
+	if !cmd.HasAvailableSubCommands() {
+		return
+	}
+	b.WriteString(".SH COMMANDS\n")
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			page := strings.ReplaceAll(sub.CommandPath(), " ", "-")
+			fmt.Fprintf(b, ".TP\n.BR %s (1)\n%s\n", roff(page), roff(sub.Short))
+		}
+	}
+}
+
+func manFlags(b *strings.Builder, cmd *cobra.Command) {
+	b.WriteString(".SH OPTIONS\n")
+	show := func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		kind, usage := pflag.UnquoteUsage(f)
+		b.WriteString(".TP\n.B ")
+		if f.Shorthand != "" {
+			b.WriteString(roff("-"+f.Shorthand) + ", ")
+		}
+		fmt.Fprintf(b, "%s\n%s", strings.TrimSpace(roff("--"+f.Name)+" "+roff(kind)), roff(usage))
+		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "[]" {
+			fmt.Fprintf(b, " (default %s)", roff(f.DefValue))
+		}
+		b.WriteString("\n")
+	}
+	cmd.NonInheritedFlags().VisitAll(show)
+	cmd.InheritedFlags().VisitAll(show)
+}
+
+// roff makes text harmless inside a line: a backslash begins an escape, and a bare
+// hyphen may become a typographic one that nobody can paste into a shell.
+func roff(s string) string {
+	return strings.NewReplacer("\\", "\\e", "-", "\\-").Replace(s)
+}
+
+// roffText is roff for text with lines: a dot or an apostrophe in front of one
+// would be a request.
+func roffText(s string) string {
+	lines := strings.Split(strings.Trim(s, "\n"), "\n")
+	for i, l := range lines {
+		l = roff(l)
+		if strings.HasPrefix(l, ".") || strings.HasPrefix(l, "'") {
+			l = `\&` + l
+		}
+		if strings.TrimSpace(l) == "" {
+			l = ".PP"
+		}
+		lines[i] = l
+	}
+	return strings.Join(lines, "\n")
+}

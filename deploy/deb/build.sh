@@ -1,0 +1,78 @@
+#!/bin/bash
+# Makes one Debian package from a binary that is built already. Same input, same
+# bytes: owner, modes, order and times do not come from this machine.
+#
+#   deploy/deb/build.sh BINARY NATIVE ARCH CPU VERSION OUT.deb
+#
+# NATIVE is the same program for this machine: it writes its own manual pages.
+# SOURCE_DATE_EPOCH is the time of everything in the package.
+set -euo pipefail
+binary=$(realpath "$1") native=$(realpath "$2") arch=$3 cpu=$4 version=$5 out=$(realpath -m "$6")
+: "${SOURCE_DATE_EPOCH:?the time of the commit, in seconds}"
+export SOURCE_DATE_EPOCH LC_ALL=C TZ=UTC
+cd "$(dirname "$0")/../.."
+umask 022
+
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+chmod 755 "$root"
+
+# put MODE SOURCE DESTINATION
+put() { install -D -m "$1" "$2" "$root/$3"; }
+# zipped SOURCE DESTINATION: as Debian wants manual pages and long texts
+zipped() { install -d "$root/$(dirname "$2")"; gzip -9 -n <"$1" >"$root/$2.gz"; }
+
+put 755 "$binary" usr/bin/sensorgate
+put 644 deploy/sensorgate.service usr/lib/systemd/system/sensorgate.service
+put 644 deploy/sensorgate.sysusers usr/lib/sysusers.d/sensorgate.conf
+put 644 deploy/sensorgate.tmpfiles usr/lib/tmpfiles.d/sensorgate.conf
+put 644 deploy/60-sensorgate.rules usr/lib/udev/rules.d/60-sensorgate.rules
+put 644 deploy/sensorgate.toml etc/sensorgate/sensorgate.toml
+
+doc=usr/share/doc/sensorgate
+for page in README.md SECURITY.md docs/install.md docs/first-hour.md docs/migration.md; do
+	[ ! -e $page ] || put 644 $page $doc/"$(basename $page)"
+done
+[ ! -e CHANGELOG.md ] || zipped CHANGELOG.md $doc/changelog
+[ ! -e configs/reference.toml ] || zipped configs/reference.toml $doc/reference.toml
+
+# Apache-2.0 section 4 and the BSD and MIT licences ask that their texts travel along.
+mkdir -p "$root/work"
+{
+	printf 'sensorgate is free software under the Apache License, version 2.0:\n/usr/share/common-licenses/Apache-2.0\n\nThe program contains these works of others.\n\n'
+	GOOS= GOARCH= go run ./deploy/sbom -licenses "$binary"
+} >"$root/work/copyright"
+put 644 "$root/work/copyright" $doc/copyright
+GOOS= GOARCH= go run ./deploy/sbom -version "$version" "$binary" >"$root/work/sbom"
+zipped "$root/work/sbom" $doc/sbom.cdx.json
+
+mkdir "$root/work/man"
+"$native" man "$root/work/man"
+for page in "$root"/work/man/*.1; do
+	zipped "$page" usr/share/man/man1/"$(basename "$page")"
+done
+"$native" completion bash >"$root/work/bash"
+"$native" completion zsh >"$root/work/zsh"
+"$native" completion fish >"$root/work/fish"
+put 644 "$root/work/bash" usr/share/bash-completion/completions/sensorgate
+put 644 "$root/work/zsh" usr/share/zsh/vendor-completions/_sensorgate
+put 644 "$root/work/fish" usr/share/fish/vendor_completions.d/sensorgate.fish
+rm -r "$root/work"
+
+# v1.2.0-rc.1+x is 1.2.0~rc.1+x in Debian's order of versions.
+debversion=$(sed 's/^v//; s/-/~/' <<<"$version")
+# Not du: it depends on the file system's blocks.
+size=$(find "$root" -type f -printf '%s\n' | awk '{s += int(($1 + 1023) / 1024)} END {print s}')
+mkdir "$root/DEBIAN"
+sed "s/@VERSION@/$debversion/; s/@ARCH@/$arch/; s/@SIZE@/$size/" deploy/deb/control.in >"$root/DEBIAN/control"
+install -m 644 deploy/deb/conffiles "$root/DEBIAN/conffiles"
+sed "s/@CPU@/$cpu/g" deploy/deb/preinst >"$root/DEBIAN/preinst"
+install -m 755 deploy/deb/postinst deploy/deb/prerm deploy/deb/postrm "$root/DEBIAN/"
+chmod 755 "$root/DEBIAN/preinst"
+(cd "$root" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"
+
+# dpkg-deb clamps times to SOURCE_DATE_EPOCH only from above.
+find "$root" -print0 | xargs -0 touch -h -d "@$SOURCE_DATE_EPOCH"
+mkdir -p "$(dirname "$out")"
+# One thread: the number of this machine's would show in the compressed blocks.
+dpkg-deb --root-owner-group --uniform-compression -Zxz --threads-max=1 -b "$root" "$out" >/dev/null
