@@ -1,0 +1,253 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"github.com/BurntSushi/toml"
+)
+
+// maxRepairs is how many broken lines of one file are reported in one run.
+const maxRepairs = 20
+
+// parse reads one file. The library stops at the first fault; so that people see
+// all of them in one run, the faulty line is replaced and the rest is read again.
+// ok is false when no use can be made of what was read.
+func (r *reporter) parse(src *source) (root *node, ok bool) {
+	if len(src.text) > maxFileSize {
+		r.whole(src.name, fmt.Sprintf("the file has %d MiB, more than any configuration needs (limit %d MiB)", len(src.text)>>20, maxFileSize>>20))
+		return nil, false
+	}
+	text := *src
+	broken := map[int]bool{}
+	for range maxRepairs {
+		s := scan(&text)
+		readable := text.text
+		if s.stop != nil {
+			readable = upToLineEnd(readable, s.stop.at)
+		}
+		var data map[string]any
+		err := decodeTOML(readable, &data)
+		if err == nil && s.stop == nil {
+			attach(s.root, data, src, broken)
+			return s.root, true
+		}
+		line := r.syntax(src, s, err)
+		if len(s.twice) > 0 || broken[line] || !text.repair(line) {
+			return nil, false
+		}
+		broken[line] = true
+	}
+	return nil, false
+}
+
+// decodeTOML is toml.Decode with its rare panics as errors: the loader must live.
+func decodeTOML(text string, data *map[string]any) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("cannot be read: %v", r)
+		}
+	}()
+	_, err = toml.Decode(text, data)
+	return err
+}
+
+// whole reports a fault of a file as a whole.
+func (r *reporter) whole(file, text string, notes ...Note) {
+	r.problems = append(r.problems, Problem{File: file, Text: text, Notes: notes})
+}
+
+func upToLineEnd(text string, at int) string {
+	if i := strings.IndexByte(text[min(at, len(text)):], '\n'); i >= 0 {
+		return text[:at+i]
+	}
+	return text
+}
+
+var assignment = regexp.MustCompile(`^[ \t]*[A-Za-z0-9_-]+[ \t]*=.`)
+
+// repair puts a harmless value of the same length in place of what line n assigns,
+// so that the rest of the file keeps its places. It refuses when the line is
+// anything but an assignment: then what follows would be misread.
+func (s *source) repair(n int) bool {
+	line := s.line(n)
+	m := assignment.FindString(line)
+	if m == "" || len(line)-len(m) < 0 {
+		return false
+	}
+	fixed := m[:len(m)-1] + "0" + strings.Repeat(" ", len(line)-len(m))
+	off := s.lines[n-1]
+	s.text = s.text[:off] + fixed + s.text[off+len(line):]
+	return true
+}
+
+// attach hangs the library's values on the nodes that scan found.
+func attach(n *node, v any, src *source, broken map[int]bool) {
+	n.src = src
+	if len(broken) > 0 && n.kind != kindTable && n.kind != kindArray && broken[src.lineOf(n.val.off)] {
+		n.kind = kindBroken
+		return
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		for _, f := range n.fields {
+			attach(f, v[f.name], src, broken)
+		}
+	case []any:
+		for i, item := range n.items {
+			if i < len(v) {
+				attach(item, v[i], src, broken)
+			}
+		}
+	case []map[string]any:
+		for i, item := range n.items {
+			if i < len(v) {
+				attach(item, v[i], src, broken)
+			}
+		}
+	case nil:
+	default:
+		n.value, n.kind = v, scalarKind(v)
+	}
+}
+
+func scalarKind(v any) kind {
+	switch v.(type) {
+	case string:
+		return kindString
+	case int64:
+		return kindInteger
+	case float64:
+		return kindFloat
+	case bool:
+		return kindBool
+	}
+	return kindTime
+}
+
+// syntax reports why the library or the scanner stopped, and gives the line.
+func (r *reporter) syntax(src *source, s *scanner, err error) int {
+	if len(s.twice) > 0 && (err == nil || strings.Contains(err.Error(), "already")) {
+		return r.duplicates(src, s.twice)
+	}
+	var pe toml.ParseError
+	at, message := span{}, "cannot be read"
+	switch {
+	case s.stop != nil && s.stop.reason != "":
+		at, message = span{s.stop.at, s.stop.at + 1}, s.stop.reason
+	case errors.As(err, &pe):
+		at, message = span{pe.Position.Start, pe.Position.Start + max(pe.Position.Len, 1)}, pe.Message
+	case s.stop != nil:
+		at, message = span{s.stop.at, s.stop.at + 1}, "not a key, a value or the end of a line"
+	}
+	p := Problem{}
+	p.mark(src, at)
+	key, value := splitAssignment(src.line(p.Line))
+	p.Text, p.Notes = explainSyntax(message, key, value)
+	if key != "" && value != "" && len(p.Notes) > 0 {
+		// The whole value is at fault, not the character at which the library gave up.
+		off := src.lines[p.Line-1] + strings.Index(src.line(p.Line), value)
+		p.mark(src, span{off, off + len(value)})
+	}
+	r.problems = append(r.problems, p)
+	return p.Line
+}
+
+func (r *reporter) duplicates(src *source, twice []duplicate) (line int) {
+	for _, d := range twice {
+		p := Problem{Path: d.first.path()}
+		p.mark(src, d.again)
+		p.Text = fmt.Sprintf("stands here a second time, first in line %d", src.lineOf(d.first.key.off))
+		r.problems = append(r.problems, p)
+		line = p.Line
+	}
+	return line
+}
+
+// splitAssignment takes `key = value # comment` apart, for suggestions.
+func splitAssignment(line string) (key, value string) {
+	before, after, ok := strings.Cut(line, "=")
+	key = strings.TrimSpace(before)
+	if !ok || !isBareKey(key) {
+		return "", ""
+	}
+	if i := strings.Index(after, " #"); i >= 0 {
+		after = after[:i]
+	}
+	return key, strings.TrimSpace(after)
+}
+
+// explainSyntax says in our words what the library says in its own.
+func explainSyntax(message, key, value string) (text string, notes []Note) {
+	has := func(s string) bool { return strings.Contains(message, s) }
+	first := byte(0)
+	if value != "" {
+		first = value[0]
+	}
+	quoted := first == '"' || first == '\''
+	bracket := first == '[' || first == '{'
+	switch {
+	case has("UTF-16") || has("NULL bytes"):
+		return "the file is not UTF-8 text", []Note{try("save it as UTF-8")}
+	case has("invalid UTF-8"):
+		return "a byte here is not UTF-8", []Note{try("save the file as UTF-8")}
+	case has("key separator") || has("expected '.' or '='"):
+		return "found a word without = behind it, expected key = value", nil
+	case has("key name appears blank"):
+		return "found = without a key before it", nil
+	case has("invalid escape"):
+		return `a \ in "…" begins an escape, and this is not one`, []Note{try(key + " = '" + strings.Trim(value, `"'`) + "'   (single quotes take everything as it is)")}
+	case quoted && (has("unexpected EOF") || has("cannot contain newlines")):
+		return "the text has no closing quote", []Note{try(key + " = " + value + string(first))}
+	case key != "" && (has("unexpected EOF; expected value") || value == ""):
+		return key + " has no value", nil
+	case has("array terminator") || has("end of file") || has("unexpected EOF"):
+		return "the file ends before a bracket or quote is closed", nil
+	case has("table name"):
+		return "expected [ name ] with a closing ]", nil
+	case key != "" && !quoted && !bracket:
+		return explainBareWord(key, value)
+	case has("to end with a newline"):
+		return "found more behind the value, expected the end of the line", nil
+	}
+	return soften(message), nil
+}
+
+var switchWords = map[string]string{"yes": "true", "on": "true", "no": "false", "off": "false", "true": "true", "false": "false"}
+
+func explainBareWord(key, value string) (string, []Note) {
+	notes := []Note{try(fmt.Sprintf("%s = %q", key, value))}
+	if b, ok := switchWords[strings.ToLower(value)]; ok {
+		notes = append(notes, Note{"or", key + " = " + b})
+	}
+	return "found " + shorten(value, 60) + " without quotes; text and quantities stand in quotes", notes
+}
+
+// soften brings a message of the library, which we have no better words for, into
+// our tone: lower case, no "invalid".
+func soften(message string) string {
+	message = strings.TrimSuffix(message, ".")
+	for _, word := range []string{"Invalid ", "invalid "} {
+		message = strings.ReplaceAll(message, word, "not a possible ")
+	}
+	runes := []rune(message)
+	if len(runes) > 1 && unicode.IsLower(runes[1]) {
+		runes[0] = unicode.ToLower(runes[0])
+	}
+	return string(runes)
+}
+
+// unquoteKey takes a key out of its double quotes.
+func unquoteKey(raw string) string {
+	if !strings.Contains(raw, `\`) && len(raw) >= 2 {
+		return raw[1 : len(raw)-1]
+	}
+	var k struct{ K string }
+	if _, err := toml.Decode("K = "+raw, &k); err != nil {
+		return raw // the library will say why
+	}
+	return k.K
+}

@@ -1,0 +1,56 @@
+package config
+
+import "slices"
+
+// reporter collects problems while a configuration is checked.
+type reporter struct {
+	problems Problems
+}
+
+// atValue reports a fault in what n is set to; the caret goes under the value.
+func (r *reporter) atValue(n *node, text string, notes ...Note) *Problem {
+	return r.add(n, n.val, text, notes)
+}
+
+// atKey reports a fault in the key itself.
+func (r *reporter) atKey(n *node, text string, notes ...Note) *Problem {
+	return r.add(n, n.key, text, notes)
+}
+
+// add enters a problem about n. A node that did not even parse was reported by
+// parse, and gets no second complaint.
+func (r *reporter) add(n *node, at span, text string, notes []Note) *Problem {
+	if n.kind == kindBroken {
+		return &Problem{}
+	}
+	p := Problem{Path: n.path(), Text: text, Notes: slices.DeleteFunc(notes, func(n Note) bool { return n.Text == "" })}
+	p.mark(n.src, at)
+	r.problems = append(r.problems, p)
+	return &r.problems[len(r.problems)-1]
+}
+
+// mark sets the problem's place, and quotes the line there.
+func (p *Problem) mark(src *source, at span) {
+	if src == nil {
+		return
+	}
+	p.File = src.name
+	p.Line, p.Column, p.Length = src.place(at)
+	p.Quotes = []Quote{{Line: p.Line, Text: src.line(p.Line), marked: true}}
+}
+
+// bare leaves out the source line, where the text says it all.
+func (p *Problem) bare() *Problem {
+	p.Quotes = nil
+	return p
+}
+
+// warn makes the problem a warning.
+func (p *Problem) warn() *Problem {
+	p.Warning = true
+	return p
+}
+
+func try(text string) Note      { return Note{"try", text} }
+func expected(text string) Note { return Note{"expected", text} }
+func defined(text string) Note  { return Note{"defined", text} }
