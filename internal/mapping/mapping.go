@@ -4,16 +4,16 @@ import (
 	"time"
 
 	"sensorgate/drivers"
-	"sensorgate/internal/mqtt"
 )
 
 // Device says how one device's readings become messages. It is plain data, filled
 // by the configuration.
 type Device struct {
 	Name, Node, Bus, Model, Class string
-	Topic                         string  // template of its channels' topics
+	TopicTemplate                 string  // of its channels' topics
 	Payload                       Payload // default of its channels
 	Together                      bool    // publish = "device": one message for all channels of a poll
+	QoS                           byte    // of that one message, and of channels that the file does not name
 	Channels                      []Channel
 }
 
@@ -23,7 +23,7 @@ type Channel struct {
 	Name, Unit string
 	Kind       drivers.Kind
 	Writable   bool
-	Topic      string // template; "" is the device's
+	TopicTemplate string // "" is the device's
 	Payload    Payload
 	QoS        byte
 	Retain     bool
@@ -32,6 +32,12 @@ type Channel struct {
 
 // Payload is "json", "plain" or a template with {value} {unit} {time} ….
 type Payload string
+
+// The payloads that have a name.
+const (
+	JSON  Payload = "json"
+	Plain Payload = "plain"
+)
 
 // Filters of one channel, applied in the order of the fields.
 type Filters struct {
@@ -48,16 +54,12 @@ type Filters struct {
 	Digits   *int
 }
 
-// Mapper holds the filters' memory of one device. It is used by one goroutine.
-type Mapper struct {
-	dev Device
-}
-
-// New makes a mapper. d has passed the configuration's checks.
-func New(d Device) *Mapper { return &Mapper{dev: d} }
-
-// Messages gives what is to be published for readings of one poll or report, and
-// remembers what the filters need. synced says whether the wall clock can be trusted.
-func (m *Mapper) Messages(rs []drivers.Reading, synced bool) []mqtt.Message {
-	panic("not yet")
+// channel finds a channel by its name.
+func (d *Device) channel(name string) (*Channel, bool) {
+	for i := range d.Channels {
+		if d.Channels[i].Name == name {
+			return &d.Channels[i], true
+		}
+	}
+	return nil, false
 }

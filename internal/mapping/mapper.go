@@ -1,0 +1,229 @@
+package mapping
+
+import (
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/internal/mqtt"
+)
+
+// gatherTime is how long the first reading of a report waits for the others of the
+// same moment, where they matter to each other.
+const gatherTime = 50 * time.Millisecond
+
+// Mapper holds the filters' memory of one device. It is used by one goroutine.
+type Mapper struct {
+	dev      Device
+	channels map[string]*channel
+	order    []*channel // as in dev, then as they came
+	topic    string     // of the one message of all channels
+	template Template   // of the same
+	gathers  bool
+
+	// Hardware that speaks first reports one reading at a time. Those with the same
+	// Time are one report, and are held here until it is complete.
+	held   []drivers.Reading
+	until  time.Time
+}
+
+// New makes a mapper. d has passed the configuration's checks.
+func New(d Device) *Mapper {
+	m := &Mapper{dev: d, channels: map[string]*channel{}, gathers: d.Together}
+	if m.dev.Payload == "" {
+		m.dev.Payload = JSON
+	}
+	for _, c := range d.Channels {
+		m.addChannel(c)
+		m.gathers = m.gathers || len(c.Filters.When) > 0
+	}
+	if d.Together {
+		m.topic = d.Topic("")
+		m.template = ParseTemplate(string(m.dev.Payload))
+	}
+	return m
+}
+
+func (m *Mapper) addChannel(c Channel) *channel {
+	ch := newChannel(&m.dev, c)
+	m.channels[c.Name] = ch
+	m.order = append(m.order, ch)
+	return ch
+}
+
+// maxChannels bounds what a device may make up: names of lines come from outside.
+const maxChannels = 1000
+
+// channel finds a reading's channel; one that the configuration did not foresee has
+// defaults only. nil: there are too many.
+func (m *Mapper) channel(name string) *channel {
+	if c := m.channels[name]; c != nil {
+		return c
+	}
+	if len(m.channels) >= maxChannels || mqtt.CheckTopic(name) != nil {
+		return nil
+	}
+	return m.addChannel(Channel{Name: name, QoS: m.dev.QoS})
+}
+
+// Messages gives what is to be published for the readings of one poll or report,
+// and remembers what the filters need. synced says whether the wall clock can be
+// trusted. What a filter holds back comes out of a later call or of Tick.
+func (m *Mapper) Messages(rs []drivers.Reading, synced bool) []mqtt.Message {
+	if !m.gathers || len(rs) != 1 {
+		return append(m.release(synced), m.poll(rs, synced)...)
+	}
+	return m.gather(rs[0], synced)
+}
+
+// gather holds a reading until the others of its moment are there.
+func (m *Mapper) gather(r drivers.Reading, synced bool) (out []mqtt.Message) {
+	if len(m.held) > 0 && (!m.held[0].Time.Equal(r.Time) || m.isHeld(r.Channel)) {
+		out = m.release(synced)
+	}
+	if len(m.held) == 0 {
+		m.until = r.Time.Add(gatherTime)
+	}
+	m.held = append(m.held, r)
+	if len(m.held) >= len(m.channels) || len(m.held) >= maxChannels {
+		out = append(out, m.release(synced)...)
+	}
+	return out
+}
+
+func (m *Mapper) isHeld(channel string) bool {
+	for _, h := range m.held {
+		if h.Channel == channel {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Mapper) release(synced bool) []mqtt.Message {
+	if len(m.held) == 0 {
+		return nil
+	}
+	rs := m.held
+	m.held = nil
+	return m.poll(rs, synced)
+}
+
+// poll runs the readings of one moment through their filters.
+func (m *Mapper) poll(rs []drivers.Reading, synced bool) []mqtt.Message {
+	passed := make([]drivers.Reading, 0, len(rs))
+	for _, r := range rs {
+		c := m.channel(r.Channel)
+		if c == nil || !c.meets(rs) {
+			continue
+		}
+		v, ok := c.value(r.Value)
+		if !ok {
+			continue
+		}
+		r.Value = v
+		if c.Unit != "" {
+			r.Unit = c.Unit
+		}
+		if r, ok = c.pass(r); ok {
+			passed = append(passed, r)
+		}
+	}
+	return m.messages(passed, synced)
+}
+
+// meets says whether the other channels of the poll are as Filters.When wants.
+func (c *channel) meets(rs []drivers.Reading) bool {
+	for _, cond := range c.when {
+		met := false
+		for _, r := range rs {
+			if r.Channel == cond.channel && r.Value.String() == cond.value {
+				met = true
+				break
+			}
+		}
+		if !met {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *Mapper) messages(rs []drivers.Reading, synced bool) []mqtt.Message {
+	if len(rs) == 0 {
+		return nil
+	}
+	if m.dev.Together {
+		return []mqtt.Message{m.together(rs, synced)}
+	}
+	out := make([]mqtt.Message, 0, len(rs))
+	for _, r := range rs {
+		c := m.channels[r.Channel]
+		out = append(out, mqtt.Message{
+			Topic: c.topic, Payload: m.encode(c, r, synced), QoS: c.QoS, Retain: c.Retain, Time: r.Time,
+		})
+	}
+	return out
+}
+
+// together makes the one message of a device with publish = "device".
+func (m *Mapper) together(rs []drivers.Reading, synced bool) mqtt.Message {
+	msg := mqtt.Message{Topic: m.topic, QoS: m.dev.QoS, Time: rs[0].Time}
+	if m.dev.Payload == JSON || m.dev.Payload == Plain {
+		msg.Payload = appendTogether(nil, rs, synced)
+		return msg
+	}
+	msg.Payload = []byte(m.template.Expand(func(name string) (string, bool) {
+		if c := m.channels[name]; c != nil {
+			for _, r := range rs {
+				if r.Channel == name {
+					return string(appendValue(nil, r.Value, c.Filters.Digits)), true
+				}
+			}
+			return "null", true // held back, or not part of this poll
+		}
+		return m.commonVariable(name, rs[0].Time, rs[0].Quality, synced)
+	}))
+	return msg
+}
+
+// Next is when Tick has something to do; ok is false while nothing waits.
+func (m *Mapper) Next() (at time.Time, ok bool) {
+	if len(m.held) > 0 {
+		at, ok = m.until, true
+	}
+	for _, c := range m.order {
+		if t, due := c.next(); due && (!ok || t.Before(at)) {
+			at, ok = t, true
+		}
+	}
+	return at, ok
+}
+
+// Tick gives what is due at now without a new reading: what the throttle held back,
+// a state that at_least repeats, a report that stayed incomplete.
+func (m *Mapper) Tick(now time.Time, synced bool) []mqtt.Message {
+	var out []mqtt.Message
+	if len(m.held) > 0 && !now.Before(m.until) {
+		out = m.release(synced)
+	}
+	var rs []drivers.Reading
+	for _, c := range m.order {
+		if r, ok := c.tick(now); ok {
+			rs = append(rs, r)
+		}
+	}
+	return append(out, m.messages(rs, synced)...)
+}
+
+// Flush gives what is still held back, for a stop.
+func (m *Mapper) Flush(synced bool) []mqtt.Message {
+	out := m.release(synced)
+	var rs []drivers.Reading
+	for _, c := range m.order {
+		if c.waiting != nil && !c.unchanged(c.waiting.Value, c.waiting.Time) {
+			rs = append(rs, c.publish(*c.waiting))
+		}
+		c.waiting = nil
+	}
+	return append(out, m.messages(rs, synced)...)
+}
