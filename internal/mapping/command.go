@@ -189,4 +189,3 @@ func Status(d Device, h drivers.Health) mqtt.Message {
 	}
 	return mqtt.Message{Topic: d.StatusTopic(), Payload: append(b, '}'), QoS: 1, Retain: true}
 }
-

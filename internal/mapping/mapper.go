@@ -22,8 +22,8 @@ type Mapper struct {
 
 	// Hardware that speaks first reports one reading at a time. Those with the same
 	// Time are one report, and are held here until it is complete.
-	held   []drivers.Reading
-	until  time.Time
+	held  []drivers.Reading
+	until time.Time
 }
 
 // New makes a mapper. d has passed the configuration's checks.
@@ -159,7 +159,7 @@ func (m *Mapper) messages(rs []drivers.Reading, synced bool) []mqtt.Message {
 	for _, r := range rs {
 		c := m.channels[r.Channel]
 		out = append(out, mqtt.Message{
-			Topic: c.topic, Payload: m.encode(c, r, synced), QoS: c.QoS, Retain: c.Retain, Time: r.Time,
+			Topic: c.topic, Payload: m.encode(c, r, synced), QoS: c.QoS, Retain: c.Retain,
 		})
 	}
 	return out
@@ -167,7 +167,7 @@ func (m *Mapper) messages(rs []drivers.Reading, synced bool) []mqtt.Message {
 
 // together makes the one message of a device with publish = "device".
 func (m *Mapper) together(rs []drivers.Reading, synced bool) mqtt.Message {
-	msg := mqtt.Message{Topic: m.topic, QoS: m.dev.QoS, Time: rs[0].Time}
+	msg := mqtt.Message{Topic: m.topic, QoS: m.dev.QoS}
 	if m.dev.Payload == JSON || m.dev.Payload == Plain {
 		msg.Payload = appendTogether(nil, rs, synced)
 		return msg

@@ -20,14 +20,14 @@ type Device struct {
 // Channel says the same for one channel. A channel that a driver gives and the file
 // does not name has only defaults.
 type Channel struct {
-	Name, Unit string
-	Kind       drivers.Kind
-	Writable   bool
+	Name, Unit    string
+	Kind          drivers.Kind
+	Writable      bool
 	TopicTemplate string // "" is the device's
-	Payload    Payload
-	QoS        byte
-	Retain     bool
-	Filters    Filters
+	Payload       Payload
+	QoS           byte
+	Retain        bool
+	Filters       Filters
 }
 
 // Payload is "json", "plain" or a template with {value} {unit} {time} ….
