@@ -1,0 +1,75 @@
+package gpio
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// The pins of the 40-pin header of every Raspberry Pi since the B+, with the names
+// that the kernel gives to the lines behind them; the first 26 are the same on the
+// older boards with P1 revision 2. 0 is power or ground, or has no line to use.
+//
+// periph's host packages have such tables for more boards, but importing one brings
+// its register-access driver into the program, which then takes the pins away from
+// the kernel when anybody initialises periph. Other boards need no table: their
+// device trees name the lines after the pins (BeagleBone "P9_12 [gpio1_28]", Rock
+// "PIN_11 [GPIO0_C0]"), which matches below.
+//
+// Raspberry Pi documentation, "GPIO and the 40-pin header"; -1 stands for GPIO0.
+var raspberryPins = [41]int{
+	3: 2, 5: 3, 7: 4, 8: 14, 10: 15, 11: 17, 12: 18, 13: 27, 15: 22, 16: 23, 18: 24, 19: 10, 21: 9, 22: 25, 23: 11, 24: 8,
+	26: 7, 27: -1, 28: 1, 29: 5, 31: 6, 32: 12, 33: 13, 35: 19, 36: 16, 37: 26, 38: 20, 40: 21,
+}
+
+// headerPin translates P1_11 or J8_11. ok is false if name is not the pin of a
+// header that we know; err tells of a pin that has no line.
+func headerPin(board, name string) (line string, ok bool, err error) {
+	header, num, found := strings.Cut(name, "_")
+	pin, convErr := strconv.Atoi(num)
+	if !found || convErr != nil || (header != "P1" && header != "J8") || !strings.HasPrefix(board, "Raspberry Pi") {
+		return "", false, nil
+	}
+	if pin < 1 || pin >= len(raspberryPins) {
+		return "", true, fmt.Errorf("%s: the header has pins 1 to 40", name)
+	}
+	switch gpio := raspberryPins[pin]; gpio {
+	case 0:
+		return "", true, fmt.Errorf("%s: that pin is power or ground", name)
+	case -1:
+		return "GPIO0", true, nil
+	default:
+		return "GPIO" + strconv.Itoa(gpio), true, nil
+	}
+}
+
+// pinOf is the way back, for people: "P1_11" for GPIO17.
+func pinOf(board, line string) string {
+	if !strings.HasPrefix(board, "Raspberry Pi") {
+		return ""
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(line, "GPIO"))
+	if err != nil || n == 0 {
+		return ""
+	}
+	for pin, gpio := range raspberryPins {
+		if gpio == n {
+			return "P1_" + strconv.Itoa(pin)
+		}
+	}
+	return ""
+}
+
+// named reports whether a line that the kernel calls have is what the user calls
+// want: the whole name, its first word, or PIN_11 for P1_11.
+func named(have, want string) bool {
+	if have == "" {
+		return false
+	}
+	first, _, _ := strings.Cut(have, " ")
+	if have == want || first == want {
+		return true
+	}
+	header, pin, ok := strings.Cut(want, "_")
+	return ok && header == "P1" && (first == "PIN_"+pin || first == "pin-"+pin)
+}

@@ -1,0 +1,267 @@
+package gpio
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"sensorgate/drivers"
+)
+
+const (
+	// defaultReport is how often a running meter is reported unless every says so.
+	defaultReport = 10 * time.Second
+
+	// saveGap bounds how often the total goes to the store: a single pulse at once, a
+	// fast meter ten times a second. So a power cut costs at most the store's commit
+	// window and this.
+	saveGap = 100 * time.Millisecond
+)
+
+// pulse counts a meter's pulses. Edges that the kernel numbered and dropped because
+// nobody read in time are counted too: they were pulses. Only with min_width their
+// width is not known; then they are told of and not counted.
+type pulse struct {
+	opt     pulseOptions
+	line    Line
+	edges   edges
+	store   drivers.Store
+	every   time.Duration
+	channel drivers.Channel // of the rate
+	factor  float64         // units per second to the unit of the rate
+
+	began bool // min_width: the pulse's first edge was seen,
+	start time.Duration
+
+	mu        sync.Mutex
+	meter     meter
+	uncertain bool               // pulses may have been missed since the last reading
+	loadErr   error              // told once
+	dirty     bool               // changed since the last reading
+	unsaved   bool               // changed since the last save
+	saved     time.Time          // when that was
+	poke      context.CancelFunc // makes Watch look again
+
+	flow flow
+}
+
+func openPulse(c *Chips, s drivers.Site, o pulseOptions) (*pulse, error) {
+	cfg := Config{Pull: o.Pull, Edges: o.Edge, Debounce: o.Debounce, Buffer: eventBuffer}
+	if o.MinWidth > 0 {
+		cfg.Edges = Both
+	}
+	line, err := c.request(s.Device, o.GPIO, cfg)
+	if err != nil {
+		return nil, err
+	}
+	d := &pulse{opt: o, line: line, edges: edges{line: line}, store: s.Store, every: s.Every, dirty: true}
+	if d.every <= 0 {
+		d.every = defaultReport
+	}
+	d.channel = o.Outputs()[1]
+	d.factor, _, _ = rateOf(o.PerPulse.unit, o.Rate) // Check has seen it
+	// Whoever counted before was not counting while we were away.
+	d.meter, d.uncertain, d.loadErr = loadMeter(s.Store, o.PerPulse)
+	d.flow.opened = time.Now()
+	return d, nil
+}
+
+// Close saves what is not saved.
+func (d *pulse) Close() error {
+	d.mu.Lock()
+	d.saveLocked(time.Now())
+	d.mu.Unlock()
+	return d.line.Close()
+}
+
+// Watch counts. While pulses come it reports every interval; after a pause the first
+// pulse is reported at once; while none come it sleeps.
+func (d *pulse) Watch(ctx context.Context, report drivers.Report) error {
+	if d.loadErr != nil {
+		report(drivers.Reading{}, d.loadErr)
+		d.loadErr = nil
+	}
+	var reported time.Time
+	for {
+		reported = d.reportIfDue(report, reported, time.Now())
+		poked, cancel := context.WithCancel(ctx)
+		until := d.plan(cancel, reported, time.Now())
+		evs, lost, err := d.edges.next(poked, until)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil && poked.Err() != nil && len(evs) == 0:
+			continue // a command
+		case err != nil:
+			return err
+		}
+		d.count(evs, lost)
+		if lost > 0 && d.opt.MinWidth > 0 {
+			report(drivers.Reading{}, lostError(lost))
+		}
+		if len(evs) == 0 { // is the chip still there?
+			if _, err := d.line.Get(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// plan says until when to wait for pulses, and lets Command end the wait.
+func (d *pulse) plan(poke context.CancelFunc, reported, now time.Time) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.poke = poke
+	until := now.Add(verifyEvery)
+	if d.dirty || d.flow.moving() {
+		until = earliest(until, reported.Add(d.every))
+	}
+	if d.unsaved {
+		until = earliest(until, d.saved.Add(saveGap))
+	}
+	return until
+}
+
+// count adds the pulses among the events.
+func (d *pulse) count(evs []Event, lost uint32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var n uint64
+	if d.opt.MinWidth == 0 {
+		n = uint64(len(evs)) + uint64(lost)
+	} else {
+		if lost > 0 {
+			d.began, d.uncertain = false, true
+		}
+		for _, e := range evs {
+			n += d.ofWidth(e)
+		}
+	}
+	if n > 0 {
+		d.meter.add(n)
+		d.flow.add(n, evs[len(evs)-1])
+		d.dirty, d.unsaved = true, true
+	}
+	if now := time.Now(); d.unsaved && now.Sub(d.saved) >= saveGap {
+		d.saveLocked(now)
+	}
+}
+
+// ofWidth counts a pulse at its end, if it was long enough.
+func (d *pulse) ofWidth(e Event) uint64 {
+	if e.Rising == (d.opt.Edge == Rising) {
+		d.began, d.start = true, e.Mono
+		return 0
+	}
+	long := d.began && e.Mono-d.start >= d.opt.MinWidth
+	d.began = false
+	if long {
+		return 1
+	}
+	return 0
+}
+
+func (d *pulse) saveLocked(now time.Time) {
+	if d.unsaved {
+		d.meter.save(d.store)
+		d.unsaved, d.saved = false, now
+	}
+}
+
+// reportIfDue gives the time of the last report.
+func (d *pulse) reportIfDue(report drivers.Report, reported, now time.Time) time.Time {
+	d.mu.Lock()
+	if !d.dirty && !d.flow.due(d.opt.Idle, now) || now.Before(reported.Add(d.every)) {
+		d.mu.Unlock()
+		return reported
+	}
+	total := drivers.Reading{Channel: "total", Value: drivers.Number(d.meter.total()), Unit: d.opt.PerPulse.unit, Time: now}
+	if d.uncertain {
+		total.Quality = drivers.Uncertain
+	}
+	perSecond, known := d.flow.rate(d.opt.Idle, now)
+	rate := drivers.Number(tidy(perSecond * d.opt.PerPulse.times(1) * d.factor))
+	d.dirty, d.uncertain = false, false
+	d.mu.Unlock()
+
+	report(total, nil)
+	if known {
+		report(drivers.Reading{Channel: d.channel.Name, Value: rate, Unit: d.channel.Unit, Time: now}, nil)
+	}
+	return now
+}
+
+// Command sets the total to what the meter's dial shows.
+func (d *pulse) Command(_ context.Context, c drivers.Command) error {
+	if c.Channel != "total" {
+		return drivers.ErrNoCommands
+	}
+	total, err := strconv.ParseFloat(strings.TrimSpace(string(c.Payload)), 64)
+	if err != nil || math.IsNaN(total) || total < 0 || total > 1e15 {
+		return fmt.Errorf("%w: found %.40q, expected the total in %s", drivers.ErrRefused, c.Payload, d.opt.PerPulse.unit)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.meter.set(total)
+	d.uncertain, d.dirty, d.unsaved = false, true, true
+	d.saveLocked(time.Now())
+	if d.poke != nil {
+		d.poke()
+	}
+	return nil
+}
+
+// flow is the rate of the pulses, in pulses per second.
+type flow struct {
+	opened time.Time
+	n      uint64        // pulses since the last report
+	last   time.Duration // monotonic time of the newest pulse
+	at     time.Time     // the same
+	ref    time.Duration // of the newest pulse at the last report; 0: none
+	value  float64       // at the last report
+	known  bool
+}
+
+func (f *flow) add(n uint64, newest Event) {
+	f.n += n
+	f.last, f.at = newest.Mono, newest.Time
+}
+
+// moving tells that the rate is not 0, or is not known to be.
+func (f *flow) moving() bool { return !f.known || f.value > 0 || f.n > 0 }
+
+// due tells that there is a rate to report although no pulse came.
+func (f *flow) due(idle time.Duration, now time.Time) bool {
+	if f.known {
+		return f.value > 0
+	}
+	return now.Sub(f.opened) >= idle
+}
+
+// rate is over the pulses since the last report; without any it is at most one pulse
+// in the time since the newest, and 0 when that is longer than idle. Two pulses are
+// needed to know a rate.
+func (f *flow) rate(idle time.Duration, now time.Time) (perSecond float64, known bool) {
+	switch {
+	case f.n == 0 && f.at.IsZero():
+		f.value, f.known = 0, now.Sub(f.opened) >= idle
+	case f.n == 0:
+		if silent := now.Sub(f.at); silent >= idle {
+			f.value, f.known, f.ref = 0, true, 0
+		} else if silent > 0 {
+			f.value = min(f.value, 1/silent.Seconds())
+		}
+	default:
+		if f.ref != 0 && f.last > f.ref && f.last-f.ref < idle+time.Minute {
+			f.value, f.known = float64(f.n)/(f.last-f.ref).Seconds(), true
+		}
+		f.ref = f.last
+	}
+	f.n = 0
+	return f.value, f.known
+}
