@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// hardwareGroups own the device nodes on Raspberry Pi OS and with our udev rules.
+var hardwareGroups = []string{"dialout", "i2c", "gpio", "spi"}
+
+// account is what /etc/passwd and /etc/group say about one user.
+type account struct {
+	uid    int
+	groups map[int]string // by number, of those the user is in
+	all    map[string]int // every group there is
+}
+
+// account reads the files and not the C library: static binary, and tests have
+// their own files.
+func (p patient) account(name string) (account, error) {
+	a := account{uid: -1, groups: map[int]string{}, all: map[string]int{}}
+	primary := -1
+	err := eachLine(p.path("etc/passwd"), func(f []string) {
+		if len(f) >= 4 && f[0] == name {
+			a.uid, _ = strconv.Atoi(f[2])
+			primary, _ = strconv.Atoi(f[3])
+		}
+	})
+	if err != nil {
+		return a, err
+	}
+	if a.uid < 0 {
+		return a, fmt.Errorf("no user %s", name)
+	}
+	err = eachLine(p.path("etc/group"), func(f []string) {
+		if len(f) < 4 {
+			return
+		}
+		gid, err := strconv.Atoi(f[2])
+		if err != nil {
+			return
+		}
+		a.all[f[0]] = gid
+		if gid == primary || slices.Contains(strings.Split(f[3], ","), name) {
+			a.groups[gid] = f[0]
+		}
+	})
+	return a, err
+}
+
+func eachLine(path string, do func(fields []string)) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		do(strings.Split(lines.Text(), ":"))
+	}
+	return lines.Err()
+}
+
+func lookUser(p patient) []finding {
+	a, err := p.account(p.user)
+	if err != nil {
+		return one(wrong, err.Error(), "sudo systemd-sysusers sensorgate.conf    (from the package; docs/install.md has it without)")
+	}
+	if a.uid == 0 {
+		return one(note, "the gateway runs as root; nothing in it needs that", "install the package, which makes the user sensorgate")
+	}
+	var found []finding
+	for _, g := range hardwareGroups {
+		gid, exists := a.all[g]
+		switch {
+		case !exists:
+			// systemd refuses to start a unit whose SupplementaryGroups= do not exist.
+			found = append(found, finding{Verdict: wrong, What: "no group " + g + "; the service can not start", Mend: "sudo groupadd --system " + g})
+		case a.groups[gid] == "":
+			found = append(found, finding{Verdict: note, What: p.user + " is not in group " + g + " (the unit gives it to the service all the same)", Mend: fmt.Sprintf("sudo usermod -aG %s %s", g, p.user)})
+		}
+	}
+	if found == nil {
+		found = one(fine, p.user+" is in "+strings.Join(hardwareGroups, ", "), "")
+	}
+	return found
+}
+
+// devicePatterns are the nodes that drivers open.
+var devicePatterns = []string{"ttyUSB*", "ttyACM*", "ttyAMA*", "ttyS0", "i2c-*", "gpiochip*", "spidev*"}
+
+// devices lists the nodes of the machine that drivers may open.
+func (p patient) devices() (nodes []string) {
+	for _, pattern := range devicePatterns {
+		found, _ := filepath.Glob(p.path("dev", pattern)) // the patterns are well formed
+		nodes = append(nodes, found...)
+	}
+	return nodes
+}
+
+// lookDevices compares owner, group and mode of the nodes with the user's groups.
+func lookDevices(p patient) []finding {
+	a, err := p.account(p.user)
+	if err != nil {
+		return one(skipped, "rights on devices: "+err.Error(), "")
+	}
+	for _, g := range hardwareGroups { // the unit's SupplementaryGroups=
+		if gid, ok := a.all[g]; ok && p.user == "sensorgate" {
+			a.groups[gid] = g
+		}
+	}
+	var found []finding
+	open := 0
+	for _, node := range p.devices() {
+		info, err := os.Stat(node)
+		if err != nil {
+			continue // unplugged between Glob and here
+		}
+		if a.mayOpen(info) {
+			open++
+			continue
+		}
+		found = append(found, finding{Verdict: wrong, What: p.user + " may not open " + p.inside(node) + " (" + owner(info) + ")", Mend: mendNode(filepath.Base(node), p.user)})
+	}
+	switch {
+	case found == nil && open == 0:
+		found = one(note, "no serial port, I2C bus, GPIO chip or SPI bus here", "")
+	case found == nil:
+		found = one(fine, fmt.Sprintf("%s may open all %d devices", p.user, open), "")
+	}
+	return found
+}
+
+// inside is the path as the patient calls it.
+func (p patient) inside(path string) string {
+	rel, err := filepath.Rel(p.root, path)
+	if err != nil {
+		return path
+	}
+	return "/" + rel
+}
+
+// mayOpen is access(2) for reading and writing, for somebody else than us.
+func (a account) mayOpen(info os.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return false
+	}
+	mode := info.Mode().Perm()
+	switch {
+	case a.uid == 0:
+		return true
+	case int(st.Uid) == a.uid:
+		return mode&0o600 == 0o600
+	case a.groups[int(st.Gid)] != "":
+		return mode&0o060 == 0o060
+	}
+	return mode&0o006 == 0o006
+}
+
+func owner(info os.FileInfo) string {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return info.Mode().String()
+	}
+	return fmt.Sprintf("mode %04o, group %d", info.Mode().Perm(), st.Gid)
+}
+
+// mendNode knows which group a node should belong to.
+func mendNode(name, user string) string {
+	if strings.HasPrefix(name, "tty") {
+		return "sudo usermod -aG dialout " + user + "    (then log in again, or restart the service)"
+	}
+	return "sudo udevadm control --reload && sudo udevadm trigger    (rules: /usr/lib/udev/rules.d/60-sensorgate.rules)"
+}
+
+// lookI2C finds the bus that is there but switched off, the most common first hour
+// on a Raspberry Pi.
+func lookI2C(p patient) []finding {
+	nodes, _ := filepath.Glob(p.path("dev/i2c-*"))
+	if len(nodes) > 0 {
+		return one(fine, fmt.Sprintf("%d I2C buses", len(nodes)), "")
+	}
+	model, _ := os.ReadFile(p.path("sys/firmware/devicetree/base/model"))
+	adapters, _ := filepath.Glob(p.path("sys/class/i2c-adapter/i2c-*"))
+	switch {
+	case len(adapters) > 0: // the kernel has the bus, but no nodes: i2c-dev is a module
+		return one(wrong, "the kernel has I2C buses, but /dev/i2c-* is missing",
+			"echo i2c-dev | sudo tee /etc/modules-load.d/i2c-dev.conf && sudo modprobe i2c-dev")
+	case strings.Contains(string(model), "Raspberry Pi"):
+		return one(note, "I2C is switched off", "sudo raspi-config nonint do_i2c 0    (or dtparam=i2c_arm=on in /boot/firmware/config.txt, and reboot)")
+	}
+	return one(note, "no I2C bus here", "")
+}

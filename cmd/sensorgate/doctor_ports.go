@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// process is one that is running, as /proc shows it.
+type process struct {
+	pid  int
+	name string
+	args []string
+}
+
+func (p patient) processes() (all []process) {
+	dirs, _ := filepath.Glob(p.path("proc/[0-9]*"))
+	for _, dir := range dirs {
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil {
+			continue
+		}
+		name, err := os.ReadFile(filepath.Join(dir, "comm"))
+		if err != nil {
+			continue // ended meanwhile
+		}
+		args, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+		all = append(all, process{pid, strings.TrimSpace(string(name)), strings.Split(strings.TrimRight(string(args), "\x00"), "\x00")})
+	}
+	slices.SortFunc(all, func(a, b process) int { return a.pid - b.pid })
+	return all
+}
+
+// open lists what a process has open: device nodes, sockets, files.
+func (p patient) open(pid int) (targets []string) {
+	links, _ := filepath.Glob(p.path("proc", strconv.Itoa(pid), "fd/*"))
+	for _, l := range links {
+		if to, err := os.Readlink(l); err == nil {
+			targets = append(targets, to)
+		}
+	}
+	return targets
+}
+
+// isGateway recognises the running service, which may hold whatever it likes.
+func (pr process) isGateway() bool {
+	return pr.name == "sensorgate" && slices.Contains(pr.args, "run")
+}
+
+var (
+	wirePattern = regexp.MustCompile(`^/dev/(tty(USB|ACM|AMA|S)\d+|i2c-\d+|gpiochip\d+)$`)
+	gettyArg    = regexp.MustCompile(`^(tty(USB|ACM|AMA|S)\d+)$`)
+)
+
+// lookPorts finds other programs on the wires: two readers of one serial port each
+// get half of the answers, and nothing reports an error.
+func lookPorts(p patient) []finding {
+	var found []finding
+	gateways := 0
+	for _, pr := range p.processes() {
+		if pr.isGateway() {
+			gateways++
+			continue
+		}
+		for _, node := range p.open(pr.pid) {
+			if !wirePattern.MatchString(node) {
+				continue
+			}
+			found = append(found, finding{Verdict: wrong, What: fmt.Sprintf("%s is held by %s (pid %d)", node, pr.name, pr.pid), Mend: mendHolder(pr, node)})
+		}
+		if pr.name == "ModemManager" {
+			found = append(found, finding{Verdict: note, What: "ModemManager is running; it writes into serial ports that it does not know",
+				Mend: "sudo systemctl disable --now ModemManager    (not if there is a modem; the package's udev rules keep it off common converters)"})
+		}
+	}
+	if gateways > 1 {
+		found = append(found, finding{Verdict: wrong, What: fmt.Sprintf("%d gateways are running on this machine", gateways), Mend: "sudo systemctl status sensorgate; pgrep -a sensorgate"})
+	}
+	found = append(found, p.consoles()...)
+	if !p.seesAll {
+		return append(found, finding{Verdict: skipped, What: "who holds the ports: only root sees other people's files", Mend: "sudo sensorgate doctor"})
+	}
+	if found == nil {
+		found = one(fine, "no other program holds a serial port, I2C bus or GPIO chip", "")
+	}
+	return found
+}
+
+// mendHolder knows the usual suspects.
+func mendHolder(pr process, node string) string {
+	tty := filepath.Base(node)
+	switch pr.name {
+	case "agetty", "login":
+		return fmt.Sprintf("sudo systemctl disable --now serial-getty@%s.service", tty)
+	case "ModemManager":
+		return "sudo systemctl disable --now ModemManager"
+	case "brltty": // takes CH340 and CP210x converters for Braille displays
+		return "sudo apt-get remove brltty"
+	case "gpsd":
+		return "sudo systemctl disable --now gpsd.socket gpsd.service"
+	}
+	return fmt.Sprintf("systemctl status %d    (shows the service that it belongs to; stop that, or use another port)", pr.pid)
+}
+
+// consoles finds serial ports on which the kernel prints or a login waits.
+func (p patient) consoles() (found []finding) {
+	cmdline, _ := os.ReadFile(p.path("proc/cmdline"))
+	for _, arg := range strings.Fields(string(cmdline)) {
+		dev, ok := strings.CutPrefix(arg, "console=")
+		dev, _, _ = strings.Cut(dev, ",")
+		if ok && gettyArg.MatchString(dev) {
+			found = append(found, finding{Verdict: note, What: "the kernel prints its messages on /dev/" + dev,
+				Mend: "sudo raspi-config nonint do_serial_cons 1    (elsewhere: take " + arg + " out of the kernel's command line)"})
+		}
+	}
+	return found
+}
+
+// lookBrokerPort finds a broker that has our port already; with mosquitto installed
+// that is the usual reason why the gateway does not start.
+func lookBrokerPort(p patient) []finding {
+	inodes := map[string]bool{}
+	for _, table := range []string{"proc/net/tcp", "proc/net/tcp6"} {
+		p.listeners(table, p.port, inodes)
+	}
+	if len(inodes) == 0 {
+		return one(fine, fmt.Sprintf("port %d is free", p.port), "")
+	}
+	for _, pr := range p.processes() {
+		for _, target := range p.open(pr.pid) {
+			inode, ok := strings.CutPrefix(target, "socket:[")
+			if !ok || !inodes[strings.TrimSuffix(inode, "]")] {
+				continue
+			}
+			if pr.isGateway() {
+				return one(fine, fmt.Sprintf("the gateway listens on port %d", p.port), "")
+			}
+			mend := fmt.Sprintf("give it another port, or listen = [\"tcp://127.0.0.1:%d\"] in [broker]", p.port+1)
+			if pr.name == "mosquitto" {
+				mend = "sudo systemctl disable --now mosquitto    (or another port in [broker] listen)"
+			}
+			return one(wrong, fmt.Sprintf("port %d is taken by %s (pid %d)", p.port, pr.name, pr.pid), mend)
+		}
+	}
+	return one(note, fmt.Sprintf("somebody listens on port %d; only root sees who", p.port), "sudo sensorgate doctor")
+}
+
+// listeners adds the inodes of sockets that listen on port; proc_net_tcp.txt.
+func (p patient) listeners(table string, port int, inodes map[string]bool) {
+	f, err := os.Open(p.path(table))
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	const stateListen = "0A"
+	suffix := fmt.Sprintf(":%04X", port)
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		// sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode
+		f := strings.Fields(lines.Text())
+		if len(f) >= 10 && f[3] == stateListen && strings.HasSuffix(f[1], suffix) {
+			inodes[f[9]] = true
+		}
+	}
+}

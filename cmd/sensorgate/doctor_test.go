@@ -1,0 +1,313 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// machine lays out a patient: path → content; "@target" is a symbolic link, and a
+// path that ends in a slash a directory.
+func machine(t *testing.T, files map[string]string) patient {
+	t.Helper()
+	p := patient{root: t.TempDir(), user: "sensorgate", data: "/var/lib/sensorgate", port: 1883, seesAll: true}
+	for path, content := range files {
+		full := p.path(path)
+		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		target, link := strings.CutPrefix(content, "@")
+		switch {
+		case strings.HasSuffix(path, "/"):
+			err = os.MkdirAll(full, 0o755)
+		case link:
+			err = os.Symlink(target, full)
+		default:
+			err = os.WriteFile(full, []byte(content), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+// expect looks for one finding that has the verdict and contains the texts.
+func expect(t *testing.T, found []finding, v verdict, texts ...string) {
+	t.Helper()
+next:
+	for _, f := range found {
+		if f.Verdict != v {
+			continue
+		}
+		for _, text := range texts {
+			if !strings.Contains(f.What+"\n"+f.Mend, text) {
+				continue next
+			}
+		}
+		return
+	}
+	t.Errorf("no finding %q with %q in %+v", v, texts, found)
+}
+
+const (
+	passwd = "root:x:0:0::/root:/bin/sh\nsensorgate:x:990:990::/var/lib/sensorgate:/usr/sbin/nologin\nann:x:1000:1000::/home/ann:/bin/sh\n"
+	group  = "root:x:0:\ndialout:x:20:sensorgate,ann\ni2c:x:44:sensorgate\ngpio:x:45:sensorgate\nspi:x:46:sensorgate\nsensorgate:x:990:\n"
+)
+
+func TestDoctorUser(t *testing.T) {
+	p := machine(t, map[string]string{"etc/passwd": passwd, "etc/group": group})
+	expect(t, lookUser(p), fine, "sensorgate is in dialout, i2c, gpio, spi")
+	p.user = "ann"
+	expect(t, lookUser(p), note, "ann is not in group i2c", "sudo usermod -aG i2c ann")
+	p.user = "bob"
+	expect(t, lookUser(p), wrong, "no user bob", "systemd-sysusers")
+	p.user = "root"
+	expect(t, lookUser(p), note, "runs as root")
+
+	// Debian without our package: the service would fail with 216/GROUP.
+	p = machine(t, map[string]string{"etc/passwd": passwd, "etc/group": "dialout:x:20:sensorgate\n"})
+	expect(t, lookUser(p), wrong, "no group gpio", "sudo groupadd --system gpio")
+}
+
+// The nodes of the fixture belong to whoever runs the test, so the group file is
+// written around that.
+func TestDoctorDevices(t *testing.T) {
+	mine := fmt.Sprintf("dialout:x:%d:sensorgate\n", os.Getgid())
+	strangers := "sensorgate:x:65000:65000::/:/bin/false\n"
+	p := machine(t, map[string]string{"etc/passwd": strangers, "etc/group": mine, "dev/ttyUSB0": "", "dev/gpiochip0": "", "dev/tty1": ""})
+	for node, mode := range map[string]os.FileMode{"dev/ttyUSB0": 0o660, "dev/gpiochip0": 0o600} {
+		if err := os.Chmod(p.path(node), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := lookDevices(p)
+	expect(t, found, wrong, "sensorgate may not open /dev/gpiochip0 (mode 0600", "udevadm trigger")
+	if len(found) != 1 {
+		t.Errorf("ttyUSB0 is open to the group and tty1 no wire, but: %+v", found)
+	}
+	if err := os.Chmod(p.path("dev/gpiochip0"), 0o660); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, lookDevices(p), fine, "all 2 devices")
+	if err := os.WriteFile(p.path("etc/group"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, lookDevices(p), wrong, "/dev/ttyUSB0", "usermod -aG dialout sensorgate")
+	expect(t, lookDevices(machine(t, map[string]string{"etc/passwd": passwd, "etc/group": group})), note, "no serial port")
+}
+
+func TestDoctorI2C(t *testing.T) {
+	expect(t, lookI2C(machine(t, map[string]string{"dev/i2c-1": ""})), fine, "1 I2C buses")
+	expect(t, lookI2C(machine(t, map[string]string{"sys/class/i2c-adapter/i2c-1/": ""})), wrong, "modprobe i2c-dev")
+	expect(t, lookI2C(machine(t, map[string]string{"sys/firmware/devicetree/base/model": "Raspberry Pi 4 Model B Rev 1.4\x00"})), note, "raspi-config nonint do_i2c 0")
+	expect(t, lookI2C(machine(t, nil)), note, "no I2C bus")
+}
+
+func TestDoctorPorts(t *testing.T) {
+	for _, c := range []struct {
+		name, comm, node, mend string
+	}{
+		{"getty", "agetty", "/dev/ttyAMA0", "disable --now serial-getty@ttyAMA0.service"},
+		{"modem manager", "ModemManager", "/dev/ttyUSB0", "disable --now ModemManager"},
+		{"braille", "brltty", "/dev/ttyUSB1", "remove brltty"},
+		{"gps", "gpsd", "/dev/ttyACM0", "disable --now gpsd.socket gpsd.service"},
+		{"unknown", "node-red", "/dev/i2c-1", "systemctl status 412"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := machine(t, map[string]string{"proc/412/comm": c.comm + "\n", "proc/412/cmdline": c.comm + "\x00", "proc/412/fd/7": "@" + c.node})
+			expect(t, lookPorts(p), wrong, c.node+" is held by "+c.comm+" (pid 412)", c.mend)
+		})
+	}
+}
+
+func TestDoctorPortsOfTheGatewayItself(t *testing.T) {
+	files := map[string]string{
+		"proc/500/comm": "sensorgate\n", "proc/500/cmdline": "/usr/bin/sensorgate\x00run\x00", "proc/500/fd/9": "@/dev/ttyUSB0",
+		"proc/501/comm": "sensorgate\n", "proc/501/cmdline": "sensorgate\x00doctor\x00", "proc/501/fd/1": "@/dev/pts/0",
+	}
+	expect(t, lookPorts(machine(t, files)), fine, "no other program")
+
+	files["proc/600/comm"], files["proc/600/cmdline"] = "sensorgate\n", "./sensorgate\x00run\x00"
+	expect(t, lookPorts(machine(t, files)), wrong, "2 gateways are running")
+
+	p := machine(t, files)
+	p.seesAll = false
+	expect(t, lookPorts(p), skipped, "only root", "sudo sensorgate doctor")
+}
+
+func TestDoctorConsole(t *testing.T) {
+	p := machine(t, map[string]string{"proc/cmdline": "console=ttyAMA0,115200 console=tty1 root=/dev/mmcblk0p2\n"})
+	found := lookPorts(p)
+	expect(t, found, note, "/dev/ttyAMA0", "do_serial_cons")
+	if len(found) != 1 {
+		t.Errorf("tty1 is a screen and no wire, but: %+v", found)
+	}
+}
+
+// One line as the kernel prints it: 127.0.0.1:1883 listening, inode 4711.
+const tcpTable = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n" +
+	"   0: 0100007F:075B 00000000:0000 0A 00000000:00000000 00:00000000 00000000   108        0 4711 1 0 100 0 0 10 0\n" +
+	"   1: 0100007F:9C40 0100007F:075B 01 00000000:00000000 00:00000000 00000000   108        0 4712 1 0 100 0 0 10 0\n"
+
+func TestDoctorBrokerPort(t *testing.T) {
+	files := map[string]string{"proc/net/tcp": tcpTable}
+	expect(t, lookBrokerPort(machine(t, files)), note, "only root sees who")
+
+	files["proc/77/comm"], files["proc/77/fd/5"] = "mosquitto\n", "@socket:[4711]"
+	expect(t, lookBrokerPort(machine(t, files)), wrong, "taken by mosquitto (pid 77)", "disable --now mosquitto")
+
+	files["proc/77/comm"], files["proc/77/cmdline"] = "sensorgate\n", "sensorgate\x00run"
+	expect(t, lookBrokerPort(machine(t, files)), fine, "the gateway listens")
+
+	p := machine(t, files)
+	p.port = 1884
+	expect(t, lookBrokerPort(p), fine, "1884 is free")
+}
+
+func TestDoctorService(t *testing.T) {
+	files := map[string]string{}
+	expect(t, lookService(machine(t, files)), note, "does not run systemd")
+	files["run/systemd/system/"] = ""
+	expect(t, lookService(machine(t, files)), note, "no sensorgate.service")
+	files["usr/lib/systemd/system/sensorgate.service"] = "[Unit]"
+	expect(t, lookService(machine(t, files)), wrong, "not start at boot", "enable --now sensorgate")
+	files["etc/systemd/system/multi-user.target.wants/sensorgate.service"] = "@/usr/lib/systemd/system/sensorgate.service"
+	expect(t, lookService(machine(t, files)), wrong, "no gateway is running", "journalctl -u sensorgate")
+	files["proc/9/comm"], files["proc/9/cmdline"] = "sensorgate", "/usr/bin/sensorgate\x00run\x00--config\x00x"
+	expect(t, lookService(machine(t, files)), fine, "enabled and running")
+}
+
+func TestDoctorClock(t *testing.T) {
+	old := clockSynced
+	defer func() { clockSynced = old }()
+	clockSynced = func() bool { return false }
+	expect(t, lookClock(machine(t, nil)), wrong, "not synchronised", "set-ntp true")
+	expect(t, lookClock(machine(t, map[string]string{"run/systemd/timesync/synchronized": ""})), fine)
+	clockSynced = func() bool { return true }
+	expect(t, lookClock(machine(t, nil)), fine)
+}
+
+// Values as the firmware of a Pi 4 prints them; raspberrypi.com, vcgencmd get_throttled.
+func TestDoctorPower(t *testing.T) {
+	const path = "sys/devices/platform/soc/soc:firmware/get_throttled"
+	for text, want := range map[string]finding{
+		"0\n":       {Verdict: fine},
+		"50005\n":   {Verdict: wrong, What: "now: too little voltage"},
+		"0x50000\n": {Verdict: wrong, What: "since the start: too little voltage"},
+		"80008\n":   {Verdict: wrong, What: "now: too hot"},
+		"e0000\n":   {Verdict: wrong, What: "since the start: too hot"},
+		"what\n":    {Verdict: skipped, What: "not a number"},
+	} {
+		expect(t, lookPower(machine(t, map[string]string{path: text})), want.Verdict, want.What)
+	}
+	hwmon := map[string]string{
+		"sys/class/hwmon/hwmon0/name": "cpu_thermal\n", "sys/class/hwmon/hwmon0/in0_lcrit_alarm": "1\n",
+		"sys/class/hwmon/hwmon1/name": "rpi_volt\n", "sys/class/hwmon/hwmon1/in0_lcrit_alarm": "0\n",
+	}
+	expect(t, lookPower(machine(t, hwmon)), fine)
+	hwmon["sys/class/hwmon/hwmon1/in0_lcrit_alarm"] = "1\n"
+	expect(t, lookPower(machine(t, hwmon)), wrong, "too little voltage", "power supply")
+	expect(t, lookPower(machine(t, nil)), skipped)
+}
+
+func TestDoctorHardwareWatchdog(t *testing.T) {
+	files := map[string]string{"etc/systemd/system.conf": "[Manager]\n#RuntimeWatchdogSec=10\n"}
+	expect(t, lookHardwareWatchdog(machine(t, files)), skipped)
+	files["dev/watchdog0"] = ""
+	expect(t, lookHardwareWatchdog(machine(t, files)), note, "RuntimeWatchdogSec=15")
+	files["etc/systemd/system.conf.d/w.conf"] = "[Manager]\nRuntimeWatchdogSec = 15\n"
+	expect(t, lookHardwareWatchdog(machine(t, files)), fine, "after 15")
+}
+
+func TestDoctorStore(t *testing.T) {
+	p := machine(t, map[string]string{
+		"var/lib/sensorgate/": "", "etc/passwd": fmt.Sprintf("sensorgate:x:%d:%d::/:/bin/false\n", os.Getuid(), os.Getgid()), "etc/group": group,
+	})
+	found := lookStore(p)
+	expect(t, found, wrong, "everybody may look", "sudo chmod 700 /var/lib/sensorgate")
+	expect(t, found, fine, "MiB free")
+	if err := os.Chmod(p.path(p.data), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, lookStore(p), fine, "a sync takes")
+	if left, _ := os.ReadDir(p.path(p.data)); len(left) > 0 {
+		t.Errorf("the doctor left %v in the store", left)
+	}
+	p.user = "ann"
+	if err := os.WriteFile(p.path("etc/passwd"), []byte("ann:x:65000:65000::/:/bin/sh\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, lookStore(p), wrong, "ann may not write", "chown -R ann:ann /var/lib/sensorgate")
+	expect(t, lookStore(machine(t, nil)), note, "does not exist yet")
+}
+
+func TestDoctorJudgesSyncs(t *testing.T) {
+	times := func(d time.Duration) []time.Duration { return []time.Duration{d, d * 2, d / 2} }
+	for _, c := range []struct {
+		each time.Duration
+		card bool
+		want verdict
+	}{
+		{10 * time.Millisecond, true, fine},
+		{500 * time.Microsecond, true, note}, // no card is that fast
+		{500 * time.Microsecond, false, fine},
+		{300 * time.Millisecond, true, wrong},
+	} {
+		if got := judgeSyncs(times(c.each), c.card); got.Verdict != c.want {
+			t.Errorf("%v on card %v: %+v, want %s", c.each, c.card, got, c.want)
+		}
+	}
+}
+
+func TestDoctorReport(t *testing.T) {
+	found := []finding{
+		{Check: "clock", Verdict: fine, What: "the clock is synchronised"},
+		{Check: "ports", Verdict: wrong, What: "/dev/ttyUSB0 is held by gpsd (pid 3)", Mend: "sudo systemctl disable --now gpsd"},
+	}
+	var text bytes.Buffer
+	if err := report(&text, found, false); !errors.Is(err, errTold) {
+		t.Errorf("something is wrong, but the error is %v", err)
+	}
+	const want = "ok       clock     the clock is synchronised\n" +
+		"wrong    ports     /dev/ttyUSB0 is held by gpsd (pid 3)\n" +
+		"                   mend: sudo systemctl disable --now gpsd\n" +
+		"\n1 wrong, 0 to note, 0 not looked at, 1 well\n"
+	if text.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", &text, want)
+	}
+	var js bytes.Buffer
+	if err := report(&js, found, true); err == nil {
+		t.Error("no error with --json")
+	}
+	var back []finding
+	if err := json.Unmarshal(js.Bytes(), &back); err != nil || len(back) != 2 || back[1] != found[1] {
+		t.Errorf("JSON gives back %+v, %v", back, err)
+	}
+	if err := report(&text, found[:1], false); err != nil {
+		t.Errorf("all is well, but the error is %v", err)
+	}
+}
+
+// All checks on an empty machine: no panic, and each says something.
+func TestDoctorOnAnEmptyMachine(t *testing.T) {
+	seen := map[string]bool{}
+	for _, f := range machine(t, nil).examine() {
+		seen[f.Check] = true
+		if f.What == "" {
+			t.Errorf("%s says nothing", f.Check)
+		}
+	}
+	for _, c := range checks {
+		if !seen[c.name] {
+			t.Errorf("%s gives no finding", c.name)
+		}
+	}
+}
