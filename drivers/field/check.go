@@ -1,0 +1,122 @@
+package field
+
+import (
+	"encoding/hex"
+	"fmt"
+
+	"sensorgate/drivers"
+)
+
+// Check says which part of a frame is protected by which sum, and where the sum stands.
+type Check struct {
+	Kind     Sum     `toml:"kind" doc:"sum8, sum16, neg8, inv8, xor8, crc16-modbus, … (sensorgate explains all at a wrong name)"`
+	CRC      *CRC    `toml:"crc" doc:"a CRC without a name: { width = 16, poly = 0x1021, init = 0xFFFF, refin = true, … }"`
+	From     int     `toml:"from" doc:"first protected byte; negative counts from the end"`
+	To       *int    `toml:"to" doc:"byte after the last protected one; default: where the sum stands"`
+	At       *int    `toml:"at" doc:"where the sum stands; negative counts from the end"`
+	Order    Order   `toml:"order" doc:"of the sum's bytes"`
+	Hex      bool    `toml:"hex" doc:"the sum is written in hexadecimal digits"`
+	Equals   *uint64 `toml:"equals" doc:"instead of at: what the sum over everything must be"`
+	Optional bool    `toml:"optional" doc:"a frame that has no digits where the sum should be is taken; needs hex"`
+}
+
+// Check is called when the file is read.
+func (c *Check) Check() error {
+	if c.CRC != nil {
+		s, err := c.CRC.Sum()
+		if err != nil {
+			return &drivers.KeyError{Key: "crc", Problem: err.Error()}
+		}
+		c.Kind = s
+	}
+	switch {
+	case !c.Kind.Known():
+		return &drivers.KeyError{Key: "kind", Problem: "found neither kind nor crc", Try: `kind = "sum16"`}
+	case c.At == nil && c.Equals == nil:
+		return &drivers.KeyError{Key: "at", Problem: "found neither at nor equals", Try: fmt.Sprintf("at = %d", -c.Kind.Size())}
+	case c.At != nil && c.Equals != nil:
+		return &drivers.KeyError{Key: "equals", Problem: "found at and equals", Expected: "one of them"}
+	case c.Optional && !c.Hex:
+		return &drivers.KeyError{Key: "optional", Problem: "only a sum in digits (hex = true) can be seen to be missing"}
+	}
+	return nil
+}
+
+// Verify reports what is wrong with frame, or nil.
+func (c *Check) Verify(frame []byte) error {
+	if c.Equals != nil {
+		from, to := place(c.From, len(frame)), len(frame)
+		if c.To != nil {
+			to = place(*c.To, len(frame))
+		}
+		if from < 0 || from > to || to > len(frame) {
+			return fmt.Errorf("%d bytes are too short", len(frame))
+		}
+		if got := c.Kind.Of(frame[from:to]); got != *c.Equals {
+			return fmt.Errorf("checksum: %s is %X, not %X", c.Kind.name, got, *c.Equals)
+		}
+		return nil
+	}
+	at := place(*c.At, len(frame))
+	from, to := place(c.From, len(frame)), at
+	if c.To != nil {
+		to = place(*c.To, len(frame))
+	}
+	if at < 0 || from < 0 || from > to || to > len(frame) || at > len(frame) {
+		return fmt.Errorf("%d bytes are too short", len(frame))
+	}
+	want, err := c.read(frame[at:])
+	if err != nil || c.Optional && want < 0 {
+		return err
+	}
+	if got := c.Kind.Of(frame[from:to]); got != uint64(want) {
+		return fmt.Errorf("checksum: %s is %0*X, the frame says %0*X", c.Kind.name, 2*c.Kind.Size(), got, 2*c.Kind.Size(), want)
+	}
+	return nil
+}
+
+// read takes the sum out of the frame; -1 is none.
+func (c *Check) read(p []byte) (int64, error) {
+	var stored [4]byte // no Sum is wider
+	size := c.Kind.Size()
+	raw := stored[4-size:]
+	switch {
+	case c.Hex:
+		digits := hexDigits(p[:min(len(p), 2*size)])
+		if digits == 0 && c.Optional {
+			return -1, nil
+		}
+		if digits == 0 {
+			return 0, fmt.Errorf("checksum: no digits")
+		}
+		// Some meters leave leading zeros out.
+		var padded [8]byte
+		for i := range padded {
+			padded[i] = '0'
+		}
+		copy(padded[8-digits:], p[:digits])
+		hex.Decode(stored[:], padded[:])
+	case len(p) < size:
+		return 0, fmt.Errorf("checksum: cut short")
+	default:
+		c.Order.toBig(raw, p[:size])
+	}
+	return int64(stored[0])<<24 | int64(stored[1])<<16 | int64(stored[2])<<8 | int64(stored[3]), nil
+}
+
+func hexDigits(p []byte) int {
+	for i, b := range p {
+		if !(b >= '0' && b <= '9' || b >= 'A' && b <= 'F' || b >= 'a' && b <= 'f') {
+			return i
+		}
+	}
+	return len(p)
+}
+
+// place resolves an offset that may count from the end.
+func place(at, length int) int {
+	if at < 0 {
+		return at + length
+	}
+	return at
+}

@@ -1,0 +1,2 @@
+// Package modbus is a Modbus RTU and TCP master.
+package modbus

@@ -1,0 +1,175 @@
+package serial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/field"
+)
+
+// Dialogue is how a device is asked that does not speak first.
+type Dialogue struct {
+	Poll    field.Bytes   `toml:"poll" doc:"what to send to get an answer, every interval: \"FF 01 86\" or '\"Q\" 0D'"`
+	Timeout time.Duration `toml:"timeout" doc:"how long an answer may take"`
+	Wake    field.Bytes   `toml:"wake" doc:"sent before each poll"`
+	WakeFor time.Duration `toml:"wake_for" doc:"pause after wake"`
+	Init    []field.Bytes `toml:"init" doc:"sent one after the other when the port was opened, and after a failure"`
+	InitFor time.Duration `toml:"init_for" doc:"pause after each of them"`
+	WarmUp  time.Duration `toml:"warm_up" doc:"what the device says in the first time after power-on is ignored"`
+}
+
+func defaultDialogue() Dialogue {
+	return Dialogue{Timeout: time.Second, WakeFor: 50 * time.Millisecond, InitFor: 100 * time.Millisecond}
+}
+
+// Check is called by the driver's own Check.
+func (d *Dialogue) Check() error {
+	switch {
+	case d.Timeout <= 0 || d.Timeout > time.Minute:
+		return &drivers.KeyError{Key: "timeout", Problem: fmt.Sprintf("found %v, expected above 0s, up to 1m", d.Timeout)}
+	case d.WakeFor < 0 || d.WakeFor > 10*time.Second:
+		return &drivers.KeyError{Key: "wake_for", Problem: fmt.Sprintf("found %v, expected 0s to 10s", d.WakeFor)}
+	case d.InitFor < 0 || d.InitFor > 10*time.Second:
+		return &drivers.KeyError{Key: "init_for", Problem: fmt.Sprintf("found %v, expected 0s to 10s", d.InitFor)}
+	case len(d.Wake) > 0 && len(d.Poll) == 0:
+		return &drivers.KeyError{Key: "wake", Problem: "found wake without poll"}
+	}
+	return nil
+}
+
+// dialogue is a Dialogue at work.
+type dialogue struct {
+	Dialogue
+	line  Line
+	awake time.Time // since when the device is powered, as far as we know
+}
+
+// sayHello sends the init sequences.
+func (d *dialogue) sayHello(s *Session) error {
+	for _, p := range d.Init {
+		if err := s.Write(p); err != nil {
+			return err
+		}
+		if err := s.pause(d.InitFor); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// polled is a device that answers when asked.
+type polled struct {
+	bus     *Bus
+	release func()
+	framer  framer
+	decoder decoder
+	dialogue
+
+	greeted bool
+	h       harvest
+}
+
+// Close gives the port back.
+func (p *polled) Close() error {
+	p.release()
+	return nil
+}
+
+// Poll asks once. Frames that are no answer to us are passed over until the time is up.
+func (p *polled) Poll(ctx context.Context) ([]drivers.Reading, error) {
+	err := p.bus.Do(ctx, Job{Priority: Poll, Line: p.line, Run: p.exchange})
+	if err != nil {
+		p.greeted = false
+		return nil, err
+	}
+	if time.Since(p.awake) < p.WarmUp {
+		return nil, nil
+	}
+	return p.h.readings, errors.Join(p.h.errs...)
+}
+
+func (p *polled) exchange(s *Session) error {
+	if !p.greeted {
+		if err := p.sayHello(s); err != nil {
+			return err
+		}
+		p.greeted = true
+		if p.awake.IsZero() {
+			p.awake = time.Now()
+		}
+	}
+	if len(p.Wake) > 0 {
+		if err := s.Write(p.Wake); err != nil {
+			return err
+		}
+		if err := s.pause(p.WakeFor); err != nil {
+			return err
+		}
+	}
+	s.Flush()
+	p.framer.reset()
+	if err := s.Write(p.Dialogue.Poll); err != nil {
+		return err
+	}
+	return p.answer(s, time.Now().Add(s.TimeOf(len(p.Dialogue.Poll))+p.Timeout))
+}
+
+// answer reads until a frame has given readings, or the time is up.
+func (p *polled) answer(s *Session, deadline time.Time) error {
+	var buf [512]byte
+	why := fmt.Errorf("%s: %w", p.bus.opts.where(), drivers.ErrNoAnswer)
+	for {
+		n, at, err := s.Read(buf[:], p.until(deadline))
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(deadline):
+			if frame, at, err, ok := p.framer.silence(); ok && p.accept(frame, at, err, &why) {
+				return nil
+			}
+			continue
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return why
+		case err != nil:
+			return err
+		}
+		p.framer.push(buf[:n], at)
+		for {
+			frame, at, err, ok := p.framer.next()
+			if !ok {
+				break
+			}
+			if p.accept(frame, at, err, &why) {
+				return nil
+			}
+		}
+	}
+}
+
+// until is when to look again: at the end, or when a gap ends the frame.
+func (p *polled) until(deadline time.Time) time.Time {
+	if p.framer.gap > 0 && p.framer.unfinished() {
+		if gap := p.framer.heard.Add(p.framer.gap); gap.Before(deadline) {
+			return gap
+		}
+	}
+	return deadline
+}
+
+// accept reports whether the frame was the answer; otherwise why says what it was.
+func (p *polled) accept(frame []byte, at time.Time, err error, why *error) bool {
+	if err == nil {
+		p.h.reset(at)
+		p.decoder.decode(frame, &p.h)
+		if len(p.h.readings) > 0 {
+			return true
+		}
+		err = errors.Join(p.h.errs...)
+	}
+	if err != nil {
+		*why = fmt.Errorf("%s: no usable answer: %w", p.bus.opts.where(), err)
+	}
+	return false
+}

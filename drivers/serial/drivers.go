@@ -1,0 +1,15 @@
+package serial
+
+import (
+	"log/slog"
+
+	"sensorgate/drivers"
+)
+
+// Drivers lists what this package can talk to.
+func Drivers(buses Buses, log *slog.Logger) []drivers.Driver {
+	ws := NewWires(buses, log)
+	return []drivers.Driver{
+		linesDriver(ws),
+	}
+}

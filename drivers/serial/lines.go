@@ -1,0 +1,122 @@
+package serial
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/field"
+)
+
+// LinesOptions of a device that prints lines of text.
+type LinesOptions struct {
+	Wire
+	Text
+	Dialogue
+	Max     int           `toml:"max" doc:"bytes of the longest line"`
+	Silence time.Duration `toml:"silence" doc:"no usable line for this long is told as a failure"`
+	Example string        `toml:"example" doc:"a line as the device prints it; check runs match on it"`
+}
+
+func defaultLines() any {
+	return &LinesOptions{Dialogue: defaultDialogue(), Max: 1024}
+}
+
+// Check is called when the file is read.
+func (o *LinesOptions) Check() error {
+	for _, check := range []func() error{o.Wire.Check, o.Text.Check, o.Dialogue.Check} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	if o.Max < 1 || o.Max > 64<<10 {
+		return &drivers.KeyError{Key: "max", Problem: fmt.Sprintf("found %d, expected 1 to 65536", o.Max)}
+	}
+	if o.Example != "" && o.Match != nil && !o.Match.MatchString(o.Example) {
+		return &drivers.KeyError{Key: "example", Problem: "match does not fit it"}
+	}
+	return nil
+}
+
+// Outputs are the named groups of match.
+func (o *LinesOptions) Outputs() []drivers.Channel { return o.Text.outputs() }
+
+// LineChannel is one channel of lines.
+type LineChannel struct {
+	Selector
+	field.Value
+	Type field.Type `toml:"type" doc:"text: take it as it is, even if it looks like a number"`
+}
+
+// Check is called when the file is read.
+func (c *LineChannel) Check() error {
+	if keys := c.Selector.given(); len(keys) > 1 {
+		return &drivers.KeyError{Key: keys[0], Problem: "found several ways to find the value", Expected: "one of group, column, json, key"}
+	}
+	if c.Column != nil && *c.Column < 1 {
+		return &drivers.KeyError{Key: "column", Problem: fmt.Sprintf("found %d; columns count from 1", *c.Column)}
+	}
+	if c.Type.Known() && !c.Type.IsText() {
+		return &drivers.KeyError{Key: "type", Problem: fmt.Sprintf("found %s; lines hold numbers as text anyway", c.Type), Expected: "nothing, or text"}
+	}
+	return c.Value.Check()
+}
+
+func linesDriver(ws *Wires) drivers.Driver {
+	return drivers.Driver{
+		Name:           "lines",
+		Summary:        "anything that prints lines: regular expression, columns, JSON, key=value",
+		Options:        defaultLines,
+		ChannelOptions: func() any { return new(LineChannel) },
+		Open: func(_ context.Context, s drivers.Site) (any, error) {
+			o := s.Options.(*LinesOptions)
+			return openDevice(ws, s, deviceParts{
+				wire: o.Wire, dialogue: o.Dialogue, silence: o.Silence,
+				framer:  framer{cutter: &lineCutter{max: o.Max}},
+				decoder: newTextDecoder(o.Text, textFields(s.Channels)),
+			})
+		},
+	}
+}
+
+func textFields(sites []drivers.ChannelSite) []textField {
+	var fields []textField
+	for _, site := range sites {
+		f := textField{name: site.Name, unit: site.Unit}
+		switch o := site.Options.(type) {
+		case *LineChannel:
+			f.selector, f.value, f.asText = o.Selector, o.Value, o.Type.IsText()
+		}
+		fields = append(fields, f)
+	}
+	return fields
+}
+
+// deviceParts is what makes a device out of a wire.
+type deviceParts struct {
+	wire     Wire
+	line     Line // on a shared bus, if it differs
+	dialogue Dialogue
+	silence  time.Duration
+	framer   framer
+	decoder  decoder
+}
+
+// openDevice makes a device that listens or, if there is something to ask, one that is polled.
+func openDevice(ws *Wires, s drivers.Site, p deviceParts) (any, error) {
+	bus, release, err := ws.Open(p.wire)
+	if err != nil {
+		return nil, err
+	}
+	p.framer.charTime = bus.Line().CharTime()
+	talk := dialogue{Dialogue: p.dialogue, line: p.line}
+	if len(p.dialogue.Poll) > 0 {
+		return &polled{bus: bus, release: release, framer: p.framer, decoder: p.decoder, dialogue: talk}, nil
+	}
+	dev := &stream{bus: bus, release: release, framer: p.framer, decoder: p.decoder, every: s.Every, silence: p.silence}
+	if len(p.dialogue.Init) > 0 {
+		dev.hello = &talk
+	}
+	return dev, nil
+}

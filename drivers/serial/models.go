@@ -1,0 +1,9 @@
+package serial
+
+import "embed"
+
+// Models are device tables for things that people have: the name of one is its path
+// below models without .toml.
+//
+//go:embed all:models
+var Models embed.FS

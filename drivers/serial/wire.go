@@ -1,0 +1,120 @@
+package serial
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"sensorgate/drivers"
+)
+
+// Wire says which wire a device is on. Drivers embed it into their options.
+type Wire struct {
+	Bus    string       `toml:"bus" doc:"name of a [serial.NAME] that devices share"`
+	Serial *PortOptions `toml:"serial" doc:"a port for this device alone: { port = …, line = … }"`
+}
+
+// Check is called by the driver's own Check.
+func (w *Wire) Check() error {
+	switch {
+	case w.Bus == "" && w.Serial == nil:
+		return &drivers.KeyError{Key: "serial", Problem: "found neither serial nor bus", Expected: "exactly one",
+			Try: `serial = { port = "/dev/ttyUSB0", line = "9600 8N1" }`}
+	case w.Bus != "" && w.Serial != nil:
+		return &drivers.KeyError{Key: "bus", Problem: "found both serial and bus", Expected: "exactly one"}
+	case w.Serial != nil:
+		return under("serial", w.Serial.Check())
+	}
+	return nil
+}
+
+// Claims names the wire.
+func (w *Wire) Claims() []drivers.Claim {
+	if w.Serial == nil {
+		return []drivers.Claim{{Kind: "bus", ID: w.Bus, Key: "bus", Shared: true}}
+	}
+	claims := w.Serial.Claims()
+	for i := range claims {
+		claims[i].Key = "serial." + claims[i].Key
+	}
+	return claims
+}
+
+// under moves a fault of nested options below their key.
+func under(key string, err error) error {
+	if ke, ok := err.(*drivers.KeyError); ok {
+		moved := *ke
+		moved.Key = key + "." + ke.Key
+		return &moved
+	}
+	return err
+}
+
+// Buses looks a [serial.NAME] up.
+type Buses func(name string) (*Bus, error)
+
+// Wires gives devices their Bus: a shared one by its name, which the gateway runs, or
+// one that runs only while a device has it open.
+type Wires struct {
+	buses Buses
+	log   *slog.Logger
+
+	mu   sync.Mutex
+	open map[string]*openWire // by claim
+}
+
+// openWire is a Bus that we run, and how many devices use it.
+type openWire struct {
+	bus   *Bus
+	users int
+	stop  func()
+}
+
+// NewWires makes an empty set.
+func NewWires(buses Buses, log *slog.Logger) *Wires {
+	return &Wires{buses: buses, log: log, open: map[string]*openWire{}}
+}
+
+// Open gives the Bus of w. The device calls release when it is closed; release waits
+// until a private port is really closed, so that it can be opened again at once.
+func (ws *Wires) Open(w Wire) (bus *Bus, release func(), err error) {
+	if w.Serial == nil {
+		if bus, err = ws.buses(w.Bus); err != nil {
+			return nil, nil, fmt.Errorf("bus %q: %w", w.Bus, err)
+		}
+		return bus, func() {}, nil
+	}
+	id := w.Serial.Claims()[0].ID
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	ow := ws.open[id]
+	if ow == nil {
+		ow = ws.start(id, *w.Serial)
+		ws.open[id] = ow
+	}
+	ow.users++
+	var once sync.Once
+	return ow.bus, func() { once.Do(func() { ws.release(id, ow) }) }, nil
+}
+
+func (ws *Wires) start(id string, o PortOptions) *openWire {
+	ctx, cancel := context.WithCancel(context.Background()) // ended by the last release, not by who came first
+	ow := &openWire{bus: NewBus(id, o, ws.log)}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ow.bus.Run(ctx)
+	}()
+	ow.stop = func() { cancel(); <-ended }
+	return ow
+}
+
+func (ws *Wires) release(id string, ow *openWire) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if ow.users--; ow.users == 0 {
+		delete(ws.open, id)
+		ow.stop()
+	}
+}
