@@ -202,11 +202,11 @@ func attr(c *unix.GPIOV2LineConfig, id uint32, value uint64) {
 func requestError(err error) error {
 	switch {
 	case errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("%w: %w", errBusy, err)
+		return fmt.Errorf("%w: %w", ErrBusy, err)
 	case errors.Is(err, unix.ENODEV):
 		return gone(err)
 	case errors.Is(err, unix.ENXIO), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.Errno(524)): // ENOTSUPP
-		return fmt.Errorf("%w: %w", errUnsupported, err)
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
 	return err
 }

@@ -125,9 +125,9 @@ func (c *Chips) request(device string, ref Ref, cfg Config) (Line, error) {
 	switch {
 	case err == nil:
 		return l, nil
-	case errors.Is(err, errBusy):
-		return nil, fmt.Errorf("gpio %s: %w by %q", ref, errBusy, c.consumer(p))
-	case errors.Is(err, errUnsupported):
+	case errors.Is(err, ErrBusy):
+		return nil, fmt.Errorf("gpio %s: %w by %q", ref, ErrBusy, c.consumer(p))
+	case errors.Is(err, ErrUnsupported):
 		return nil, fmt.Errorf("gpio %s: %w (%s)", ref, err, asked(cfg))
 	}
 	return nil, fmt.Errorf("gpio %s: %w", ref, err)

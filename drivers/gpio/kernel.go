@@ -75,10 +75,10 @@ type LineInfo struct {
 	ActiveLow bool
 }
 
-// Errors of a Kernel that the drivers tell apart. Wrapped with what was asked for.
+// Errors of Kernel.Request that the drivers tell apart; wrapped with what was asked for.
 var (
-	errBusy        = errors.New("in use")
-	errUnsupported = errors.New("not supported by this line")
+	ErrBusy        = errors.New("in use")
+	ErrUnsupported = errors.New("not supported by this line")
 )
 
 // Edges are the changes that give an Event.

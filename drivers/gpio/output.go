@@ -42,6 +42,7 @@ type output struct {
 	mu        sync.Mutex
 	on        bool
 	since     time.Time // of the last change, or of the start
+	changes   uint64    // counts them, and the start
 	commanded time.Time // last order, or the start
 	orders    uint64    // to notice that a newer one came
 	failed    bool      // the failsafe state was taken and no order came since
@@ -73,7 +74,7 @@ func openOutput(c *Chips, device string, o outputOptions, store drivers.Store) (
 		}
 	}
 	now := time.Now()
-	d := &output{opt: o, device: device, line: line, store: store, wake: make(chan struct{}, 1), on: start.on, since: now, commanded: now}
+	d := &output{opt: o, device: device, line: line, store: store, wake: make(chan struct{}, 1), on: start.on, since: now, changes: 1, commanded: now}
 	if o.Interlock != "" {
 		d.group = c.group(o.Interlock)
 	}
@@ -171,6 +172,7 @@ func (d *output) setLocked(on bool, now time.Time) error {
 	}
 	if on != d.on {
 		d.on, d.since = on, now
+		d.changes++
 		d.group.movedLocked(d, on, now)
 	}
 	return nil
@@ -200,12 +202,12 @@ func (d *output) notify() {
 // Watch reports the state, keeps max_on and failsafe, and looks every few seconds
 // whether the line still has the level it was given.
 func (d *output) Watch(ctx context.Context, report drivers.Report) error {
-	var told time.Time // since of the state that was reported last
+	var told uint64 // changes when it was reported last
 	faulty := false
 	for {
-		d.enforce(report)
+		lapse := d.enforce()
 		d.mu.Lock()
-		on, since, due := d.on, d.since, d.dueLocked()
+		on, since, changes, due := d.on, d.since, d.changes, d.dueLocked()
 		err := d.readBackLocked()
 		d.mu.Unlock()
 		switch {
@@ -213,11 +215,14 @@ func (d *output) Watch(ctx context.Context, report drivers.Report) error {
 			return err
 		case err != nil && !faulty:
 			report(drivers.Reading{}, err)
-		case since != told || faulty && err == nil:
+		case err == nil && (changes != told || faulty):
 			report(drivers.Reading{Channel: "state", Value: d.opt.Class.value(on), Time: since}, nil)
-			told = since
+			told = changes
 		}
 		faulty = err != nil
+		if lapse != nil { // after the reading, so that the device shows it until the next order
+			report(drivers.Reading{}, lapse)
+		}
 		if !wait(ctx, earliest(time.Now().Add(verifyEvery), due), d.wake) {
 			return ctx.Err()
 		}
@@ -258,24 +263,24 @@ func (d *output) failsafeStateLocked() bool {
 	return on
 }
 
-// enforce applies the timers that have ended, and says so: an output that nobody
-// commands any more is a fault that someone should see.
-func (d *output) enforce(report drivers.Report) {
+// enforce applies the timers that have ended. It returns what someone should know: an
+// output that nobody commands any more is a fault.
+func (d *output) enforce() error {
 	defer d.group.lock()()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
-	var err error
 	if at := d.maxOnAtLocked(); !at.IsZero() && !now.Before(at) {
-		err = d.setLocked(false, now)
-	}
-	if at := d.failsafeAtLocked(); err == nil && !at.IsZero() && !now.Before(at) {
-		err = d.setLocked(d.failsafeStateLocked(), now)
-		if d.failed = err == nil; d.failed {
-			report(drivers.Reading{}, fmt.Errorf("failsafe: no command for %v, switched %s", d.opt.Failsafe.After, d.opt.Class.word(d.on)))
+		if err := d.setLocked(false, now); err != nil {
+			return err
 		}
 	}
-	if err != nil {
-		report(drivers.Reading{}, err)
+	if at := d.failsafeAtLocked(); !at.IsZero() && !now.Before(at) {
+		if err := d.setLocked(d.failsafeStateLocked(), now); err != nil {
+			return err
+		}
+		d.failed = true
+		return fmt.Errorf("failsafe: no command for %v, switched %s", d.opt.Failsafe.After, d.opt.Class.word(d.on))
 	}
+	return nil
 }

@@ -126,6 +126,7 @@ type pwm struct {
 	mu        sync.Mutex
 	duty      float64
 	since     time.Time
+	orders    uint64 // and failsafes, and the start
 	commanded time.Time
 	failed    bool // the failsafe was taken and no command came since
 }
@@ -140,7 +141,7 @@ func openPWM(ctx context.Context, fs sysfs, o pwmOptions) (*pwm, error) {
 		return nil, fmt.Errorf("pwm %v: %w", o.PWM, err)
 	}
 	now := time.Now()
-	d.since, d.commanded = now, now
+	d.since, d.commanded, d.orders = now, now, 1
 	return d, nil
 }
 
@@ -243,6 +244,7 @@ func (d *pwm) Command(_ context.Context, c drivers.Command) error {
 	}
 	now := time.Now()
 	d.since, d.commanded, d.failed = now, now, false
+	d.orders++
 	select {
 	case d.wake <- struct{}{}:
 	default: // Watch will look anyway
@@ -252,17 +254,21 @@ func (d *pwm) Command(_ context.Context, c drivers.Command) error {
 
 // Watch reports the duty, keeps the failsafe, and notices when the chip goes away.
 func (d *pwm) Watch(ctx context.Context, report drivers.Report) error {
-	var told time.Time
+	var told uint64
 	for {
-		if err := d.enforce(report); err != nil {
+		lapse, err := d.enforce()
+		if err != nil {
 			return err
 		}
 		d.mu.Lock()
-		duty, since, due := d.duty, d.since, d.failsafeAtLocked()
+		duty, since, orders, due := d.duty, d.since, d.orders, d.failsafeAtLocked()
 		d.mu.Unlock()
-		if since != told {
+		if orders != told {
 			report(drivers.Reading{Channel: "duty", Value: drivers.Number(duty), Unit: "%", Time: since}, nil)
-			told = since
+			told = orders
+		}
+		if lapse != nil { // after the reading, so that the device shows it until the next order
+			report(drivers.Reading{}, lapse)
 		}
 		if !wait(ctx, earliest(time.Now().Add(verifyEvery), due), d.wake) {
 			return ctx.Err()
@@ -280,17 +286,18 @@ func (d *pwm) failsafeAtLocked() time.Time {
 	return d.commanded.Add(d.opt.Failsafe.After)
 }
 
-func (d *pwm) enforce(report drivers.Report) error {
+// enforce takes the failsafe when its time has come, and says so in lapse.
+func (d *pwm) enforce() (lapse, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	at, now := d.failsafeAtLocked(), time.Now()
 	if at.IsZero() || now.Before(at) {
-		return nil
+		return nil, nil
 	}
 	if err := d.set(d.opt.Failsafe.Duty); err != nil {
-		return err
+		return nil, err
 	}
 	d.since, d.failed = now, true
-	report(drivers.Reading{}, fmt.Errorf("failsafe: no command for %v, duty set to %v %%", d.opt.Failsafe.After, d.duty))
-	return nil
+	d.orders++
+	return fmt.Errorf("failsafe: no command for %v, duty set to %v %%", d.opt.Failsafe.After, d.duty), nil
 }

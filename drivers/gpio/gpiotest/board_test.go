@@ -1,0 +1,24 @@
+package gpiotest_test
+
+import (
+	"testing"
+
+	"sensorgate/drivers/gpio/gpiotest"
+)
+
+// The fake sits the exam that the real kernel sits on the virtual board.
+func TestBoardKeepsTheKernelsRules(t *testing.T) {
+	gpiotest.Exam(t, func(t *testing.T) gpiotest.Wire {
+		b := gpiotest.New("")
+		b.AddChip("gpiochip0", "fake", "A", "B")
+		b.Drive("B", false)
+		return gpiotest.Wire{
+			Kernel: b, Chip: "gpiochip0", Offset: 1,
+			Drive:   func(high bool) { b.Drive("B", high) },
+			Float:   func() { b.Float("B") },
+			Level:   func() bool { return b.Level("B") },
+			Remove:  func() { b.RemoveChip("gpiochip0") },
+			Restore: func() { b.AddChip("gpiochip0", "fake", "A", "B") },
+		}
+	})
+}
