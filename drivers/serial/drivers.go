@@ -11,5 +11,6 @@ func Drivers(buses Buses, log *slog.Logger) []drivers.Driver {
 	ws := NewWires(buses, log)
 	return []drivers.Driver{
 		linesDriver(ws),
+		nmeaDriver(ws),
 	}
 }
