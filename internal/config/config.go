@@ -20,6 +20,8 @@ type Config struct {
 	Serial  []SerialBus // in the order of the file, like all lists here
 	Devices []Device
 	Bridges []Bridge
+
+	payload mapping.Payload // default of every channel
 }
 
 // Broker is [broker].
@@ -113,7 +115,7 @@ type Rate struct {
 
 // BridgeStatus is the retained last-will topic at the upstream.
 type BridgeStatus struct {
-	Topic, Online, Offline string // Topic "" is none; it has no prefix added
+	Topic, Online, Offline string // Topic "" is none; it is complete, the prefix is already in front
 }
 
 // Rule says which topics a bridge sends or fetches.

@@ -1,0 +1,226 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/internal/mapping"
+)
+
+// channels makes the channels of a device: those that the driver knows, refined by
+// the file, and those that the file adds where the driver lets users name them.
+func (l *loader) channels(d *deviceAt) {
+	table := d.table.Channels.n
+	if table != nil && table.kind != kindTable {
+		l.atValue(table, "found "+table.found()+", expected a table with an entry per channel")
+		return
+	}
+	for _, known := range d.known {
+		l.channel(d, known, table.field(known.Name))
+	}
+	for _, n := range table.fieldsOrNone() {
+		switch {
+		case slices.ContainsFunc(d.known, func(c drivers.Channel) bool { return c.Name == n.name }):
+		case d.driver.ChannelOptions == nil:
+			l.unknownChannel(d, n)
+		default:
+			l.channel(d, drivers.Channel{Name: n.name}, n)
+		}
+	}
+	if len(d.dev.Map.Channels) == 0 && d.driver.ChannelOptions != nil && table.fieldsOrNone() == nil {
+		l.atKey(d.n, fmt.Sprintf("driver %s needs channels", d.driver.Name), try(fmt.Sprintf("[device.%s.channels] with an entry for each quantity", quoteKey(d.n.name))))
+	}
+	l.whenChannels(d, table)
+}
+
+func (l *loader) unknownChannel(d *deviceAt, n *node) {
+	names := make([]string, len(d.known))
+	for i, c := range d.known {
+		names[i] = c.Name
+	}
+	fix := ""
+	if right := nearest(strings.ToLower(n.name), names); right != "" {
+		fix = right + " = " + shorten(n.raw(), 60)
+	}
+	l.atKey(n, fmt.Sprintf("%s has no channel %q", d.driver.Name, n.name), expected("one of "+strings.Join(names, ", ")), try(fix))
+}
+
+// channel makes one channel; n is nil if the file says nothing about it.
+func (l *loader) channel(d *deviceAt, known drivers.Channel, n *node) {
+	var t channelTable
+	site := drivers.ChannelSite{Name: known.Name, Unit: known.Unit}
+	if n != nil {
+		if err := validName(n.name); err != nil {
+			l.atKey(n, err.Error())
+		}
+		if d.driver.ChannelOptions != nil {
+			site.Options = d.driver.ChannelOptions()
+		}
+		if !l.options(n, n, site.Options, &t) {
+			return
+		}
+		if o, ok := site.Options.(drivers.Outputter); ok {
+			known = described(known, o.Outputs())
+		}
+		site.Every = t.Every
+		l.claim(n, site.Options)
+	}
+	c := mapping.Channel{
+		Name: known.Name, Unit: known.Unit, Kind: known.Kind, Writable: known.Writable,
+		QoS: d.dev.Map.QoS, Filters: t.filters(),
+	}
+	if n != nil {
+		l.refine(d, &c, &t, n)
+	}
+	c.Retain = l.retain(d, &t, c.Kind, n)
+	// Hardware that speaks first cannot be asked less often, only be heard less often.
+	if c.Filters.Every == 0 && d.driver.Every == 0 && d.table.Every > 0 && c.Kind != drivers.State && c.Kind != drivers.Event {
+		c.Filters.Every = d.table.Every
+	}
+	site.Unit = c.Unit
+	d.dev.Map.Channels = append(d.dev.Map.Channels, c)
+	if n != nil {
+		d.dev.Site.Channels = append(d.dev.Site.Channels, site)
+	}
+}
+
+// described fills in what a channel's options say of it.
+func described(known drivers.Channel, outputs []drivers.Channel) drivers.Channel {
+	for _, o := range outputs {
+		if o.Name != "" && o.Name != known.Name {
+			continue
+		}
+		o.Name = known.Name
+		if o.Unit == "" {
+			o.Unit = known.Unit
+		}
+		return o
+	}
+	return known
+}
+
+// refine puts what the file says over what the driver says.
+func (l *loader) refine(d *deviceAt, c *mapping.Channel, t *channelTable, n *node) {
+	if t.Unit != nil {
+		c.Unit = *t.Unit
+	}
+	if t.Kind != nil {
+		c.Kind = drivers.Kind(*t.Kind)
+	}
+	if t.Topic != nil {
+		c.TopicTemplate = string(*t.Topic)
+		l.topicVariables(n.field("topic"), c.TopicTemplate)
+		if d.dev.Map.Together {
+			l.atValue(n.field("topic"), `with publish = "device" there is one topic for all channels`, try("topic in the device"))
+		}
+	}
+	if t.Payload != nil {
+		c.Payload = mapping.Payload(*t.Payload)
+		l.payloadVariables(n.field("payload"), d, c)
+	}
+	if t.QoS != nil {
+		c.QoS = byte(*t.QoS)
+	}
+	l.checkFilters(t, n)
+}
+
+// retain: states are kept by the broker for who comes later, events never.
+func (l *loader) retain(d *deviceAt, t *channelTable, kind drivers.Kind, n *node) bool {
+	asked, at := t.Retain, n.field("retain")
+	if asked == nil {
+		asked, at = d.table.Retain, nil
+	}
+	if asked == nil {
+		return kind == drivers.State
+	}
+	if *asked && kind == drivers.Event {
+		if at != nil {
+			l.atValue(at, "an event is never retained: who comes later would take it for a new one", try("retain = false"))
+		}
+		return false
+	}
+	return *asked
+}
+
+func (t *channelTable) filters() mapping.Filters {
+	f := mapping.Filters{
+		Offset: t.Offset, Points: t.Points, Clamp: t.Clamp, Median: t.Median, Average: t.Average,
+		Every: t.Every, Deadband: t.Deadband, AtLeast: t.AtLeast, Digits: t.Digits,
+	}
+	if t.Scale != nil {
+		f.Scale = *t.Scale
+	}
+	if len(t.When) > 0 {
+		f.When = make(map[string]string, len(t.When))
+		for name, value := range t.When {
+			f.When[name] = string(value)
+		}
+	}
+	return f
+}
+
+// maxWindow bounds the memory of median and average.
+const maxWindow = 10001
+
+// checkFilters looks at what each filter needs beyond its type.
+func (l *loader) checkFilters(t *channelTable, n *node) {
+	bad := func(key, want, fix string) { l.wrong(n.field(key), want, fix) }
+	if t.Scale != nil && *t.Scale == 0 {
+		bad("scale", "any other number: 0 makes every value 0", "")
+	}
+	for i := 1; i < len(t.Points); i++ {
+		if t.Points[i][0] <= t.Points[i-1][0] {
+			l.atValue(n.field("points").items[i], fmt.Sprintf("the raw value %s does not grow from the one before, %s",
+				formatNumber(t.Points[i][0]), formatNumber(t.Points[i-1][0])), expected("[[raw, true], …] in growing order of raw"))
+		}
+	}
+	if f := n.field("points"); f != nil && len(t.Points) == 0 {
+		bad("points", "at least one [raw, true]", "")
+	}
+	if t.Clamp != nil && t.Clamp[0] > t.Clamp[1] {
+		bad("clamp", "[least, greatest]", fmt.Sprintf("[%s, %s]", formatNumber(t.Clamp[1]), formatNumber(t.Clamp[0])))
+	}
+	if n.field("median") != nil && (t.Median < 1 || t.Median%2 == 0 || t.Median > maxWindow) {
+		bad("median", fmt.Sprintf("an odd number from 1 to %d", maxWindow), fmt.Sprint(max(t.Median|1, 3)))
+	}
+	if n.field("average") != nil && (t.Average < 1 || t.Average > maxWindow) {
+		bad("average", fmt.Sprintf("1 to %d", maxWindow), "5")
+	}
+	if n.field("every") != nil && t.Every < time.Millisecond {
+		bad("every", "1ms or more", `"60s"`)
+	}
+	if t.Deadband < 0 {
+		bad("deadband", "0 or more", formatNumber(-t.Deadband))
+	}
+	if t.Digits != nil && (*t.Digits < -9 || *t.Digits > 15) {
+		bad("digits", "-9 to 15", "2")
+	}
+}
+
+// whenChannels reports conditions on channels that the device does not have.
+func (l *loader) whenChannels(d *deviceAt, table *node) {
+	var names []string
+	for _, c := range d.dev.Map.Channels {
+		names = append(names, c.Name)
+	}
+	for _, c := range d.dev.Map.Channels {
+		for _, other := range slices.Sorted(maps.Keys(c.Filters.When)) {
+			if slices.Contains(names, other) {
+				continue
+			}
+			at := table.field(c.Name).field("when").field(other)
+			if at == nil {
+				continue
+			}
+			fix := ""
+			if right := nearest(other, names); right != "" {
+				fix = fmt.Sprintf("when = { %s = %s }", quoteKey(right), at.raw())
+			}
+			l.atKey(at, fmt.Sprintf("%s has no channel %q", d.n.name, other), expected("one of "+strings.Join(names, ", ")), try(fix))
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/internal/mapping"
+)
+
+// deviceTable is what every [device.NAME] has, whatever its driver.
+type deviceTable struct {
+	Driver   string        `toml:"driver" doc:"what reads it: bme280, modbus, lines, … (sensorgate model list)"`
+	Model    string        `toml:"model" doc:"a template: driver, channels, units and intervals come along"`
+	Every    time.Duration `toml:"every" doc:"interval; of hardware that speaks first: at most one reading per interval"`
+	Topic    *topicText    `toml:"topic" doc:"topic of its channels"`
+	Payload  *payloadText  `toml:"payload" doc:"json, plain, or a text with {value} {unit} {time} …"`
+	Publish  publishText   `toml:"publish" doc:"channel: a message for each; device: one message for all of a poll"`
+	Class    string        `toml:"class" doc:"what it is: door, window, pump, …; {class} in topics"`
+	QoS      *qosNumber    `toml:"qos" doc:"of its messages, default 1"`
+	Retain   *bool         `toml:"retain" doc:"the broker keeps the last message for who comes later; default for states only"`
+	Channels subtree       `toml:"channels" doc:"[device.NAME.channels]: what is measured, or what to change about it"`
+}
+
+// channelTable is what every channel has, whatever its driver.
+type channelTable struct {
+	Unit    *string      `toml:"unit" doc:"as people write it: °C, %, kWh"`
+	Kind    *kindText    `toml:"kind" doc:"gauge (default), total, state or event"`
+	Topic   *topicText   `toml:"topic" doc:"topic of this channel"`
+	Payload *payloadText `toml:"payload" doc:"json, plain, or a text with {value} {unit} {time} …"`
+	QoS     *qosNumber   `toml:"qos" doc:"default 1"`
+	Retain  *bool        `toml:"retain" doc:"the broker keeps the last message; default for states only"`
+
+	When     map[string]condition `toml:"when" doc:"publish only if another channel of the same reading has this value"`
+	Scale    *float64             `toml:"scale" doc:"the value is multiplied by this"`
+	Offset   float64              `toml:"offset" doc:"then this is added"`
+	Points   [][2]float64         `toml:"points" doc:"calibration: [[raw, true], …], straight lines between"`
+	Clamp    *[2]float64          `toml:"clamp" doc:"[least, greatest] value that is published"`
+	Median   int                  `toml:"median" doc:"of the last n values, n odd: takes out single wrong ones"`
+	Average  int                  `toml:"average" doc:"of the last n values"`
+	Every    time.Duration        `toml:"every" doc:"at most one message per interval; drivers that can ask less often do"`
+	Deadband float64              `toml:"deadband" doc:"smaller changes are not published"`
+	AtLeast  time.Duration        `toml:"at_least" doc:"an unchanged value is published again after this long"`
+	Digits   *int                 `toml:"digits" doc:"behind the point"`
+}
+
+// deviceAt is a device while it is checked.
+type deviceAt struct {
+	n       *node // with the model merged in
+	table   deviceTable
+	driver  drivers.Driver
+	options any
+	known   []drivers.Channel // that driver and options give
+	dev     Device
+}
+
+// reservedNames are topics of our own below {node}.
+var reservedNames = map[string]string{
+	"gateway": "{node}/gateway/… is where the gateway tells about itself",
+	"status":  "{node}/status is where the gateway says that it is online",
+}
+
+func (l *loader) devices(n *node) {
+	l.each(n, func(n *node) {
+		if err := validName(n.name); err != nil {
+			l.atKey(n, err.Error())
+		}
+		if why := reservedNames[n.name]; why != "" {
+			l.atKey(n, "the name is taken: "+why, try("another name"))
+		}
+		l.device(n)
+	})
+}
+
+func (l *loader) device(n *node) {
+	d := &deviceAt{n: n}
+	if m := n.field("model"); m != nil && m.kind == kindString {
+		var ok bool
+		if d.n, ok = l.fromModel(n, m); !ok {
+			return
+		}
+	}
+	if !l.driver(d) {
+		return
+	}
+	if d.driver.Options != nil {
+		d.options = d.driver.Options()
+	}
+	d.table.Publish = "channel"
+	if !l.options(d.n, d.n, d.options, &d.table) {
+		return
+	}
+	l.claim(d.n, d.options)
+	d.known = d.driver.Channels
+	if o, ok := d.options.(drivers.Outputter); ok {
+		d.known = append(d.known[:len(d.known):len(d.known)], o.Outputs()...)
+	}
+	l.assemble(d)
+	l.cfg.Devices = append(l.cfg.Devices, d.dev)
+	l.places["device."+n.name] = d.n
+}
+
+// driver finds the driver of a device.
+func (l *loader) driver(d *deviceAt) bool {
+	f := d.n.field("driver")
+	switch {
+	case f == nil:
+		names := l.cat.Drivers.Names()
+		l.atKey(d.n, "driver is missing", expected(listKeys(names)), try(`driver = "`+guessDriver(d.n, names)+`"`))
+		return false
+	case f.kind != kindString:
+		return f.kind != kindBroken && l.wrong(f, "a text", quoted(f))
+	}
+	drv, err := l.cat.Drivers.Lookup(f.text())
+	if err != nil {
+		names := l.cat.Drivers.Names()
+		fix := ""
+		if right := nearest(strings.ToLower(f.text()), names); right != "" {
+			fix = fmt.Sprintf("driver = %q", right)
+		}
+		l.atValue(f, fmt.Sprintf("no driver is called %q", f.text()), expected("one of "+strings.Join(names, ", ")), try(fix))
+		return false
+	}
+	d.driver = drv
+	return true
+}
+
+// guessDriver says which driver a table without one was probably written for.
+func guessDriver(n *node, names []string) string {
+	hints := []struct{ key, driver string }{
+		{"unit", "modbus"}, {"match", "lines"}, {"sync", "frames"}, {"per_pulse", "pulse"},
+		{"max_on", "output"}, {"failsafe", "output"}, {"debounce", "input"}, {"gpio", "input"}, {"id", "w1"}, {"bus", "modbus"},
+	}
+	for _, name := range names {
+		if strings.Contains(n.name, name) {
+			return name
+		}
+	}
+	for _, h := range hints {
+		for _, name := range names {
+			if n.field(h.key) != nil && name == h.driver {
+				return name
+			}
+		}
+	}
+	return "…"
+}
+
+// assemble makes the Device of what was decoded.
+func (l *loader) assemble(d *deviceAt) {
+	t := &d.table
+	every := d.driver.Every
+	if f := d.n.field("every"); f != nil {
+		every = t.Every
+		if every < time.Millisecond {
+			l.wrong(f, "1ms or more", `"5s"`)
+		}
+	}
+	m := mapping.Device{
+		Name: d.n.name, Node: l.cfg.Node, Bus: busOf(d.options), Model: t.Model, Class: t.Class,
+		TopicTemplate: l.cfg.Topic, Payload: orJSON(l.cfg.payload), Together: t.Publish == "device", QoS: 1,
+	}
+	if t.Topic != nil {
+		m.TopicTemplate = string(*t.Topic)
+		l.topicVariables(d.n.field("topic"), m.TopicTemplate)
+	}
+	if t.Payload != nil {
+		m.Payload = mapping.Payload(*t.Payload)
+	}
+	if t.QoS != nil {
+		m.QoS = byte(*t.QoS)
+	}
+	d.dev = Device{
+		Name: d.n.name, Driver: d.driver, Model: t.Model, Map: m,
+		Site: drivers.Site{Device: d.n.name, Options: d.options, Every: every},
+	}
+	l.channels(d)
+	if f := d.n.field("payload"); f != nil && d.dev.Map.Together {
+		l.payloadVariables(f, d, nil)
+	} else if f != nil {
+		l.payloadVariables(f, d, &mapping.Channel{})
+	}
+	l.topicsOf(d)
+}
+
+func orJSON(p mapping.Payload) mapping.Payload {
+	if p == "" {
+		return mapping.JSON
+	}
+	return p
+}
+
+// busOf names the bus that options claim, for {bus}.
+func busOf(options any) string {
+	if c, ok := options.(drivers.Claimer); ok {
+		for _, claim := range c.Claims() {
+			if claim.Kind == "bus" {
+				return claim.ID
+			}
+			if claim.Kind == "i2c" {
+				bus, _, _ := strings.Cut(claim.ID, ":")
+				return "i2c-" + bus
+			}
+		}
+	}
+	return ""
+}
+
+// payloadVariables checks a payload template: of a channel, or (c nil) of all
+// channels of a device together.
+func (l *loader) payloadVariables(f *node, d *deviceAt, c *mapping.Channel) {
+	text := f.text()
+	if text == string(mapping.JSON) || text == string(mapping.Plain) {
+		if c == nil && text == string(mapping.Plain) {
+			l.atValue(f, `one message for all channels cannot be plain`, try(`payload = "json"`), Note{"or", `publish = "channel"`})
+		}
+		return
+	}
+	valid := append([]string{}, mapping.PayloadVariables...)
+	valid = append(valid, mapping.TopicVariables...)
+	if c == nil {
+		valid = valid[1:] // there is not one {value} but one per channel
+		for _, ch := range d.dev.Map.Channels {
+			valid = append(valid, ch.Name)
+		}
+	}
+	l.variables(f, text, valid)
+}
+
+func formatNumber(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }

@@ -1,0 +1,92 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+	"sync"
+)
+
+// optionField is one key that a struct takes.
+type optionField struct {
+	key      string
+	doc      string
+	required bool
+	index    []int
+	typ      reflect.Type
+}
+
+var fieldCache sync.Map // reflect.Type to []optionField
+
+// fieldsOf lists the keys of a struct type, embedded structs flattened, in the order
+// of the fields.
+func fieldsOf(t reflect.Type) []optionField {
+	if cached, ok := fieldCache.Load(t); ok {
+		return cached.([]optionField)
+	}
+	var fields []optionField
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag := f.Tag.Get("toml")
+		if f.Anonymous && tag == "" && f.Type.Kind() == reflect.Struct {
+			for _, inner := range fieldsOf(f.Type) {
+				inner.index = append([]int{i}, inner.index...)
+				fields = append(fields, inner)
+			}
+			continue
+		}
+		if !f.IsExported() || tag == "-" {
+			continue
+		}
+		key, _, _ := strings.Cut(tag, ",")
+		if key == "" {
+			key = strings.ToLower(f.Name)
+		}
+		fields = append(fields, optionField{
+			key: key, doc: f.Tag.Get("doc"), required: f.Tag.Get("required") == "true",
+			index: []int{i}, typ: f.Type,
+		})
+	}
+	fieldCache.Store(t, fields)
+	return fields
+}
+
+// structOf gives the struct that a pointer to one points at; ok is false for
+// anything else, also for nil.
+func structOf(v any) (reflect.Value, bool) {
+	rv := reflect.ValueOf(v)
+	if rv.Kind() != reflect.Pointer || rv.IsNil() || rv.Elem().Kind() != reflect.Struct {
+		return reflect.Value{}, false
+	}
+	return rv.Elem(), true
+}
+
+// target is a struct that takes part of a table's keys.
+type target struct {
+	value  reflect.Value
+	fields []optionField
+}
+
+func targetsOf(into []any) []target {
+	var ts []target
+	for _, v := range into {
+		if s, ok := structOf(v); ok {
+			ts = append(ts, target{s, fieldsOf(s.Type())})
+		}
+	}
+	return ts
+}
+
+// keysOf lists all keys of the targets, each once.
+func keysOf(ts []target) []string {
+	var keys []string
+	seen := map[string]bool{}
+	for _, t := range ts {
+		for _, f := range t.fields {
+			if !seen[f.key] {
+				seen[f.key] = true
+				keys = append(keys, f.key)
+			}
+		}
+	}
+	return keys
+}

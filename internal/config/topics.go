@@ -1,0 +1,112 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"sensorgate/internal/mqtt"
+)
+
+// topicUse is one topic that this gateway itself publishes or takes orders on.
+type topicUse struct {
+	topic string
+	path  string
+	at    *node
+}
+
+// topicsOf enters the topics of a device and reports those that cannot be.
+func (l *loader) topicsOf(d *deviceAt) {
+	m := &d.dev.Map
+	use := func(topic, path string, at *node) {
+		if err := mqtt.CheckTopic(topic); err != nil {
+			l.atKey(at, fmt.Sprintf("the topic would be %q: %v", topic, err))
+			return
+		}
+		if strings.HasPrefix(topic, "$") {
+			l.atKey(at, fmt.Sprintf("the topic would be %q: $ is reserved in MQTT", topic))
+			return
+		}
+		l.topics = append(l.topics, topicUse{topic, path, at})
+	}
+	use(m.StatusTopic(), "the status of device."+m.Name, d.n)
+	if m.Together {
+		use(m.Topic(""), "device."+m.Name, d.n)
+	}
+	for _, c := range m.Channels {
+		at := d.table.Channels.n.field(c.Name)
+		if at == nil {
+			at = d.n
+		}
+		path := "device." + m.Name + ".channels." + c.Name
+		if !m.Together {
+			use(m.Topic(c.Name), path, at)
+		}
+		if c.Writable {
+			use(m.SetTopic(c.Name), "commands to "+path, at)
+			use(m.ResultTopic(c.Name), "results of "+path, at)
+		}
+	}
+}
+
+// topicsTwice reports two channels on one topic.
+func (l *loader) topicsTwice() {
+	l.topics = append(l.topics, topicUse{l.cfg.Node + "/status", "the gateway", nil})
+	holders := make(map[string]topicUse, len(l.topics))
+	for _, t := range l.topics {
+		first, taken := holders[t.topic]
+		if !taken {
+			holders[t.topic] = t
+			continue
+		}
+		at, other := t, first
+		if at.at == nil {
+			at, other = first, t
+		}
+		by := other.path
+		if other.at != nil {
+			by += " (" + l.where(other.at, at.at) + ")"
+		}
+		l.atKey(at.at, fmt.Sprintf("the topic %s is already used by %s", t.topic, by), try(topicHint(at.path)))
+	}
+}
+
+func topicHint(path string) string {
+	if strings.Contains(path, ".channels.") {
+		return `a topic with {channel} in it, or publish = "device"`
+	}
+	return "another name or topic"
+}
+
+// Topics lists every topic that c's devices publish, in the order of the file.
+func (c *Config) Topics() []Topic {
+	var out []Topic
+	for _, d := range c.Devices {
+		m := d.Map
+		if m.Together {
+			out = append(out, Topic{Topic: m.Topic(""), Device: m.Name, Use: "readings", QoS: m.QoS})
+		}
+		for _, ch := range m.Channels {
+			if !m.Together {
+				out = append(out, Topic{Topic: m.Topic(ch.Name), Device: m.Name, Channel: ch.Name, Use: "readings", Unit: ch.Unit, QoS: ch.QoS, Retain: ch.Retain})
+			}
+			if ch.Writable {
+				out = append(out,
+					Topic{Topic: m.SetTopic(ch.Name), Device: m.Name, Channel: ch.Name, Use: "commands", Unit: ch.Unit, QoS: 1},
+					Topic{Topic: m.ResultTopic(ch.Name), Device: m.Name, Channel: ch.Name, Use: "results", QoS: 1})
+			}
+		}
+		out = append(out, Topic{Topic: m.StatusTopic(), Device: m.Name, Use: "status", QoS: 1, Retain: true})
+	}
+	return out
+}
+
+// Topic is one topic of this gateway.
+type Topic struct {
+	Topic   string `json:"topic"`
+	Device  string `json:"device"`
+	Channel string `json:"channel,omitempty"`
+	Use     string `json:"use"` // readings, commands, results, status
+	Unit    string `json:"unit,omitempty"`
+	QoS     byte   `json:"qos"`
+	Retain  bool   `json:"retain"`
+}
