@@ -95,14 +95,34 @@ func contents(t *testing.T, deb string) {
 	if got := run(t, filepath.Join(root, "usr/bin/sensorgate"), "version"); !strings.HasPrefix(got, "sensorgate v1.2.0-rc.1 ") {
 		t.Errorf("the installed program says %q", got)
 	}
-	copyright, err := os.ReadFile(filepath.Join(root, "usr/share/doc/sensorgate/copyright"))
+	modulesAreNamed(t, root)
+}
+
+// modulesAreNamed compares what is linked, as the go command sees it, with the bill
+// of materials and the licence texts in the package.
+func modulesAreNamed(t *testing.T, root string) {
+	doc := filepath.Join(root, "usr/share/doc/sensorgate")
+	copyright, err := os.ReadFile(filepath.Join(doc, "copyright"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, lib := range []string{"==== std ", "==== github.com/spf13/cobra "} {
-		if !bytes.Contains(copyright, []byte(lib)) {
-			t.Errorf("copyright lacks the licence of %s", lib)
+	sbom := run(t, "gzip", "-dc", filepath.Join(doc, "sbom.cdx.json.gz"))
+	linked := 0
+	for line := range strings.Lines(run(t, "go", "version", "-m", filepath.Join(root, "usr/bin/sensorgate"))) {
+		f := strings.Fields(line)
+		if f[0] != "dep" {
+			continue
 		}
+		linked++
+		if !bytes.Contains(copyright, fmt.Appendf(nil, "==== %s %s ", f[1], f[2])) {
+			t.Errorf("copyright lacks the licence of %s", f[1])
+		}
+		if purl := `"purl": "pkg:golang/` + f[1] + "@" + strings.ReplaceAll(f[2], "+", "%2B") + `"`; !strings.Contains(sbom, purl) {
+			t.Errorf("the bill of materials lacks %s", purl)
+		}
+	}
+	if linked == 0 {
+		t.Error("go version -m names no module")
 	}
 }
 
