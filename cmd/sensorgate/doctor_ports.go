@@ -44,7 +44,9 @@ func (p patient) open(pid int) (targets []string) {
 			targets = append(targets, to)
 		}
 	}
-	return targets
+	// A login has its terminal open three times.
+	slices.Sort(targets)
+	return slices.Compact(targets)
 }
 
 // isGateway recognises the running service, which may hold whatever it likes.

@@ -122,8 +122,12 @@ func TestDoctorPorts(t *testing.T) {
 		{"unknown", "node-red", "/dev/i2c-1", "systemctl status 412"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := machine(t, map[string]string{"proc/412/comm": c.comm + "\n", "proc/412/cmdline": c.comm + "\x00", "proc/412/fd/7": "@" + c.node})
-			expect(t, lookPorts(p), wrong, c.node+" is held by "+c.comm+" (pid 412)", c.mend)
+			p := machine(t, map[string]string{"proc/412/comm": c.comm + "\n", "proc/412/cmdline": c.comm + "\x00", "proc/412/fd/7": "@" + c.node, "proc/412/fd/8": "@" + c.node})
+			found := lookPorts(p)
+			expect(t, found, wrong, c.node+" is held by "+c.comm+" (pid 412)", c.mend)
+			if n := strings.Count(fmt.Sprint(found), "is held by"); n != 1 {
+				t.Errorf("the holder is named %d times: %+v", n, found)
+			}
 		})
 	}
 }
