@@ -32,6 +32,10 @@ var (
 	ErrFull   = errors.New("queue is full")
 	ErrClosed = errors.New("journal is closed")
 	ErrFailed = errors.New("journal failed: the disk did not take the data") // final until reopened
+
+	ErrTooLarge = errors.New("record is too large for the journal") // more than 16 MiB
+	ErrInUse    = errors.New("journal is in use")
+	ErrFormat   = errors.New("not a journal that this program can read")
 )
 
 // Options of a journal. Only Dir must be given for a durable one.
@@ -42,6 +46,8 @@ type Options struct {
 	Commit      time.Duration // window of the telemetry lane; default 1 s
 	FreeFloor   int64         // bytes of the file system that are never used; default max(64 MiB, 5 %)
 	Log         *slog.Logger
+
+	fs fsys // of the crash model; nil: the real one
 }
 
 // Limits bound one queue.
@@ -102,8 +108,10 @@ type QueueStats struct {
 
 // Stats is what is known of a journal at one moment.
 type Stats struct {
-	Failed         error // ErrFailed or ErrFull with the reason, or nil
-	Records, Bytes uint64
+	Failed         error         // ErrFailed or ErrFull with the reason, or nil
+	Records, Bytes uint64        // that wait for at least one queue
+	Segments       int           // files, in use and spare
+	DiskBytes      int64         // their size
 	BytesWritten   uint64        // to the files since Open, for the wear report
 	Syncs          uint64        // since Open
 	LastSync       time.Duration // how long the newest took

@@ -1,0 +1,278 @@
+package journal
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// OpenQueue gives the queue called name, which may have waiting records of an
+// earlier life, with new limits. It is made if it does not exist.
+func (j *Journal) OpenQueue(name string, lim Limits) (*Queue, error) {
+	if len(name) > maxName {
+		return nil, fmt.Errorf("queue name of %d bytes: at most %d", len(name), maxName)
+	}
+	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+		return nil, ErrClosed
+	}
+	memory := lim.Memory || j.wr == nil
+	q := j.queues[name]
+	if q == nil {
+		q = &Queue{j: j, name: name, memory: memory, wake: make(chan struct{}, 1)}
+		j.queues[name] = q
+		if !memory {
+			j.defineLocked(q)
+		}
+	}
+	if q.memory != memory {
+		j.mu.Unlock()
+		if err := j.convert(q, memory); err != nil {
+			return nil, fmt.Errorf("queue %s: %w", name, err)
+		}
+		j.mu.Lock()
+	}
+	q.lim = lim
+	for !q.roomLocked(0) { // the new bound may be smaller
+		first, ok := q.wait.first()
+		if !ok {
+			break
+		}
+		q.dropLocked(first, &q.stats.DroppedFull)
+	}
+	j.leave()
+	return q, nil
+}
+
+// defineLocked gives q an id that records can name.
+func (j *Journal) defineLocked(q *Queue) {
+	j.nextID++
+	q.id = j.nextID
+	j.byID[q.id] = q
+	q.fresh = true
+	q.dirty = true
+	j.wantLocked(Telemetry, time.Now())
+}
+
+// DropQueue removes a queue and all that waits in it.
+func (j *Journal) DropQueue(name string) error {
+	j.mu.Lock()
+	q := j.queues[name]
+	if q == nil {
+		j.mu.Unlock()
+		return nil
+	}
+	delete(j.queues, name)
+	j.retireLocked(q)
+	q.gone = true
+	j.leave()
+	return nil
+}
+
+// retireLocked takes everything off q and its definition off the log.
+func (j *Journal) retireLocked(q *Queue) {
+	for s, ok := q.wait.first(); ok; s, ok = q.wait.first() {
+		q.takeLocked(s)
+	}
+	if q.id != 0 {
+		delete(j.byID, q.id)
+		j.dropped = append(j.dropped, q.id)
+		j.wantLocked(Telemetry, time.Now())
+	}
+	q.id, q.dirty, q.past, q.gaps = 0, false, nil, nil
+}
+
+// convert moves what waits in q from the disk to memory or the other way. On the way
+// to the disk the records get new Seqs, in the same order.
+func (j *Journal) convert(q *Queue, memory bool) error {
+	var items []Item
+	for after := Seq(0); ; {
+		n := len(items)
+		var err error
+		if items, err = j.read(q, after, 1024, items, false); err != nil {
+			return err
+		}
+		if len(items) == n {
+			break
+		}
+		after = items[len(items)-1].Seq
+	}
+	j.mu.Lock()
+	j.retireLocked(q)
+	q.memory, q.lim = memory, Limits{}
+	if !memory {
+		j.defineLocked(q)
+	}
+	now := time.Now()
+	for _, it := range items {
+		if memory {
+			q.wait.add(it.Seq)
+			q.bytes += int64(len(it.Data))
+			j.rememberLocked(it.Seq, it.Time.UnixNano(), it.Data, 1)
+			continue
+		}
+		r := Record{Data: it.Data, To: []*Queue{q}}
+		if err := j.appendLocked(&r, now, it.Time.UnixNano()); err != nil {
+			j.leave()
+			return err
+		}
+	}
+	j.leave()
+	return nil
+}
+
+func (j *Journal) rememberLocked(s Seq, at int64, data []byte, refs int) {
+	if r := j.mem[s]; r != nil {
+		r.refs += refs
+		return
+	}
+	j.mem[s] = &memRecord{at: at, data: data, refs: refs}
+	j.memBytes += int64(len(data))
+}
+
+// Queues lists the names of all queues with the prefix, sorted.
+func (j *Journal) Queues(prefix string) []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return keysWithPrefix(j.queues, prefix)
+}
+
+// Append takes records in order. If any has a full Refuse queue among its
+// consumers it fails with ErrFull, enters none, and the ones after it are still
+// taken; failed counts them and their Waiters hear ErrFull.
+//
+// Append does not wait for the disk. When the store is behind by more than a few
+// segments it blocks until there is room or the journal fails. While the disk is
+// full it does not block: Refuse queues refuse, the others drop, counted.
+func (j *Journal) Append(recs ...Record) (failed int) {
+	now := time.Now()
+	at := now.UnixNano()
+	j.mu.Lock()
+	for i := range recs {
+		j.waitRoomLocked()
+		if err := j.appendLocked(&recs[i], now, at); err != nil {
+			failed++
+			j.refuseLocked(&recs[i], err)
+		}
+	}
+	j.leave()
+	return failed
+}
+
+// waitRoomLocked blocks while too much waits for the disk.
+func (j *Journal) waitRoomLocked() {
+	for j.wr != nil && !j.closed && j.failed == nil && j.full == nil &&
+		(j.pend.bytes > maxPending || j.last+1 >= j.limit) {
+		j.poke()
+		j.leave()
+		j.mu.Lock()
+		if j.pend.bytes > maxPending || j.last+1 >= j.limit {
+			j.room.Wait()
+		}
+	}
+}
+
+func (j *Journal) stateLocked() error {
+	switch {
+	case j.closed:
+		return ErrClosed
+	case j.failed != nil:
+		return j.failed
+	case j.last+1 >= j.limit:
+		return j.full
+	}
+	return nil
+}
+
+func (j *Journal) appendLocked(r *Record, now time.Time, at int64) error {
+	r.Seq = 0
+	if err := j.stateLocked(); err != nil {
+		return err
+	}
+	if len(r.Data) > maxBody {
+		return ErrTooLarge
+	}
+	for _, q := range r.To {
+		if q.fullLocked(len(r.Data)) {
+			return ErrFull
+		}
+	}
+	j.last++
+	r.Seq = j.last
+	if j.last+reserveStep/4 == j.limit {
+		j.wantLocked(Telemetry, now) // writes the next reserve
+	}
+	var p *pend
+	var c *pendChunk
+	var pos uint64
+	memory := 0
+	for _, q := range r.To {
+		if q.gone || !q.makeRoomLocked(r.Seq, len(r.Data)) || !q.wait.add(r.Seq) {
+			continue
+		}
+		q.bytes += int64(len(r.Data))
+		q.last = r.Seq
+		q.stats.Appended++
+		q.wakeLocked()
+		if q.memory {
+			memory++
+			continue
+		}
+		if p == nil {
+			p, pos, c = j.pend.push()
+			p.ids = uint32(len(c.ids))
+		}
+		c.ids = append(c.ids, q.id)
+		p.idsN++
+	}
+	if memory > 0 {
+		j.rememberLocked(r.Seq, at, r.Data, memory)
+	}
+	if p == nil {
+		if r.Waiter != nil {
+			j.pushDoneLocked(r, nil)
+		}
+		return nil
+	}
+	p.kind, p.lane, p.seq, p.at = kindRecord, r.Lane, r.Seq, at
+	p.data, p.w, p.token = r.Data, r.Waiter, r.Token
+	j.index.set(r.Seq, atPending(pos), p.idsN)
+	j.pendedLocked(p, now)
+	return nil
+}
+
+// pendedLocked accounts for a new pending append and asks for its commit.
+func (j *Journal) pendedLocked(p *pend, now time.Time) {
+	before := j.pend.bytes
+	j.pend.bytes += int64(len(p.data)) + pendCost
+	j.wantLocked(p.lane, now)
+	if before < flushPending && j.pend.bytes >= flushPending {
+		j.poke()
+	}
+}
+
+// pushDoneLocked queues the call of a Waiter that has nothing to wait for but its turn.
+func (j *Journal) pushDoneLocked(r *Record, err error) {
+	p, _, c := j.pend.push()
+	p.ids = uint32(len(c.ids))
+	p.lane, p.w, p.token, p.err, p.done = r.Lane, r.Waiter, r.Token, err, true
+}
+
+func (j *Journal) refuseLocked(r *Record, err error) {
+	if r.Waiter != nil {
+		j.pushDoneLocked(r, err)
+	}
+}
+
+func keysWithPrefix[V any](m map[string]V, prefix string) []string {
+	var names []string
+	for name := range m {
+		if strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,228 @@
+package journal
+
+import (
+	"errors"
+	"time"
+)
+
+// Compaction copies the few things that are still wanted in a segment to the end
+// of the log, so that one old record or one value that never changes does not keep
+// a whole file. It never rewrites the rest.
+
+// moved is something that was copied and has to be found at its new place.
+type moved struct {
+	seq  Seq
+	key  string
+	from location
+	to   location
+}
+
+const compactPause = 10 * time.Second
+
+// compact copies one segment if that pays.
+func (j *Journal) compact() error {
+	s := j.compactable()
+	if s == nil {
+		return nil
+	}
+	return j.compactSlot(s)
+}
+
+// compactable picks the segment with the least in it: when files run out, if a
+// quarter of it is gained; otherwise only if it is nearly empty and nothing of it
+// went away in a while, because a segment that is being drained empties itself.
+func (j *Journal) compactable() *slot {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	used, spares, size := 0, 0, int64(0)
+	var least *slot
+	for _, s := range j.slots {
+		if s == nil {
+			continue
+		}
+		size += s.size
+		if !s.used {
+			spares++
+			continue
+		}
+		used++
+		if s != j.wr.slot && s != j.prev && !s.bad && s.live > 0 && (least == nil || s.liveBytes < least.liveBytes) {
+			least = s
+		}
+	}
+	if least == nil {
+		return nil
+	}
+	short := spares < 2 && (j.full != nil || size+j.wr.st.segSize > j.wr.st.max)
+	if short && spares > 0 && least.liveBytes < least.size*3/4 {
+		return least
+	}
+	if time.Since(j.looked) < compactPause {
+		return nil
+	}
+	j.looked = time.Now()
+	idle := least.idleLive == least.live
+	for _, s := range j.slots {
+		if s != nil {
+			s.idleLive = s.live
+		}
+	}
+	if used > 4 && idle && least.liveBytes < least.size/8 {
+		return least
+	}
+	return nil
+}
+
+// compactSlot copies what is wanted of s and finds it at its new place.
+func (j *Journal) compactSlot(s *slot) error {
+	b := make([]byte, s.size)
+	if _, err := s.f.ReadAt(b, 0); err != nil {
+		j.log.Error("journal segment cannot be read", "err", err)
+		s.bad = true
+		return nil
+	}
+	var done []moved
+	frames := findFrames(b, j.wr.st.salt, s.firstLSN, 0)
+	for _, f := range frames {
+		m, need := j.copyFrame(s, f)
+		if need > 0 {
+			pos := j.firstPending()
+			if err := j.rotate(pos, 0); err != nil {
+				if !errors.Is(err, errNoSpace) {
+					return err
+				}
+				break
+			}
+			m, _ = j.copyFrame(s, f)
+		}
+		if m.to != 0 {
+			done = append(done, m)
+		}
+	}
+	if err := j.wr.sync(); err != nil {
+		j.undo()
+		return err
+	}
+	j.mu.Lock()
+	for _, m := range done {
+		j.movedLocked(m)
+	}
+	if len(done) > 0 || s.live == 0 {
+		j.loseLocked(s, frames)
+	}
+	j.leave()
+	_, err := j.freeDead()
+	return err
+}
+
+func (j *Journal) firstPending() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.pend.first
+}
+
+// copyFrame encodes f again if it is wanted. If there is no room, need is its size.
+func (j *Journal) copyFrame(s *slot, f found) (m moved, need int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	w := j.wr
+	switch frameKind(f.body[0]) {
+	case kindRecord:
+		rec, err := parseRecordBody(f.body)
+		m.seq, m.from = rec.seq, onDisk(s.no, f.off, len(rec.data))
+		if l, refs := j.index.get(rec.seq); err != nil || refs == 0 || l != m.from {
+			return moved{}, 0
+		}
+		var ids []uint32
+		for r := rec.ids; rec.n > 0; rec.n-- {
+			if q := j.byID[uint32(r.uvarint())]; q != nil && q.wait.has(rec.seq) {
+				ids = append(ids, q.id)
+			}
+		}
+		if need = recordSize(len(ids), len(rec.data)); !w.fits(need) {
+			return moved{}, need
+		}
+		at := w.start()
+		w.buf = appendRecordBody(w.buf, rec.seq, rec.time, ids, rec.data)
+		m.to = onDisk(w.slot.no, w.end(at), len(rec.data))
+	case kindPut, kindDelete:
+		var n int
+		if m.key, n = entryOf(f.body); n < 0 {
+			return moved{}, 0
+		}
+		m.from = onDisk(s.no, f.off, n)
+		if e := j.entries[m.key]; e == nil || e.pos != 0 || e.loc != m.from {
+			return moved{}, 0
+		}
+		if need = frameSize(len(f.body)); !w.fits(need) {
+			return moved{}, need
+		}
+		at := w.start()
+		w.buf = append(w.buf, f.body...)
+		m.to = onDisk(w.slot.no, w.end(at), n)
+	}
+	return m, 0
+}
+
+// entryOf gives the key and the length of the value of an entry frame, -1 if it is
+// neither a value nor a removal.
+func entryOf(body []byte) (key string, n int) {
+	if frameKind(body[0]) == kindDelete {
+		return string(body[1:]), 0
+	}
+	key, value, err := parsePutBody(body)
+	if err != nil {
+		return "", -1
+	}
+	return key, len(value)
+}
+
+// movedLocked points to the copy, unless the thing changed in the meantime.
+func (j *Journal) movedLocked(m moved) {
+	to := j.slots[m.to.slot()]
+	if m.key != "" {
+		to.puts = true
+		if e := j.entries[m.key]; e != nil && e.loc == m.from {
+			j.deadLocked(m.from)
+			e.loc = m.to
+			j.liveLocked(m.to)
+		}
+		return
+	}
+	if l, refs := j.index.get(m.seq); refs > 0 && l == m.from {
+		j.deadLocked(m.from)
+		j.index.move(m.seq, m.to)
+		j.liveLocked(m.to)
+		to.maxSeq = max(to.maxSeq, m.seq)
+	}
+}
+
+// loseLocked gives up what should be in s and is not in its readable frames.
+func (j *Journal) loseLocked(s *slot, frames []found) {
+	if s.live == 0 {
+		return
+	}
+	there := make(map[int64]bool, len(frames))
+	for _, f := range frames {
+		there[f.off] = true
+	}
+	for no, p := range j.index.pages {
+		for i, l := range p.loc {
+			if p.refs[i] == 0 || l.slot() != s.no || there[l.offset()] {
+				continue
+			}
+			for _, q := range j.byID {
+				q.dropLocked(Seq(no*pageLen+uint64(i)), &q.stats.Damaged)
+			}
+		}
+	}
+	for key, e := range j.entries {
+		if e.loc != 0 && e.loc.slot() == s.no && !there[e.loc.offset()] {
+			j.deadLocked(e.loc)
+			j.stats.Damaged++
+			if e.loc = 0; e.pos == 0 {
+				delete(j.entries, key)
+			}
+		}
+	}
+}

@@ -1,0 +1,198 @@
+package journal
+
+import (
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Journal is one store. All methods may be called from any goroutine.
+//
+// An append is put into a ring in memory (pending) and into the sets of its queues;
+// the goroutine of Run writes what is still wanted when its lane says so, syncs
+// once for all, and tells the Waiters. What all consumers acknowledged before that
+// is never written.
+type Journal struct {
+	opt Options
+	log *slog.Logger
+
+	kick   chan struct{} // Run looks what is due
+	wr     *writer       // nil: everything in memory
+	unlock io.Closer     // of the directory
+	looked time.Time     // when the compaction looked for idle segments
+
+	skipWaits, waitFails int // see waitForCompany
+
+	mu           sync.Mutex
+	room         sync.Cond // Append waits for the ring
+	last         Seq
+	limit        Seq // Seqs up to here may be handed out; the log knows it
+	limitWritten Seq // the same, not yet synced
+	nextID       uint32
+	queues       map[string]*Queue
+	byID         map[uint32]*Queue
+	index        index
+	pend         pending
+	told         notices
+
+	entries        map[string]*entry
+	dropped        []uint32 // queue ids that the log still knows
+	droppedWritten int      // of them, not yet synced
+
+	mem      map[Seq]*memRecord
+	memBytes int64
+	memMax   int64
+
+	slots []*slot // by number; nil where there is none
+	prev  *slot   // the segment before the one that is written
+
+	committing bool
+	eventAt    time.Time // first pending append of the lane since the last commit
+	windowAt   time.Time // the same for telemetry, or acknowledgements to be written
+	full       error     // why no segment can be had
+	fullTried  time.Time
+	failed     error
+	closed     bool
+	stats      Stats
+}
+
+// memRecord is a record of queues that are never on disk.
+type memRecord struct {
+	at   int64
+	data []byte
+	refs int
+}
+
+// Sizes of what waits in memory for the disk.
+const (
+	maxPending   = 8 << 20 // Append waits beyond
+	flushPending = 1 << 20 // not to wait for the window
+	eventWindow  = 5 * time.Millisecond
+	memoryBound  = 64 << 20
+)
+
+// leave makes everything due that a change made possible, and unlocks j.mu.
+func (j *Journal) leave() {
+	if !j.committing {
+		j.skipDoneLocked()
+	}
+	j.noticeLocked(Telemetry)
+	j.noticeLocked(Event)
+	due := len(j.told.due) > 0
+	j.mu.Unlock()
+	if due {
+		j.tell()
+	}
+}
+
+// skipDoneLocked moves the committed position past what needs no write.
+func (j *Journal) skipDoneLocked() {
+	pos := j.pend.first
+	for pos < j.pend.end && j.pend.at(pos).done {
+		pos++
+	}
+	if pos == j.pend.first {
+		return
+	}
+	j.noticeLocked(Telemetry)
+	j.noticeLocked(Event)
+	j.pend.release(pos)
+	j.room.Broadcast()
+}
+
+// wantLocked makes Run commit in the window of the lane.
+func (j *Journal) wantLocked(lane Lane, now time.Time) {
+	at := &j.windowAt
+	if lane == Event {
+		at = &j.eventAt
+	}
+	if at.IsZero() {
+		*at = now
+		j.poke()
+	}
+}
+
+// poke makes Run look what is due.
+func (j *Journal) poke() {
+	select {
+	case j.kick <- struct{}{}:
+	default:
+	}
+}
+
+// releaseLocked takes q's reference off the record and gives its size.
+func (j *Journal) releaseLocked(q *Queue, s Seq) (size int) {
+	if q.memory {
+		r := j.mem[s]
+		if r.refs--; r.refs == 0 {
+			delete(j.mem, s)
+			j.memBytes -= int64(len(r.data))
+		}
+		return len(r.data)
+	}
+	l, left := j.index.release(s)
+	if !l.pending() {
+		if left == 0 {
+			j.deadLocked(l)
+		}
+		j.dirtyLocked(q)
+		return l.dataLen()
+	}
+	p := j.pend.at(l.pendPos())
+	size = len(p.data)
+	if left > 0 || p.slot != 0 {
+		j.dirtyLocked(q) // the record is or will be on disk, and names q
+	}
+	if left == 0 {
+		j.pend.finish(p)
+	}
+	return size
+}
+
+// dirtyLocked has q's position written with the next commit.
+func (j *Journal) dirtyLocked(q *Queue) {
+	if !q.dirty && !q.memory {
+		q.dirty = true
+		j.wantLocked(Telemetry, time.Now())
+	}
+}
+
+// liveLocked and deadLocked count what keeps a segment from being used again.
+func (j *Journal) liveLocked(l location) {
+	s := j.slots[l.slot()]
+	s.live++
+	s.liveBytes += int64(l.dataLen()) + frameHeader
+}
+
+func (j *Journal) deadLocked(l location) {
+	s := j.slots[l.slot()]
+	s.live--
+	s.liveBytes -= int64(l.dataLen()) + frameHeader
+}
+
+// Stats tells how the journal does.
+func (j *Journal) Stats() Stats {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s := j.stats
+	switch {
+	case j.failed != nil:
+		s.Failed = j.failed
+	case j.full != nil:
+		s.Failed = j.full
+	}
+	for _, q := range j.queues {
+		s.Damaged += q.stats.Damaged
+	}
+	for _, sl := range j.slots {
+		if sl != nil {
+			s.Segments++
+			s.DiskBytes += sl.size
+		}
+	}
+	if j.wr == nil {
+		s.LastCommit = time.Now()
+	}
+	return s
+}

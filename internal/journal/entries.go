@@ -1,0 +1,175 @@
+package journal
+
+import "time"
+
+// maxName bounds the names of queues and the keys of entries: an MQTT topic or
+// client id with a prefix.
+const maxName = 1 << 17
+
+// entry is where the newest value of a key is.
+type entry struct {
+	pos    uint64   // 1 + position in the ring while it is pending
+	loc    location // of the newest frame on disk, value or tombstone; 0: none
+	tomb   bool     // the newest frame (pending or on disk) is a removal
+	logged bool     // some value of the key may be on disk: a removal must be too
+	value  []byte   // only in a journal without a directory
+}
+
+// Put sets the entry of key to value, which the journal keeps. An empty value is
+// a value; Delete removes. w may be nil; it hears when the value, or a newer one,
+// is on disk. Values that are replaced within the lane's window are never written.
+func (j *Journal) Put(key string, value []byte, lane Lane, w Waiter, token uint64) {
+	j.entryAppend(kindPut, key, value, lane, w, token)
+}
+
+// Delete removes the entry of key, if there is one.
+func (j *Journal) Delete(key string, lane Lane) {
+	j.entryAppend(kindDelete, key, nil, lane, nil, 0)
+}
+
+func (j *Journal) entryAppend(kind frameKind, key string, value []byte, lane Lane, w Waiter, token uint64) {
+	now := time.Now()
+	j.mu.Lock()
+	defer j.leave()
+	j.waitRoomLocked()
+	r := Record{Lane: lane, Waiter: w, Token: token}
+	err := j.stateLocked()
+	if len(key) > maxName || len(value) > maxBody {
+		err = ErrTooLarge
+	}
+	if err != nil {
+		j.refuseLocked(&r, err)
+		return
+	}
+	if j.wr == nil {
+		if kind == kindPut {
+			j.entries[key] = &entry{value: value}
+		} else {
+			delete(j.entries, key)
+		}
+		j.refuseLocked(&r, nil)
+		return
+	}
+	e := j.entries[key]
+	if kind == kindDelete {
+		if e == nil || e.tomb {
+			return
+		}
+		if e.pos > 0 && !e.logged { // never reached the disk, and now never will
+			j.pend.finish(j.pend.at(e.pos - 1))
+			delete(j.entries, key)
+			return
+		}
+	}
+	if e == nil {
+		e = &entry{}
+		j.entries[key] = e
+	}
+	p, pos, c := j.pend.push()
+	p.ids = uint32(len(c.ids))
+	p.kind, p.lane, p.key, p.data, p.w, p.token = kind, lane, key, value, w, token
+	e.pos, e.tomb = pos+1, kind == kindDelete
+	j.pendedLocked(p, now)
+}
+
+// Get gives the newest value of key, committed or not. It may read the disk.
+func (j *Journal) Get(key string) (value []byte, ok bool) {
+	j.mu.Lock()
+	e := j.entries[key]
+	switch {
+	case e == nil || e.tomb:
+		j.mu.Unlock()
+		return nil, false
+	case j.wr == nil:
+		defer j.mu.Unlock()
+		return e.value, true
+	case e.pos > 0:
+		defer j.mu.Unlock()
+		return j.pend.at(e.pos - 1).data, true
+	}
+	loc := e.loc
+	s := j.slots[loc.slot()]
+	s.readers++
+	j.mu.Unlock()
+	body, err := readFrame(s, loc, j.wr.st.salt, len(key))
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s.readers--
+	if err == nil {
+		var k string
+		if k, value, err = parsePutBody(body); err == nil && k == key {
+			return value, true
+		}
+	}
+	j.stats.Damaged++
+	return nil, false
+}
+
+// Keys lists the keys with the prefix, sorted.
+func (j *Journal) Keys(prefix string) []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	keys := keysWithPrefix(j.entries, prefix)
+	live := keys[:0]
+	for _, k := range keys {
+		if !j.entries[k].tomb {
+			live = append(live, k)
+		}
+	}
+	return live
+}
+
+// needsWriteLocked says whether the entry append at pos must be written by a
+// commit that reaches to end: not if the same commit has a newer one.
+func (j *Journal) needsWriteLocked(p *pend, pos, end uint64) bool {
+	e := j.entries[p.key]
+	return e != nil && (e.pos == pos+1 || e.pos > end)
+}
+
+// entryOnDiskLocked notes that the append at pos is on disk.
+func (j *Journal) entryOnDiskLocked(p *pend, pos uint64) {
+	s := j.slots[p.slot]
+	e := j.entries[p.key]
+	if p.kind == kindPut {
+		s.puts = true
+	}
+	if e == nil || e.pos != pos+1 {
+		return // a newer one is pending
+	}
+	if e.loc != 0 {
+		j.deadLocked(e.loc)
+	}
+	e.pos, e.loc = 0, onDisk(p.slot, p.off, len(p.data))
+	if e.tomb && !j.tombNeededLocked(s) {
+		delete(j.entries, p.key)
+		return
+	}
+	j.liveLocked(e.loc)
+}
+
+// tombNeededLocked says whether a removal in s must be kept: as long as an older
+// segment may hold a value of the key.
+func (j *Journal) tombNeededLocked(s *slot) bool {
+	for _, o := range j.slots {
+		if o != nil && o.used && o.puts && o.segno < s.segno {
+			return true
+		}
+	}
+	return false
+}
+
+// dropTombsLocked forgets the removals that a freed segment was the reason for.
+func (j *Journal) dropTombsLocked() {
+	oldest := ^uint64(0)
+	for _, o := range j.slots {
+		if o != nil && o.used && o.puts {
+			oldest = min(oldest, o.segno)
+		}
+	}
+	for key, e := range j.entries {
+		if e.tomb && e.pos == 0 && j.slots[e.loc.slot()].segno <= oldest {
+			j.deadLocked(e.loc)
+			delete(j.entries, key)
+		}
+	}
+}

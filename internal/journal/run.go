@@ -1,0 +1,171 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Run commits until ctx ends, commits what is left and closes the store. It
+// returns early, with ErrFailed, when the disk does not take the data.
+func (j *Journal) Run(ctx context.Context) error {
+	if j.wr == nil {
+		<-ctx.Done()
+		j.mu.Lock()
+		j.closed = true
+		j.leave()
+		return nil
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var aged time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return j.close()
+		case <-j.kick:
+		case <-timer.C:
+		}
+		if now := time.Now(); now.Sub(aged) >= time.Second {
+			aged = now
+			j.dropAllAged(now)
+			j.beat(now)
+		}
+		if j.due() <= 0 {
+			j.waitForCompany(ctx)
+			if err := j.commit(); err != nil {
+				return errors.Join(err, j.close())
+			}
+		}
+		timer.Reset(max(0, min(j.due(), time.Second)))
+	}
+}
+
+// due gives how long the next commit may wait.
+func (j *Journal) due() time.Duration {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := time.Now()
+	wait := time.Hour
+	if !j.windowAt.IsZero() {
+		wait = j.opt.Commit - now.Sub(j.windowAt)
+	}
+	if j.full != nil { // only positions can be written; look for room now and then
+		return min(wait, time.Second-now.Sub(j.fullTried))
+	}
+	if !j.eventAt.IsZero() || j.pend.bytes >= flushPending || j.last+reserveStep/8 >= j.limit {
+		return 0
+	}
+	return wait
+}
+
+// beat shows the watchdog that the committing goroutine lives.
+func (j *Journal) beat(now time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.stats.LastCommit = now
+}
+
+func (j *Journal) dropAllAged(now time.Time) {
+	j.mu.Lock()
+	var aging []*Queue
+	for _, q := range j.queues {
+		if q.lim.Age > 0 && q.wait.n > 0 {
+			aging = append(aging, q)
+		}
+	}
+	j.mu.Unlock()
+	for _, q := range aging {
+		q.dropAged(now)
+	}
+}
+
+// waitForCompany delays a commit of the event lane for as long as half a sync
+// takes, again and again while more comes in, for at most 5 ms: what comes in
+// shares the sync, and what is acknowledged in that time needs none. When it did
+// not pay the last time it is tried ever more rarely: a lone publisher is not
+// kept waiting for others that never come.
+func (j *Journal) waitForCompany(ctx context.Context) {
+	j.mu.Lock()
+	alone := j.eventAt.IsZero() || j.pend.bytes >= flushPending || j.full != nil
+	began, seen := j.pend.first, j.pend.end
+	quiet := min(max(j.stats.LastSync/2, 50*time.Microsecond), eventWindow)
+	j.mu.Unlock()
+	if alone {
+		return
+	}
+	if j.skipWaits > 0 {
+		j.skipWaits--
+		return
+	}
+	first := seen
+	for waited := time.Duration(0); waited < eventWindow; waited += quiet {
+		if !sleep(ctx, quiet) {
+			return
+		}
+		j.mu.Lock()
+		end, bytes := j.pend.end, j.pend.bytes
+		j.mu.Unlock()
+		if end == seen || bytes >= flushPending {
+			break
+		}
+		seen = end
+	}
+	j.mu.Lock()
+	paid := j.pend.end > first || j.pend.first > began
+	j.mu.Unlock()
+	if paid {
+		j.waitFails = 0
+		return
+	}
+	j.waitFails = min(j.waitFails+1, 6)
+	j.skipWaits = 1 << j.waitFails
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// close commits what is left and gives the store back. Appends fail from now on.
+func (j *Journal) close() error {
+	j.mu.Lock()
+	j.closed = true
+	failed := j.failed
+	j.room.Broadcast()
+	j.mu.Unlock()
+	var err error
+	if failed == nil {
+		if err = j.commit(); err == nil {
+			err = j.writeClose()
+		}
+	}
+	j.mu.Lock()
+	for pos := j.pend.first; pos < j.pend.end; pos++ {
+		if p := j.pend.at(pos); !p.done { // the disk is full
+			p.err = ErrClosed
+			j.pend.finish(p)
+		}
+	}
+	j.leave()
+	j.closeFiles()
+	return err
+}
+
+// writeClose proves to the next life that everything before it had been durable.
+func (j *Journal) writeClose() error {
+	w := j.wr
+	if !w.fits(frameSize(1)) {
+		return nil
+	}
+	at := w.start()
+	w.buf = append(w.buf, byte(kindClose))
+	w.end(at)
+	return w.sync()
+}

@@ -1,0 +1,281 @@
+package journal
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// maxSpare is how many empty slots are kept for reuse.
+const maxSpare = 4
+
+// rotate closes the segment and goes on in another one, which has room for a frame
+// of need bytes. Everything of the ring before pos has been encoded.
+func (j *Journal) rotate(pos uint64, need int) error {
+	w := j.wr
+	s, err := j.takeSlot(int64(need), need == 0)
+	if err != nil {
+		if !errors.Is(err, errNoSpace) {
+			return err
+		}
+		// What has been encoded can still be had.
+		if err := w.sync(); err != nil {
+			return err
+		}
+		j.complete(pos)
+		return err
+	}
+	at := w.start()
+	w.buf = append(w.buf, byte(kindSeal))
+	w.end(at)
+	if err := w.sync(); err != nil {
+		return err
+	}
+	j.complete(pos)
+	return j.enter(s)
+}
+
+// enterNew goes on in another segment without a word in the one before.
+func (j *Journal) enterNew(need int, urgent bool) error {
+	s, err := j.takeSlot(int64(need), urgent)
+	if err != nil {
+		return err
+	}
+	return j.enter(s)
+}
+
+// enter makes s the segment that is written, with the states of all queues first.
+func (j *Journal) enter(s *slot) error {
+	w := j.wr
+	if err := w.st.writeHeader(s, slotUsed, w.lsn, w.epoch); err != nil {
+		s.bad = true
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.prev = w.slot
+	s.used, s.segno, s.firstLSN = true, w.st.segno, w.lsn
+	s.live, s.liveBytes, s.puts, s.maxSeq = 0, 0, false, 0
+	w.enter(s)
+	j.encodeStatesLocked(true, func(*Queue) bool { return true })
+	return nil
+}
+
+// statesSize is what enter writes at the start of a segment.
+func (j *Journal) statesSize() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n := 64 + 32*len(j.dropped)
+	for _, q := range j.byID {
+		n += q.stateSizeLocked() * (1 + btoi(q.fresh))
+	}
+	return int64(n)
+}
+
+// takeSlot gives an empty slot with room for a frame of need bytes. The last spare
+// one is only for the urgent: positions, and the copies that make room.
+func (j *Journal) takeSlot(need int64, urgent bool) (*slot, error) {
+	size := j.wr.st.segSize
+	if n := headerBlock + 2*j.statesSize() + need + 2*sealSize; n > size {
+		size = (n + 1<<20 - 1) &^ (1<<20 - 1)
+	}
+	if size > maxSegment {
+		return nil, ErrTooLarge
+	}
+	for {
+		fit, spares := j.spare(size)
+		if fit != nil && (urgent || spares > 1) {
+			return fit, nil
+		}
+		_, err := j.addSlot(size)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, errNoSpace) {
+			return nil, err
+		}
+		freed, ferr := j.freeDead()
+		if ferr != nil {
+			return nil, ferr
+		}
+		if freed {
+			continue
+		}
+		if urgent || !j.evict() {
+			return nil, err
+		}
+	}
+}
+
+// spare finds the smallest empty slot of at least the given size, and counts all.
+func (j *Journal) spare(size int64) (fit *slot, n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, s := range j.slots {
+		if s == nil || s.used || s.bad || s.readers > 0 {
+			continue
+		}
+		n++
+		if s.size >= size && (fit == nil || s.size < fit.size) {
+			fit = s
+		}
+	}
+	return fit, n
+}
+
+// addSlot makes a new empty slot.
+func (j *Journal) addSlot(size int64) (*slot, error) {
+	j.mu.Lock()
+	no, have := 1, int64(0)
+	for no < len(j.slots) && j.slots[no] != nil {
+		no++
+	}
+	for _, s := range j.slots {
+		if s != nil {
+			have += s.size
+		}
+	}
+	j.mu.Unlock()
+	if no > maxSlots {
+		return nil, errNoSpace
+	}
+	s, err := j.wr.st.create(no, have, size)
+	if err != nil {
+		return nil, err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.putSlotLocked(s)
+	return s, nil
+}
+
+func (j *Journal) putSlotLocked(s *slot) {
+	for s.no >= len(j.slots) {
+		j.slots = append(j.slots, nil)
+	}
+	j.slots[s.no] = s
+}
+
+// freeDead makes the segments in which nothing is wanted any more empty slots, and
+// removes slots that are too many.
+func (j *Journal) freeDead() (freed bool, err error) {
+	j.mu.Lock()
+	var dead, extra []*slot
+	spares := 0
+	for _, s := range j.slots {
+		switch {
+		case s == nil || s == j.wr.slot || s == j.prev || s.bad || s.readers > 0:
+		case s.used && s.live == 0:
+			dead = append(dead, s)
+		case !s.used:
+			if spares++; spares > maxSpare || s.size != j.wr.st.segSize {
+				extra = append(extra, s)
+			}
+		}
+	}
+	j.mu.Unlock()
+	for _, s := range dead {
+		if err := j.wr.st.writeHeader(s, slotFree, j.wr.lsn, j.wr.epoch); err != nil {
+			j.log.Error("journal segment cannot be reused", "err", err)
+			s.bad = true
+			continue
+		}
+		freed = true
+		j.mu.Lock()
+		s.used, s.puts = false, false
+		j.dropTombsLocked()
+		j.mu.Unlock()
+	}
+	for _, s := range extra {
+		j.mu.Lock()
+		j.slots[s.no] = nil
+		j.mu.Unlock()
+		s.f.Close()
+		if err := j.wr.st.fs.Remove(filepath.Join(j.wr.st.dir, slotName(s.no))); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return freed, err
+		}
+		freed = true
+	}
+	return freed, nil
+}
+
+// evict drops records of DropOldest queues, oldest segment first, until a segment
+// is no longer wanted, and reports whether one is.
+func (j *Journal) evict() bool {
+	j.mu.Lock()
+	defer j.leave()
+	for after := uint64(0); ; {
+		var s *slot
+		for _, o := range j.slots {
+			if o != nil && o.used && o != j.wr.slot && o != j.prev && o.segno > after && (s == nil || o.segno < s.segno) {
+				s = o
+			}
+		}
+		if s == nil {
+			return false
+		}
+		after = s.segno
+		for _, q := range j.byID {
+			if q.lim.Full == DropOldest {
+				j.evictLocked(q, s)
+			}
+		}
+		if s.live == 0 && s.readers == 0 {
+			return true
+		}
+	}
+}
+
+// evictLocked drops what waits in q and is in s.
+func (j *Journal) evictLocked(q *Queue, s *slot) {
+	for seq, ok := q.wait.first(); ok && seq <= s.maxSeq; seq, ok = q.wait.next(seq + 1) {
+		if l, _ := j.index.get(seq); !l.pending() && l.slot() == s.no {
+			q.dropLocked(seq, &q.stats.DroppedFull)
+		}
+	}
+}
+
+// housekeep frees what is dead and sees to a spare slot before it is needed.
+func (j *Journal) housekeep() error {
+	if _, err := j.freeDead(); err != nil {
+		return err
+	}
+	if err := j.compact(); err != nil {
+		return err
+	}
+	_, spares := j.spare(j.wr.st.segSize)
+	if spares < 1 && j.wr.off > j.wr.slot.size/2 {
+		if _, err := j.addSlot(j.wr.st.segSize); err != nil && !errors.Is(err, errNoSpace) {
+			return err
+		}
+	}
+	return j.roomAgain()
+}
+
+// roomAgain ends the full state when a segment can be had.
+func (j *Journal) roomAgain() error {
+	j.mu.Lock()
+	full := j.full != nil && time.Since(j.fullTried) > time.Second
+	if full {
+		j.fullTried = time.Now()
+	}
+	j.mu.Unlock()
+	if !full {
+		return nil
+	}
+	_, spares := j.spare(j.wr.st.segSize)
+	for ; spares < 2; spares++ {
+		if _, err := j.addSlot(j.wr.st.segSize); errors.Is(err, errNoSpace) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.full = nil
+	j.log.Info("journal has room again")
+	j.wantLocked(Event, time.Now())
+	return nil
+}
