@@ -33,7 +33,7 @@ var doors = map[string][]string{
 	"github.com/eclipse/paho":      {"bridge", "cmd/sensorgate"},
 	"github.com/BurntSushi/toml":   {"internal/config"},
 	"go.bug.st/serial":             {"drivers/serial"},
-	"periph.io/x/":                 {"drivers/i2c", "drivers/gpio"},
+	"periph.io/x/":                 {"drivers/i2c", "drivers/gpio", "drivers/driverstest"},
 	"github.com/spf13/cobra":       {"cmd/sensorgate"},
 	"github.com/gorilla/websocket": {"broker", "bridge"},
 }

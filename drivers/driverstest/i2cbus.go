@@ -1,0 +1,179 @@
+package driverstest
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+	"time"
+
+	"periph.io/x/conn/v3/physic"
+)
+
+// I2CChip is a chip on an I2CBus. The bus calls one method at a time.
+type I2CChip interface {
+	Write(b []byte) error // one write message
+	Read(b []byte) error  // one read message
+	// PowerOn puts the chip into the state it has after its supply came back.
+	PowerOn()
+}
+
+// Slower is a chip whose conversions can take longer than usual: 1.1 is a slow
+// oscillator within its tolerance, 1000 one that never gets done.
+type Slower interface{ Slow(factor float64) }
+
+// Stopper is a chip that has to know where a transfer ends.
+type Stopper interface{ Stop() }
+
+// ErrNAK is what a chip says that does not take a byte.
+var ErrNAK = errors.New("not acknowledged")
+
+// I2CBus is an I2C bus in memory, with chips on it and faults. It is an i2c.BusCloser of
+// periph.io/x/conn.
+type I2CBus struct {
+	mu     sync.Mutex
+	chips  map[uint16]I2CChip
+	stuck  int           // -1, or what every read gives and every address acknowledges
+	dead   bool          // nobody acknowledges
+	errno  syscall.Errno // the adapter's answer to everything
+	hertz  int
+	hook   func(n int)
+	flip   func(n int, r []byte)
+	seen   int // transfers so far
+	busy   time.Duration
+	closed bool
+}
+
+// NewI2CBus makes an empty bus that works.
+func NewI2CBus() *I2CBus { return &I2CBus{chips: map[uint16]I2CChip{}, stuck: -1} }
+
+// Attach puts c on the bus; nil takes away what is there.
+func (b *I2CBus) Attach(addr uint16, c I2CChip) {
+	b.With(func() {
+		if c == nil {
+			delete(b.chips, addr)
+			return
+		}
+		b.chips[addr] = c
+	})
+}
+
+// With runs f between two transfers: the place to change what a chip measures.
+func (b *I2CBus) With(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f()
+}
+
+// Unplug takes all chips off the bus, or puts them back.
+func (b *I2CBus) Unplug(gone bool) { b.With(func() { b.dead = gone }) }
+
+// Stick holds the data line: every address acknowledges and every byte reads as v.
+// -1 lets it go.
+func (b *I2CBus) Stick(v int) { b.With(func() { b.stuck = v }) }
+
+// Fail has the adapter report e for every transfer; 0 ends that.
+func (b *I2CBus) Fail(e syscall.Errno) { b.With(func() { b.errno = e }) }
+
+// Wire makes transfers take as long as on a wire of this clock.
+func (b *I2CBus) Wire(hertz int) { b.With(func() { b.hertz = hertz }) }
+
+// Hook has f called before every transfer with its number, counted from here. The bus
+// is not locked meanwhile. nil ends that.
+func (b *I2CBus) Hook(f func(n int)) { b.With(func() { b.hook, b.seen = f, 0 }) }
+
+// Flip has f change what a transfer read; n is its number, counted from here.
+func (b *I2CBus) Flip(f func(n int, r []byte)) { b.With(func() { b.flip, b.seen = f, 0 }) }
+
+// Seen tells how many transfers there were since Hook or Flip.
+func (b *I2CBus) Seen() (n int) {
+	b.With(func() { n = b.seen })
+	return n
+}
+
+// Busy tells how long the wire was in use; only counted with Wire.
+func (b *I2CBus) Busy() (d time.Duration) {
+	b.With(func() { d = b.busy })
+	return d
+}
+
+// Tx implements i2c.Bus.
+func (b *I2CBus) Tx(addr uint16, w, r []byte) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n, hook := b.seen, b.hook
+	b.seen++
+	if hook != nil {
+		b.mu.Unlock()
+		hook(n)
+		b.mu.Lock()
+	}
+	b.onWire(w, r)
+	switch {
+	case b.errno != 0:
+		return b.errno
+	case b.stuck >= 0:
+		for i := range r {
+			r[i] = byte(b.stuck)
+		}
+		return nil
+	}
+	c := b.chips[addr]
+	if c == nil || b.dead {
+		return syscall.EREMOTEIO
+	}
+	if err := exchange(c, w, r); err != nil {
+		return err
+	}
+	if b.flip != nil && len(r) > 0 {
+		b.flip(n, r)
+	}
+	return nil
+}
+
+func exchange(c I2CChip, w, r []byte) (err error) {
+	if s, ok := c.(Stopper); ok {
+		defer s.Stop()
+	}
+	if len(w) > 0 || len(r) == 0 {
+		err = c.Write(w)
+	}
+	if err == nil && len(r) > 0 {
+		err = c.Read(r)
+	}
+	if errors.Is(err, ErrNAK) {
+		return syscall.EREMOTEIO
+	}
+	return err
+}
+
+// onWire takes the time of start, address, data with their acknowledgements, and stop.
+func (b *I2CBus) onWire(w, r []byte) {
+	if b.hertz == 0 {
+		return
+	}
+	bits := 2
+	if len(w) > 0 {
+		bits += 9 * (1 + len(w))
+	}
+	if len(r) > 0 {
+		bits += 9*(1+len(r)) + 1
+	}
+	d := time.Duration(bits) * time.Second / time.Duration(b.hertz)
+	b.busy += d
+	b.mu.Unlock()
+	time.Sleep(d)
+	b.mu.Lock()
+}
+
+// SetSpeed implements i2c.Bus.
+func (b *I2CBus) SetSpeed(physic.Frequency) error { return errors.New("has no clock") }
+
+// String implements i2c.Bus.
+func (b *I2CBus) String() string { return fmt.Sprintf("fake bus with %d chips", len(b.chips)) }
+
+// Close implements i2c.BusCloser. A closed bus can be used again, as if opened anew.
+func (b *I2CBus) Close() error {
+	b.With(func() { b.closed = true })
+	return nil
+}

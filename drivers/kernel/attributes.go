@@ -1,0 +1,112 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"sensorgate/drivers"
+)
+
+// deviceOptions name a device; its number may change and is not asked for.
+type deviceOptions struct {
+	Name string `toml:"name" required:"true" doc:"what the kernel calls the device: the file name in its folder"`
+	At   string `toml:"at" doc:"which one if several have that name: its parent device, like \"1-0048\""`
+}
+
+// Claims implements drivers.Claimer. Two of our devices may read one of the kernel's.
+func (o *deviceOptions) Claims() []drivers.Claim { return nil }
+
+// channelOptions name an attribute of the device.
+type channelOptions struct {
+	Input string `toml:"input" doc:"the attribute without its ending; default: by the channel's name"`
+}
+
+// quantity is what an attribute measures: the kernel's unit and ours.
+type quantity struct {
+	unit  string
+	scale float64
+}
+
+// attribute is one channel of an open device.
+type attribute struct {
+	channel string
+	input   string
+	unit    string
+	scale   float64
+}
+
+// source is an open device of the kernel's.
+type source struct {
+	root   sysfs
+	class  class
+	opts   *deviceOptions
+	attrs  []attribute
+	files  *files
+	tries  int // per reading, for drivers that often fail
+	pause  time.Duration
+	number func(ctx context.Context, f *files, dir, input string) (float64, error)
+}
+
+// Poll implements drivers.Poller. The device is looked up each time, as it may have come
+// back under another number.
+func (s *source) Poll(ctx context.Context) ([]drivers.Reading, error) {
+	n, err := s.root.find(s.class, s.opts.Name, s.opts.At)
+	if err != nil {
+		return nil, err
+	}
+	var rs []drivers.Reading
+	var errs []error
+	for _, a := range s.attrs {
+		v, err := s.ask(ctx, n.dir, a.input)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s %s, %s: %w", s.class.tell, s.opts.Name, a.input, err))
+			if ctx.Err() != nil {
+				break
+			}
+			continue
+		}
+		rs = append(rs, drivers.Reading{Channel: a.channel, Unit: a.unit, Value: drivers.Number(v * a.scale), Time: time.Now()})
+	}
+	return rs, errors.Join(errs...)
+}
+
+// ask reads one attribute, again if the sensor did not answer.
+func (s *source) ask(ctx context.Context, dir, input string) (v float64, err error) {
+	for try := 1; ; try++ {
+		v, err = s.number(ctx, s.files, dir, input)
+		if err == nil || try >= s.tries || !errors.Is(err, drivers.ErrNoAnswer) {
+			return v, err
+		}
+		if serr := sleep(ctx, s.pause); serr != nil {
+			return 0, err
+		}
+	}
+}
+
+// attributes resolves the user's channels with the quantities of a class.
+func attributes(site drivers.Site, byName map[string]string, measures func(input string) (quantity, bool)) ([]attribute, error) {
+	if len(site.Channels) == 0 {
+		return nil, errors.New("no channels (try: [device." + site.Device + ".channels] temperature = {})")
+	}
+	var all []attribute
+	for _, c := range site.Channels {
+		input := byName[c.Name]
+		if o, ok := c.Options.(*channelOptions); ok && o.Input != "" {
+			input = o.Input
+		}
+		q, ok := measures(input)
+		if !ok || strings.ContainsAny(input, "/") {
+			return nil, &drivers.KeyError{Key: "channels." + c.Name + ".input", Problem: fmt.Sprintf("found %q", input),
+				Expected: "an attribute of the device without its ending, like temp1 or in_temp"}
+		}
+		a := attribute{channel: c.Name, input: input, unit: q.unit, scale: q.scale}
+		if c.Unit != "" {
+			a.unit = c.Unit
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}

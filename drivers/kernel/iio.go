@@ -1,0 +1,133 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sensorgate/drivers"
+)
+
+var iioClass = class{dir: "bus/iio/devices", pattern: "iio:device*", tell: "iio"}
+
+// iioQuantities: Documentation/ABI/testing/sysfs-bus-iio. Longest name first where one
+// begins with another.
+var iioQuantities = []struct {
+	prefix string
+	quantity
+}{
+	{"temp", quantity{unit: "°C", scale: 1e-3}},
+	{"humidityrelative", quantity{unit: "%", scale: 1e-3}},
+	{"pressure", quantity{unit: "Pa", scale: 1e3}}, // the ABI's unit is kPa
+	{"voltage", quantity{unit: "V", scale: 1e-3}},
+	{"current", quantity{unit: "A", scale: 1e-3}},
+	{"power", quantity{unit: "W", scale: 1e-3}},
+	{"energy", quantity{unit: "J", scale: 1}},
+	{"illuminance", quantity{unit: "lx", scale: 1}},
+	{"uvindex", quantity{scale: 1}},
+	{"intensity", quantity{scale: 1}},
+	{"concentration_co2", quantity{unit: "ppm", scale: 1e4}}, // per cent
+	{"concentration_voc", quantity{unit: "ppb", scale: 1e7}},
+	{"concentration", quantity{unit: "%", scale: 1}},
+	{"massconcentration", quantity{unit: "µg/m³", scale: 1}},
+	{"resistance", quantity{unit: "Ω", scale: 1}},
+	{"capacitance", quantity{unit: "F", scale: 1e-9}},
+	{"electricalconductivity", quantity{unit: "S/m", scale: 1}},
+	{"ph", quantity{scale: 1}},
+	{"distance", quantity{unit: "m", scale: 1}},
+	{"proximity", quantity{scale: 1}},
+	{"velocity", quantity{unit: "m/s", scale: 1}},
+	{"accel", quantity{unit: "m/s²", scale: 1}},
+	{"anglvel", quantity{unit: "rad/s", scale: 1}},
+	{"angl", quantity{unit: "rad", scale: 1}},
+	{"magn", quantity{unit: "G", scale: 1}},
+	{"count", quantity{scale: 1}},
+	{"steps", quantity{scale: 1}},
+}
+
+var iioByName = map[string]string{
+	"temperature": "temp", "humidity": "humidityrelative", "pressure": "pressure", "illuminance": "illuminance",
+	"co2": "concentration_co2", "voc": "concentration_voc", "resistance": "resistance", "distance": "distance",
+	"voltage": "voltage", "current": "current", "power": "power", "ph": "ph",
+}
+
+// iio reads the kernel's Industrial I/O devices.
+func (s sysfs) iio() drivers.Driver {
+	return drivers.Driver{
+		Name:           "iio",
+		Summary:        "what the kernel's IIO drivers measure: DHT22, HX711, SPI converters and some 200 more",
+		Every:          10 * time.Second,
+		Options:        func() any { return &deviceOptions{} },
+		ChannelOptions: func() any { return &channelOptions{} },
+		Open: func(_ context.Context, site drivers.Site) (any, error) {
+			opts := site.Options.(*deviceOptions)
+			if _, err := s.find(iioClass, opts.Name, opts.At); err != nil {
+				return nil, err
+			}
+			attrs, err := attributes(site, iioByName, iioQuantity)
+			if err != nil {
+				return nil, err
+			}
+			// dht11 often loses a bit and says so; its sensor wants two seconds' rest.
+			return &source{root: s, class: iioClass, opts: opts, attrs: attrs, files: newFiles(),
+				tries: 3, pause: 2 * time.Second, number: readIIO}, nil
+		},
+	}
+}
+
+func iioQuantity(input string) (quantity, bool) {
+	bare := strings.TrimPrefix(input, "in_")
+	for _, q := range iioQuantities {
+		if strings.HasPrefix(bare, q.prefix) {
+			return q.quantity, true
+		}
+	}
+	return quantity{}, false
+}
+
+// readIIO gives a channel in the ABI's unit: what _input says, or else
+// (_raw + _offset) × _scale.
+func readIIO(ctx context.Context, f *files, dir, input string) (float64, error) {
+	base := "in_" + strings.TrimPrefix(input, "in_")
+	v, err := f.number(ctx, filepath.Join(dir, base+"_input"))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return v, err
+	}
+	raw, err := f.number(ctx, filepath.Join(dir, base+"_raw"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("has no such channel (try: ls %s)", dir)
+	} else if err != nil {
+		return 0, err
+	}
+	offset, err := f.shared(ctx, dir, base, "_offset", 0)
+	if err != nil {
+		return 0, err
+	}
+	scale, err := f.shared(ctx, dir, base, "_scale", 1)
+	return (raw + offset) * scale, err
+}
+
+// shared reads an attribute of a channel or, if it has none of its own, of all channels
+// of its type: in_voltage0_scale, in_voltage0-voltage1_scale, in_voltage_scale.
+func (f *files) shared(ctx context.Context, dir, base, ending string, none float64) (float64, error) {
+	kind := "in_" + strings.TrimRight(strings.SplitN(strings.TrimPrefix(base, "in_"), "-", 2)[0], "0123456789")
+	kinds := []string{base}
+	if strings.Contains(base, "-") {
+		kinds = append(kinds, kind+"-"+strings.TrimPrefix(kind, "in_"))
+	}
+	kinds = append(kinds, kind)
+	if first, _, ok := strings.Cut(strings.TrimPrefix(base, "in_"), "_"); ok {
+		kinds = append(kinds, "in_"+first) // in_accel_x shares in_accel_scale
+	}
+	for _, k := range kinds {
+		v, err := f.number(ctx, filepath.Join(dir, k+ending))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return v, err
+		}
+	}
+	return none, nil
+}

@@ -1,0 +1,178 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"sensorgate/drivers"
+)
+
+type w1Options struct {
+	ID string `toml:"id" required:"true" doc:"of the probe as in /sys/bus/w1/devices: \"28-01193a4b2c3d\""`
+}
+
+var w1ID = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{12}$`)
+
+// w1Families are the thermometers that the kernel's w1_therm drives.
+var w1Families = map[string]string{
+	"10": "DS18S20", "22": "DS1822", "28": "DS18B20", "3b": "MAX31850", "42": "DS28EA00",
+}
+
+// Check implements drivers.Checker.
+func (o *w1Options) Check() error {
+	if !w1ID.MatchString(o.ID) {
+		return &drivers.KeyError{Key: "id", Problem: fmt.Sprintf("found %q", o.ID),
+			Expected: "family and serial number in lower case, like 28-01193a4b2c3d", Try: "ls /sys/bus/w1/devices"}
+	}
+	if _, ok := w1Families[o.ID[:2]]; !ok {
+		return &drivers.KeyError{Key: "id", Problem: fmt.Sprintf("family %s is not a thermometer", o.ID[:2]),
+			Expected: "10, 22, 28, 3b or 42"}
+	}
+	return nil
+}
+
+// Claims implements drivers.Claimer.
+func (o *w1Options) Claims() []drivers.Claim {
+	return []drivers.Claim{{Kind: "w1", ID: o.ID, Key: "id"}}
+}
+
+// w1 reads 1-Wire thermometers through the kernel's w1_therm.
+func (s sysfs) w1() drivers.Driver {
+	masters := &w1Masters{root: s, all: map[string]*w1Master{}}
+	return drivers.Driver{
+		Name:     "w1",
+		Summary:  "1-Wire thermometers DS18B20, DS18S20, DS1822, MAX31850, DS28EA00 through the kernel",
+		Every:    30 * time.Second,
+		Options:  func() any { return &w1Options{} },
+		Channels: []drivers.Channel{{Name: "temperature", Unit: "°C", Min: -55, Max: 125}},
+		Open: func(_ context.Context, site drivers.Site) (any, error) {
+			p := &w1Probe{id: site.Options.(*w1Options).ID, root: s, masters: masters, files: newFiles()}
+			_, err := p.dir()
+			return p, err
+		},
+	}
+}
+
+// w1Probe is one thermometer.
+type w1Probe struct {
+	id      string
+	root    sysfs
+	masters *w1Masters
+	files   *files
+}
+
+// dir gives the probe's folder; the id is its name, so there is nothing to search.
+func (p *w1Probe) dir() (string, error) {
+	dir := filepath.Join(string(p.root), "bus/w1/devices", p.id)
+	if _, err := filepath.EvalSymlinks(dir); err != nil {
+		return "", fmt.Errorf("w1 probe %s: %w (wired? dtoverlay=w1-gpio set?)", p.id, drivers.ErrAbsent)
+	}
+	return dir, nil
+}
+
+// Poll implements drivers.Poller.
+func (p *w1Probe) Poll(ctx context.Context) ([]drivers.Reading, error) {
+	dir, err := p.dir()
+	if err != nil {
+		return nil, err
+	}
+	m := p.masters.of(dir)
+	at, err := m.convert(ctx, p.id)
+	if err != nil {
+		return nil, fmt.Errorf("w1 probe %s: %w", p.id, err)
+	}
+	text, err := p.files.read(ctx, filepath.Join(dir, "w1_slave"))
+	if err != nil {
+		return nil, fmt.Errorf("w1 probe %s: %w", p.id, err)
+	}
+	if at.IsZero() {
+		at = time.Now() // the read itself made the conversion
+	}
+	celsius, err := parseW1(text)
+	if err != nil {
+		return nil, fmt.Errorf("w1 probe %s: %w", p.id, err)
+	}
+	return []drivers.Reading{{Channel: "temperature", Unit: "°C", Value: drivers.Number(celsius), Time: at}}, nil
+}
+
+// parseW1 reads w1_slave: the scratchpad twice, the check of its CRC, and milli-°C.
+//
+//	72 01 4b 46 7f ff 0e 10 57 : crc=57 YES
+//	72 01 4b 46 7f ff 0e 10 57 t=23125
+func parseW1(text string) (float64, error) {
+	first, second, _ := strings.Cut(text, "\n")
+	if text == "" {
+		return 0, fmt.Errorf("%w: a conversion is under way", drivers.ErrNoAnswer)
+	}
+	// After a NO the kernel repeats the value of the last good read.
+	// Documentation/w1/slaves/w1_therm.
+	if !strings.HasSuffix(strings.TrimSpace(first), "YES") {
+		return 0, fmt.Errorf("checksum wrong: %.60q (cable too long, or no 4.7 kΩ pull-up?)", first)
+	}
+	pad, err := scratchpad(first)
+	if err != nil {
+		return 0, err
+	}
+	_, t, ok := strings.Cut(second, "t=")
+	milli, err := strconv.Atoi(strings.TrimSpace(t))
+	if !ok || err != nil {
+		return 0, fmt.Errorf("found %.60q, expected t= and a number", second)
+	}
+	// DS18B20 data sheet, table 1: 85 °C is in the register at power-on. A measured 85.0
+	// has another count in byte 6, which is reserved but documented by what chips do.
+	if milli == 85000 && pad[6] == 0x0c {
+		return 0, fmt.Errorf("85 °C is its power-on value: it lost its power before it had measured (parasite power? try: the third wire)")
+	}
+	return float64(milli) / 1000, nil
+}
+
+// scratchpad reads the nine bytes. All zeros have a right CRC: that is a bus that is
+// shorted to ground, or a probe that is gone.
+func scratchpad(line string) (pad [9]byte, err error) {
+	fields := strings.Fields(line)
+	if len(fields) < len(pad) {
+		return pad, fmt.Errorf("found %.60q, expected nine bytes", line)
+	}
+	zero := true
+	for i := range pad {
+		v, err := strconv.ParseUint(fields[i], 16, 8)
+		if err != nil {
+			return pad, fmt.Errorf("found %.60q, expected nine bytes", line)
+		}
+		pad[i] = byte(v)
+		zero = zero && v == 0
+	}
+	if zero {
+		return pad, fmt.Errorf("%w: only zeros (the data wire shorted to ground?)", drivers.ErrNoAnswer)
+	}
+	return pad, nil
+}
+
+// w1Masters are the 1-Wire buses. Several probes on one bus convert together: alone each
+// would keep the bus for 750 ms.
+type w1Masters struct {
+	root sysfs
+	mu   sync.Mutex
+	all  map[string]*w1Master
+}
+
+func (ms *w1Masters) of(probe string) *w1Master {
+	dir := ""
+	if p, err := filepath.EvalSymlinks(probe); err == nil {
+		dir = filepath.Dir(p)
+	}
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	m := ms.all[dir]
+	if m == nil {
+		m = &w1Master{dir: dir, lock: make(chan struct{}, 1), files: newFiles(), fresh: map[string]time.Time{}}
+		ms.all[dir] = m
+	}
+	return m
+}
