@@ -160,6 +160,9 @@ func (l *loader) inTwoFiles(first, again *node) {
 // check turns the merged tree into the Config, one table after the other.
 func (l *loader) check() {
 	top := l.top()
+	if !l.understands(top.Version) {
+		return
+	}
 	l.broker(top.Broker.n)
 	l.journal(top.Journal.n)
 	l.serialBuses(top.Serial.n)

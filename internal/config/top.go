@@ -12,6 +12,7 @@ import (
 
 // topTable is the file as a whole.
 type topTable struct {
+	Version *int         `toml:"version" doc:"the meaning of this file's keys; docs/migration.md"`
 	Node    *string      `toml:"node" doc:"name of this gateway, {node} in topics; default: the host name"`
 	Topic   topicText    `toml:"topic" doc:"topic of every channel; {node} {device} {channel} {bus} {unit} {model} {class}"`
 	Payload *payloadText `toml:"payload" doc:"of every channel: json, plain, or a text with {value} {unit} {time} …"`
