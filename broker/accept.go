@@ -1,0 +1,227 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"sensorgate/internal/mqtt"
+)
+
+// Bounds of a connection before its CONNECT was accepted.
+const (
+	connectTimeout   = 10 * time.Second // for all of it, also byte by byte
+	maxConnectPacket = 64 << 10
+)
+
+// accept takes connections until the listener is closed.
+func (b *Broker) accept(ctx context.Context, l *listener) error {
+	pause := 5 * time.Millisecond
+	for {
+		nc, err := l.net.Accept()
+		switch {
+		case err == nil:
+			pause = 5 * time.Millisecond
+			b.count.connections.Add(1)
+			b.begin(nc, l)
+		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			return nil
+		default:
+			// Out of file descriptors, as a rule: the others go on, and so do we.
+			b.log.Warn("accepting a connection", "listener", l.String(), "err", err)
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return nil
+			}
+			pause = min(2*pause, time.Second)
+		}
+	}
+}
+
+// begin serves nc on a goroutine of its own, unless the broker is closing.
+func (b *Broker) begin(nc net.Conn, l *listener) {
+	b.mu.Lock()
+	closing := b.closing
+	if !closing {
+		b.serving.Add(1)
+	}
+	b.mu.Unlock()
+	if closing {
+		_ = nc.Close()
+		return
+	}
+	go func() {
+		defer b.serving.Done()
+		b.serve(nc, l)
+	}()
+}
+
+// serve carries one connection from its first byte to its end.
+func (b *Broker) serve(nc net.Conn, l *listener) {
+	connect, rest, err := readConnect(nc)
+	if err != nil {
+		b.count.refused.Add(1)
+		b.refuseConnect(nc, connect, err)
+		return
+	}
+	c, reason := b.admit(nc, l, connect)
+	if reason != mqtt.Success {
+		b.count.refused.Add(1)
+		b.answer(nc, connect.Level, &mqtt.Connack{Reason: reason})
+		_ = nc.Close()
+		return
+	}
+	s := newStream(nc, c)
+	c.link = s
+	if !b.attach(c, connect) {
+		_ = nc.Close()
+		return
+	}
+	s.run(rest)
+}
+
+// readConnect reads the first packet, which must be a CONNECT [MQTT-3.1.0-1]. rest is
+// what came behind it. With an error it gives what is known of the CONNECT.
+func readConnect(nc net.Conn) (c *mqtt.Connect, rest []byte, err error) {
+	_ = nc.SetReadDeadline(time.Now().Add(connectTimeout)) // a fault shows at the Read
+	buf := make([]byte, 0, 512)
+	for {
+		n, err := nc.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if len(buf) > 0 && mqtt.Type(buf[0]>>4) != mqtt.CONNECT {
+			return nil, nil, errNoConnect
+		}
+		f, need, ferr := mqtt.NextFrame(buf, maxConnectPacket)
+		if ferr != nil {
+			return nil, nil, ferr
+		}
+		if f.Raw != nil {
+			c, err := mqtt.ParseConnect(f)
+			return c, buf[need:], err
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(buf) == cap(buf) {
+			// Twice as much for what has come, not for what was announced.
+			buf = append(make([]byte, 0, 2*cap(buf)), buf...)
+		}
+	}
+}
+
+var errNoConnect = mqtt.NewError(mqtt.ProtocolError, "first packet is not CONNECT")
+
+// refuseConnect closes a connection whose CONNECT was not readable, with an answer if the
+// client's protocol level is known and has one.
+func (b *Broker) refuseConnect(nc net.Conn, c *mqtt.Connect, err error) {
+	defer nc.Close()
+	var fault *mqtt.Error
+	if !errors.As(err, &fault) {
+		b.log.Debug("connection ended before CONNECT", "remote", remote(nc), "err", err)
+		return
+	}
+	b.count.malformed.Add(1)
+	b.log.Debug("CONNECT refused", "remote", remote(nc), "err", err)
+	switch {
+	case c == nil:
+	case c.Level > mqtt.Level311: // an unknown level is answered as 5 would be (3.1.2.2, v5)
+		b.answer(nc, mqtt.Level5, &mqtt.Connack{Reason: fault.Reason})
+	case fault == mqtt.ErrVersion: // [MQTT-3.1.2-2]
+		b.answer(nc, mqtt.Level311, &mqtt.Connack{Reason: fault.Reason})
+	}
+}
+
+// answer writes a CONNACK to a connection that has no session.
+func (b *Broker) answer(nc net.Conn, level byte, ack *mqtt.Connack) {
+	_ = nc.SetWriteDeadline(time.Now().Add(time.Second)) // it goes anyway
+	if _, err := nc.Write(mqtt.AppendConnack(nil, level, ack)); err != nil && !errors.Is(err, io.EOF) {
+		b.log.Debug("CONNACK not written", "remote", remote(nc), "err", err)
+	}
+}
+
+func remote(nc net.Conn) string {
+	if a := nc.RemoteAddr(); a != nil && a.String() != "" {
+		return a.String()
+	}
+	return "local"
+}
+
+// admit checks who it is and whether there is room, and makes the conn.
+func (b *Broker) admit(nc net.Conn, l *listener, connect *mqtt.Connect) (*conn, mqtt.Reason) {
+	if connect.AuthMethod != "" {
+		return nil, mqtt.BadAuthMethod // [MQTT-4.12.0-1, v5]: we have none
+	}
+	if connect.ClientID == "" {
+		if connect.Level != mqtt.Level5 && !connect.CleanStart { // [MQTT-3.1.3-8]
+			return nil, mqtt.ClientIDNotValid
+		}
+	}
+	if connect.Will != nil && mqtt.CheckTopic(connect.Will.Topic) != nil {
+		return nil, mqtt.TopicNameInvalid
+	}
+	c := &conn{
+		b: b, listener: l, remote: remote(nc), level: connect.Level,
+		will: connect.Will, problemInfo: connect.RequestProblem,
+		maxPacketOut: mqtt.MaxRemaining + 5,
+		aliases:      newAliasesOut(connect.TopicAliasMax),
+		done:         make(chan struct{}),
+	}
+	c.host, _, _ = net.SplitHostPort(c.remote) // "" for a socket that has no host
+	if connect.MaximumPacket != 0 {
+		c.maxPacketOut = int(min(int64(connect.MaximumPacket), mqtt.MaxRemaining+5))
+	}
+	// A keep-alive of 0, or of 18 hours, would hold a dead connection for as long.
+	c.keepAlive = time.Duration(connect.KeepAlive) * time.Second
+	return c, b.enter(c)
+}
+
+// enter counts the connection in, if there is room.
+func (b *Broker) enter(c *conn) mqtt.Reason {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closing:
+		return mqtt.ServerShuttingDown
+	case len(b.conns) >= b.opt.MaxClients:
+		b.log.Warn("connection refused: as many clients as allowed", "remote", c.remote, "clients", len(b.conns))
+		return mqtt.QuotaExceeded
+	case c.listener.MaxPerAddress > 0 && b.perHost[c.host] >= c.listener.MaxPerAddress:
+		return mqtt.ConnectionRateExceeded
+	}
+	b.conns[c] = struct{}{}
+	b.perHost[c.host]++
+	n := b.count.clients.Add(1)
+	b.count.clientsMax.Store(max(n, b.count.clientsMax.Load()))
+	return mqtt.Success
+}
+
+// leave is the other way round of enter.
+func (b *Broker) leave(c *conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.conns, c)
+	if b.perHost[c.host]--; b.perHost[c.host] <= 0 {
+		delete(b.perHost, c.host)
+	}
+	b.count.clients.Add(-1)
+}
+
+// readFault says in the log why a connection ended, if that is worth a line.
+func (b *Broker) logEnd(c *conn) {
+	reason, asked := c.stopReason()
+	switch {
+	case c.violated():
+		b.count.malformed.Add(1)
+		b.log.Warn("client broke the protocol", "client", c.session.id, "remote", c.remote, "err", c.end)
+	case asked:
+		b.log.Info("client closed", "client", c.session.id, "reason", fmt.Sprint(reason))
+	case c.clean:
+		b.log.Debug("client left", "client", c.session.id)
+	default:
+		b.log.Info("client lost", "client", c.session.id, "err", c.end)
+	}
+}

@@ -1,0 +1,181 @@
+package broker
+
+import (
+	"sync"
+
+	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
+)
+
+// ackQueue holds what a connection is told when the disk has it, in the order in which
+// it must be told: PUBACK and PUBREC [MQTT-4.6.0-2, 4.6.0-3], the PUBREL and PUBCOMP
+// whose state must survive first, and SUBACK. While it is empty, acknowledgements that
+// wait for nothing go past it.
+//
+// Its mutex is the innermost of the broker: the journal calls in from wherever it is.
+type ackQueue struct {
+	mu    sync.Mutex
+	list  []ack
+	first uint64 // token of list[0]
+	put   uint64 // state up to this Put is on disk
+	fault error  // the journal failed
+	batch bool   // its own goroutine is at work and will look at the end
+}
+
+type ack struct {
+	typ    mqtt.Type
+	reason mqtt.Reason
+	id     uint16
+	left   int    // commits still awaited; preparing while they are not counted yet
+	put    uint64 // state that must be on disk before
+	err    error
+	codes  []mqtt.Reason // SUBACK, UNSUBACK
+
+	// Acknowledged to the journal when this is sent.
+	queue *journal.Queue
+	seq   journal.Seq
+}
+
+// preparing holds an ack back until the number of its commits is known.
+const preparing = 1 << 20
+
+// open enters an ack whose commits are not known yet and gives its token.
+func (q *ackQueue) open(a ack) (token uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	a.left += preparing
+	q.list = append(q.list, a)
+	return q.first + uint64(len(q.list)) - 1
+}
+
+// expect says how many commits the ack with the token waits for, and its reason.
+func (q *ackQueue) expect(token uint64, needs int, reason mqtt.Reason) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	a := &q.list[token-q.first]
+	a.left += needs - preparing
+	a.reason = reason
+}
+
+// committed notes one commit, or its failure. ready reports that somebody should drain.
+func (q *ackQueue) committed(token uint64, err error) (ready bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if token < q.first {
+		return false
+	}
+	a := &q.list[token-q.first]
+	a.left--
+	if a.err == nil {
+		a.err = err
+	}
+	return token == q.first && a.left == 0 && !q.batch
+}
+
+// putCommitted notes that the state written as the given Put is on disk.
+func (q *ackQueue) putCommitted(put uint64, err error) (ready bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.put = max(q.put, put)
+	if err != nil {
+		q.fault = err
+	}
+	return len(q.list) > 0 && !q.batch
+}
+
+// inBatch says whether the connection's own goroutine is at work: then nobody needs to
+// be woken.
+func (q *ackQueue) inBatch(yes bool) {
+	q.mu.Lock()
+	q.batch = yes
+	q.mu.Unlock()
+}
+
+func (q *ackQueue) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.list) == 0
+}
+
+// next takes the oldest ack off if it may be sent.
+func (q *ackQueue) next() (a ack, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.list) == 0 {
+		return a, false
+	}
+	a = q.list[0]
+	if a.left > 0 || a.put > q.put {
+		return a, false
+	}
+	if a.err == nil && a.put > 0 {
+		a.err = q.fault
+	}
+	q.first++
+	if len(q.list) == 1 {
+		q.list = q.list[:0]
+	} else {
+		q.list = q.list[1:]
+	}
+	return a, true
+}
+
+// Committed is called by the journal for a record; see journal.Waiter.
+func (c *conn) Committed(token uint64, err error) {
+	if c.acks.committed(token, err) {
+		c.link.wake()
+	}
+}
+
+// putWaiter hears of the session state that a connection has put into the journal.
+type putWaiter struct{ c *conn }
+
+func (w putWaiter) Committed(token uint64, err error) {
+	if w.c.acks.putCommitted(token, err) {
+		w.c.link.wake()
+	}
+}
+
+// drainAcksLocked sends the acknowledgements that are due. The caller holds the
+// session's mu and flushes.
+func (c *conn) drainAcksLocked() {
+	for {
+		a, ok := c.acks.next()
+		if !ok {
+			return
+		}
+		if a.err != nil && !c.refuse(&a) {
+			return
+		}
+		out := c.out()
+		switch a.typ {
+		case mqtt.SUBACK, mqtt.UNSUBACK:
+			out = mqtt.AppendSuback(out, a.typ, c.level, a.id, a.codes)
+		default:
+			out = mqtt.AppendAck(out, a.typ, c.level, a.id, a.reason)
+		}
+		c.setOut(out)
+		c.packets++
+		if a.queue != nil {
+			a.queue.Ack(a.seq)
+		}
+	}
+}
+
+// refuse turns an ack that failed into a refusal. MQTT 3.1.1 has none: the connection is
+// closed, and the client keeps what was not acknowledged.
+func (c *conn) refuse(a *ack) bool {
+	reason := mqtt.QuotaExceeded
+	if a.err != journal.ErrFull {
+		reason = mqtt.ImplementationSpecific
+	}
+	if c.level != mqtt.Level5 || a.typ != mqtt.PUBACK && a.typ != mqtt.PUBREC {
+		c.stop(reason)
+		return false
+	}
+	if a.typ == mqtt.PUBREC { // an exchange that ends with the error needs no PUBREL
+		c.session.received.forget(a.id)
+	}
+	a.reason = reason
+	return true
+}

@@ -1,0 +1,202 @@
+package broker
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"time"
+
+	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
+)
+
+// defaultWindow is how many QoS 1 and 2 messages a client that sets no receive maximum
+// may have unacknowledged.
+const defaultWindow = 2048
+
+// attach gives c its session, answers the CONNECT and sends what waits. It waits until
+// an earlier connection with the same client id is closed. false: the broker closes.
+func (b *Broker) attach(c *conn, connect *mqtt.Connect) bool {
+	ack := mqtt.Connack{ReceiveMaximum: maxReceived, TopicAliasMax: maxAliases, MaximumPacket: uint32(b.opt.MaxPacketSize)}
+	id := connect.ClientID
+	if id == "" {
+		id = "auto-" + randomID() // [MQTT-3.1.3-6; v5: 3.1.3-6, 3.1.3-7]
+		ack.AssignedClientID = id
+	}
+	for {
+		s, previous := b.claim(c, id, connect)
+		if previous != nil {
+			previous.stop(mqtt.SessionTakenOver) // [MQTT-3.1.4-2; v5: 3.1.4-3]
+			<-previous.done
+			continue
+		}
+		if s == nil {
+			b.leave(c)
+			close(c.done)
+			return false
+		}
+		ack.SessionPresent = s.known
+		s.known = true
+		c.session = s
+		b.connected(c, connect, &ack)
+		return true
+	}
+}
+
+// claim makes c the owner of the session with the id, which it makes if it must. If
+// another connection owns it, it gives that.
+func (b *Broker) claim(c *conn, id string, connect *mqtt.Connect) (s *session, previous *conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closing {
+		return nil, nil
+	}
+	s = b.sessions[id]
+	if s != nil && s.owner != nil {
+		return nil, s.owner
+	}
+	if s != nil && (connect.CleanStart || !s.isDurable()) { // [MQTT-3.1.2-6; v5: 3.1.2-4]
+		b.removeLocked(s)
+		s = nil
+	}
+	expiry := connect.SessionExpiry
+	if connect.Level != mqtt.Level5 && !connect.CleanStart {
+		expiry = mqtt.SessionForever
+	}
+	if s == nil {
+		s = &session{b: b, id: id, origin: "client/" + id}
+		b.sessions[id] = s
+	}
+	s.stopTimerLocked()
+	s.owner = c
+	s.who.Store(&identity{user: connect.Username})
+	s.mu.Lock()
+	s.expiry = expiry
+	s.mu.Unlock()
+	if expiry > 0 && s.queue == nil {
+		b.makeDurable(s)
+	}
+	return s, nil
+}
+
+// makeDurable opens the session's queues.
+func (b *Broker) makeDurable(s *session) {
+	limits := journal.Limits{Bytes: b.opt.MaxQueued, Full: journal.DropOldest}
+	queue, err := b.journal.OpenQueue(queueOut+s.id, limits)
+	if err == nil {
+		s.inbound, err = b.journal.OpenQueue(queueIn+s.id, journal.Limits{})
+	}
+	if err != nil {
+		b.log.Error("no queue for a persistent session: it lasts as long as its connection", "client", s.id, "err", err)
+		return
+	}
+	s.queue = queue
+}
+
+// Names of a session's queues in the journal, before the client id.
+const (
+	queueOut = "session/" // what waits for it
+	queueIn  = "qos2/"    // QoS 2 messages from it whose PUBREL has not come
+)
+
+// connected answers the CONNECT and sends what waits: PUBREL of earlier exchanges, then
+// the messages, oldest first.
+func (b *Broker) connected(c *conn, connect *mqtt.Connect, ack *mqtt.Connack) {
+	s := c.session
+	if s.isDurable() {
+		s.mu.Lock()
+		s.gone = time.Time{}
+		s.mu.Unlock()
+		s.save(journal.Event, nil, 0)
+	}
+	w := b.worker()
+	defer w.release()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.window = defaultWindow
+	if connect.ReceiveMaximum != 0 {
+		s.window = min(defaultWindow, int(connect.ReceiveMaximum))
+	}
+	s.conn = c
+	s.online.Store(true)
+	c.setOut(mqtt.AppendConnack(c.out(), c.level, ack))
+	c.packets++
+	if s.isDurable() {
+		s.resumeLocked(c)
+		s.catchUpLocked(w)
+	}
+	w.touchLocked(s)
+	b.log.Info("client connected", "client", s.id, "remote", c.remote, "level", c.level, "present", ack.SessionPresent)
+}
+
+// resumeLocked begins with the queue from the start: what is not acknowledged is sent
+// again with its packet id and DUP [MQTT-4.4.0-1].
+func (s *session) resumeLocked(c *conn) {
+	s.resent = max(s.resent, s.sent)
+	s.sent, s.live = 0, false
+	s.inflight.keepReleased()
+	for _, m := range s.inflight.list {
+		c.setOut(mqtt.AppendAck(c.out(), mqtt.PUBREL, c.level, m.id, mqtt.Success))
+		c.packets++
+	}
+}
+
+// teardown ends a connection: on the goroutine that served it, when nothing of it is
+// handled any more and its link is closed.
+func (b *Broker) teardown(c *conn) {
+	s := c.session
+	s.mu.Lock()
+	s.conn, s.dirty = nil, false
+	s.online.Store(false)
+	b.count.outBytes.Add(-int64(s.held))
+	s.pending, s.held = nil, 0
+	s.gone = time.Now()
+	s.mu.Unlock()
+	b.logEnd(c)
+	b.leave(c)
+
+	ends := s.expiry == 0 || !s.isDurable() // only we change it now
+	later := b.lastWill(c, ends)
+	b.mu.Lock()
+	s.will = later
+	if ends {
+		b.removeLocked(s)
+	} else {
+		s.owner = nil
+		b.expireLocked(s)
+	}
+	b.mu.Unlock()
+	if !ends {
+		s.save(journal.Event, nil, 0)
+	}
+	close(c.done)
+}
+
+// removeLocked ends a session: its subscriptions, and all that waits for it.
+func (b *Broker) removeLocked(s *session) {
+	s.stopTimerLocked()
+	s.mu.Lock()
+	subs := s.subs
+	s.subs = nil
+	s.mu.Unlock()
+	for _, sub := range subs {
+		b.subs.remove(sub)
+	}
+	delete(b.sessions, s.id)
+	if !s.isDurable() {
+		return
+	}
+	for _, key := range []string{keySession, keyIn, keyOut} {
+		b.journal.Delete(key+s.id, journal.Telemetry)
+	}
+	for _, name := range []string{queueOut, queueIn} {
+		if err := b.journal.DropQueue(name + s.id); err != nil {
+			b.log.Warn("a queue of an ended session cannot be dropped", "client", s.id, "err", err)
+		}
+	}
+}
+
+func randomID() string {
+	b := make([]byte, 12)
+	_, _ = rand.Read(b) // never fails: crypto/rand
+	return hex.EncodeToString(b)
+}

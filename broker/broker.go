@@ -1,0 +1,174 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
+)
+
+// Options of a broker. Journal must be given; one opened without a directory keeps
+// everything in memory.
+type Options struct {
+	Listeners []Listener
+	Passwords string // file, "" for none
+	ACL       string // file, "" for none
+
+	MaxClients    int   // connections at a time; default 10,000
+	MaxPacketSize int   // bytes; default 2,000,000
+	MaxQueued     int64 // bytes that wait for one persistent session; default: the journal's size
+
+	Journal *journal.Journal
+	Log     *slog.Logger
+	Version string // shown in $SYS
+}
+
+// Broker is an MQTT server. All methods may be called from any goroutine.
+type Broker struct {
+	opt     Options
+	log     *slog.Logger
+	journal *journal.Journal
+	started time.Time
+
+	subs     subscriptions
+	retained retainedStore
+	count    counters
+	rights   atomic.Pointer[rights]
+	workers  sync.Pool
+
+	// durable orders the records of all publishers and their delivery to connected
+	// persistent sessions: one lock for both, or a session could be given a newer record
+	// before an older one that is already in its queue.
+	durable sync.Mutex
+
+	ready     chan struct{}
+	listeners []*listener
+
+	mu       sync.Mutex
+	sessions map[string]*session
+	conns    map[*conn]struct{}
+	perHost  map[string]int // connections per address
+	spools   map[string]*spool
+	closing  bool
+	serving  sync.WaitGroup
+}
+
+const (
+	defaultMaxClients = 10_000
+	defaultMaxPacket  = 2_000_000
+)
+
+// New checks the options and reads the files they name. It starts nothing.
+func New(o Options) (*Broker, error) {
+	if o.Journal == nil {
+		return nil, errors.New("broker: no journal given")
+	}
+	if o.MaxClients == 0 {
+		o.MaxClients = defaultMaxClients
+	}
+	if o.MaxPacketSize == 0 {
+		o.MaxPacketSize = defaultMaxPacket
+	}
+	if o.MaxPacketSize > mqtt.MaxRemaining {
+		return nil, fmt.Errorf("broker: max packet size %d is more than MQTT can say (%d)", o.MaxPacketSize, mqtt.MaxRemaining)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	b := &Broker{
+		opt:      o,
+		log:      o.Log,
+		journal:  o.Journal,
+		started:  time.Now(),
+		ready:    make(chan struct{}),
+		sessions: map[string]*session{},
+		conns:    map[*conn]struct{}{},
+		perHost:  map[string]int{},
+		spools:   map[string]*spool{},
+	}
+	b.workers.New = func() any { return newWorker(b) }
+	b.rights.Store(&rights{})
+	for _, l := range o.Listeners {
+		lis, err := newListener(l)
+		if err != nil {
+			return nil, err
+		}
+		b.listeners = append(b.listeners, lis)
+	}
+	b.restoreRetained()
+	if err := b.restoreSessions(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Run listens and serves until ctx ends, and returns when all connections are closed.
+// A listener that cannot start, or stops by itself, ends it with an error.
+func (b *Broker) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for _, l := range b.listeners {
+		if err := l.listen(ctx); err != nil {
+			b.closeListeners()
+			return err
+		}
+	}
+	failed := make(chan error, len(b.listeners))
+	for _, l := range b.listeners {
+		b.serving.Add(1)
+		go func() {
+			defer b.serving.Done()
+			failed <- b.accept(ctx, l)
+		}()
+	}
+	close(b.ready)
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	b.shutdown()
+	return err
+}
+
+// shutdown closes listeners first, then connections, and waits for all of them.
+func (b *Broker) shutdown() {
+	b.mu.Lock()
+	b.closing = true
+	b.mu.Unlock()
+	b.closeListeners()
+	b.mu.Lock()
+	for c := range b.conns {
+		c.stop(mqtt.ServerShuttingDown)
+	}
+	b.mu.Unlock()
+	b.serving.Wait()
+	b.stopTimers()
+}
+
+func (b *Broker) closeListeners() {
+	for _, l := range b.listeners {
+		l.close()
+	}
+}
+
+// Ready is closed when all listeners accept.
+func (b *Broker) Ready() <-chan struct{} { return b.ready }
+
+// Addrs gives where the listeners listen, in their order, after Ready.
+func (b *Broker) Addrs() []net.Addr {
+	<-b.ready
+	addrs := make([]net.Addr, len(b.listeners))
+	for i, l := range b.listeners {
+		addrs[i] = l.addr()
+	}
+	return addrs
+}

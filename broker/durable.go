@@ -1,0 +1,271 @@
+package broker
+
+import (
+	"slices"
+
+	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
+)
+
+// waitingRecord is a publication of this batch that has durable consumers.
+type waitingRecord struct {
+	pub     publication
+	data    [2]int // place in worker.data
+	queues  [2]int // places in worker.queues and worker.targets
+	targets [2]int
+	lane    journal.Lane
+	waiter  journal.Waiter
+	token   uint64
+	current *retained // sent only if it still is the retained message of its topic
+}
+
+// record notes p for the journal if it has durable consumers: the sessions in
+// worker.targets from the given place on, and the spools of its route. A message to a
+// shared subscription is a record of its own, so that reading it back is not mixed up
+// with what the same session has subscribed to alone.
+func (w *worker) record(p *publication, from int, waiter journal.Waiter, token uint64) (needs int) {
+	targets := w.targets[from:]
+	slices.SortStableFunc(targets, func(a, b target) int { return boolOrder(a.shared, b.shared) })
+	plain := len(targets)
+	for i, t := range targets {
+		if t.shared {
+			plain = i
+			break
+		}
+	}
+	queues := len(w.queues)
+	for _, sp := range p.route.spools {
+		if p.origin != sp.origin { // what came down never goes back up
+			w.queues = append(w.queues, sp.queue)
+		}
+	}
+	for _, t := range targets[:plain] {
+		w.queues = append(w.queues, t.session.queue)
+	}
+	if len(w.queues) > queues {
+		if p.id != 0 {
+			w.queues = append(w.queues, p.from.inbound)
+		}
+		w.addRecord(p, [2]int{from, from + plain}, queues, false, waiter, token)
+		needs++
+	}
+	for i := plain; i < len(targets); i++ {
+		queues = len(w.queues)
+		w.queues = append(w.queues, targets[i].session.queue)
+		w.addRecord(p, [2]int{from + i, from + i + 1}, queues, true, waiter, token)
+		needs++
+	}
+	return needs
+}
+
+func boolOrder(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+func (w *worker) addRecord(p *publication, targets [2]int, queues int, shared bool, waiter journal.Waiter, token uint64) {
+	at := len(w.data)
+	w.data = mqtt.AppendMarkedRecord(w.data, p.view(), mqtt.RecordMark{
+		Shared: shared, AsRetained: p.asRetained, PacketID: p.id,
+	})
+	lane := journal.Telemetry
+	if waiter != nil || p.origin != "" && p.qos > 0 {
+		lane = journal.Event
+	}
+	w.waiting = append(w.waiting, waitingRecord{
+		pub: *p, data: [2]int{at, len(w.data)}, queues: [2]int{queues, len(w.queues)}, targets: targets,
+		lane: lane, waiter: waiter, token: token,
+	})
+}
+
+// view is message without copies, for what is used up at once.
+func (p *publication) view() *mqtt.Message {
+	return &mqtt.Message{
+		Topic: p.route.topic, Payload: p.payload, QoS: p.qos, Retain: p.retain, Origin: p.origin, Time: p.at,
+		Properties: p.properties(),
+	}
+}
+
+// commit appends the batch's records and gives them to the sessions that are connected
+// and have nothing older waiting. It waits for the journal when that is far behind:
+// publishers of durable messages go at the pace of the disk.
+func (w *worker) commit() (failed int) {
+	if len(w.waiting) == 0 {
+		w.targets = w.targets[:0]
+		return 0
+	}
+	data := append(make([]byte, 0, len(w.data)), w.data...) // the journal keeps it
+	w.b.durable.Lock()
+	w.dropOutdated()
+	for i := range w.waiting {
+		r := &w.waiting[i]
+		w.records = append(w.records, journal.Record{
+			Data: data[r.data[0]:r.data[1]:r.data[1]],
+			To:   w.queues[r.queues[0]:r.queues[1]],
+			Lane: r.lane, Waiter: r.waiter, Token: r.token,
+		})
+	}
+	failed = w.b.journal.Append(w.records...)
+	for i := range w.waiting {
+		r := &w.waiting[i]
+		seq := w.records[i].Seq
+		if seq == 0 {
+			w.b.drop(&w.b.count.full)
+			continue
+		}
+		if r.pub.id != 0 {
+			r.pub.from.received.recorded(r.pub.id, seq)
+		}
+		r.pub.enc = [4]encoding{}
+		for j := r.targets[0]; j < r.targets[1]; j++ {
+			w.deliverDurable(&r.pub, &w.targets[j], seq)
+		}
+	}
+	w.b.durable.Unlock()
+	w.forget()
+	return failed
+}
+
+// dropOutdated leaves out retained messages, read for a new subscription, that were
+// replaced since: the subscriber has got the newer one already, or will.
+func (w *worker) dropOutdated() {
+	w.waiting = slices.DeleteFunc(w.waiting, func(r waitingRecord) bool {
+		return r.current != nil && w.b.retained.get(r.pub.route.topic) != r.current
+	})
+}
+
+// forget lets go of the batch, so that no message is held by a worker that rests.
+func (w *worker) forget() {
+	clear(w.records)
+	clear(w.waiting)
+	clear(w.queues)
+	clear(w.targets)
+	w.records, w.waiting, w.queues, w.targets = w.records[:0], w.waiting[:0], w.queues[:0], w.targets[:0]
+	if w.data = w.data[:0]; cap(w.data) > 1<<20 {
+		w.data = nil
+	}
+}
+
+// deliverDurable gives a record that was just appended to a connected session, if
+// everything before it was given too. Otherwise it is read from the queue later.
+func (w *worker) deliverDurable(p *publication, t *target, seq journal.Seq) {
+	s := t.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil || !s.live || seq <= s.sent {
+		return
+	}
+	if !s.roomLocked() || s.inflight.find(packetID(seq)) != nil {
+		s.live = false
+		return
+	}
+	s.sendDurableLocked(w, p, t, seq, false)
+}
+
+// sendDurableLocked sends the record seq. One that the client cannot take counts as
+// delivered.
+func (s *session) sendDurableLocked(w *worker, p *publication, t *target, seq journal.Seq, dup bool) {
+	qos := min(p.qos, t.qos)
+	s.sent = seq
+	id := packetID(seq)
+	if qos == 0 {
+		id = 0
+	}
+	retain := p.retain && (t.rap || p.asRetained)
+	if !s.appendLocked(w, p, mqtt.PublishFlags(qos, dup && qos > 0, retain), id, t.ids) || qos == 0 {
+		s.queue.Ack(seq)
+	} else {
+		s.inflight.push(sentMessage{seq: seq, id: id, qos: qos})
+	}
+	w.touchLocked(s)
+}
+
+// catchUpLocked sends from the queue as far as there is room. When nothing is left, new
+// messages go straight out again. A record that was appended but not yet offered to
+// deliverDurable is either seen here, and skipped there by its seq, or offered after
+// live is set.
+func (s *session) catchUpLocked(w *worker) {
+	for s.conn != nil && !s.live && s.roomLocked() {
+		items, err := s.queue.Read(s.sent, min(s.window-s.inflight.unacked, 256), w.items[:0])
+		w.items = items
+		if err != nil {
+			w.b.log.Error("reading the queue of a session", "client", s.id, "err", err)
+			s.conn.stop(mqtt.Unspecified)
+			return
+		}
+		if len(items) == 0 {
+			s.live = true
+			return
+		}
+		for i := range items {
+			if !s.sendItemLocked(w, &items[i]) {
+				return
+			}
+		}
+	}
+}
+
+// sendItemLocked sends one record of the queue; false if it must wait because its
+// packet id is in use.
+func (s *session) sendItemLocked(w *worker, it *journal.Item) bool {
+	if s.inflight.find(packetID(it.Seq)) != nil {
+		return false
+	}
+	rec, err := mqtt.ViewRecord(it.Data)
+	if err != nil {
+		w.b.log.Error("a record in the queue of a session cannot be read", "client", s.id, "err", err)
+		s.skipLocked(it.Seq)
+		return true
+	}
+	p, t, ok := w.fromRecord(s, &rec)
+	if !ok || s.outState.released(it.Seq) {
+		s.skipLocked(it.Seq)
+		return true
+	}
+	s.sendDurableLocked(w, &p, &t, it.Seq, it.Seq <= s.resent)
+	return true
+}
+
+func (s *session) skipLocked(seq journal.Seq) {
+	s.sent = seq
+	s.queue.Ack(seq)
+}
+
+// fromRecord turns a record into a publication for s, as its subscriptions and rights
+// are now; ok is false, and it is counted, when it must not have it any more.
+func (w *worker) fromRecord(s *session, rec *mqtt.RecordView) (p publication, t target, ok bool) {
+	r := w.route(rec.Topic)
+	p = publication{route: r, payload: rec.Payload, qos: rec.QoS, retain: rec.Retain, asRetained: rec.AsRetained, at: rec.Time}
+	if !rec.Time.IsZero() {
+		p.hasExpiry, p.expiry = rec.Expiry()
+	}
+	w.props = rec.AppendProperties(w.props[:0])
+	p.props = w.props
+	switch {
+	case p.expired(w.now):
+		w.b.drop(&w.b.count.expired)
+		return p, t, false
+	case !w.b.rights.Load().mayRead(s, r.topic):
+		w.b.drop(&w.b.count.denied)
+		return p, t, false
+	}
+	t, ok = s.targetLocked(r, rec.Shared)
+	return p, t, ok
+}
+
+// targetLocked gives what s has subscribed to of a topic.
+func (s *session) targetLocked(r *route, shared bool) (target, bool) {
+	if !shared {
+		for i := range r.targets {
+			if r.targets[i].session == s {
+				return r.targets[i], true
+			}
+		}
+	}
+	return s.matchLocked(r.topic, shared)
+}

@@ -1,0 +1,116 @@
+package broker
+
+import (
+	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
+)
+
+// handleAck does what a PUBACK, PUBREC, PUBREL or PUBCOMP asks for (4.3).
+func (c *conn) handleAck(w *worker, typ mqtt.Type, a mqtt.Ack) error {
+	s := c.session
+	if typ == mqtt.PUBREL {
+		c.handlePubrel(a)
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != c {
+		return nil
+	}
+	m := s.inflight.find(a.ID)
+	switch {
+	case typ == mqtt.PUBREC && (m == nil || m.qos != 2):
+		// 4.3.3, v5: an unknown id is told as such, and the client can let go of it.
+		c.setOut(mqtt.AppendAck(c.out(), mqtt.PUBREL, c.level, a.ID, mqtt.PacketIDNotFound))
+		c.packets++
+	case m == nil:
+		// Of an earlier connection, or twice: no harm.
+	case typ == mqtt.PUBREC:
+		c.handlePubrecLocked(m, a)
+	case typ == mqtt.PUBACK && m.qos == 1:
+		c.completeLocked(w, m)
+	case typ == mqtt.PUBCOMP && m.state == sentPubrel:
+		s.inflight.done(m)
+	}
+	return nil
+}
+
+// completeLocked takes an acknowledged message off. The journal hears of all that were
+// acknowledged in this batch at its end.
+func (c *conn) completeLocked(w *worker, m *sentMessage) {
+	if m.seq != 0 {
+		w.done = append(w.done, m.seq)
+	}
+	c.session.inflight.done(m)
+}
+
+func (c *conn) handlePubrecLocked(m *sentMessage, a mqtt.Ack) {
+	s := c.session
+	if a.Reason >= mqtt.Unspecified { // the client does not want it, and that ends it (4.3.3, v5)
+		if m.seq != 0 {
+			s.queue.Ack(m.seq)
+		}
+		s.inflight.done(m)
+		return
+	}
+	if m.state == sentPubrel || m.seq == 0 {
+		m.state = sentPubrel
+		c.setOut(mqtt.AppendAck(c.out(), mqtt.PUBREL, c.level, a.ID, mqtt.Success))
+		c.packets++
+		return
+	}
+	// After PUBREL the client forgets the id: it must be on disk first that this message
+	// is never sent again.
+	m.state = sentPubrel
+	s.outState.upTo = max(s.outState.upTo, m.seq)
+	s.outState.dirty = true
+	token := c.acks.open(ack{typ: mqtt.PUBREL, id: a.ID, put: c.nextPut(), queue: s.queue, seq: m.seq})
+	c.acks.expect(token, 0, mqtt.Success)
+}
+
+// handlePubrel frees the packet id and answers, when that is on disk if it has to be.
+func (c *conn) handlePubrel(a mqtt.Ack) {
+	s := c.session
+	seq, known := s.received.forget(a.ID)
+	reason := mqtt.Success
+	if !known {
+		reason = mqtt.PacketIDNotFound // a late answer, or of an earlier life (4.3.3)
+	}
+	if seq != 0 {
+		s.inDirty = true
+		token := c.acks.open(ack{typ: mqtt.PUBCOMP, id: a.ID, put: c.nextPut(), queue: s.inbound, seq: seq})
+		c.acks.expect(token, 0, reason)
+		return
+	}
+	c.reply(func(out []byte) []byte { return mqtt.AppendAck(out, mqtt.PUBCOMP, c.level, a.ID, reason) })
+}
+
+// nextPut numbers the session state that this batch will put into the journal.
+func (c *conn) nextPut() uint64 { return c.puts + 1 }
+
+// putStatesLocked writes what changed in this batch of the state that QoS 2 must not
+// forget.
+func (c *conn) putStatesLocked(w *worker) {
+	s := c.session
+	if len(w.done) > 0 {
+		s.queue.Ack(w.done...)
+		w.done = w.done[:0]
+	}
+	if !s.outState.dirty && !s.inDirty {
+		return
+	}
+	c.puts++
+	// Both states under one number: the second one's commit comes last, because commits
+	// of one lane come in their order.
+	if s.outState.dirty {
+		var waiter journal.Waiter
+		if !s.inDirty {
+			waiter = putWaiter{c}
+		}
+		c.b.journal.Put(keyOut+s.id, s.outStateLocked(), journal.Event, waiter, c.puts)
+	}
+	if s.inDirty {
+		c.b.journal.Put(keyIn+s.id, s.received.state(), journal.Event, putWaiter{c}, c.puts)
+	}
+	s.outState.dirty, s.inDirty = false, false
+}

@@ -1,0 +1,175 @@
+package broker
+
+import (
+	"sensorgate/internal/mqtt"
+)
+
+// maxReceived bounds the QoS 2 messages of a client that wait for its PUBREL; it is also
+// the receive maximum we announce (3.2.2.3.3, v5).
+const maxReceived = 4096
+
+// maxAliases is how many topic aliases a client may set (3.2.2.3.8, v5).
+const maxAliases = 64
+
+var (
+	errAliasRange = mqtt.NewError(mqtt.TopicAliasInvalid, "topic alias is greater than the maximum")
+	errAliasUnset = mqtt.NewError(mqtt.ProtocolError, "topic alias that was not set")
+	errReceiveMax = mqtt.NewError(mqtt.ReceiveMaximumExceeded, "more unfinished QoS 2 messages than the receive maximum")
+)
+
+// handlePublish carries a PUBLISH to all who want it and acknowledges it, or, when a
+// durable consumer wants it, has it acknowledged as soon as it is on disk.
+func (c *conn) handlePublish(w *worker, f mqtt.Frame) error {
+	var in mqtt.Publish
+	if err := mqtt.ParsePublish(f, c.level, &in); err != nil {
+		return err
+	}
+	if err := in.FromClient(); err != nil {
+		return err
+	}
+	r, err := c.routeOf(w, &in)
+	if err != nil {
+		return err
+	}
+	if in.QoS == 2 {
+		if c.session.received.add(in.ID) {
+			return c.publishedAgain(in.ID)
+		}
+		if c.session.received.len() > maxReceived { // [MQTT-3.3.4-7, v5]
+			return errReceiveMax
+		}
+	}
+	if reason := c.mayNotPublish(r); reason != mqtt.Success {
+		w.b.drop(&w.b.count.denied)
+		return c.acknowledge(in.QoS, in.ID, reason)
+	}
+	p := &w.pub
+	*p = publication{
+		route: r, payload: in.Payload, qos: in.QoS, retain: in.Retain,
+		hasExpiry: in.HasExpiry, expiry: in.Expiry, at: w.now, origin: c.session.origin, from: c.session,
+	}
+	w.props = in.Forward(w.props[:0])
+	p.props = w.props
+	if c.level != mqtt.Level5 && in.QoS <= 1 {
+		// What came in is what goes out to everybody at the same level and QoS.
+		p.enc[encodingIndex(c.level, in.QoS)] = encoding{f.Raw, idOffset(f.Raw, len(in.Topic))}
+	}
+	return c.publish(w, p, in.ID)
+}
+
+// publish sends p on and acknowledges it.
+func (c *conn) publish(w *worker, p *publication, id uint16) error {
+	if p.qos == 0 {
+		w.publish(p, nil, 0)
+		return nil
+	}
+	typ := mqtt.PUBACK
+	if p.qos == 2 {
+		typ = mqtt.PUBREC
+		if c.session.inbound != nil {
+			p.id = id
+		}
+	}
+	if !p.route.durable && !p.retain && c.acks.empty() {
+		w.publish(p, nil, 0)
+		return c.acknowledge(p.qos, id, c.ackReason(p.route))
+	}
+	token := c.acks.open(ack{typ: typ, id: id})
+	needs := w.publish(p, c, token)
+	c.acks.expect(token, needs, c.ackReason(p.route))
+	return nil
+}
+
+// ackReason tells a client of MQTT 5 when nobody has subscribed (3.4.2.1).
+func (c *conn) ackReason(r *route) mqtt.Reason {
+	if c.level == mqtt.Level5 && len(r.targets)+len(r.groups)+len(r.spools)+len(r.locals) == 0 {
+		return mqtt.NoMatchingSubscribers
+	}
+	return mqtt.Success
+}
+
+// acknowledge answers a PUBLISH that waits for nothing, behind those that do.
+func (c *conn) acknowledge(qos byte, id uint16, reason mqtt.Reason) error {
+	typ := mqtt.PUBACK
+	switch {
+	case qos == 0:
+		return nil
+	case qos == 2:
+		typ = mqtt.PUBREC
+		if reason >= mqtt.Unspecified && c.level == mqtt.Level5 {
+			c.session.received.forget(id) // the exchange ends here (4.3.3)
+		}
+	}
+	if !c.acks.empty() {
+		c.acks.expect(c.acks.open(ack{typ: typ, id: id}), 0, reason)
+		return nil
+	}
+	s := c.session
+	s.mu.Lock()
+	if s.conn == c {
+		c.setOut(mqtt.AppendAck(c.out(), typ, c.level, id, reason))
+		c.packets++
+	}
+	s.mu.Unlock()
+	return nil
+}
+
+// publishedAgain answers a QoS 2 PUBLISH that came before [MQTT-4.3.3-2]. If the first
+// one may still be on its way to the disk, so is what makes this PUBREC wait.
+func (c *conn) publishedAgain(id uint16) error {
+	if c.session.inbound == nil {
+		return c.acknowledge(2, id, mqtt.Success)
+	}
+	token := c.acks.open(ack{typ: mqtt.PUBREC, id: id, put: c.nextPut()})
+	c.acks.expect(token, 0, mqtt.Success)
+	c.session.inDirty = true
+	return nil
+}
+
+// routeOf gives the route of the topic, or of the alias for it (3.3.2.3.4, v5).
+func (c *conn) routeOf(w *worker, in *mqtt.Publish) (*route, error) {
+	if in.Alias == 0 {
+		if len(in.Topic) == 0 {
+			return nil, errTopicName // [MQTT-4.7.3-1]
+		}
+		return c.checked(w.route(in.Topic))
+	}
+	if in.Alias > maxAliases { // [MQTT-3.3.2-9]
+		return nil, errAliasRange
+	}
+	if c.aliasesIn == nil {
+		c.aliasesIn = make([]string, maxAliases+1)
+	}
+	if len(in.Topic) > 0 {
+		r, err := c.checked(w.route(in.Topic))
+		if err == nil {
+			c.aliasesIn[in.Alias] = r.topic
+		}
+		return r, err
+	}
+	topic := c.aliasesIn[in.Alias]
+	if topic == "" {
+		return nil, errAliasUnset
+	}
+	return c.checked(w.routeString(topic))
+}
+
+// checked hands on what closes the connection: a topic name that is none [MQTT-3.3.2-2].
+// A topic that is only not allowed costs the message.
+func (c *conn) checked(r *route) (*route, error) {
+	if r.err == errTopicName {
+		return nil, r.err
+	}
+	return r, nil
+}
+
+// mayNotPublish gives the reason why c may not publish there.
+func (c *conn) mayNotPublish(r *route) mqtt.Reason {
+	if r.err != nil {
+		return r.err.Reason
+	}
+	if !c.b.rights.Load().mayWrite(c.session, r.topic) {
+		return mqtt.NotAuthorized
+	}
+	return mqtt.Success
+}

@@ -1,0 +1,173 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
+)
+
+// local is a subscriber in this process.
+type local struct {
+	f func(*mqtt.Message)
+
+	mu      sync.Mutex
+	ready   bool
+	backlog []*mqtt.Message // what comes in while the retained messages are handed over
+	ended   bool
+}
+
+func (l *local) give(m *mqtt.Message) {
+	l.mu.Lock()
+	if !l.ready {
+		l.backlog = append(l.backlog, m)
+		l.mu.Unlock()
+		return
+	}
+	ended := l.ended
+	l.mu.Unlock()
+	if !ended {
+		l.f(m)
+	}
+}
+
+// Subscribe calls f with every message whose topic matches the filter: with the retained
+// ones first (Retain is true), then with each as it comes, on the goroutine of its
+// publisher. f must not block and must not change the message. After cancel returned, f
+// is not called for a message that is published then. A filter that is none is a fault
+// of the program and panics.
+func (b *Broker) Subscribe(filter string, f func(*mqtt.Message)) (cancel func()) {
+	if err := mqtt.CheckFilter(filter); err != nil {
+		panic(fmt.Sprintf("broker: subscribe to %q: %v", filter, err))
+	}
+	l := &local{f: f}
+	sub := &subscription{Subscription: mqtt.Subscription{Filter: filter, QoS: 2}, local: l}
+	b.subs.add(sub)
+	w := b.worker()
+	found := b.retained.match(filter, w.now)
+	w.release()
+	for _, r := range found {
+		m := r.message()
+		f(&m)
+	}
+	l.open()
+	return func() {
+		b.subs.remove(sub)
+		l.mu.Lock()
+		l.ended = true
+		l.mu.Unlock()
+	}
+}
+
+// open hands over what came in meanwhile and lets the rest through.
+func (l *local) open() {
+	for {
+		l.mu.Lock()
+		if len(l.backlog) == 0 {
+			l.ready = true
+			l.mu.Unlock()
+			return
+		}
+		backlog := l.backlog
+		l.backlog = nil
+		l.mu.Unlock()
+		for _, m := range backlog {
+			l.f(m)
+		}
+	}
+}
+
+// Publish publishes m for a part of this process: a device with Origin "", a bridge with
+// Origin "bridge/NAME". When it returns nil the message is retained if it is to be, all
+// connected subscribers have it in their output, and it is appended for every durable
+// consumer; it need not be on disk yet. journal.ErrFull says that a consumer with the
+// policy refuse has no room, and then no durable consumer has the message.
+//
+// Publish waits while the journal is too far behind, until ctx ends; it never waits for
+// a subscriber.
+func (b *Broker) Publish(ctx context.Context, m mqtt.Message) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if m.QoS > 2 {
+		return fmt.Errorf("publish to %q: QoS %d", m.Topic, m.QoS)
+	}
+	w := b.worker()
+	defer w.release()
+	r := w.routeString(m.Topic)
+	if r.err == errTopicName {
+		return fmt.Errorf("publish to %q: %w", m.Topic, mqtt.CheckTopic(m.Topic))
+	}
+	p := &w.pub
+	*p = publication{
+		route: r, payload: m.Payload, qos: m.QoS, retain: m.Retain, at: w.now, origin: m.Origin,
+	}
+	if !m.Time.IsZero() {
+		p.at = m.Time
+	}
+	if props := m.Properties; props != nil {
+		p.hasExpiry, p.expiry = props.HasExpiry, props.MessageExpiry
+		plain := *props
+		plain.HasExpiry = false
+		w.props = mqtt.AppendPublishProperties(w.props[:0], &plain, 0)
+		p.props = w.props
+	}
+	w.publish(p, nil, 0)
+	if w.commit() > 0 {
+		return fmt.Errorf("publish to %q: %w", m.Topic, journal.ErrFull)
+	}
+	return nil
+}
+
+// spool is a bridge as a durable consumer.
+type spool struct {
+	origin string
+	queue  *journal.Queue
+	subs   []*subscription
+}
+
+// Attach makes q a durable consumer of what matches the filters, but for messages that
+// the bridge of that name has brought in itself. A second Attach replaces queue and
+// filters, without a moment in which a message is missed.
+func (b *Broker) Attach(name string, filters []string, q *journal.Queue) {
+	sp := &spool{origin: "bridge/" + name, queue: q}
+	for _, filter := range filters {
+		if err := mqtt.CheckFilter(filter); err != nil {
+			panic(fmt.Sprintf("broker: attach %s to %q: %v", name, filter, err))
+		}
+		sub := &subscription{Subscription: mqtt.Subscription{Filter: filter, QoS: 2}, spool: sp}
+		sp.subs = append(sp.subs, sub)
+	}
+	b.mu.Lock()
+	old := b.spools[name]
+	b.spools[name] = sp
+	b.mu.Unlock()
+	b.subs.replace(old, sp)
+}
+
+// Detach ends what Attach began. What waits in the queue stays there.
+func (b *Broker) Detach(name string) {
+	b.mu.Lock()
+	old := b.spools[name]
+	delete(b.spools, name)
+	b.mu.Unlock()
+	b.subs.replace(old, nil)
+}
+
+// replace takes out the filters of one spool and enters those of another in one step.
+func (t *subscriptions) replace(old, with *spool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if old != nil {
+		for _, sub := range old.subs {
+			t.removeLocked(sub)
+		}
+	}
+	if with != nil {
+		for _, sub := range with.subs {
+			t.addLocked(sub)
+		}
+	}
+}

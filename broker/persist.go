@@ -1,0 +1,151 @@
+package broker
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
+)
+
+// savedSession is a durable session's entry in the journal. JSON, so that `journal dump`
+// shows it to people and a newer program may add to it.
+type savedSession struct {
+	Expiry uint32     `json:"expiry"`         // seconds
+	Gone   int64      `json:"gone,omitempty"` // Unix milliseconds of the end of the last connection; 0: connected
+	User   string     `json:"user,omitempty"`
+	Subs   []savedSub `json:"subs,omitempty"`
+}
+
+type savedSub struct {
+	Filter  string `json:"filter"`
+	Options byte   `json:"options"` // as in SUBSCRIBE
+	ID      uint32 `json:"id,omitempty"`
+}
+
+// save writes subscriptions and expiry; waiter may be nil.
+func (s *session) save(lane journal.Lane, waiter journal.Waiter, token uint64) {
+	s.mu.Lock()
+	saved := savedSession{Expiry: s.expiry, User: s.who.Load().user}
+	if !s.gone.IsZero() {
+		saved.Gone = s.gone.UnixMilli()
+	}
+	for full, sub := range s.subs {
+		saved.Subs = append(saved.Subs, savedSub{full, sub.Options(), sub.id})
+	}
+	s.mu.Unlock()
+	data, err := json.Marshal(saved)
+	if err != nil { // strings and numbers only: cannot be
+		panic(err)
+	}
+	s.b.journal.Put(keySession+s.id, data, lane, waiter, token)
+}
+
+// restoreSessions brings back the durable sessions of an earlier life. One that cannot
+// be read costs itself only.
+func (b *Broker) restoreSessions() error {
+	for _, key := range b.journal.Keys(keySession) {
+		data, ok := b.journal.Get(key)
+		if !ok {
+			continue
+		}
+		id := strings.TrimPrefix(key, keySession)
+		var saved savedSession
+		if err := json.Unmarshal(data, &saved); err != nil {
+			b.log.Error("a persistent session cannot be read and is dropped", "client", id, "err", err)
+			continue
+		}
+		if err := b.restoreSession(id, &saved); err != nil {
+			return err
+		}
+	}
+	b.dropOrphans()
+	return nil
+}
+
+func (b *Broker) restoreSession(id string, saved *savedSession) error {
+	s := &session{b: b, id: id, origin: "client/" + id, expiry: saved.Expiry, known: true}
+	s.who.Store(&identity{user: saved.User})
+	s.gone = time.UnixMilli(saved.Gone)
+	if saved.Gone == 0 { // it was connected when we were killed
+		s.gone = time.Now()
+	}
+	b.makeDurable(s)
+	if s.queue == nil {
+		return nil
+	}
+	for _, sub := range saved.Subs {
+		want := mqtt.Subscription{Filter: sub.Filter}
+		want.SetOptions(sub.Options)
+		if mqtt.CheckFilter(sub.Filter) == nil && want.QoS <= 2 {
+			s.subscribe(want, sub.ID)
+		}
+	}
+	b.sessions[id] = s
+	if data, ok := b.journal.Get(keyOut + id); ok {
+		if st, ok := parseExactState(data); ok {
+			s.outState.exactState = st
+			s.inflight.list = append(s.inflight.list, st.open...)
+			s.inflight.unacked = len(st.open)
+		}
+	}
+	if err := s.restoreReceived(); err != nil {
+		return err
+	}
+	s.markSent()
+	b.mu.Lock()
+	b.expireLocked(s)
+	b.mu.Unlock()
+	return nil
+}
+
+// restoreReceived brings back the packet ids of QoS 2 messages whose PUBREL has not come.
+func (s *session) restoreReceived() error {
+	var state exactState
+	if data, ok := s.b.journal.Get(keyIn + s.id); ok {
+		state, _ = parseExactState(data)
+	}
+	s.received.released = state.upTo
+	var items []journal.Item
+	for after := journal.Seq(0); ; {
+		var err error
+		if items, err = s.inbound.Read(after, 256, items[:0]); err != nil || len(items) == 0 {
+			return err
+		}
+		for _, it := range items {
+			after = it.Seq
+			rec, err := mqtt.ViewRecord(it.Data)
+			if err != nil || rec.PacketID == 0 || state.released(it.Seq) {
+				s.inbound.Ack(it.Seq)
+				continue
+			}
+			s.received.add(rec.PacketID)
+			s.received.recorded(rec.PacketID, it.Seq)
+		}
+	}
+}
+
+// markSent: which messages were sent in the earlier life is not known, only that no more
+// than a window of them were. They are marked as sent before (DUP): for the receiver it
+// says "may be a repetition", which is true.
+func (s *session) markSent() {
+	items, err := s.queue.Read(0, defaultWindow, nil)
+	if err == nil && len(items) > 0 {
+		s.resent = items[len(items)-1].Seq
+	}
+}
+
+// dropOrphans removes queues whose session is gone: its end came between two writes.
+func (b *Broker) dropOrphans() {
+	for _, prefix := range []string{queueOut, queueIn} {
+		for _, name := range b.journal.Queues(prefix) {
+			if _, ok := b.sessions[strings.TrimPrefix(name, prefix)]; ok {
+				continue
+			}
+			if err := b.journal.DropQueue(name); err != nil {
+				b.log.Warn("a queue without session cannot be dropped", "queue", name, "err", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package broker
+
+import (
+	"encoding/binary"
+	"slices"
+	"sync"
+
+	"sensorgate/internal/journal"
+)
+
+// qos2In are the packet ids of QoS 2 messages from a client whose PUBREL has not come:
+// a second PUBLISH with one of them is the same message again [MQTT-4.3.3-2].
+//
+// What a durable session's client sent to durable consumers is one record, which the
+// session's own inbound queue holds too: message and packet id survive together or not
+// at all. A PUBREL is answered when it is on disk that the id is free again.
+type qos2In struct {
+	mu       sync.Mutex
+	ids      *[65536 / 64]uint64 // made with the first QoS 2 message
+	seqs     map[uint16]journal.Seq
+	released journal.Seq // newest record whose PUBREL came
+	n        int
+}
+
+// add enters an id; again reports that it was there.
+func (q *qos2In) add(id uint16) (again bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ids == nil {
+		q.ids = new([65536 / 64]uint64)
+	}
+	word, bit := id/64, uint64(1)<<(id%64)
+	if q.ids[word]&bit != 0 {
+		return true
+	}
+	q.ids[word] |= bit
+	q.n++
+	return false
+}
+
+// recorded notes the record that holds the message; false when its PUBREL came already,
+// from a client that does not wait for PUBREC.
+func (q *qos2In) recorded(id uint16, seq journal.Seq) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ids[id/64]&(1<<(id%64)) == 0 {
+		return false
+	}
+	if q.seqs == nil {
+		q.seqs = map[uint16]journal.Seq{}
+	}
+	q.seqs[id] = seq
+	return true
+}
+
+// forget frees an id. known is false if it was not in use; seq is the record that is to
+// be released, 0 if there is none.
+func (q *qos2In) forget(id uint16) (seq journal.Seq, known bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	word, bit := id/64, uint64(1)<<(id%64)
+	if q.ids == nil || q.ids[word]&bit == 0 {
+		return 0, false
+	}
+	q.ids[word] &^= bit
+	q.n--
+	seq = q.seqs[id]
+	delete(q.seqs, id)
+	q.released = max(q.released, seq)
+	return seq, true
+}
+
+func (q *qos2In) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.n
+}
+
+// state gives what must survive: the newest released record, and the older ones that
+// are not released.
+func (q *qos2In) state() []byte {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var st exactState
+	st.upTo = q.released
+	for _, seq := range q.seqs {
+		if seq < q.released {
+			st.except = append(st.except, seq)
+		}
+	}
+	return st.append(nil)
+}
+
+// qos2Out is what must survive of the QoS 2 messages towards a durable session: records
+// for which PUBREC came are never sent again.
+type qos2Out struct {
+	exactState
+	dirty bool // changed in this batch
+}
+
+// exactState names the records up to upTo, but for a few, as done; and packet ids that
+// are in use beyond that.
+type exactState struct {
+	upTo   journal.Seq
+	except []journal.Seq
+	open   []sentMessage // PUBREL sent, PUBCOMP awaited
+}
+
+const exactVersion = 1
+
+func (e *exactState) append(dst []byte) []byte {
+	dst = append(dst, exactVersion)
+	dst = binary.AppendUvarint(dst, uint64(e.upTo))
+	dst = binary.AppendUvarint(dst, uint64(len(e.except)))
+	for _, s := range e.except {
+		dst = binary.AppendUvarint(dst, uint64(s))
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(e.open)))
+	for _, m := range e.open {
+		dst = binary.AppendUvarint(dst, uint64(m.seq))
+	}
+	return dst
+}
+
+// parseExactState reads what append wrote; ok is false if it is not whole.
+func parseExactState(b []byte) (e exactState, ok bool) {
+	if len(b) == 0 || b[0] != exactVersion {
+		return e, false
+	}
+	b = b[1:]
+	bad := false
+	next := func() journal.Seq {
+		v, n := binary.Uvarint(b)
+		if n <= 0 {
+			bad, b = true, nil
+			return 0
+		}
+		b = b[n:]
+		return journal.Seq(v)
+	}
+	e.upTo = next()
+	for n := next(); n > 0 && !bad; n-- {
+		e.except = append(e.except, next())
+	}
+	for n := next(); n > 0 && !bad; n-- {
+		seq := next()
+		e.open = append(e.open, sentMessage{seq: seq, id: packetID(seq), qos: 2, state: sentPubrel})
+	}
+	return e, !bad && len(b) == 0
+}
+
+// released reports whether the record was completed in an earlier life.
+func (e *exactState) released(seq journal.Seq) bool {
+	return seq <= e.upTo && !slices.Contains(e.except, seq)
+}
+
+// outStateLocked gives the state to put: PUBREC came for all records up to the newest,
+// but for those in flight.
+func (s *session) outStateLocked() []byte {
+	st := &s.outState
+	st.except, st.open = st.except[:0], st.open[:0]
+	for _, m := range s.inflight.list[s.inflight.head:] {
+		switch {
+		case m.state == sentPublish && m.seq < st.upTo:
+			st.except = append(st.except, m.seq)
+		case m.state == sentPubrel:
+			st.open = append(st.open, m)
+		}
+	}
+	return st.append(nil)
+}

@@ -1,0 +1,143 @@
+package broker
+
+import (
+	"sensorgate/internal/mqtt"
+)
+
+// route is where the messages of one topic go. It is worked out once and kept for as
+// long as no subscription and no right changes.
+type route struct {
+	topic      string
+	generation uint64
+	err        *mqtt.Error // the topic cannot be published to
+	targets    []target
+	groups     []*shareGroup
+	spools     []*spool
+	locals     []*local
+	durable    bool // a durable consumer may be among them
+}
+
+// target is one session with all that its matching subscriptions ask for: overlapping
+// ones make one delivery with the highest QoS [MQTT-3.3.5-1] and all identifiers
+// [MQTT-3.3.4-4, v5].
+type target struct {
+	session *session
+	qos     byte
+	rap     bool     // retain flag as published
+	ids     []uint32 // subscription identifiers
+	shared  bool
+	// own is what the session gets of its own publications when some of its
+	// subscriptions are no-local: nil for nothing, itself when none is.
+	own *target
+}
+
+func (t *target) merge(sub *subscription) {
+	t.qos = max(t.qos, sub.QoS)
+	t.rap = t.rap || sub.RetainAsPub
+	if sub.id != 0 {
+		t.ids = append(t.ids, sub.id)
+	}
+}
+
+var (
+	errTopicOwn  = mqtt.NewError(mqtt.NotAuthorized, "topics below $SYS are the broker's own")
+	errTopicName = mqtt.NewError(mqtt.TopicNameInvalid, "topic name is not allowed")
+)
+
+// routeFor works out the route of a topic.
+func (b *Broker) routeFor(topic string) *route {
+	r := &route{topic: topic, generation: b.subs.generation.Load()}
+	if err := mqtt.CheckTopic(topic); err != nil {
+		r.err = errTopicName
+		return r
+	}
+	if ownTopic(topic) {
+		r.err = errTopicOwn
+	}
+	rights := b.rights.Load()
+	merged := map[*session]int{}
+	b.subs.mu.RLock()
+	defer b.subs.mu.RUnlock()
+	b.subs.matchLocked(topic, func(n *node) {
+		r.groups = append(r.groups, n.groups...)
+		for _, sub := range n.subs {
+			switch {
+			case sub.spool != nil:
+				r.addSpool(sub.spool)
+			case sub.local != nil:
+				r.locals = append(r.locals, sub.local)
+			case rights.mayRead(sub.session, topic):
+				r.addSession(merged, sub)
+			}
+		}
+	})
+	r.durable = len(r.spools) > 0
+	for i := range r.targets {
+		r.durable = r.durable || r.targets[i].session.isDurable()
+	}
+	for _, g := range r.groups {
+		for _, m := range g.members {
+			r.durable = r.durable || m.session.isDurable()
+		}
+	}
+	return r
+}
+
+func (r *route) addSpool(s *spool) {
+	for _, have := range r.spools {
+		if have == s {
+			return
+		}
+	}
+	r.spools = append(r.spools, s)
+}
+
+func (r *route) addSession(merged map[*session]int, sub *subscription) {
+	i, ok := merged[sub.session]
+	if !ok {
+		i = len(r.targets)
+		merged[sub.session] = i
+		r.targets = append(r.targets, target{session: sub.session})
+	}
+	t := &r.targets[i]
+	t.merge(sub)
+	if !sub.NoLocal { // [MQTT-3.8.3-3, v5]
+		if t.own == nil {
+			t.own = &target{session: sub.session}
+		}
+		t.own.merge(sub)
+	}
+}
+
+// pick chooses the member of a group that gets the next message: in turn, those who
+// are connected first, then those whose session waits.
+func (g *shareGroup) pick(rights *rights, topic string) (target, bool) {
+	n := uint32(len(g.members))
+	start := g.next.Add(1)
+	var waiting *subscription
+	for i := range n {
+		sub := g.members[(start+i)%n]
+		switch {
+		case !rights.mayRead(sub.session, topic):
+		case sub.session.connected():
+			return shareTarget(sub), true
+		case waiting == nil && sub.session.isDurable():
+			waiting = sub
+		}
+	}
+	if waiting == nil {
+		return target{}, false
+	}
+	return shareTarget(waiting), true
+}
+
+func shareTarget(sub *subscription) target {
+	t := target{session: sub.session, shared: true}
+	t.merge(sub)
+	return t
+}
+
+// ownTopic reports topics that only the broker itself publishes.
+func ownTopic(topic string) bool {
+	return len(topic) >= 4 && topic[:4] == "$SYS" && (len(topic) == 4 || topic[4] == '/')
+}

@@ -1,0 +1,84 @@
+package broker
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Stats is what is known of the broker at one moment. Counters count since start.
+type Stats struct {
+	Uptime           time.Duration
+	Clients          int // connected
+	ClientsMax       int // at a time, since start
+	Sessions         int // connected or kept
+	Subscriptions    int
+	Retained         int
+	RetainedBytes    int64
+	Connections      uint64 // accepted by a listener
+	Refused          uint64 // of these: ended before or by the answer to CONNECT
+	MessagesReceived uint64 // packets of any type
+	MessagesSent     uint64
+	PublishReceived  uint64
+	PublishSent      uint64
+	BytesReceived    uint64
+	BytesSent        uint64
+
+	// What was not delivered, and why.
+	DroppedSlow     uint64 // QoS 0 to a subscriber that does not keep up
+	DroppedOffline  uint64 // QoS 0 for a persistent session that is not connected
+	DroppedExpired  uint64 // message expiry ran out
+	DroppedTooLarge uint64 // larger than the subscriber accepts
+	DroppedDenied   uint64 // publication or delivery against the rights
+	DroppedFull     uint64 // a queue with the policy refuse, or the retained store, had no room
+	SlowClosed      uint64 // clients that were disconnected because too much waited for them
+	Malformed       uint64 // connections closed for a violation of the protocol
+}
+
+// Dropped is the sum of all messages that were not delivered.
+func (s Stats) Dropped() uint64 {
+	return s.DroppedSlow + s.DroppedOffline + s.DroppedExpired + s.DroppedTooLarge + s.DroppedDenied + s.DroppedFull
+}
+
+// counters are the ones behind Stats. The zero value is ready.
+type counters struct {
+	clients, clientsMax                 atomic.Int64
+	connections, refused                atomic.Uint64
+	packetsIn, packetsOut               atomic.Uint64
+	publishIn, publishOut               atomic.Uint64
+	bytesIn, bytesOut                   atomic.Uint64
+	slow, offline, expired, tooLarge    atomic.Uint64
+	denied, full, slowClosed, malformed atomic.Uint64
+	outBytes                            atomic.Int64 // that wait for connected clients, all together
+}
+
+// Stats tells how the broker does.
+func (b *Broker) Stats() Stats {
+	c := &b.count
+	s := Stats{
+		Uptime:           time.Since(b.started),
+		Clients:          int(c.clients.Load()),
+		ClientsMax:       int(c.clientsMax.Load()),
+		Subscriptions:    b.subs.len(),
+		Connections:      c.connections.Load(),
+		Refused:          c.refused.Load(),
+		MessagesReceived: c.packetsIn.Load(),
+		MessagesSent:     c.packetsOut.Load(),
+		PublishReceived:  c.publishIn.Load(),
+		PublishSent:      c.publishOut.Load(),
+		BytesReceived:    c.bytesIn.Load(),
+		BytesSent:        c.bytesOut.Load(),
+		DroppedSlow:      c.slow.Load(),
+		DroppedOffline:   c.offline.Load(),
+		DroppedExpired:   c.expired.Load(),
+		DroppedTooLarge:  c.tooLarge.Load(),
+		DroppedDenied:    c.denied.Load(),
+		DroppedFull:      c.full.Load(),
+		SlowClosed:       c.slowClosed.Load(),
+		Malformed:        c.malformed.Load(),
+	}
+	s.Retained, s.RetainedBytes = b.retained.size()
+	b.mu.Lock()
+	s.Sessions = len(b.sessions)
+	b.mu.Unlock()
+	return s
+}

@@ -1,0 +1,181 @@
+package broker
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"sensorgate/internal/mqtt"
+)
+
+// stream serves a conn over any net.Conn: one goroutine reads and handles, another
+// writes when there is something. TLS and WebSocket need it; plain sockets have the
+// event loop.
+type stream struct {
+	nc   net.Conn
+	c    *conn
+	kick chan struct{} // for the writer; has room for one
+}
+
+func newStream(nc net.Conn, c *conn) *stream {
+	return &stream{nc: nc, c: c, kick: make(chan struct{}, 1)}
+}
+
+func (s *stream) flushLocked(*conn) { s.wake() }
+
+func (s *stream) wake() {
+	select {
+	case s.kick <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+func (s *stream) stop() {
+	// The reader wakes up with an error; it ends the connection.
+	_ = s.nc.SetReadDeadline(time.Unix(1, 0))
+}
+
+// run serves until the connection ends. rest is input that was read already.
+func (s *stream) run(rest []byte) {
+	quit, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		s.write(quit)
+	}()
+	s.c.end = s.read(rest)
+	close(quit)
+	// A writer that the peer does not let finish gets a second.
+	_ = s.nc.SetWriteDeadline(time.Now().Add(time.Second))
+	<-gone
+	s.lastWords()
+	_ = s.nc.Close()
+	s.c.b.teardown(s.c)
+}
+
+const (
+	minRead = 2 << 10
+	maxRead = 64 << 10
+)
+
+// read handles input until the connection ends, and says why it did.
+func (s *stream) read(rest []byte) error {
+	w := s.c.b.worker()
+	defer w.release()
+	buf := append(make([]byte, 0, max(minRead, 2*len(rest))), rest...)
+	for {
+		w.begin()
+		used, need, err := s.c.input(w, buf)
+		s.c.endBatch(w)
+		w.finish()
+		if err != nil {
+			return err
+		}
+		buf = resize(buf, used, need)
+		s.setDeadline()
+		n, err := s.nc.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				s.c.stop(mqtt.KeepAliveTimeout) // unless something else was the reason
+			}
+			return err
+		}
+	}
+}
+
+// resize moves what is not used yet to the front and sees that there is room to read
+// into: more when the last read filled it or a longer packet is on its way, less when it
+// was hardly used.
+func resize(buf []byte, used, need int) []byte {
+	rest := buf[used:]
+	size := cap(buf)
+	switch {
+	case len(buf) == cap(buf) && size < maxRead:
+		size *= 2
+	case len(buf) < cap(buf)/8 && size > minRead:
+		size /= 2
+	}
+	// A long packet gets its room as it comes in, not as it is announced.
+	if need > size {
+		size = min(need, max(size, 2*len(rest)))
+	}
+	if size = max(size, len(rest)+minRead/2); size == cap(buf) {
+		return buf[:copy(buf, rest)]
+	}
+	return append(make([]byte, 0, size), rest...)
+}
+
+// setDeadline: no packet within one and a half times the keep-alive ends the
+// connection [MQTT-3.1.2-24; v5: 3.1.2-22].
+func (s *stream) setDeadline() {
+	if s.c.keepAlive > 0 {
+		_ = s.nc.SetReadDeadline(time.Now().Add(s.c.keepAlive * 3 / 2))
+	} else {
+		_ = s.nc.SetReadDeadline(time.Time{})
+	}
+	if s.c.stopping.Load() != 0 {
+		s.stop() // it was asked for between the two
+	}
+}
+
+// write writes whatever waits, until quit is closed and nothing waits.
+func (s *stream) write(quit <-chan struct{}) {
+	for {
+		select {
+		case <-s.kick:
+		case <-quit:
+			s.writeAll()
+			return
+		}
+		if !s.writeAll() {
+			// The reader sees it too, at once or with the keep-alive.
+			_ = s.nc.SetReadDeadline(time.Unix(1, 0))
+			<-quit
+			return
+		}
+	}
+}
+
+func (s *stream) writeAll() bool {
+	w := s.c.b.worker()
+	defer w.release()
+	for {
+		w.begin()
+		buf := s.take(w)
+		if len(buf) == 0 {
+			return true
+		}
+		n, err := s.nc.Write(buf)
+		s.c.b.count.bytesOut.Add(uint64(n))
+		if err != nil {
+			return false
+		}
+		giveBack(buf)
+	}
+}
+
+// take takes the output that waits, after adding what is due.
+func (s *stream) take(w *worker) []byte {
+	c := s.c
+	c.session.mu.Lock()
+	defer c.session.mu.Unlock()
+	c.writing = 0
+	if c.session.conn == c {
+		c.drainAcksLocked()
+		c.session.fillLocked(w)
+		c.countOut()
+	}
+	buf := c.buf
+	c.buf = nil
+	c.writing = len(buf)
+	return buf
+}
+
+// lastWords tells the client why its connection is closed.
+func (s *stream) lastWords() {
+	if b := s.c.farewell(); b != nil {
+		_ = s.nc.SetWriteDeadline(time.Now().Add(time.Second))
+		_, _ = s.nc.Write(b) // it goes anyway
+	}
+}
