@@ -1,13 +1,103 @@
 package modbus
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
+	"sync/atomic"
+	"time"
 
 	"sensorgate/drivers"
+	"sensorgate/drivers/field"
 	"sensorgate/drivers/serial"
 )
 
 // Drivers lists what this package can talk to.
 func Drivers(buses serial.Buses, log *slog.Logger) []drivers.Driver {
+	m := &master{wires: serial.NewWires(buses, log)}
+	return []drivers.Driver{{
+		Name:           "modbus",
+		Summary:        "Modbus RTU and TCP: meters, inverters, relays, anything with registers",
+		Every:          10 * time.Second,
+		Options:        newOptions,
+		ChannelOptions: func() any { return new(Channel) },
+		Open:           m.open,
+	}}
+}
+
+// master opens devices, which share wires and connections.
+type master struct {
+	wires *serial.Wires
+	ids   atomic.Uint32 // TCP transactions; one counter for all connections does no harm
+}
+
+func (m *master) open(_ context.Context, s drivers.Site) (any, error) {
+	o := s.Options.(*Options)
+	wire := o.Wire
+	if o.TCP != "" {
+		wire = serial.Wire{Serial: &serial.PortOptions{TCP: o.TCP}}
+	}
+	bus, release, err := m.wires.Open(wire)
+	if err != nil {
+		return nil, err
+	}
+	d := &device{
+		bus: bus, release: release, unit: o.Unit, line: o.Line, timeout: o.Timeout,
+		limits: limits{gap: defaultGap, registers: maxReadRegisters},
+		kick:   make(chan *channel, 1),
+	}
+	if o.Gap != nil {
+		d.limits.gap = *o.Gap
+	}
+	if o.MaxRead > 0 {
+		d.limits.registers = o.MaxRead
+	}
+	if o.TCP != "" {
+		d.link = &tcp{timeout: o.Timeout, pause: o.Pause, next: func() uint16 { return uint16(m.ids.Add(1)) }}
+	} else {
+		line := o.Line
+		if line.IsZero() {
+			line = bus.Line()
+		}
+		d.link = &rtu{timeout: o.Timeout, pause: o.Pause, line: line}
+	}
+	if err := d.setChannels(s, o.Order); err != nil {
+		release()
+		return nil, err
+	}
+	return d, nil
+}
+
+// setChannels turns the user's channels into things to read.
+func (d *device) setChannels(s drivers.Site, order field.Order) error {
+	factors := map[Table]map[int]*item{Input: {}, Holding: {}}
+	for _, site := range s.Channels {
+		o, ok := site.Options.(*Channel)
+		if !ok {
+			return fmt.Errorf("channel %s has no options of modbus", site.Name)
+		}
+		c := &channel{name: site.Name, unit: site.Unit, o: *o}
+		if c.o.Order == (field.Order{}) {
+			c.o.Order = order
+		}
+		d.channels = append(d.channels, c)
+		every := site.Every
+		if every == 0 {
+			every = s.Every
+		}
+		i := &item{table: Holding, width: c.o.width(), every: every, channel: c}
+		if c.o.SunSpec != "" {
+			d.sunspec = append(d.sunspec, i)
+			continue
+		}
+		i.table, i.at = c.place()
+		if i.at+i.width > 1<<16 {
+			return fmt.Errorf("channel %s ends after register 65535", site.Name)
+		}
+		d.fixed = append(d.fixed, i)
+		if c.o.SF != nil {
+			d.fixed = append(d.fixed, c.useFactor(factors[i.table], i.table, *c.o.SF, every)...)
+		}
+	}
 	return nil
 }

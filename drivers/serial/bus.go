@@ -69,6 +69,9 @@ func dial(ctx context.Context, o *PortOptions) (conn, error) {
 	return openTTY(path, o)
 }
 
+// String says where the wire is.
+func (b *Bus) String() string { return b.opts.where() }
+
 // Line is the wire's usual speed and frame.
 func (b *Bus) Line() Line { return b.opts.Line.orDefault() }
 
@@ -104,7 +107,7 @@ func (b *Bus) runOpen(ctx context.Context) error {
 	reader.Go(func() {
 		cancel(b.read(ctx, c))
 	})
-	b.serve(ctx, c)
+	b.serve(ctx, c, cancel)
 	cancel(errStopped)
 	reader.Wait()
 	if err := c.Close(); err != nil {
@@ -152,9 +155,9 @@ func (b *Bus) arrived(p []byte, now time.Time) (relaxed bool) {
 }
 
 // serve runs jobs until ctx ends, because the Bus is stopped or the port is lost.
-func (b *Bus) serve(ctx context.Context, c conn) {
+func (b *Bus) serve(ctx context.Context, c conn, lose context.CancelCauseFunc) {
 	line := b.Line()
-	s := newSession(b, c)
+	s := newSession(b, c, lose)
 	for ctx.Err() == nil {
 		b.mu.Lock()
 		j, wait := b.queue.next(time.Now())

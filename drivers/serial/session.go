@@ -20,6 +20,7 @@ type Session struct {
 	conn conn
 	job  context.Context // whoever asked
 	port context.Context // ends when the port is lost
+	lose context.CancelCauseFunc
 
 	// Guarded by bus.mu.
 	received []byte
@@ -30,10 +31,10 @@ type Session struct {
 	timer   *time.Timer
 }
 
-func newSession(b *Bus, c conn) *Session {
+func newSession(b *Bus, c conn, lose context.CancelCauseFunc) *Session {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
-	return &Session{bus: b, conn: c, arrival: make(chan struct{}, 1), timer: t}
+	return &Session{bus: b, conn: c, lose: lose, arrival: make(chan struct{}, 1), timer: t}
 }
 
 // begin starts a turn. The Bus's mutex is held.
@@ -222,4 +223,11 @@ func (s *Session) pause(d time.Duration) error {
 			return err
 		}
 	}
+}
+
+// Drop gives the port up, because what comes from it can no longer be understood: it
+// is closed and opened again. It returns why, for the job to return.
+func (s *Session) Drop(why error) error {
+	s.lose(lost(why))
+	return why
 }

@@ -1,0 +1,319 @@
+package modbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/field"
+	"sensorgate/drivers/serial"
+)
+
+const (
+	// toSlowLane is how many requests in a row may go without an answer before the unit
+	// counts as dead: its time-outs cost the others on the wire.
+	toSlowLane = 3
+	firstProbe = 2 * time.Second // then twice as long each time
+	lastProbe  = time.Minute
+
+	// refusedEvery is when a register that the device refused is tried again: a firmware
+	// update may bring it.
+	refusedEvery = 10 * time.Minute
+
+	absentEvery = time.Second // how often it is asked whether the port is back
+
+	// minInterval keeps a schedule of nothing but zero intervals from spinning.
+	minInterval = 10 * time.Millisecond
+)
+
+// exchanger frames requests: rtu or tcp.
+type exchanger interface {
+	exchange(s *serial.Session, unit byte, r request) (data []byte, at time.Time, err error)
+}
+
+// device is one unit. Watch is its schedule; commands come from outside.
+type device struct {
+	bus      *serial.Bus
+	release  func()
+	link     exchanger
+	unit     byte
+	line     serial.Line
+	timeout  time.Duration
+	limits   limits
+	channels []*channel
+
+	sunspec []*item // to be found before there is a plan
+	fixed   []*item
+	blocks  []*block // nil: to be planned
+	report  drivers.Report
+	kick    chan *channel // was written, is to be read soon
+
+	silent int       // requests in a row without an answer
+	after  time.Time // no request before: an answer may still be on its way
+}
+
+// channel is one value that the user wants.
+type channel struct {
+	name, unit string
+	o          Channel
+	factor     *factor
+}
+
+// factor is a SunSpec scale factor, shared by channels.
+type factor struct {
+	exponent int
+	known    bool
+}
+
+// Close gives the wire back.
+func (d *device) Close() error {
+	d.release()
+	return nil
+}
+
+// Watch reads each block at its interval until ctx ends.
+func (d *device) Watch(ctx context.Context, report drivers.Report) error {
+	d.report = report
+	for ctx.Err() == nil {
+		var wait time.Duration
+		if d.blocks == nil {
+			wait = d.prepare(ctx)
+		} else {
+			wait = d.turn(ctx)
+		}
+		d.rest(ctx, wait)
+	}
+	return ctx.Err()
+}
+
+// prepare makes the plan, for which SunSpec models have to be found first.
+func (d *device) prepare(ctx context.Context) (wait time.Duration) {
+	items := d.fixed
+	if len(d.sunspec) > 0 {
+		found, err := d.discover(ctx)
+		if err != nil {
+			return d.failed(ctx, nil, err)
+		}
+		items = append(items[:len(items):len(items)], found...)
+	}
+	d.blocks = plan(items, d.limits)
+	now := time.Now()
+	for _, b := range d.blocks {
+		b.due = now
+	}
+	if len(d.blocks) == 0 {
+		return lastProbe // takes commands only
+	}
+	return 0
+}
+
+// turn reads the block that is due, or says how long to wait for it.
+func (d *device) turn(ctx context.Context) (wait time.Duration) {
+	b := d.next()
+	if wait := time.Until(later(b.due, d.after)); wait > 0 {
+		return wait
+	}
+	data, at, err := d.read(ctx, b.table, b.at, b.width, b.due)
+	if err != nil {
+		return d.failed(ctx, b, err)
+	}
+	d.answered()
+	b.refused = 0
+	d.harvest(b, data, at)
+	b.reschedule(time.Now())
+	return 0
+}
+
+// next is the block that is due first.
+func (d *device) next() *block {
+	first := d.blocks[0]
+	for _, b := range d.blocks[1:] {
+		if b.due.Before(first.due) {
+			first = b
+		}
+	}
+	return first
+}
+
+// reschedule keeps the rhythm: a late poll does not shift those after it, and what was
+// missed is not made up for.
+func (b *block) reschedule(now time.Time) {
+	every := max(b.every, minInterval)
+	b.due = b.due.Add(every)
+	if late := now.Sub(b.due); late > 0 {
+		b.due = b.due.Add(late.Truncate(every) + every)
+	}
+}
+
+// read asks for n values. A unit in the slow lane is only probed.
+func (d *device) read(ctx context.Context, t Table, at, n int, due time.Time) (data []byte, when time.Time, err error) {
+	priority := serial.Poll
+	if d.silent >= toSlowLane {
+		priority = serial.Probe
+	}
+	err = d.bus.Do(ctx, serial.Job{Priority: priority, Due: due, Line: d.line, Run: func(s *serial.Session) error {
+		data, when, err = d.link.exchange(s, d.unit, readRequest(t, uint16(at), n))
+		return err
+	}})
+	return data, when, err
+}
+
+// failed decides what a failure means for the schedule, and tells it.
+func (d *device) failed(ctx context.Context, b *block, err error) (wait time.Duration) {
+	switch {
+	case ctx.Err() != nil:
+		return 0
+	case errors.Is(err, drivers.ErrAbsent):
+		d.report(drivers.Reading{}, err)
+		d.blocks = nil // what comes back may be another device
+		return absentEvery
+	case errors.Is(err, drivers.ErrNoAnswer):
+		return d.noAnswer(b, err)
+	}
+	d.answered()
+	if b == nil {
+		d.report(drivers.Reading{}, d.named(err))
+		return lastProbe
+	}
+	if parts := b.split(); parts != nil && tooMuch(err) {
+		d.replace(b, parts)
+		return 0
+	}
+	b.refused++
+	d.report(drivers.Reading{}, d.named(fmt.Errorf("%s %d: %w", b.table, b.at, err)))
+	b.due = time.Now().Add(max(b.every, minInterval))
+	if tooMuch(err) {
+		b.due = time.Now().Add(max(b.every, refusedEvery))
+	}
+	return 0
+}
+
+// noAnswer moves the unit towards the slow lane.
+func (d *device) noAnswer(b *block, err error) (wait time.Duration) {
+	d.silent++
+	now := time.Now()
+	// If the answer comes after all, nobody of this unit must be waiting for another.
+	d.after = now.Add(d.timeout)
+	if d.silent < toSlowLane {
+		if b != nil {
+			b.reschedule(now)
+		}
+		return 0
+	}
+	d.report(drivers.Reading{}, d.named(fmt.Errorf("%w (address, speed, wires A and B? try: sensorgate scan modbus)", err)))
+	backoff := firstProbe
+	for i := toSlowLane; i < d.silent && backoff < lastProbe; i++ {
+		backoff *= 2
+	}
+	d.after = now.Add(min(backoff, lastProbe))
+	return 0
+}
+
+// answered ends the slow lane: everything is due, since what is known is old.
+func (d *device) answered() {
+	if d.silent >= toSlowLane {
+		now := time.Now()
+		for _, b := range d.blocks {
+			b.due = earlier(b.due, now)
+		}
+	}
+	d.silent, d.after = 0, time.Time{}
+}
+
+func (d *device) replace(b *block, parts []*block) {
+	for i := range d.blocks {
+		if d.blocks[i] == b {
+			d.blocks = append(append(d.blocks[:i:i], parts...), d.blocks[i+1:]...)
+			return
+		}
+	}
+}
+
+// harvest reports what a block's answer holds. Scale factors come first: the values
+// beside them need them.
+func (d *device) harvest(b *block, data []byte, at time.Time) {
+	for _, i := range b.items {
+		if i.factor != nil {
+			raw := int16(uint16(data[2*(i.at-b.at)])<<8 | uint16(data[2*(i.at-b.at)+1]))
+			i.factor.exponent, i.factor.known = int(raw), raw >= -10 && raw <= 10
+		}
+	}
+	for _, i := range b.items {
+		if i.channel == nil {
+			continue
+		}
+		v, err := i.channel.decode(b.slice(data, i))
+		switch {
+		case errors.Is(err, field.ErrNone):
+		case err != nil:
+			d.report(drivers.Reading{}, fmt.Errorf("%s: %w", i.channel.name, err))
+		default:
+			d.report(drivers.Reading{Channel: i.channel.name, Unit: i.channel.unit, Value: v, Time: at}, nil)
+		}
+	}
+}
+
+// decode makes the value of a channel's registers, or of the byte that holds its bit.
+func (c *channel) decode(p []byte) (drivers.Value, error) {
+	if !c.o.registers() {
+		if c.o.Map == nil {
+			return drivers.Bool(p[0] != 0), nil
+		}
+		return c.o.Value.Of(float64(p[0]))
+	}
+	switch size := c.o.Size(); {
+	case size >= len(p):
+	case size == 1:
+		p = p[1:] // a byte stands in the low half
+	default:
+		p = p[:size] // a text of odd length
+	}
+	if c.o.SunSpec != "" && notImplemented(c.o.Type, p) {
+		return drivers.Value{}, field.ErrNone
+	}
+	v, err := c.o.Layout.Decode(p)
+	if err != nil || c.factor == nil {
+		return v, err
+	}
+	n, ok := v.Number()
+	if !c.factor.known || !ok {
+		return drivers.Value{}, field.ErrNone
+	}
+	if c.factor.exponent < 0 {
+		return drivers.Number(n / math.Pow10(-c.factor.exponent)), nil // 2301 ÷ 10, not × 0.1
+	}
+	return drivers.Number(n * math.Pow10(c.factor.exponent)), nil
+}
+
+// named says which unit an error is about.
+func (d *device) named(err error) error {
+	return fmt.Errorf("modbus unit %d on %s: %w", d.unit, d.bus, err)
+}
+
+// rest waits for d, for ctx, or until a channel was written and wants to be read.
+func (d *device) rest(ctx context.Context, wait time.Duration) {
+	if wait <= 0 {
+		return
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case c := <-d.kick:
+		d.dueNow(c)
+	}
+}
+
+func (d *device) dueNow(c *channel) {
+	for _, b := range d.blocks {
+		for _, i := range b.items {
+			if i.channel == c {
+				b.due = earlier(b.due, time.Now())
+			}
+		}
+	}
+}

@@ -1,0 +1,204 @@
+package modbus
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/field"
+	"sensorgate/drivers/serial"
+)
+
+// Options of one unit.
+type Options struct {
+	serial.Wire
+	TCP     string        `toml:"tcp" doc:"host:port of a Modbus TCP device or gateway; instead of bus and serial"`
+	Unit    uint8         `toml:"unit" doc:"1 to 247; many TCP devices take any"`
+	Line    serial.Line   `toml:"line" doc:"speed and frame, where they differ from the bus's"`
+	Timeout time.Duration `toml:"timeout" doc:"how long the device may think before it answers"`
+	Pause   time.Duration `toml:"pause" doc:"silence before a request, if the device needs more than the standard's"`
+	Order   field.Order   `toml:"order" doc:"of the bytes of numbers: ABCD, CDAB, BADC, DCBA; a channel's own comes first"`
+	Gap     *int          `toml:"gap" doc:"registers that may be read in vain to save a request; default: 8"`
+	MaxRead int           `toml:"max_read" doc:"registers in one request; default: 125, the protocol's limit"`
+}
+
+const (
+	defaultTimeout = 500 * time.Millisecond
+	defaultGap     = 8
+)
+
+func newOptions() any { return &Options{Unit: 1, Timeout: defaultTimeout} }
+
+// Check is called when the file is read.
+func (o *Options) Check() error {
+	if o.TCP == "" {
+		if err := o.Wire.Check(); err != nil {
+			return err
+		}
+	} else {
+		if o.Bus != "" || o.Serial != nil {
+			return &drivers.KeyError{Key: "tcp", Problem: "found tcp and bus or serial", Expected: "exactly one of them"}
+		}
+		if _, _, err := net.SplitHostPort(o.TCP); err != nil {
+			return &drivers.KeyError{Key: "tcp", Problem: fmt.Sprintf("found %q, expected host:port", o.TCP), Try: fmt.Sprintf("tcp = %q", o.TCP+":502")}
+		}
+		if !o.Line.IsZero() {
+			return &drivers.KeyError{Key: "line", Problem: "a TCP connection has no speed"}
+		}
+	}
+	switch {
+	case o.TCP == "" && (o.Unit == 0 || o.Unit > 247):
+		return &drivers.KeyError{Key: "unit", Problem: fmt.Sprintf("found %d, expected 1 to 247", o.Unit)}
+	case o.Timeout <= 0 || o.Timeout > 30*time.Second:
+		return &drivers.KeyError{Key: "timeout", Problem: fmt.Sprintf("found %v, expected above 0s, up to 30s", o.Timeout)}
+	case o.Pause < 0 || o.Pause > 10*time.Second:
+		return &drivers.KeyError{Key: "pause", Problem: fmt.Sprintf("found %v, expected 0s to 10s", o.Pause)}
+	case o.MaxRead < 0 || o.MaxRead > maxReadRegisters:
+		return &drivers.KeyError{Key: "max_read", Problem: fmt.Sprintf("found %d, expected 1 to %d", o.MaxRead, maxReadRegisters)}
+	case o.Gap != nil && (*o.Gap < 0 || *o.Gap > maxReadRegisters):
+		return &drivers.KeyError{Key: "gap", Problem: fmt.Sprintf("found %d, expected 0 to %d", *o.Gap, maxReadRegisters)}
+	}
+	return nil
+}
+
+// Claims names the wire. A TCP connection is shared by the units behind it.
+func (o *Options) Claims() []drivers.Claim {
+	if o.TCP != "" {
+		return []drivers.Claim{{Kind: "tcp", ID: o.TCP, Key: "tcp", Shared: true}}
+	}
+	return o.Wire.Claims()
+}
+
+// Channel is one value in a table of the device.
+type Channel struct {
+	Input    *int `toml:"input" doc:"address of an input register, counted from 0"`
+	Holding  *int `toml:"holding" doc:"address of a holding register, counted from 0"`
+	Coil     *int `toml:"coil" doc:"address of a coil, counted from 0"`
+	Discrete *int `toml:"discrete" doc:"address of a discrete input, counted from 0"`
+
+	SunSpec string `toml:"sunspec" doc:"numbers of SunSpec models, the first that the device has: \"103,102,101\"; with at"`
+	At      *int   `toml:"at" doc:"register in the SunSpec model, counted from its id"`
+
+	field.Layout
+	SF *int `toml:"sf" doc:"register with the power of ten to multiply by (SunSpec scale factor): address, or place in the model"`
+
+	Write    bool  `toml:"write" doc:"takes commands; holding and coil only"`
+	Multiple bool  `toml:"multiple" doc:"write with FC 16 or 15 where FC 6 or 5 would do"`
+	ReadBack *bool `toml:"readback" doc:"a command is done when the value can be read back; default: true"`
+	Exact    bool  `toml:"exact" doc:"the address really is above 30000 or 40000 on the wire, it is not a document's number"`
+}
+
+// Check is called when the file is read.
+func (c *Channel) Check() error {
+	given := map[string]*int{"input": c.Input, "holding": c.Holding, "coil": c.Coil, "discrete": c.Discrete}
+	var keys []string
+	for _, key := range []string{"input", "holding", "coil", "discrete"} {
+		if at := given[key]; at != nil {
+			keys = append(keys, key)
+			if err := checkAddress(key, *at, c.Exact); err != nil {
+				return err
+			}
+		}
+	}
+	if c.SunSpec != "" {
+		keys = append(keys, "sunspec")
+	}
+	if len(keys) != 1 {
+		return &drivers.KeyError{Key: "holding", Problem: fmt.Sprintf("found %s", orNone(keys)),
+			Expected: "exactly one of input, holding, coil, discrete, sunspec"}
+	}
+	if err := c.checkKind(); err != nil {
+		return err
+	}
+	if err := c.Layout.Check(); err != nil {
+		return err
+	}
+	if c.registers() && c.Size()%2 != 0 && !c.oneByte() {
+		return &drivers.KeyError{Key: "type", Problem: fmt.Sprintf("found %s, which is not a whole number of registers", c.Type), Expected: "16, 32, 48 or 64 bits"}
+	}
+	return nil
+}
+
+func (c *Channel) checkKind() error {
+	switch {
+	case !c.registers() && (c.Type.Known() || c.SF != nil || c.Bit != nil || c.Bits != nil):
+		return &drivers.KeyError{Key: "type", Problem: "a coil or discrete input is one bit: it has no type, bits or scale"}
+	case c.Write && c.Holding == nil && c.Coil == nil:
+		return &drivers.KeyError{Key: "write", Problem: "only holding registers and coils can be written"}
+	case c.Write && (c.Bit != nil || c.Bits != nil || c.SF != nil):
+		return &drivers.KeyError{Key: "write", Problem: "a part of a register, or one with sf, cannot be written"}
+	case !c.Write && (c.Multiple || c.ReadBack != nil):
+		return &drivers.KeyError{Key: "write", Problem: "found multiple or readback without it", Try: "write = true"}
+	case c.SunSpec != "" && c.At == nil:
+		return &drivers.KeyError{Key: "at", Problem: "sunspec needs the register in the model"}
+	case c.SunSpec == "" && c.At != nil:
+		return &drivers.KeyError{Key: "at", Problem: "only sunspec has it"}
+	case c.SunSpec != "":
+		if _, err := parseModels(c.SunSpec); err != nil {
+			return &drivers.KeyError{Key: "sunspec", Problem: err.Error(), Try: `sunspec = "103"`}
+		}
+	}
+	return nil
+}
+
+// checkAddress refuses what a document calls 40001: on the wire that is holding 0.
+func checkAddress(key string, at int, exact bool) error {
+	documented := map[string]int{"input": 30001, "holding": 40001, "discrete": 10001}[key]
+	switch {
+	case at < 0 || at > 0xFFFF:
+		e := &drivers.KeyError{Key: key, Problem: fmt.Sprintf("found %d, expected 0 to 65535", at)}
+		if n := at % 100000; at >= 100000 && at < 500000 && n > 0 {
+			e.Try = fmt.Sprintf("%s = %d (%d is a document's number; the wire counts from 0)", key, n-1, at)
+		}
+		return e
+	case !exact && documented > 0 && at >= documented && at < documented+9999:
+		return &drivers.KeyError{Key: key, Problem: fmt.Sprintf("found %d, which looks like a document's number", at),
+			Try: fmt.Sprintf("%s = %d; or exact = true if it really is the address on the wire", key, at-documented)}
+	}
+	return nil
+}
+
+// Outputs says whether the channel can be commanded.
+func (c *Channel) Outputs() []drivers.Channel {
+	out := drivers.Channel{Writable: c.Write}
+	if !c.registers() || c.Bit != nil || c.Map != nil {
+		out.Kind = drivers.State
+	}
+	return []drivers.Channel{out}
+}
+
+func (c *Channel) registers() bool { return c.Coil == nil && c.Discrete == nil }
+
+// oneByte: a bool, or an 8-bit number in the low half of a register.
+func (c *Channel) oneByte() bool { return c.Size() == 1 }
+
+// place is where the channel is, for all but SunSpec.
+func (c *Channel) place() (Table, int) {
+	switch {
+	case c.Input != nil:
+		return Input, *c.Input
+	case c.Holding != nil:
+		return Holding, *c.Holding
+	case c.Coil != nil:
+		return Coils, *c.Coil
+	default:
+		return Discrete, *c.Discrete
+	}
+}
+
+// width is how many registers or bits it takes.
+func (c *Channel) width() int {
+	if !c.registers() {
+		return 1
+	}
+	return (c.Size() + 1) / 2
+}
+
+func orNone(keys []string) string {
+	if len(keys) == 0 {
+		return "none"
+	}
+	return strings.Join(keys, " and ")
+}

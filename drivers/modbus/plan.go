@@ -1,0 +1,94 @@
+package modbus
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// item is one thing to read: a channel, or the scale factor of some.
+type item struct {
+	table Table
+	at    int
+	width int
+	every time.Duration
+
+	channel *channel // nil for a factor
+	factor  *factor
+}
+
+func (i *item) end() int { return i.at + i.width }
+
+// block is what one request reads.
+type block struct {
+	table   Table
+	at      int
+	width   int
+	every   time.Duration
+	items   []*item
+	due     time.Time
+	refused int // times in a row, of a block that cannot be split any more
+}
+
+// limits of a device's blocks.
+type limits struct {
+	gap, registers int
+}
+
+// plan joins items of one table and interval into blocks.
+func plan(items []*item, l limits) []*block {
+	sorted := slices.Clone(items)
+	slices.SortStableFunc(sorted, func(a, b *item) int {
+		return cmp.Or(cmp.Compare(a.every, b.every), cmp.Compare(a.table, b.table), cmp.Compare(a.at, b.at))
+	})
+	var blocks []*block
+	var last *block
+	for _, i := range sorted {
+		if last == nil || !last.join(i, l) {
+			last = &block{table: i.table, at: i.at, width: i.width, every: i.every, items: []*item{i}}
+			blocks = append(blocks, last)
+		}
+	}
+	return blocks
+}
+
+// join takes i in, if it is near enough and the block stays within the limits.
+func (b *block) join(i *item, l limits) bool {
+	end := b.at + b.width
+	gap, most := l.gap, l.registers
+	if !b.table.registers() {
+		gap, most = 16*gap, maxReadBits // bits cost a sixteenth
+	}
+	if i.table != b.table || i.every != b.every || i.at > end+gap || max(end, i.end())-b.at > most {
+		return false
+	}
+	b.width = max(end, i.end()) - b.at
+	b.items = append(b.items, i)
+	return true
+}
+
+// split gives smaller blocks for one that the device refused: first without the gaps,
+// then in halves. nil: it is a single item already.
+func (b *block) split() []*block {
+	if len(b.items) == 1 {
+		return nil
+	}
+	parts := plan(b.items, limits{gap: 0, registers: b.table.maxRead()})
+	if len(parts) == 1 {
+		half := len(b.items) / 2
+		parts = append(plan(b.items[:half], limits{registers: b.table.maxRead()}), plan(b.items[half:], limits{registers: b.table.maxRead()})...)
+	}
+	for _, p := range parts {
+		p.due = b.due
+	}
+	return parts
+}
+
+// slice gives the part of a block's answer that is the item's; of bits, one byte.
+func (b *block) slice(data []byte, i *item) []byte {
+	off := i.at - b.at
+	if b.table.registers() {
+		return data[2*off : 2*(off+i.width)]
+	}
+	return []byte{data[off/8] >> (off % 8) & 1}
+}

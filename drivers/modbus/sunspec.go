@@ -1,0 +1,167 @@
+package modbus
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/field"
+)
+
+// SunSpec Information Model Specification, section 6: the map begins with "SunS" at
+// one of these holding registers, and then has models: number, length, registers;
+// the last has number 0xFFFF.
+var sunspecBases = []int{40000, 0, 50000}
+
+const (
+	sunspecMark   = "SunS"
+	lastModel     = 0xFFFF
+	maxModels     = 200 // a device that answers nonsense must not keep the wire for ever
+	modelHeader   = 2
+	maxModelsText = 16
+)
+
+// model is one that was found on a device.
+type model struct {
+	number, at, length int // at is where its number stands; length is without the header
+}
+
+// parseModels reads "103,102,101".
+func parseModels(s string) ([]int, error) {
+	parts := strings.Split(s, ",")
+	if len(parts) > maxModelsText {
+		return nil, fmt.Errorf("found %d models, expected up to %d", len(parts), maxModelsText)
+	}
+	var numbers []int
+	for _, p := range parts {
+		n, err := strconv.Atoi(strings.TrimSpace(p))
+		if err != nil || n < 1 || n >= lastModel {
+			return nil, fmt.Errorf("found %q, expected numbers of models", s)
+		}
+		numbers = append(numbers, n)
+	}
+	return numbers, nil
+}
+
+// discover gives items of the SunSpec channels at the places where their models are on
+// this device. A channel of a model that the device has not is told, and left out.
+func (d *device) discover(ctx context.Context) ([]*item, error) {
+	models, err := d.models(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []*item
+	factors := map[int]*item{}
+	for _, i := range d.sunspec {
+		c := i.channel
+		m, ok := firstOf(models, c.o.SunSpec)
+		switch {
+		case !ok:
+			d.report(drivers.Reading{}, d.named(fmt.Errorf("%s: the device has no SunSpec model %s", c.name, c.o.SunSpec)))
+			continue
+		case *c.o.At+i.width > m.length+modelHeader:
+			d.report(drivers.Reading{}, d.named(fmt.Errorf("%s: register %d is outside model %d, which has %d", c.name, *c.o.At, m.number, m.length+modelHeader)))
+			continue
+		}
+		at := *i
+		at.at = m.at + *c.o.At
+		found = append(found, &at)
+		if c.o.SF != nil {
+			found = append(found, c.useFactor(factors, Holding, m.at+*c.o.SF, i.every)...)
+		}
+	}
+	return found, nil
+}
+
+// useFactor gives c its scale factor, and an item to read it if there is none yet.
+func (c *channel) useFactor(known map[int]*item, t Table, at int, every time.Duration) []*item {
+	if i, ok := known[at]; ok {
+		c.factor = i.factor
+		if every < i.every {
+			i.every = every
+		}
+		return nil
+	}
+	i := &item{table: t, at: at, width: 1, every: every, factor: &factor{}}
+	known[at] = i
+	c.factor = i.factor
+	return []*item{i}
+}
+
+// models walks the device's list of models.
+func (d *device) models(ctx context.Context) ([]model, error) {
+	base, err := d.sunspecBase(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []model
+	for at := base + len(sunspecMark)/2; len(list) < maxModels && at+modelHeader <= 0xFFFF; {
+		p, _, err := d.read(ctx, Holding, at, modelHeader, time.Time{})
+		if err != nil {
+			return nil, err
+		}
+		m := model{number: int(binary.BigEndian.Uint16(p)), at: at, length: int(binary.BigEndian.Uint16(p[2:]))}
+		if m.number == lastModel {
+			return list, nil
+		}
+		list = append(list, m)
+		at += modelHeader + m.length
+	}
+	return list, errors.New("the list of SunSpec models has no end")
+}
+
+func (d *device) sunspecBase(ctx context.Context) (int, error) {
+	for _, base := range sunspecBases {
+		p, _, err := d.read(ctx, Holding, base, len(sunspecMark)/2, time.Time{})
+		var refused exception
+		switch {
+		case errors.As(err, &refused):
+			continue
+		case err != nil:
+			return 0, err
+		case string(p) == sunspecMark:
+			return base, nil
+		}
+	}
+	return 0, errors.New("no SunSpec map (is it switched on in the device? another unit number?)")
+}
+
+func firstOf(models []model, wanted string) (model, bool) {
+	numbers, _ := parseModels(wanted) // checked when the file was read
+	for _, n := range numbers {
+		for _, m := range models {
+			if m.number == n {
+				return m, true
+			}
+		}
+	}
+	return model{}, false
+}
+
+// notImplemented reports SunSpec's values for what a device has not: the highest
+// unsigned and the lowest signed number, and zero of an accumulator, which is left as
+// it is because a new meter stands at zero. NaN is no value anyway.
+func notImplemented(t field.Type, p []byte) bool {
+	rest := p[1:]
+	switch name := t.String(); name[0] {
+	case 'u':
+		return p[0] == 0xFF && allBytes(rest, 0xFF)
+	case 's':
+		return p[0] == 0x80 && allBytes(rest, 0)
+	}
+	return false
+}
+
+func allBytes(p []byte, want byte) bool {
+	for _, b := range p {
+		if b != want {
+			return false
+		}
+	}
+	return true
+}

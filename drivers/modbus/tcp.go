@@ -1,0 +1,78 @@
+package modbus
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/serial"
+)
+
+const mbapHeader = 7 // Messaging on TCP/IP Implementation Guide V1.0b, 3.1.3
+
+// tcp exchanges one request and its answer on a connection. Its transaction numbers
+// are the connection's, not the device's, so that a late answer to one unit is never
+// another's: they are drawn from one counter.
+type tcp struct {
+	timeout time.Duration
+	pause   time.Duration
+	next    func() uint16
+}
+
+func (t *tcp) exchange(s *serial.Session, unit byte, r request) ([]byte, time.Time, error) {
+	if t.pause > 0 {
+		if err := s.Quiet(t.pause); err != nil {
+			return nil, time.Time{}, err
+		}
+	}
+	id := t.next()
+	adu := make([]byte, mbapHeader, mbapHeader+len(r.pdu))
+	binary.BigEndian.PutUint16(adu, id)
+	binary.BigEndian.PutUint16(adu[4:], uint16(len(r.pdu)+1))
+	adu[6] = unit
+	if err := s.Write(append(adu, r.pdu...)); err != nil {
+		return nil, time.Time{}, err
+	}
+	deadline := time.Now().Add(t.timeout)
+	var got []byte
+	var buf [1024]byte
+	for {
+		n, at, err := s.Read(buf[:], deadline)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil, at, t.noAnswer(s, got)
+		}
+		if err != nil {
+			return nil, at, err
+		}
+		got = append(got, buf[:n]...)
+		for len(got) >= mbapHeader {
+			length := int(binary.BigEndian.Uint16(got[4:]))
+			if binary.BigEndian.Uint16(got[2:]) != 0 || length < 2 || length > maxPDU+1 {
+				return nil, at, s.Drop(fmt.Errorf("not Modbus TCP: % X", got[:mbapHeader]))
+			}
+			if len(got) < 6+length {
+				break
+			}
+			adu := got[:6+length]
+			got = got[6+length:]
+			if binary.BigEndian.Uint16(adu) == id && adu[6] == unit {
+				data, err := r.check(adu[mbapHeader:])
+				return data, at, err
+			}
+			// The late answer to an earlier request.
+		}
+	}
+}
+
+// noAnswer is the time-out's error. Half an answer leaves the connection out of step,
+// so that is dropped.
+func (t *tcp) noAnswer(s *serial.Session, got []byte) error {
+	err := fmt.Errorf("%w within %v", drivers.ErrNoAnswer, t.timeout)
+	if len(got) > 0 {
+		return s.Drop(fmt.Errorf("%w: cut short", err))
+	}
+	return err
+}
