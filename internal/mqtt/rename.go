@@ -11,6 +11,7 @@ import (
 // once and may be used from any goroutine.
 type Renamer struct {
 	filter string
+	to     string // the new topic with its captures named
 	plus   int    // number of + in filter
 	hash   bool   // filter ends in #
 	parts  []part // of the new topic
@@ -53,6 +54,7 @@ func NewRenamer(from, to string) (*Renamer, error) {
 		}
 		to = numberWildcards(to)
 	}
+	r.to = to
 	r.parts, err = r.parse(to)
 	return r, err
 }
@@ -72,6 +74,20 @@ func NewReverseRenamer(local, remote string) (*Renamer, error) {
 
 // Filter is what a topic must match to be renamed.
 func (r *Renamer) Filter() string { return r.filter }
+
+// Result is a filter that every new topic matches.
+func (r *Renamer) Result() string {
+	levels := strings.Split(r.to, "/")
+	for i, level := range levels {
+		switch {
+		case strings.Contains(level, "{rest}"): // any number of levels
+			return strings.Join(append(levels[:i], "#"), "/")
+		case strings.Contains(level, "{"):
+			levels[i] = "+"
+		}
+	}
+	return strings.Join(levels, "/")
+}
 
 // Rename gives the new topic. ok is false if topic does not match the filter, or if
 // the new name would not be a topic: empty, too long, too many levels.

@@ -161,6 +161,9 @@ func FuzzRename(f *testing.F) {
 		if err := CheckTopic(renamed); err != nil {
 			t.Fatalf("%q → %q made %q of %q: %v", from, to, renamed, topic, err)
 		}
+		if !strings.HasPrefix(renamed, "$") && !Match(r.Result(), renamed) {
+			t.Fatalf("%q → %q made %q, which is not of %q", from, to, renamed, r.Result())
+		}
 		back, err := r.Reverse()
 		if err != nil {
 			return

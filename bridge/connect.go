@@ -1,0 +1,154 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"time"
+
+	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
+)
+
+const (
+	connackTimeout = 30 * time.Second
+
+	// maxPacket bounds a packet that comes down; what is larger is refused.
+	maxPacket = 4 << 20
+
+	// inboundMax is how many messages may come down unacknowledged (MQTT 5).
+	inboundMax = 64
+)
+
+// connect opens a link: connection, CONNECT, CONNACK.
+func (b *Bridge) connect(ctx context.Context, u *url.URL) (*link, error) {
+	packet, err := b.connectPacket()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := b.dial(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	l := &link{
+		b: b, url: u, conn: conn, level: packet.Level,
+		in:    newStream(conn, maxPacket),
+		kick:  make(chan struct{}, 1),
+		multi: map[journal.Seq]int{},
+	}
+	ack, err := l.handshake(packet)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	l.accept(ack)
+	return l, nil
+}
+
+func (b *Bridge) connectPacket() (*mqtt.Connect, error) {
+	o := &b.opt
+	c := &mqtt.Connect{
+		Level:      mqtt.Level311,
+		CleanStart: !b.rules.keepSession(),
+		KeepAlive:  uint16(min(o.KeepAlive/time.Second, 65535)),
+		ClientID:   o.ClientID,
+	}
+	if o.User != "" {
+		c.Username, c.HasUsername = o.User, true
+	}
+	if o.Password != nil {
+		password, err := o.Password()
+		if err != nil {
+			return nil, fmt.Errorf("password: %w", err)
+		}
+		c.Password, c.HasPassword = []byte(password), true
+	}
+	if o.Status.Topic != "" {
+		c.Will = &mqtt.Will{Topic: b.statusTopic(), Payload: []byte(o.Status.Offline), QoS: 1, Retain: true}
+	}
+	if o.Protocol == "5" {
+		c.Level = mqtt.Level5
+		c.ReceiveMaximum, c.MaximumPacket = inboundMax, maxPacket
+		if !c.CleanStart {
+			c.SessionExpiry = mqtt.SessionForever
+		}
+	}
+	return c, nil
+}
+
+func (b *Bridge) statusTopic() string { return b.opt.Prefix + b.opt.Status.Topic }
+
+// handshake sends the CONNECT and reads the answer.
+func (l *link) handshake(c *mqtt.Connect) (mqtt.Connack, error) {
+	l.conn.SetDeadline(time.Now().Add(connackTimeout))
+	defer l.conn.SetDeadline(time.Time{})
+	if _, err := l.conn.Write(mqtt.AppendConnect(nil, c)); err != nil {
+		return mqtt.Connack{}, err
+	}
+	f, err := l.in.next()
+	if err != nil {
+		return mqtt.Connack{}, fmt.Errorf("no answer to CONNECT: %w", noTimeout(err))
+	}
+	if f.Type != mqtt.CONNACK {
+		return mqtt.Connack{}, fmt.Errorf("%v where MQTT answers with CONNACK", f.Type)
+	}
+	// A server that does not know MQTT 5 may answer in the form of 3.1.1 (5: 3.1.2.2).
+	level := l.level
+	if len(f.Body) == 2 {
+		level = mqtt.Level311
+	}
+	ack, err := mqtt.ParseConnack(f, level)
+	if err != nil {
+		return ack, err
+	}
+	if ack.Reason != mqtt.Success {
+		return ack, &refusedError{ack}
+	}
+	return ack, nil
+}
+
+// refusedError is a CONNACK that says no.
+type refusedError struct{ ack mqtt.Connack }
+
+func (e *refusedError) Error() string {
+	text := "refused: " + e.ack.Reason.String()
+	if e.ack.ReasonString != "" {
+		text += " (" + e.ack.ReasonString + ")"
+	}
+	switch e.ack.Reason {
+	case mqtt.BadUserNameOrPassword, mqtt.NotAuthorized:
+		text += " (user, password and client id right?)"
+	case mqtt.UnsupportedVersion:
+		text += ` (try the other protocol: "3.1.1" or "5")`
+	case mqtt.ClientIDNotValid:
+		text += " (the upstream has rules for client ids)"
+	}
+	return text
+}
+
+// accept takes over what the upstream said about itself.
+func (l *link) accept(ack mqtt.Connack) {
+	l.window, l.maxPacket = windowMax, mqtt.MaxRemaining
+	if n := int(ack.ReceiveMaximum); n != 0 {
+		l.window = min(l.window, n)
+	}
+	if n := ack.MaximumPacket; n != 0 {
+		l.maxPacket = int(min(n, mqtt.MaxRemaining))
+	}
+	l.keepAlive = l.b.opt.KeepAlive
+	if ack.HasKeepAlive { // [MQTT-3.1.2-21, v5]
+		l.keepAlive = time.Duration(ack.ServerKeepAlive) * time.Second
+	}
+	l.heard = time.Now()
+}
+
+// noTimeout says "silence" where the net package says "i/o timeout".
+func noTimeout(err error) error {
+	if ne, ok := err.(net.Error); ok && ne.Timeout() {
+		return errSilence
+	}
+	return err
+}

@@ -1,0 +1,87 @@
+package bridge
+
+import "sensorgate/internal/journal"
+
+// flight holds the publications that are on their way and not yet acknowledged.
+//
+// Packet identifiers are given out in turn and not reused at once: an upstream that
+// acknowledges twice must not take a newer message off the spool. So the span from the
+// oldest to the newest is bounded by flightSpan, and a publication is found by
+// arithmetic instead of in a map.
+type flight struct {
+	slots       [flightSpan]slot
+	first, next uint32 // numbers of the oldest and of the next publication
+	count       int    // not yet acknowledged
+	bytes       int    // of these
+}
+
+// flightSpan is a power of two below 65,535, the number of packet identifiers.
+const flightSpan = 4096
+
+type slot struct {
+	seq   journal.Seq // 0: made by the bridge itself
+	bytes int32
+	rule  int16 // for QoS 2
+	state slotState
+	kind  slotKind
+	lane  laneID
+}
+
+type slotState uint8
+
+const (
+	acknowledged slotState = iota
+	awaitPuback
+	awaitPubrec
+	awaitPubcomp
+)
+
+type slotKind uint8
+
+const (
+	fromSpool slotKind = iota
+	ofPresence
+	ofGap
+)
+
+// room reports whether n more publications may be numbered.
+func (f *flight) room() bool { return f.next-f.first < flightSpan }
+
+// add numbers a publication and gives its packet identifier.
+func (f *flight) add(s slot) uint16 {
+	n := f.next
+	f.next++
+	f.slots[n%flightSpan] = s
+	f.count++
+	f.bytes += int(s.bytes)
+	return packetID(n)
+}
+
+// find gives the publication with the packet identifier, or nil if none is on its way.
+func (f *flight) find(id uint16) *slot {
+	if id == 0 {
+		return nil
+	}
+	behind := (uint32(id-1) + 65535 - f.first%65535) % 65535
+	n := f.first + behind
+	if behind >= f.next-f.first {
+		return nil
+	}
+	s := &f.slots[n%flightSpan]
+	if s.state == acknowledged {
+		return nil
+	}
+	return s
+}
+
+// done marks a publication as acknowledged.
+func (f *flight) done(s *slot) {
+	s.state = acknowledged
+	f.count--
+	f.bytes -= int(s.bytes)
+	for f.first != f.next && f.slots[f.first%flightSpan].state == acknowledged {
+		f.first++
+	}
+}
+
+func packetID(n uint32) uint16 { return uint16(n%65535) + 1 }

@@ -1,0 +1,93 @@
+package bridge
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
+)
+
+// Options of a Bridge. Name, URLs and Queue must be given.
+type Options struct {
+	Name     string // of the bridge; messages it brings in have the origin "bridge/NAME"
+	Node     string // of the gateway
+	ClientID string
+	User     string
+	Prefix   string // in front of the status topic; the rules have it already
+	Protocol string // "3.1.1" or "5"
+
+	// URLs are tried in order: mqtt, mqtts, ws, wss.
+	URLs     []string
+	Password func() (string, error) // asked at each connect; nil: none
+	TLS      TLSFiles
+
+	KeepAlive time.Duration // default 60 s
+	Status    Status
+	Rules     []Rule
+	Backlog   Rate
+
+	// Queue is the spool. Its records are messages as mqtt.AppendRecord writes them.
+	Queue *journal.Queue
+	Local Local
+
+	TimeSynced func() bool // nil: the clock is right
+	Log        *slog.Logger
+	Version    string
+}
+
+// Local is our broker.
+type Local interface {
+	// Publish returns when the broker has taken the message for all who wait for it,
+	// durably where that is promised. It may block while they have no room.
+	Publish(ctx context.Context, m mqtt.Message) error
+}
+
+// TLSFiles of an upstream. They are read at each connect, so that a renewed
+// certificate counts without a restart.
+type TLSFiles struct {
+	CA         string // "" the system's
+	Cert, Key  string // of the client, "" none
+	ALPN       []string
+	ServerName string // "" the host of the URL
+}
+
+// Status is the retained presence topic at the upstream; Offline is our last will.
+type Status struct {
+	Topic, Online, Offline string // Topic "" is none; Options.Prefix goes in front
+}
+
+// Rate bounds the backlog lane, per second; zero is unlimited.
+type Rate struct{ Messages, Bytes float64 }
+
+// Rule says which topics go out or come in. Local and Remote are filters or patterns
+// with {1} … {rest}, see mqtt.NewRenamer; the prefix is part of Remote.
+type Rule struct {
+	Out, In       bool
+	Local, Remote string
+	QoS           byte
+	Retain        bool          // keep the retain flag
+	Every         time.Duration // out: at most one message per topic and interval
+	Deadband      float64       // out: only values that differ by more than this
+	Expire        time.Duration // older messages are dropped and counted; 0 never
+	Queue         bool          // in: the upstream keeps what arrives while we are away
+}
+
+// State is what is known of a Bridge at one moment.
+type State struct {
+	Name      string
+	Connected bool
+	URL       string    // connected to, or tried last
+	Since     time.Time // of Connected, or of its loss
+	Err       string    // why not connected, or what is wrong although connected
+
+	Waiting      uint64 // in the spool
+	WaitingBytes int64
+	Oldest       time.Time
+
+	Sent     uint64 // publications that the upstream has acknowledged
+	Received uint64 // messages given to our broker
+	Dropped  uint64 // lost on the way up: full or too old spool, expired, refused
+	Ignored  uint64 // came down and were not wanted: echoes, loops, stale orders
+}

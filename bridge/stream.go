@@ -1,0 +1,63 @@
+package bridge
+
+import (
+	"io"
+
+	"sensorgate/internal/mqtt"
+)
+
+// stream cuts packets out of what a connection delivers.
+type stream struct {
+	r     io.Reader
+	limit int
+	buf   []byte
+	start int // of what is not yet taken
+	end   int
+}
+
+func newStream(r io.Reader, limit int) *stream {
+	return &stream{r: r, limit: limit, buf: make([]byte, 8<<10)}
+}
+
+// next gives the next packet, which is valid until the call after it.
+func (s *stream) next() (mqtt.Frame, error) {
+	for {
+		f, need, err := mqtt.NextFrame(s.buf[s.start:s.end], s.limit)
+		if err != nil {
+			return f, err
+		}
+		if f.Type != 0 {
+			s.start += len(f.Raw)
+			return f, nil
+		}
+		if err := s.more(need); err != nil {
+			return f, err
+		}
+	}
+}
+
+// more reads what is there, making room for a packet of need bytes.
+func (s *stream) more(need int) error {
+	if s.start > 0 {
+		s.end = copy(s.buf, s.buf[s.start:s.end])
+		s.start = 0
+	}
+	if need > len(s.buf) {
+		s.buf = append(s.buf, make([]byte, need-len(s.buf))...)
+	}
+	n, err := s.r.Read(s.buf[s.end:])
+	s.end += n
+	if n > 0 {
+		return nil
+	}
+	if err == nil {
+		err = io.ErrNoProgress
+	}
+	return err
+}
+
+// buffered reports whether a whole packet can be had without reading.
+func (s *stream) buffered() bool {
+	f, _, err := mqtt.NextFrame(s.buf[s.start:s.end], s.limit)
+	return err != nil || f.Type != 0
+}
