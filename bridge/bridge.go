@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sensorgate/internal/journal"
 )
 
 // Bridge serves one upstream. All methods but Run may be called at any time.
@@ -23,15 +25,27 @@ type Bridge struct {
 
 	// owned by Run
 	lanes   lanes
+	newer   newer
+	ring    *echoes // messages of other bridges that passed
 	backoff backoff
-	nextURL int
+	returns int // to the first upstream, in vain
+
+	// owned by the reader of the link
+	struck  journal.Seq
+	strikes int
+
+	ledger *ledger
+	gaps   *gaps
+	clock  *clock
+	sentUp *echoes // messages that may come back
 
 	sent, received, dropped, ignored atomic.Uint64
 
-	mu    sync.Mutex
-	state State
-	cut   bool
-	recut chan struct{} // closed and replaced when cut changes
+	mu     sync.Mutex
+	state  State
+	warned map[string]time.Time
+	cut    bool
+	recut  chan struct{} // closed and replaced when cut changes
 }
 
 // New checks the options and builds a Bridge. It opens nothing.
@@ -55,11 +69,17 @@ func New(o Options) (*Bridge, error) {
 	if err != nil {
 		return nil, err
 	}
+	now := time.Now()
 	b := &Bridge{
 		opt: o, log: o.Log, rules: rules,
 		origin: "bridge/" + o.Name,
+		ring:   newEchoes(), sentUp: newEchoes(),
+		newer:  newNewer(o.Store, o.Name),
+		gaps:   newGaps(o.Store, o.Name),
+		clock:  newClock(o.TimeSynced, o.Queue.Last(), now),
 		recut:  make(chan struct{}),
-		state:  State{Name: o.Name, Since: time.Now()},
+		warned: make(map[string]time.Time),
+		state:  State{Name: o.Name, Since: now},
 	}
 	for _, s := range o.URLs {
 		u, err := parseURL(s)
@@ -69,7 +89,20 @@ func New(o Options) (*Bridge, error) {
 		b.urls = append(b.urls, u)
 	}
 	b.dial = b.dialNet
-	return b, nil
+	return b, b.openLedger()
+}
+
+// openLedger reads what is known of QoS 2 messages that were on their way when the
+// process ended. One that cannot be read costs duplicates, not the start.
+func (b *Bridge) openLedger() (err error) {
+	store := b.opt.Store
+	if !b.rules.keepSession() {
+		store = nil
+	}
+	if b.ledger, err = newLedger(store, b.opt.Name); err != nil {
+		b.log.Error("journal entry", "err", err)
+	}
+	return nil
 }
 
 // Filters lists the local topics that the bridge sends: what our broker must put into
@@ -85,31 +118,50 @@ func (b *Bridge) Filters() []string {
 // Run keeps the upstream connected until ctx ends. It returns nil: an upstream that is
 // away is no reason to stop.
 func (b *Bridge) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		if !b.waitUncut(ctx) {
-			break
-		}
-		u := b.urls[b.nextURL]
-		err := b.serve(ctx, u)
-		if ctx.Err() != nil {
-			break
-		}
-		b.disconnected(u, err)
-		b.nextURL = (b.nextURL + 1) % len(b.urls)
-		b.pause(ctx, b.backoff.next())
+	for ctx.Err() == nil && b.waitUncut(ctx) {
+		b.round(ctx)
 	}
+	b.gaps.save(time.Now().Add(gapSave))
 	b.setState(func(s *State) { s.Connected, s.Err = false, "" })
 	return nil
 }
 
-// serve connects to u and serves the connection until it ends.
-func (b *Bridge) serve(ctx context.Context, u *url.URL) error {
+// round tries the upstreams in order until one connection was served, then waits. The
+// next round begins with the first again.
+func (b *Bridge) round(ctx context.Context) {
+	for i, u := range b.urls {
+		served, err := b.serve(ctx, i)
+		if ctx.Err() != nil || errors.Is(err, errReturn) {
+			return
+		}
+		if errors.Is(err, errCut) {
+			b.disconnected(u, err)
+			return
+		}
+		wait := backoffMin // from one URL to the next
+		if served > 0 || i == len(b.urls)-1 {
+			wait = b.backoff.next(err, served)
+		}
+		b.disconnected(u, err)
+		b.pause(ctx, wait)
+		if served > 0 || ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// serve connects to the URL with the number i and serves the connection until it ends.
+// served is how long it stood.
+func (b *Bridge) serve(ctx context.Context, i int) (served time.Duration, err error) {
+	u := b.urls[i]
 	b.setState(func(s *State) { s.URL = u.Redacted() })
 	l, err := b.connect(ctx, u)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return l.run(ctx)
+	start := time.Now()
+	err = l.run(ctx, i)
+	return max(1, time.Since(start)), err
 }
 
 // pause waits, but not while a cut begins or ends: that is meant to be seen at once.
@@ -154,46 +206,4 @@ func (b *Bridge) waitUncut(ctx context.Context) bool {
 			return false
 		}
 	}
-}
-
-// Status tells how the bridge does.
-func (b *Bridge) Status() State {
-	b.mu.Lock()
-	s := b.state
-	b.mu.Unlock()
-	q := b.opt.Queue.Stats()
-	s.Waiting, s.WaitingBytes, s.Oldest = q.Waiting, q.WaitingBytes, q.Oldest
-	s.Sent, s.Received, s.Ignored = b.sent.Load(), b.received.Load(), b.ignored.Load()
-	s.Dropped = b.dropped.Load() + q.DroppedFull + q.DroppedAge + q.Damaged
-	return s
-}
-
-func (b *Bridge) setState(change func(*State)) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	change(&b.state)
-}
-
-// disconnected notes why there is no connection, and logs it once per reason: an
-// upstream that is away for a week must not fill the card with log lines.
-func (b *Bridge) disconnected(u *url.URL, err error) {
-	text := fmt.Sprintf("upstream %s: %v", u.Redacted(), err)
-	var was State
-	b.setState(func(s *State) {
-		was = *s
-		if s.Connected {
-			s.Since = time.Now()
-		}
-		s.Connected, s.Err = false, text
-	})
-	if was.Connected || was.Err != text {
-		waiting := b.opt.Queue.Stats()
-		b.log.Warn("upstream away", "err", text, "waiting", waiting.Waiting)
-	}
-}
-
-func (b *Bridge) connected(u *url.URL) {
-	b.backoff.reset()
-	b.setState(func(s *State) { s.Connected, s.URL, s.Since, s.Err = true, u.Redacted(), time.Now(), "" })
-	b.log.Info("upstream connected", "url", u.Redacted(), "waiting", b.opt.Queue.Stats().Waiting)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"time"
 
 	"sensorgate/internal/journal"
@@ -45,6 +46,16 @@ func (b *Bridge) connect(ctx context.Context, u *url.URL) (*link, error) {
 		return nil, err
 	}
 	l.accept(ack)
+	now := time.Now()
+	b.lanes.begin(b.opt.Queue, b.opt.Backlog, now, b.lostInSpool)
+	b.lanes.ahead = b.lanes.ahead || b.opt.InOrder
+	if b.lanes.backlog.empty() {
+		b.newer.clear()
+	}
+	if err := l.resume(ack.SessionPresent, now); err != nil {
+		conn.Close()
+		return nil, err
+	}
 	return l, nil
 }
 
@@ -132,6 +143,7 @@ func (e *refusedError) Error() string {
 // accept takes over what the upstream said about itself.
 func (l *link) accept(ack mqtt.Connack) {
 	l.window, l.maxPacket = windowMax, mqtt.MaxRemaining
+	l.maxQoS, l.mayRetain = l.b.qosLimit(l.url), true
 	if n := int(ack.ReceiveMaximum); n != 0 {
 		l.window = min(l.window, n)
 	}
@@ -151,4 +163,17 @@ func noTimeout(err error) error {
 		return errSilence
 	}
 	return err
+}
+
+// noQoS2 are services known to close the connection at a QoS 2 message. MQTT 5 can say
+// so in its CONNACK, 3.1.1 cannot.
+var noQoS2 = []string{".amazonaws.com", ".azure-devices.net"}
+
+func (b *Bridge) qosLimit(u *url.URL) byte {
+	for _, suffix := range noQoS2 {
+		if strings.HasSuffix(u.Hostname(), suffix) {
+			return 1
+		}
+	}
+	return 2
 }

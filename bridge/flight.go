@@ -57,6 +57,16 @@ func (f *flight) add(s slot) uint16 {
 	return packetID(n)
 }
 
+// nextID is the packet identifier that add will give.
+func (f *flight) nextID() uint16 { return packetID(f.next) }
+
+// skip leaves out the next packet identifier.
+func (f *flight) skip() {
+	f.slots[f.next%flightSpan] = slot{}
+	f.next++
+	f.forward()
+}
+
 // find gives the publication with the packet identifier, or nil if none is on its way.
 func (f *flight) find(id uint16) *slot {
 	if id == 0 {
@@ -79,6 +89,10 @@ func (f *flight) done(s *slot) {
 	s.state = acknowledged
 	f.count--
 	f.bytes -= int(s.bytes)
+	f.forward()
+}
+
+func (f *flight) forward() {
 	for f.first != f.next && f.slots[f.first%flightSpan].state == acknowledged {
 		f.first++
 	}

@@ -29,6 +29,10 @@ func (l *link) arrived(ctx context.Context, f mqtt.Frame, inbound chan<- arrival
 	if err := mqtt.CheckTopic(remote); err != nil {
 		return fmt.Errorf("PUBLISH: %w", err)
 	}
+	if p.QoS == 2 && l.b.ledger.taken(p.ID) {
+		l.answer(2, p.ID) // [MQTT-4.3.3-2]: once is enough
+		return nil
+	}
 	a := arrival{id: p.ID}
 	rule, local := l.b.rules.fetch(remote)
 	if rule == nil {
@@ -48,12 +52,40 @@ func (l *link) arrived(ctx context.Context, f mqtt.Frame, inbound chan<- arrival
 	if err := a.properties(&p, rule); err != nil {
 		return err
 	}
+	if why := l.unwanted(remote, &a.msg, rule); why != "" {
+		l.b.ignored.Add(1)
+		l.b.log.Debug("ignored from upstream", "topic", remote, "why", why)
+		l.answer(p.QoS, p.ID)
+		return nil
+	}
 	select {
 	case inbound <- a:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// unwanted says why a message that came down goes no further, or "".
+func (l *link) unwanted(remote string, m *mqtt.Message, rule *inRule) string {
+	b := l.b
+	switch {
+	case visited(m.Properties, b.opt.Node), visits(m.Properties) >= hopsMax:
+		return "it has been here before"
+	case l.level != mqtt.Level5 && b.isEcho(remote, m.Payload):
+		return "it is ours"
+	case !rule.Queue && !l.standing():
+		// From the session that the upstream kept: an order of yesterday.
+		return "it waited while we were away"
+	}
+	return ""
+}
+
+// standing reports whether the upstream has answered our subscription on this connection.
+func (l *link) standing() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.subscribed
 }
 
 // properties keeps those of MQTT 5 that travel with a message, and makes the rule's
@@ -91,6 +123,9 @@ func (l *link) deliver(ctx context.Context, inbound <-chan arrival) {
 			continue
 		}
 		l.b.received.Add(1)
+		if a.msg.QoS == 2 {
+			l.b.ledger.take(a.id)
+		}
 		l.answer(a.msg.QoS, a.id)
 	}
 }
@@ -102,7 +137,7 @@ func (l *link) answer(qos byte, id uint16) {
 	case 1:
 		l.answers = mqtt.AppendAck(l.answers, mqtt.PUBACK, l.level, id, mqtt.Success)
 	case 2:
-		l.answers = mqtt.AppendAck(l.answers, mqtt.PUBREC, l.level, id, mqtt.Success)
+		l.exactly = mqtt.AppendAck(l.exactly, mqtt.PUBREC, l.level, id, mqtt.Success)
 	}
 	l.mu.Unlock()
 	l.nudge()
@@ -110,8 +145,9 @@ func (l *link) answer(qos byte, id uint16) {
 
 // released answers a PUBREL.
 func (l *link) released(id uint16) {
+	l.b.ledger.release(id)
 	l.mu.Lock()
-	l.answers = mqtt.AppendAck(l.answers, mqtt.PUBCOMP, l.level, id, mqtt.Success)
+	l.exactly = mqtt.AppendAck(l.exactly, mqtt.PUBCOMP, l.level, id, mqtt.Success)
 	l.mu.Unlock()
 	l.nudge()
 }

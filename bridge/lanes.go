@@ -22,15 +22,16 @@ type lanes struct {
 	rate          bucket
 }
 
-// burst is how much backlog may go ahead of what is live: as much as the rate allows
-// within a second, so that a link that flapped does not reorder anything.
+// unlimitedBurst is how much backlog may go ahead of what is live: as much as the rate allows
+// within a second, and this much if it has no rate: a link that flapped reorders
+// nothing.
 const unlimitedBurst = 256
 
-// begin starts a new connection at now.
-func (l *lanes) begin(q *journal.Queue, rate Rate, now time.Time) {
+// begin starts a new connection at now. lost is told of gaps in the spool.
+func (l *lanes) begin(q *journal.Queue, rate Rate, now time.Time, lost func(n uint64, before time.Time)) {
 	l.boundary = q.Last()
-	l.live = cursor{q: q, after: l.boundary}
-	l.backlog = cursor{q: q, end: l.boundary}
+	l.live = cursor{q: q, after: l.boundary, lost: lost}
+	l.backlog = cursor{q: q, end: l.boundary, lost: lost}
 	l.rate = newBucket(rate, now)
 	limit := uint64(unlimitedBurst)
 	if rate.Messages > 0 {
@@ -48,6 +49,7 @@ type cursor struct {
 	pos   int
 	done  bool // end was reached
 	chunk int
+	lost  func(n uint64, before time.Time)
 }
 
 // Records are read ahead up to this many bytes or items: payloads of a megabyte must
@@ -71,6 +73,12 @@ func (c *cursor) peek() (*journal.Item, bool, error) {
 	return &c.buf[c.pos], true, nil
 }
 
+// empty reports whether nothing waits, looking at the spool if need be.
+func (c *cursor) empty() bool {
+	_, ok, err := c.peek()
+	return !ok && err == nil
+}
+
 func (c *cursor) take() { c.pos++ }
 
 func (c *cursor) fill() (bool, error) {
@@ -84,6 +92,11 @@ func (c *cursor) fill() (bool, error) {
 		return false, err
 	}
 	size := 1
+	for i := range c.buf {
+		if n := c.buf[i].Gap; n > 0 {
+			c.lost(n, c.buf[i].Time)
+		}
+	}
 	for i := range c.buf {
 		if c.end != 0 && c.buf[i].Seq > c.end {
 			c.buf = c.buf[:i]

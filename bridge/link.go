@@ -30,6 +30,7 @@ var (
 	errSilence = errors.New("silence (the line or the upstream is gone without a word)")
 	errStalled = errors.New("the upstream answers, but acknowledges nothing")
 	errCut     = errors.New("cut by hand")
+	errReturn  = errors.New("the first upstream is back")
 )
 
 // link is one connection. Three goroutines serve it: run sends, read takes what comes,
@@ -43,12 +44,20 @@ type link struct {
 	level     byte
 	window    int
 	maxPacket int
+	maxQoS    byte
+	mayRetain bool
 	keepAlive time.Duration
 
 	kick chan struct{} // something changed that the sender should look at
 
 	// owned by the sender
 	out      []byte
+	pub      outgoing
+	user     []mqtt.UserProperty
+	thin     thinner
+	staged   []byte        // packets that wait for the next write of the ledger
+	covered  []byte        // packets that wait for the one under way
+	covering uint64        // its token, 0 none
 	flushed  []journal.Seq // leave the spool when out is written: QoS 0, and what no rule sends
 	work     [2]work       // by lane: the record that is being sent
 	rateWait time.Duration // until the backlog may send, 0 if it need not wait
@@ -61,8 +70,12 @@ type link struct {
 
 	mu         sync.Mutex
 	flight     flight
+	resumed    map[uint16]*slot // QoS 2 of earlier connections, by packet identifier
+	before     map[beforeKey]exactState
+	loaded     journal.Seq         // newest that the backlog lane looked at
 	multi      map[journal.Seq]int // publications of a record that are missing, if it has several
 	answers    []byte              // acknowledgements to be written
+	exactly    []byte              // those that wait for the ledger
 	subscribed bool
 	heard      time.Time // the newest packet
 	progress   time.Time // the newest acknowledgement
@@ -70,7 +83,7 @@ type link struct {
 }
 
 // run serves the connection until it breaks, ctx ends or somebody cuts it.
-func (l *link) run(ctx context.Context) error {
+func (l *link) run(ctx context.Context, urlNumber int) error {
 	b := l.b
 	inbound := make(chan arrival, inboundMax)
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -81,12 +94,16 @@ func (l *link) run(ctx context.Context) error {
 	})
 	wg.Go(func() { l.deliver(inner, inbound) })
 
-	b.lanes.begin(b.opt.Queue, b.opt.Backlog, time.Now())
+	better := make(chan struct{})
+	if wait := b.probeWait(urlNumber); wait > 0 {
+		wg.Go(func() { b.probeFirst(inner, wait, better) })
+	}
 	b.connected(l.url)
-	err := l.send(ctx)
+	err := l.send(ctx, better)
 	cancel()
 	l.conn.Close()
 	wg.Wait()
+	b.gaps.untold()
 	return err
 }
 
@@ -108,12 +125,10 @@ func (l *link) nudge() {
 }
 
 // send is the sender: it writes what there is to write, then waits for more.
-func (l *link) send(ctx context.Context) error {
+func (l *link) send(ctx context.Context, better <-chan struct{}) error {
 	now := time.Now()
 	l.wrote, l.progress = now, now
-	if err := l.subscribe(); err != nil {
-		return err
-	}
+	l.subscribe()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	done := ctx.Done()
@@ -140,8 +155,14 @@ func (l *link) send(ctx context.Context) error {
 		select {
 		case <-l.b.opt.Queue.Wake():
 		case <-l.kick:
+		case <-l.b.ledger.wake:
 		case <-timer.C:
 		case <-recut:
+		case <-better:
+			if err := l.goodbye(); err != nil {
+				return err
+			}
+			return errReturn
 		case <-done:
 			done = nil
 			l.stop()
@@ -152,22 +173,29 @@ func (l *link) send(ctx context.Context) error {
 // encode fills out with what may go now: answers first, then what is live, then the
 // backlog at its rate.
 func (l *link) encode(now time.Time) {
+	b := l.b
 	l.mu.Lock()
 	l.out = append(l.out, l.answers...)
 	l.answers = l.answers[:0]
-	subscribed := l.subscribed
+	subscribed, idle := l.subscribed, l.flight.count == 0
 	l.mu.Unlock()
-	l.presence(subscribed)
+	l.presence(subscribed, now)
+	l.tellGap()
 	l.rateWait = 0
-	lanes := &l.b.lanes
-	if lanes.ahead {
+	if b.lanes.ahead {
 		l.sendBacklog(now)
-		if !lanes.backlog.done {
-			return
-		}
 	}
-	l.sendLane(&lanes.live, live, l.window, now)
-	l.sendBacklog(now)
+	if !b.lanes.ahead || b.lanes.backlog.done {
+		l.sendLane(&b.lanes.live, live, l.window, now)
+		l.sendBacklog(now)
+	}
+	if b.lanes.backlog.done && idle {
+		b.newer.clear()
+	} else {
+		b.newer.save()
+	}
+	l.settle()
+	b.gaps.save(now)
 }
 
 func (l *link) sendBacklog(now time.Time) {
@@ -211,14 +239,13 @@ func (l *link) reason(err error) error {
 }
 
 // subscribe asks for what the rules fetch. Without such rules all stands at once.
-func (l *link) subscribe() error {
-	subs := l.b.rules.subscriptions()
+func (l *link) subscribe() {
+	subs := l.b.rules.subscriptions(l.level)
 	if len(subs) == 0 {
 		l.subscribed = true
-		return nil
+		return
 	}
 	l.out = mqtt.AppendSubscribe(l.out, l.level, mqtt.Subscribe{ID: subscribeID, Filters: subs})
-	return nil
 }
 
 // subscribeID is of SUBSCRIBE. Publications of the same number do not matter: what the

@@ -27,10 +27,14 @@ type Options struct {
 	Status    Status
 	Rules     []Rule
 	Backlog   Rate
+	InOrder   bool // the backlog goes first and what is live waits behind it
+	Late      LateMark
 
 	// Queue is the spool. Its records are messages as mqtt.AppendRecord writes them.
-	Queue *journal.Queue
-	Local Local
+	Queue     *journal.Queue
+	SpoolSize int64 // bytes that fit into Queue, for the time to full; 0 unknown
+	Store     Store // for what must outlive the process; nil if the spool does not either
+	Local     Local
 
 	TimeSynced func() bool // nil: the clock is right
 	Log        *slog.Logger
@@ -72,22 +76,4 @@ type Rule struct {
 	Deadband      float64       // out: only values that differ by more than this
 	Expire        time.Duration // older messages are dropped and counted; 0 never
 	Queue         bool          // in: the upstream keeps what arrives while we are away
-}
-
-// State is what is known of a Bridge at one moment.
-type State struct {
-	Name      string
-	Connected bool
-	URL       string    // connected to, or tried last
-	Since     time.Time // of Connected, or of its loss
-	Err       string    // why not connected, or what is wrong although connected
-
-	Waiting      uint64 // in the spool
-	WaitingBytes int64
-	Oldest       time.Time
-
-	Sent     uint64 // publications that the upstream has acknowledged
-	Received uint64 // messages given to our broker
-	Dropped  uint64 // lost on the way up: full or too old spool, expired, refused
-	Ignored  uint64 // came down and were not wanted: echoes, loops, stale orders
 }

@@ -1,12 +1,14 @@
 package bridge
 
 import (
+	"time"
+
 	"sensorgate/internal/mqtt"
 )
 
 // presence says "online" once, when all subscriptions stand: who sees it may send
 // commands and they arrive.
-func (l *link) presence(subscribed bool) {
+func (l *link) presence(subscribed bool, now time.Time) {
 	if l.online || !subscribed || l.b.opt.Status.Topic == "" || !l.room(l.window) {
 		return
 	}
@@ -20,4 +22,25 @@ func (l *link) sayPresence(text string) {
 	topic := l.b.statusTopic()
 	id := l.track(slot{state: awaitPuback, kind: ofPresence})
 	l.out = mqtt.AppendPublish(l.out, l.level, mqtt.PublishFlags(1, false, true), topic, id, nil, []byte(text))
+}
+
+// tellGap publishes what was lost, when there is something to tell.
+func (l *link) tellGap() {
+	if l.stopping || !l.room(l.window) {
+		return
+	}
+	record := l.b.gaps.tell()
+	if record == nil {
+		return
+	}
+	id := l.track(slot{state: awaitPuback, kind: ofGap, bytes: int32(len(record))})
+	l.out = mqtt.AppendPublish(l.out, l.level, mqtt.PublishFlags(1, false, false), l.b.gapTopic(), id, nil, record)
+}
+
+// gapTopic is where the upstream learns of what it will not get.
+func (b *Bridge) gapTopic() string {
+	if b.opt.Status.Topic != "" {
+		return b.statusTopic() + "/gap"
+	}
+	return b.opt.Prefix + b.opt.Node + "/status/gap"
 }

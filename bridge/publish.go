@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"strconv"
 	"time"
 
 	"sensorgate/internal/journal"
@@ -12,6 +13,7 @@ import (
 type work struct {
 	seq  journal.Seq
 	msg  mqtt.Message
+	at   time.Time // when the message came into being
 	pubs []publication
 	next int
 }
@@ -20,16 +22,23 @@ type work struct {
 type publication struct {
 	topic string
 	rule  int
-	qos   byte
 }
 
 func (w *work) busy() bool { return w.next < len(w.pubs) }
+
+// User properties that a message from us has at level 5.
+const (
+	propID   = "gw-id"   // the node it came from; with gw-seq the key to tell duplicates
+	propSeq  = "gw-seq"  // its number there
+	propVia  = "gw-via"  // a further node on its way
+	propLate = "gw-late" // it waited: when it came into being
+)
 
 // sendLane encodes publications of one lane until the window is full, nothing waits,
 // or out is a good batch.
 func (l *link) sendLane(c *cursor, lane laneID, window int, now time.Time) {
 	w := &l.work[lane]
-	for len(l.out) < batchBytes && l.room(window) {
+	for len(l.out)+len(l.staged) < batchBytes && l.room(window) {
 		if !w.busy() && !l.load(w, c, lane, now) {
 			return
 		}
@@ -43,10 +52,10 @@ func (l *link) sendLane(c *cursor, lane laneID, window int, now time.Time) {
 // load takes the next record of the lane that a rule sends. It reports false if there
 // is none now.
 func (l *link) load(w *work, c *cursor, lane laneID, now time.Time) bool {
-	for {
+	for len(l.flushed) < readAheadItems { // then let those leave the spool first
 		item, ok, err := c.peek()
 		if err != nil {
-			l.b.log.Error("spool unreadable", "err", err)
+			l.b.spoolUnreadable(err)
 			return false
 		}
 		if !ok {
@@ -58,51 +67,79 @@ func (l *link) load(w *work, c *cursor, lane laneID, now time.Time) bool {
 			}
 		}
 		c.take()
-		w.seq, w.next = item.Seq, 0
-		w.pubs = l.b.plan(w.pubs[:0], item, &w.msg)
-		if len(w.pubs) == 0 {
+		missing := l.plan(w, item, lane, now)
+		if missing == 0 {
 			l.flushed = append(l.flushed, w.seq)
-			if len(l.flushed) >= readAheadItems {
-				return false // let them leave the spool before looking at more
-			}
 			continue
+		}
+		if len(w.pubs) == 0 {
+			continue // all of it is on its way since an earlier connection
 		}
 		if lane == backlog {
 			l.b.lanes.rate.spend(len(item.Data))
 		}
-		if len(w.pubs) > 1 {
-			l.mu.Lock()
-			l.multi[w.seq] = len(w.pubs)
-			l.mu.Unlock()
-		}
 		return true
 	}
+	return false
 }
 
-// plan appends what the rules make of a record. Nothing is a fine answer.
-func (b *Bridge) plan(pubs []publication, item *journal.Item, m *mqtt.Message) []publication {
-	var err error
-	if *m, err = mqtt.ParseRecord(item.Data); err != nil {
-		b.dropped.Add(1)
+// plan makes w of a record: what the rules send of it. missing counts the
+// acknowledgements until the record may leave the spool; 0 says at once.
+func (l *link) plan(w *work, item *journal.Item, lane laneID, now time.Time) (missing int) {
+	b := l.b
+	w.seq, w.next, w.pubs = item.Seq, 0, w.pubs[:0]
+	m, err := mqtt.ParseRecord(item.Data)
+	if err != nil {
+		b.lose(lostDamaged, item.Time)
 		b.log.Error("record in the spool is not a message", "seq", item.Seq, "err", err)
-		return pubs
+		return 0
 	}
-	if m.Origin == b.origin || b.rules.bringsIn(m.Topic) {
-		return pubs
+	w.msg, w.at = m, m.Time
+	if w.at.IsZero() {
+		w.at = item.Time
+	}
+	if !b.mayLeave(&w.msg, now) {
+		return 0
+	}
+	if b.expired(w, 0, now) {
+		b.lose(lostExpired, w.at)
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if lane == backlog {
+		l.loaded = item.Seq
 	}
 	for i := range b.rules.out {
 		r := &b.rules.out[i]
 		topic, ok := r.rename.Rename(m.Topic)
-		if !ok || sent(pubs, topic) {
+		if !ok || planned(w.pubs, topic) {
 			continue
 		}
-		pubs = append(pubs, publication{topic: topic, rule: i, qos: min(r.QoS, max(m.QoS, r.QoS))})
+		if state, before := l.before[beforeKey{item.Seq, i}]; before {
+			if state != exactDone {
+				missing++
+			}
+			continue
+		}
+		if !l.thin.pass(&r.Rule, thinKey{i, lane, m.Topic}, w.at, m.Payload) {
+			continue
+		}
+		if b.expired(w, r.Expire, now) {
+			b.lose(lostExpired, w.at)
+			continue
+		}
+		w.pubs = append(w.pubs, publication{topic: topic, rule: i})
+		missing++
 	}
-	return pubs
+	if missing > 1 {
+		l.multi[item.Seq] = missing
+	}
+	return missing
 }
 
-// sent: two rules that give one topic the same remote name send it once.
-func sent(pubs []publication, topic string) bool {
+// planned: two rules that give a message the same remote name send it once.
+func planned(pubs []publication, topic string) bool {
 	for i := range pubs {
 		if pubs[i].topic == topic {
 			return true
@@ -111,38 +148,150 @@ func sent(pubs []publication, topic string) bool {
 	return false
 }
 
+// mayLeave reports whether a message may go up at all.
+func (b *Bridge) mayLeave(m *mqtt.Message, now time.Time) bool {
+	if m.Origin == b.origin || b.rules.bringsIn(m.Topic) {
+		return false
+	}
+	if !fromBridge(m.Origin) {
+		return true
+	}
+	if visits(m.Properties) >= hopsMax || b.ring.note(m.Topic, m.Payload, now) > ringMax {
+		b.ignored.Add(1)
+		b.warn(time.Hour, "loop", "a message runs in a circle between bridges and was stopped", "topic", m.Topic, "origin", m.Origin)
+		return false
+	}
+	return true
+}
+
+// expired looks at the age that the rule (or, with 0, the message itself) allows. With a
+// clock that is not set no age is known.
+func (b *Bridge) expired(w *work, limit time.Duration, now time.Time) bool {
+	if !b.timeSynced() {
+		return false
+	}
+	if limit == 0 {
+		return w.msg.Expired(now)
+	}
+	return now.Sub(w.at) > limit
+}
+
 // publish encodes the current publication of w.
 func (l *link) publish(w *work, lane laneID, now time.Time) {
 	p := &w.pubs[w.next]
-	m := &w.msg
-	retain := m.Retain && l.b.rules.out[p.rule].Retain
-	var props []byte
-	if l.level == mqtt.Level5 && m.Properties != nil {
-		props = mqtt.AppendPublishProperties(nil, m.Properties, m.Properties.MessageExpiry)
-	}
-	size := mqtt.PublishSize(l.level, p.qos, len(p.topic), len(props), len(m.Payload))
-	if p.qos == 0 {
-		l.out = mqtt.AppendPublish(l.out, l.level, mqtt.PublishFlags(0, false, retain), p.topic, 0, props, m.Payload)
-		if l.last(w.seq) {
-			l.flushed = append(l.flushed, w.seq) // written is all that QoS 0 promises
-			l.b.sent.Add(1)
-		}
+	rule := &l.b.rules.out[p.rule]
+	qos := l.allowedQoS(rule.QoS)
+	l.encodePublication(w, lane, now)
+	size := mqtt.PublishSize(l.level, qos, len(l.pub.topic), len(l.pub.props), len(l.pub.payload))
+	if size > l.maxPacket {
+		l.b.lose(lostTooLarge, w.at)
+		l.b.warn(time.Hour, "large", "a message is larger than the upstream allows and was dropped", "topic", l.pub.topic, "bytes", size, "allowed", l.maxPacket)
+		l.written(w.seq)
 		return
 	}
-	s := slot{seq: w.seq, bytes: int32(size), lane: lane, rule: int16(p.rule), state: awaitPuback}
-	if p.qos == 2 {
+	s := slot{seq: w.seq, bytes: int32(size), rule: int16(p.rule), lane: lane}
+	flags := mqtt.PublishFlags(qos, false, l.pub.retain)
+	switch qos {
+	case 0:
+		l.out = mqtt.AppendPublish(l.out, l.level, flags, l.pub.topic, 0, l.pub.props, l.pub.payload)
+		l.b.sent.Add(1)
+		l.written(w.seq)
+	case 1:
+		s.state = awaitPuback
+		id := l.track(s)
+		l.out = mqtt.AppendPublish(l.out, l.level, flags, l.pub.topic, id, l.pub.props, l.pub.payload)
+	case 2:
 		s.state = awaitPubrec
+		id := l.track(s)
+		l.b.ledger.sent(id, w.seq, p.rule)
+		l.staged = mqtt.AppendPublish(l.staged, l.level, flags, l.pub.topic, id, l.pub.props, l.pub.payload)
 	}
-	id := l.track(s)
-	l.out = mqtt.AppendPublish(l.out, l.level, mqtt.PublishFlags(p.qos, false, retain), p.topic, id, props, m.Payload)
+	l.b.noteSent(l.level, l.pub.topic, l.pub.payload, now)
 }
 
-// track puts a publication into flight.
+// written: nothing more is expected for this publication once out is written.
+func (l *link) written(seq journal.Seq) {
+	if l.last(seq) {
+		l.flushed = append(l.flushed, seq)
+	}
+}
+
+// outgoing is a publication as it goes on the wire. Its slices are valid until the next.
+type outgoing struct {
+	topic   string
+	props   []byte
+	payload []byte
+	retain  bool
+}
+
+// encodePublication fills l.pub with what the current publication of w looks like on
+// this connection.
+func (l *link) encodePublication(w *work, lane laneID, now time.Time) {
+	b, p, m := l.b, &w.pubs[w.next], &w.msg
+	rule := &b.rules.out[p.rule]
+	o := &l.pub
+	o.topic, o.retain, o.props = p.topic, m.Retain && rule.Retain && l.mayRetain, o.props[:0]
+	o.payload = b.clock.correct(w.seq, m.Payload)
+	if o.retain {
+		if lane == live && !b.lanes.backlog.done {
+			b.newer.note(o.topic)
+		}
+		o.retain = lane == live || !b.newer.than(o.topic)
+	}
+	if lane == backlog {
+		if b.opt.Late.Payload {
+			o.payload = markLate(o.payload)
+		}
+		o.topic = b.opt.Late.Topic + o.topic
+	}
+	if l.level != mqtt.Level5 {
+		return
+	}
+	if m.Properties != nil {
+		o.props = mqtt.AppendPublishProperties(o.props, m.Properties, remaining(m, now))
+	}
+	user := l.user[:0]
+	if !has(m.Properties, propID) {
+		user = append(user, mqtt.UserProperty{Key: propID, Value: b.opt.Node},
+			mqtt.UserProperty{Key: propSeq, Value: strconv.FormatUint(uint64(w.seq), 10)})
+	} else {
+		user = append(user, mqtt.UserProperty{Key: propVia, Value: b.opt.Node})
+	}
+	if lane == backlog {
+		user = append(user, mqtt.UserProperty{Key: propLate, Value: w.at.UTC().Format(time.RFC3339Nano)})
+	}
+	l.user = user
+	o.props = mqtt.AppendPublishProperties(o.props, &mqtt.PublishProperties{User: user}, 0)
+}
+
+// remaining is what is left of the message's expiry interval [MQTT-3.3.2-6, v5].
+func remaining(m *mqtt.Message, now time.Time) uint32 {
+	p := m.Properties
+	if !p.HasExpiry || m.Time.IsZero() {
+		return p.MessageExpiry
+	}
+	waited := max(0, now.Sub(m.Time)/time.Second)
+	return uint32(max(1, int64(p.MessageExpiry)-int64(waited)))
+}
+
+// allowedQoS lowers the QoS where the upstream does not go that far, and says so.
+func (l *link) allowedQoS(qos byte) byte {
+	if qos <= l.maxQoS {
+		return qos
+	}
+	l.b.warn(24*time.Hour, "qos", "the upstream does not allow this QoS; messages are sent with a lower one", "rule", qos, "sent", l.maxQoS)
+	return l.maxQoS
+}
+
+// track puts a publication into flight and gives its packet identifier.
 func (l *link) track(s slot) uint16 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.flight.count == 0 {
 		l.progress = time.Now() // the clock of stallTimeout starts
+	}
+	for l.resumed[l.flight.nextID()] != nil {
+		l.flight.skip() // in use since an earlier connection
 	}
 	return l.flight.add(s)
 }
@@ -172,5 +321,5 @@ func (l *link) room(window int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f := &l.flight
-	return f.count < window && (f.bytes < windowMaxBytes || f.count == 0) && f.room()
+	return f.count+len(l.resumed) < window && (f.bytes < windowMaxBytes || f.count == 0) && f.room()
 }

@@ -71,8 +71,14 @@ func (s *ruleSet) fetch(remote string) (*inRule, string) {
 	return nil, ""
 }
 
-// keepSession reports whether the upstream is to keep our session while we are away.
+// keepSession reports whether the upstream is to keep our session while we are away: to
+// queue what comes down, or to tell a QoS 2 message that comes twice.
 func (s *ruleSet) keepSession() bool {
+	for i := range s.out {
+		if s.out[i].QoS == 2 {
+			return true
+		}
+	}
 	for i := range s.in {
 		if s.in[i].Queue {
 			return true
@@ -82,16 +88,16 @@ func (s *ruleSet) keepSession() bool {
 }
 
 // subscriptions are what the in rules need.
-func (s *ruleSet) subscriptions() []mqtt.Subscription {
+func (s *ruleSet) subscriptions(level byte) []mqtt.Subscription {
 	var subs []mqtt.Subscription
 	for i := range s.in {
 		r := &s.in[i]
-		subs = append(subs, mqtt.Subscription{
-			Filter:      r.rename.Filter(),
-			QoS:         r.QoS,
-			NoLocal:     true, // MQTT 5: what we send does not come back
-			RetainAsPub: true, // the retain flag as the publisher set it
-		})
+		sub := mqtt.Subscription{Filter: r.rename.Filter(), QoS: r.QoS}
+		if level == mqtt.Level5 {
+			sub.NoLocal = true     // what we send does not come back
+			sub.RetainAsPub = true // the retain flag as the publisher set it
+		}
+		subs = append(subs, sub)
 	}
 	return subs
 }

@@ -1,0 +1,134 @@
+package bridge
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+
+	"sensorgate/internal/journal"
+)
+
+// Store keeps small values over a restart; a *journal.Journal is one.
+type Store interface {
+	Put(key string, value []byte, lane journal.Lane, w journal.Waiter, token uint64)
+	Get(key string) ([]byte, bool)
+}
+
+// gaps counts what was lost on the way up until the upstream has been told.
+type gaps struct {
+	store Store // nil: only in memory
+	key   string
+
+	mu      sync.Mutex
+	pending gap
+	telling gap // on its way; counted here until acknowledged
+	changed bool
+	saved   time.Time
+}
+
+// gapSave bounds how often the count is written: a million expired messages must not be
+// a million writes.
+const gapSave = time.Second
+
+// gap is the record that the upstream gets instead of the messages.
+type gap struct {
+	Bridge string            `json:"bridge"`
+	Lost   uint64            `json:"lost"`
+	Why    map[string]uint64 `json:"why"`
+	Before time.Time         `json:"before,omitzero"` // the time of a message behind the gap
+}
+
+// Reasons of a gap.
+const (
+	lostSpool    = "spool"     // full or too old
+	lostExpired  = "expired"   // older than the rule or its own expiry allows
+	lostRefused  = "refused"   // the upstream does not take this message
+	lostTooLarge = "too large" // for the upstream
+	lostDamaged  = "damaged"   // the record is not a message
+)
+
+func newGaps(store Store, bridge string) *gaps {
+	g := &gaps{store: store, key: "bridge/" + bridge + "/gap"}
+	g.pending = gap{Bridge: bridge}
+	if store != nil {
+		if value, ok := store.Get(g.key); ok {
+			// Not readable is like not there: it is a count, nothing depends on it.
+			_ = json.Unmarshal(value, &g.pending)
+		}
+	}
+	return g
+}
+
+// lose counts n messages before a time as lost.
+func (g *gaps) lose(n uint64, why string, before time.Time) {
+	if n == 0 {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.pending.add(gap{Lost: n, Why: map[string]uint64{why: n}, Before: before})
+	g.changed = true
+}
+
+func (g *gap) add(more gap) {
+	g.Lost += more.Lost
+	if g.Why == nil {
+		g.Why = make(map[string]uint64)
+	}
+	for why, n := range more.Why {
+		g.Why[why] += n
+	}
+	if g.Before.Before(more.Before) {
+		g.Before = more.Before
+	}
+}
+
+// tell gives the record to send, or nil if there is nothing to tell or it is being told.
+func (g *gaps) tell() []byte {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.pending.Lost == 0 || g.telling.Lost != 0 {
+		return nil
+	}
+	record, err := json.Marshal(g.pending)
+	if err != nil {
+		return nil
+	}
+	g.telling = g.pending
+	g.pending = gap{Bridge: g.telling.Bridge}
+	return record
+}
+
+// told: the upstream has it.
+func (g *gaps) told() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.telling = gap{}
+	g.changed = true
+}
+
+// untold: the link broke before the upstream said so.
+func (g *gaps) untold() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.pending.add(g.telling)
+	g.telling = gap{}
+}
+
+// save writes the count if it changed, at most every gapSave.
+func (g *gaps) save(now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.store == nil || !g.changed || now.Sub(g.saved) < gapSave {
+		return
+	}
+	all := gap{Bridge: g.pending.Bridge}
+	all.add(g.pending)
+	all.add(g.telling)
+	value, err := json.Marshal(all)
+	if err != nil {
+		return // no value of a gap can fail to be JSON
+	}
+	g.store.Put(g.key, value, journal.Telemetry, nil, 0)
+	g.changed, g.saved = false, now
+}

@@ -1,0 +1,96 @@
+package bridge
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/fnv"
+
+	"sensorgate/internal/journal"
+)
+
+// LateMark says how a message of the backlog lane is recognisable as late where user
+// properties cannot say so. At level 5 it always has the user property gw-late.
+type LateMark struct {
+	Topic   string // in front of the topic, "late/"; "" the topic stays
+	Payload bool   // "late":true becomes the first member of a JSON object
+}
+
+// markLate puts "late":true into a JSON object; other payloads stay as they are.
+func markLate(payload []byte) []byte {
+	rest := bytes.TrimLeft(payload, " \t\r\n")
+	if len(rest) == 0 || rest[0] != '{' {
+		return payload
+	}
+	rest = bytes.TrimLeft(rest[1:], " \t\r\n")
+	marked := append(make([]byte, 0, len(rest)+16), `{"late":true`...)
+	if len(rest) > 0 && rest[0] != '}' {
+		marked = append(marked, ',')
+	}
+	return append(marked, rest...)
+}
+
+// newer remembers to which topics something retained went out live while the backlog
+// waits: an older message of such a topic is sent without the retain flag, or the
+// upstream would keep last week's value as the present one. It is kept over a restart,
+// because the backlog is.
+type newer struct {
+	store  Store // nil: the spool does not outlive the process either
+	key    string
+	topics map[uint64]struct{}
+	stored int // topics that the store knows of
+}
+
+// newerMax bounds the topics. Beyond it no late message is retained.
+const newerMax = 1 << 13
+
+func newNewer(store Store, bridge string) newer {
+	n := newer{store: store, key: "bridge/" + bridge + "/newer", topics: make(map[uint64]struct{})}
+	if store != nil {
+		value, _ := store.Get(n.key)
+		for ; len(value) >= 8; value = value[8:] {
+			n.topics[binary.LittleEndian.Uint64(value)] = struct{}{}
+		}
+		n.stored = len(n.topics)
+	}
+	return n
+}
+
+func topicSum(topic string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(topic))
+	return h.Sum64()
+}
+
+func (n *newer) note(topic string) {
+	if len(n.topics) < newerMax {
+		n.topics[topicSum(topic)] = struct{}{}
+	}
+}
+
+func (n *newer) than(topic string) bool {
+	if len(n.topics) == 0 {
+		return false
+	}
+	_, ok := n.topics[topicSum(topic)]
+	return ok || len(n.topics) >= newerMax
+}
+
+// save stores what was noted, before it is sent. That is one write per topic and outage
+// at most, fewer when many topics go out together.
+func (n *newer) save() {
+	if n.store == nil || len(n.topics) == n.stored {
+		return
+	}
+	value := make([]byte, 0, 8*len(n.topics))
+	for sum := range n.topics {
+		value = binary.LittleEndian.AppendUint64(value, sum)
+	}
+	n.store.Put(n.key, value, journal.Telemetry, nil, 0)
+	n.stored = len(n.topics)
+}
+
+// clear forgets all: there is no backlog any more.
+func (n *newer) clear() {
+	clear(n.topics)
+	n.save()
+}

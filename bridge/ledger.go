@@ -1,0 +1,249 @@
+package bridge
+
+import (
+	"encoding/binary"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"sensorgate/internal/journal"
+)
+
+// ledger is the part of the session with the upstream that must outlive the process for
+// QoS 2: which packet identifiers are in use, for which record, and how far they got
+// (4.1, session state of the client).
+//
+// The order of steps is what makes it exactly once:
+//
+//	publish:   ledger on disk (sent)     → PUBLISH
+//	PUBREC:    ledger on disk (released) → PUBREL
+//	PUBCOMP:   record off the spool      → later: entry off the ledger
+//	PUBLISH in: our broker has it, ledger on disk (taken) → PUBREC
+//	PUBREL in:  ledger on disk (no longer taken)          → PUBCOMP
+//
+// The sender collects packets that wait for the ledger and writes it once for all of
+// them, see link.settle.
+type ledger struct {
+	store Store // nil: the session does not outlive the connection
+	key   string
+	wake  chan struct{} // a write reached the disk
+
+	written atomic.Uint64 // token of the newest write that did
+
+	mu    sync.Mutex
+	out   map[uint16]exact
+	in    map[uint16]struct{} // taken, and their PUBREL not yet seen
+	token uint64
+}
+
+type exact struct {
+	seq   journal.Seq
+	rule  int
+	state exactState
+}
+
+type exactState uint8
+
+const (
+	exactSent     exactState = iota // the upstream may have it
+	exactReleased                   // the upstream has it, PUBREL may be on its way
+	exactDone                       // complete, but other rules still send the same record
+)
+
+func newLedger(store Store, bridge string) (*ledger, error) {
+	g := &ledger{
+		store: store, key: "bridge/" + bridge + "/qos2",
+		wake: make(chan struct{}, 1),
+		out:  make(map[uint16]exact),
+		in:   make(map[uint16]struct{}),
+	}
+	if store == nil {
+		return g, nil
+	}
+	value, ok := store.Get(g.key)
+	if !ok {
+		return g, nil
+	}
+	return g, g.parse(value)
+}
+
+// save begins to write the ledger and gives the token of the write.
+func (g *ledger) save() uint64 {
+	g.mu.Lock()
+	g.token++
+	token := g.token
+	value := g.appendLocked(nil)
+	g.mu.Unlock()
+	if g.store == nil {
+		g.Committed(token, nil)
+		return token
+	}
+	g.store.Put(g.key, value, journal.Event, g, token)
+	return token
+}
+
+// Committed is told by the journal. A journal that failed cannot keep the promise; the
+// messages then go on at least once, and the journal reports itself.
+func (g *ledger) Committed(token uint64, _ error) {
+	for {
+		old := g.written.Load()
+		if old >= token || g.written.CompareAndSwap(old, token) {
+			break
+		}
+	}
+	select {
+	case g.wake <- struct{}{}:
+	default:
+	}
+}
+
+// sent notes a publication that is about to leave.
+func (g *ledger) sent(id uint16, seq journal.Seq, rule int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.out[id] = exact{seq, rule, exactSent}
+}
+
+// received notes a PUBREC.
+func (g *ledger) received(id uint16) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if e, ok := g.out[id]; ok && e.state == exactSent {
+		e.state = exactReleased
+		g.out[id] = e
+	}
+}
+
+// complete notes a PUBCOMP, or a PUBREC that refuses.
+func (g *ledger) complete(id uint16) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if e, ok := g.out[id]; ok {
+		e.state = exactDone
+		g.out[id] = e
+	}
+}
+
+// left forgets all about records that are off the spool.
+func (g *ledger) left(seqs []journal.Seq) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.out) == 0 {
+		return
+	}
+	gone := make(map[journal.Seq]struct{}, len(seqs))
+	for _, s := range seqs {
+		gone[s] = struct{}{}
+	}
+	for id, e := range g.out {
+		if _, ok := gone[e.seq]; ok && e.state == exactDone {
+			delete(g.out, id)
+		}
+	}
+}
+
+// lostSession: the upstream remembers nothing, so what it had not completed starts
+// anew. That is at least once; nobody can do better then.
+func (g *ledger) lostSession() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	clear(g.in)
+	for id, e := range g.out {
+		if e.state != exactDone {
+			delete(g.out, id)
+		}
+	}
+}
+
+// open gives the entries that the upstream must be asked about.
+func (g *ledger) open() map[uint16]exact {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m := make(map[uint16]exact)
+	for id, e := range g.out {
+		if e.state != exactDone {
+			m[id] = e
+		}
+	}
+	return m
+}
+
+// take notes that our broker has a message.
+func (g *ledger) take(id uint16) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.in[id] = struct{}{}
+}
+
+func (g *ledger) taken(id uint16) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, ok := g.in[id]
+	return ok
+}
+
+func (g *ledger) release(id uint16) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.in, id)
+}
+
+const ledgerVersion = 1
+
+var errLedger = errors.New("the QoS 2 ledger in the journal is not readable: messages on their way may be sent twice")
+
+// appendLocked writes version, the out entries (id, state, rule, seq), the in ids.
+func (g *ledger) appendLocked(b []byte) []byte {
+	b = append(b, ledgerVersion)
+	b = binary.AppendUvarint(b, uint64(len(g.out)))
+	for id, e := range g.out {
+		b = binary.AppendUvarint(b, uint64(id))
+		b = append(b, byte(e.state))
+		b = binary.AppendUvarint(b, uint64(e.rule))
+		b = binary.AppendUvarint(b, uint64(e.seq))
+	}
+	b = binary.AppendUvarint(b, uint64(len(g.in)))
+	for id := range g.in {
+		b = binary.AppendUvarint(b, uint64(id))
+	}
+	return b
+}
+
+func (g *ledger) parse(b []byte) error {
+	if len(b) == 0 || b[0] != ledgerVersion {
+		return errLedger
+	}
+	b = b[1:]
+	bad := false
+	number := func(limit uint64) uint64 {
+		v, n := binary.Uvarint(b)
+		if n <= 0 || v > limit {
+			bad, b = true, nil
+			return 0
+		}
+		b = b[n:]
+		return v
+	}
+	for n := number(65535); n > 0 && !bad; n-- {
+		id := uint16(number(65535))
+		var e exact
+		if len(b) > 0 {
+			e.state = exactState(b[0])
+			b = b[1:]
+		}
+		e.rule = int(number(1 << 15))
+		e.seq = journal.Seq(number(1<<63 - 1))
+		if !bad && id != 0 && e.state <= exactDone {
+			g.out[id] = e
+		}
+	}
+	for n := number(65535); n > 0 && !bad; n-- {
+		g.in[uint16(number(65535))] = struct{}{}
+	}
+	if bad || len(b) > 0 {
+		clear(g.out)
+		clear(g.in)
+		return errLedger
+	}
+	return nil
+}
