@@ -16,6 +16,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newVersion(),
 		newScan(),
+		newWatch(),
 		newDoctor(),
 		newMan(),
 	)
