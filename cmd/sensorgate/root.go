@@ -15,8 +15,9 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newVersion(),
+		newRun(),
+		newDemo(),
 		newScan(),
-		newWatch(),
 		newDoctor(),
 		newMan(),
 	)

@@ -214,7 +214,7 @@ func (l *loader) bridgeStatus(n *node, b *Bridge, t *statusTable) BridgeStatus {
 	if f := n.field("status").field("topic"); f != nil {
 		l.variables(f, string(t.Topic), []string{"node"})
 	}
-	return BridgeStatus{Topic: b.Prefix + l.fillNode(string(t.Topic)), Online: t.Online, Offline: t.Offline}
+	return BridgeStatus{Topic: l.fillNode(string(t.Topic)), Online: t.Online, Offline: t.Offline}
 }
 
 // defaultOrderExpiry is for in rules that bring commands: a relay must not obey

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"sensorgate/broker"
+	"sensorgate/configs"
+	"sensorgate/internal/config"
+	"sensorgate/internal/gateway"
+	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
+	"sensorgate/internal/sdnotify"
+)
+
+func newDemo() *cobra.Command {
+	var port, upstreamPort int
+	var lasting time.Duration
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "show the main job without hardware: made-up devices, the broker, an upstream to cut and restore",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			if lasting > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, lasting)
+				defer cancel()
+			}
+			return demo(ctx, port, upstreamPort)
+		},
+	}
+	cmd.Flags().IntVar(&port, "port", 1883, "port of the local broker")
+	cmd.Flags().IntVar(&upstreamPort, "upstream-port", 11883, "port of the broker that plays the upstream")
+	cmd.Flags().DurationVar(&lasting, "for", 0, "end by itself after this long")
+	return cmd
+}
+
+// demo runs a gateway on a configuration and a journal in a directory of its own,
+// which it removes, and an upstream beside it.
+func demo(ctx context.Context, port, upstreamPort int) error {
+	dir, err := os.MkdirTemp("", "sensorgate-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	text := strings.NewReplacer("127.0.0.1:1883", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
+		"127.0.0.1:11883", net.JoinHostPort("127.0.0.1", strconv.Itoa(upstreamPort))).Replace(string(configs.Demo))
+	text = "data = " + strconv.Quote(filepath.Join(dir, "journal")) + "\n" + text
+	path := filepath.Join(dir, "demo.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return err
+	}
+	logs := &tail{max: 4}
+	log := slog.New(slog.NewTextHandler(logs, nil))
+	hw := gateway.NewHardware(log)
+	c, problems := config.Load(path, hw.Catalogue())
+	if c == nil {
+		problems.WriteText(os.Stderr, isTerminal(os.Stderr))
+		return usageError{errTold}
+	}
+	silent, err := sdnotify.Open(func(string) string { return "" }, log)
+	if err != nil {
+		return err
+	}
+	g, err := gateway.New(gateway.Options{Config: c, Hardware: hw, Log: log, Version: version(), Notify: silent})
+	if err != nil {
+		return err
+	}
+	far, err := newFarSide(upstreamPort, log)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	var wg sync.WaitGroup
+	runPart := func(name string, run func(context.Context) error) {
+		wg.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				stop(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	runPart("upstream", far.broker.Run)
+	runPart("gateway", g.Run)
+	s := screen{gateway: g, far: far, logs: logs, path: path, stop: func() { stop(nil) }}
+	s.run(ctx)
+	stop(nil)
+	wg.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// farSide is the broker that plays the upstream, and what arrived there.
+type farSide struct {
+	broker *broker.Broker
+
+	mu       sync.Mutex
+	received uint64
+	newest   string
+}
+
+func newFarSide(port int, log *slog.Logger) (*farSide, error) {
+	j, err := journal.Open(journal.Options{Log: log})
+	if err != nil {
+		return nil, err
+	}
+	b, err := broker.New(broker.Options{
+		Listeners: []broker.Listener{{Network: "tcp", Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}},
+		Journal:   j, Log: log.With("part", "upstream"), Version: version(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	f := &farSide{broker: b}
+	b.Subscribe("sites/#", func(m *mqtt.Message) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.received++
+		f.newest = fmt.Sprintf("%s %.80s", m.Topic, m.Payload)
+	})
+	return f, nil
+}
+
+func (f *farSide) String() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return fmt.Sprintf("at the upstream: %d messages, newest %s", f.received, f.newest)
+}
+
+// screen is the live view and its keys.
+type screen struct {
+	gateway *gateway.Gateway
+	far     *farSide
+	logs    *tail
+	path    string
+	stop    func()
+	cut     bool
+}
+
+func (s *screen) run(ctx context.Context) {
+	keys := make(chan byte)
+	every := 5 * time.Second // into a file or pipe: a look now and then
+	live := isTerminal(os.Stdin) && isTerminal(os.Stdout)
+	if live {
+		every = 500 * time.Millisecond
+		if old, err := term.MakeRaw(int(os.Stdin.Fd())); err == nil {
+			defer term.Restore(int(os.Stdin.Fd()), old)
+		}
+		// Ends with the process: a read from a terminal cannot be interrupted.
+		go func() {
+			var b [1]byte
+			for {
+				if n, err := os.Stdin.Read(b[:]); n == 0 || err != nil {
+					return
+				}
+				keys <- b[0]
+			}
+		}()
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case k := <-keys:
+			s.key(k)
+		case <-tick.C:
+		}
+		s.draw(live)
+	}
+}
+
+func (s *screen) key(k byte) {
+	switch k {
+	case 'c', 'r':
+		s.cut = k == 'c'
+		s.gateway.Cut(s.cut)
+	case 'q', 3, 4: // Ctrl-C and Ctrl-D arrive as bytes in raw mode
+		s.stop()
+	}
+}
+
+func (s *screen) draw(live bool) {
+	var b strings.Builder
+	snap := s.gateway.Snapshot()
+	snap.WriteTable(&b)
+	fmt.Fprintln(&b, s.far)
+	if live {
+		what := "c cut the upstream"
+		if s.cut {
+			what = "r restore the upstream (it is cut: watch WAITING grow)"
+		}
+		fmt.Fprintf(&b, "\nkeys: %s   q quit\nconfiguration: %s\n", what, s.path)
+		fmt.Fprintln(&b, "try in another terminal: sensorgate sub -v -t 'demo/#'")
+	}
+	b.WriteString(s.logs.String())
+	if !live {
+		io.WriteString(os.Stdout, b.String()+"\n")
+		return
+	}
+	// Home, every line cleared to its end, the rest of the screen cleared.
+	text := strings.ReplaceAll(b.String(), "\n", "\x1b[K\r\n")
+	io.WriteString(os.Stdout, "\x1b[H"+text+"\x1b[J")
+}
+
+// tail keeps the last lines of a log for the screen.
+type tail struct {
+	max int
+
+	mu    sync.Mutex
+	lines []string
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines = append(t.lines, strings.TrimRight(string(p), "\n"))
+	if n := len(t.lines) - t.max; n > 0 {
+		t.lines = t.lines[n:]
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.lines) == 0 {
+		return ""
+	}
+	return "\n" + strings.Join(t.lines, "\n") + "\n"
+}
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

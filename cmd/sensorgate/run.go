@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"sensorgate/internal/config"
+	"sensorgate/internal/gateway"
+	"sensorgate/internal/sdnotify"
+)
+
+const defaultConfig = "/etc/sensorgate/sensorgate.toml"
+
+func newRun() *cobra.Command {
+	var path, level, format string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "run the gateway until SIGTERM or SIGINT; SIGHUP reloads",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := newLogger(os.Stderr, level, format)
+			if err != nil {
+				return usageError{err}
+			}
+			return run(cmd.Context(), path, log)
+		},
+	}
+	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "configuration `file`")
+	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	cmd.Flags().StringVar(&format, "log-format", "text", "text or json")
+	return cmd
+}
+
+func run(ctx context.Context, path string, log *slog.Logger) error {
+	hw := gateway.NewHardware(log)
+	load := func() (*config.Config, error) {
+		c, problems := config.Load(path, hw.Catalogue())
+		if c == nil || problems.Errors() {
+			return nil, problems
+		}
+		return c, nil
+	}
+	c, err := load()
+	if err != nil {
+		var problems config.Problems
+		if errors.As(err, &problems) {
+			problems.WriteText(os.Stderr, isTerminal(os.Stderr))
+			return usageError{errTold}
+		}
+		return usageError{err}
+	}
+	notify, err := sdnotify.Open(os.Getenv, log)
+	if err != nil {
+		return err
+	}
+	defer notify.Close()
+	g, err := gateway.New(gateway.Options{
+		Config: c, Load: load, Hardware: hw, Log: log, Version: version(),
+		Socket: gateway.SocketPath(c), Notify: notify,
+	})
+	if err != nil {
+		return err
+	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		for {
+			select {
+			case <-hup:
+				if err := g.Reload(); err != nil {
+					log.Error("reload refused; the running configuration is unchanged", "err", err)
+				}
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return g.Run(ctx)
+}
+
+func newLogger(f *os.File, level, format string) (*slog.Logger, error) {
+	var o slog.HandlerOptions
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("--log-level: found %q, expected debug, info, warn or error", level)
+	}
+	o.Level = l
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(f, &o)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(f, &o)), nil
+	}
+	return nil, fmt.Errorf("--log-format: found %q, expected text or json", format)
+}

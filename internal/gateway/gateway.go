@@ -1,0 +1,221 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"sensorgate/broker"
+	"sensorgate/internal/config"
+	"sensorgate/internal/journal"
+	"sensorgate/internal/sdnotify"
+	"sensorgate/internal/status"
+)
+
+// stopGrace is how long one part may take to end before the next is stopped.
+const stopGrace = 5 * time.Second
+
+// Options of a gateway.
+type Options struct {
+	Config   *config.Config
+	Load     func() (*config.Config, error) // reads the configuration again, for a reload; nil: no reload
+	Hardware *Hardware                      // that Config was checked against
+	Log      *slog.Logger
+	Version  string
+	Socket   string             // path of the control socket; "" is none
+	Notify   *sdnotify.Notifier // nil outside systemd
+}
+
+// Gateway is one running node.
+type Gateway struct {
+	opt     Options
+	log     *slog.Logger
+	started time.Time
+
+	journal *journal.Journal
+	broker  *broker.Broker
+	board   *switchboard
+	buses   *group // serial buses
+	devs    *group
+	links   *group // bridges
+
+	reloading sync.Mutex // one reload at a time
+
+	mu        sync.Mutex
+	cfg       *config.Config
+	devices   []*device // in the order of the file
+	upstreams []*upstream
+	configErr error
+}
+
+// New builds the rooms and opens the journal. It starts nothing.
+func New(o Options) (*Gateway, error) {
+	c := o.Config
+	g := &Gateway{opt: o, log: o.Log, cfg: c, buses: &group{log: o.Log}, devs: &group{log: o.Log}, links: &group{log: o.Log}}
+	j, err := journal.Open(journal.Options{
+		Dir: c.Data, Size: c.Journal.Size, Commit: c.Journal.Commit, FreeFloor: c.Journal.FreeFloor,
+		Log: o.Log.With("part", "journal"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	g.journal = j
+	g.broker, err = broker.New(brokerOptions(c, j, o))
+	if err != nil {
+		return nil, err
+	}
+	g.board = newSwitchboard(c.Node, g.broker, o.Log)
+	for _, b := range c.Bridges {
+		u, err := g.newUpstream(b)
+		if err != nil {
+			return nil, err
+		}
+		g.upstreams = append(g.upstreams, u)
+	}
+	for _, d := range c.Devices {
+		g.devices = append(g.devices, newDevice(d, g.broker, j, o.Log))
+	}
+	return g, nil
+}
+
+// Run works until ctx ends: sinks start first, sources stop first. A part that
+// fails stops all; a device that fails stops nothing.
+func (g *Gateway) Run(ctx context.Context) error {
+	g.started = time.Now()
+	parts := []part{
+		{"journal", g.journal.Run},
+		{"bridges", g.runBridges},
+		{"broker", g.broker.Run},
+		{"state", g.publishState},
+		{"orders", g.board.run},
+		{"i2c", g.opt.Hardware.i2c.Run},
+		{"serial", g.runSerial},
+		{"devices", g.runDevices},
+		{"notify", g.notify},
+	}
+	if g.opt.Socket != "" {
+		control := status.Control{Path: g.opt.Socket, Snapshot: g.Snapshot, Reload: g.Reload}
+		parts = append(parts, part{"control", control.Run})
+	}
+	return runAll(ctx, g.log, stopGrace, parts...)
+}
+
+func (g *Gateway) runBridges(ctx context.Context) error {
+	for _, u := range g.upstreams {
+		g.startUpstream(u)
+	}
+	return g.links.run(ctx)
+}
+
+func (g *Gateway) runSerial(ctx context.Context) error {
+	for _, c := range g.config().Serial {
+		g.buses.start(c.Name, g.opt.Hardware.addSerial(c, g.log))
+	}
+	return g.buses.run(ctx)
+}
+
+// runDevices waits for the broker, so that a port that is taken is the first thing
+// said and not a flood of readings.
+func (g *Gateway) runDevices(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-g.broker.Ready():
+	}
+	g.log.Info("broker ready", "listeners", g.listeners())
+	for _, d := range g.devices {
+		g.startDevice(d)
+	}
+	return g.devs.run(ctx)
+}
+
+func (g *Gateway) startDevice(d *device) {
+	g.board.connect(d)
+	g.devs.start(d.cfg.Name, d.run)
+}
+
+func (g *Gateway) config() *config.Config {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.cfg
+}
+
+// Ready is closed when the broker accepts connections.
+func (g *Gateway) Ready() <-chan struct{} { return g.broker.Ready() }
+
+func (g *Gateway) listeners() []string {
+	var names []string
+	select {
+	case <-g.broker.Ready():
+		for _, a := range g.broker.Addrs() {
+			names = append(names, a.String())
+		}
+	default:
+	}
+	return names
+}
+
+// Snapshot tells how the whole gateway does.
+func (g *Gateway) Snapshot() status.Snapshot {
+	g.mu.Lock()
+	devices, upstreams, cfg, configErr := slices.Clone(g.devices), slices.Clone(g.upstreams), g.cfg, g.configErr
+	g.mu.Unlock()
+	s := status.Snapshot{
+		Node: cfg.Node, Version: g.opt.Version, Time: time.Now(), TimeSynced: timeSynced(), Started: g.started,
+		Listeners: g.listeners(),
+		Devices:   []status.Device{}, Upstreams: []status.Upstream{},
+		Broker:  brokerStatus(g.broker.Stats()),
+		Journal: status.FromJournal(cfg.Data, g.journal.Stats(), time.Since(g.started)),
+	}
+	for _, d := range devices {
+		s.Devices = append(s.Devices, d.status())
+	}
+	for _, u := range upstreams {
+		s.Upstreams = append(s.Upstreams, u.status())
+	}
+	if configErr != nil {
+		s.ConfigErr = configErr.Error()
+	}
+	return s
+}
+
+// SocketPath is where the gateway of a configuration listens for `status` and
+// `reload`: systemd's runtime directory, else beside the journal; "" if neither is.
+func SocketPath(c *config.Config) string {
+	if dir := os.Getenv("RUNTIME_DIRECTORY"); dir != "" {
+		return filepath.Join(dir, "control.sock")
+	}
+	if c.Data != "" {
+		return filepath.Join(c.Data, "control.sock")
+	}
+	return ""
+}
+
+func brokerOptions(c *config.Config, j *journal.Journal, o Options) broker.Options {
+	b := broker.Options{
+		Passwords: c.Broker.Passwords, ACL: c.Broker.ACL,
+		MaxClients: c.Broker.MaxClients, MaxPacketSize: c.Broker.MaxPacketSize, MaxQueued: c.Broker.MaxQueued,
+		Journal: j, Log: o.Log.With("part", "broker"), Version: o.Version,
+	}
+	for _, l := range c.Broker.Listeners {
+		b.Listeners = append(b.Listeners, broker.Listener{
+			Network: l.Network, Address: l.Address, Path: l.Path,
+			Cert: l.Cert, Key: l.Key, ClientCA: l.ClientCA, Origins: l.Origins,
+		})
+	}
+	return b
+}
+
+func brokerStatus(s broker.Stats) status.Broker {
+	return status.Broker{
+		Clients: s.Clients, Subscriptions: s.Subscriptions, Retained: s.Retained,
+		Received: s.PublishReceived, Sent: s.PublishSent, Dropped: s.Dropped(),
+	}
+}
+
+var errNoReload = fmt.Errorf("this gateway cannot reload: it was not started from a file")

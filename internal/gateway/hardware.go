@@ -1,0 +1,81 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"sync"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/gpio"
+	"sensorgate/drivers/i2c"
+	"sensorgate/drivers/kernel"
+	"sensorgate/drivers/modbus"
+	"sensorgate/drivers/serial"
+	"sensorgate/drivers/sim"
+	"sensorgate/internal/config"
+)
+
+// Hardware is everything a device can be attached to. Making it opens nothing:
+// the same table serves `check`, which must not touch hardware.
+type Hardware struct {
+	Registry drivers.Registry
+
+	i2c  *i2c.Buses
+	gpio *gpio.Chips
+
+	mu     sync.Mutex
+	serial map[string]*serial.Bus // by the name of the [serial.NAME] table
+}
+
+// NewHardware makes the table of contents of supported hardware.
+func NewHardware(log *slog.Logger) *Hardware {
+	h := &Hardware{
+		i2c:    i2c.NewBuses(log),
+		gpio:   gpio.NewChips(log),
+		serial: map[string]*serial.Bus{},
+	}
+	h.Registry.Add(serial.Drivers(h.serialBus, log)...)
+	h.Registry.Add(modbus.Drivers(h.serialBus, log)...)
+	h.Registry.Add(i2c.Drivers(h.i2c)...)
+	h.Registry.Add(kernel.Drivers()...)
+	h.Registry.Add(gpio.Drivers(h.gpio)...)
+	h.Registry.Add(sim.Driver())
+	return h
+}
+
+// Catalogue is what the configuration needs to know of the hardware.
+func (h *Hardware) Catalogue() config.Catalogue {
+	return config.Catalogue{
+		Drivers:   &h.Registry,
+		SerialBus: func() any { return &serial.PortOptions{} },
+		Models:    []fs.FS{serial.Models, modbus.Models},
+	}
+}
+
+// serialBus finds the running bus of a [serial.NAME] table for a device.
+func (h *Hardware) serialBus(name string) (*serial.Bus, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b := h.serial[name]
+	if b == nil {
+		return nil, fmt.Errorf("serial bus %q is not running", name)
+	}
+	return b, nil
+}
+
+// addSerial makes the bus of one table; the caller runs it.
+func (h *Hardware) addSerial(c config.SerialBus, log *slog.Logger) func(context.Context) error {
+	b := serial.NewBus(c.Name, *c.Options.(*serial.PortOptions), log.With("bus", c.Name))
+	h.mu.Lock()
+	h.serial[c.Name] = b
+	h.mu.Unlock()
+	return b.Run
+}
+
+func (h *Hardware) removeSerial(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.serial, name)
+}

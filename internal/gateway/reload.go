@@ -1,0 +1,241 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/internal/config"
+	"sensorgate/internal/mapping"
+	"sensorgate/internal/mqtt"
+)
+
+// Reload reads the configuration again and changes what changed: untouched
+// devices, buses, sessions, spools and links go on without noticing. A refused
+// reload changes nothing; its error says why, and so does {node}/gateway/config/error.
+func (g *Gateway) Reload() error {
+	g.reloading.Lock()
+	defer g.reloading.Unlock()
+	g.opt.Notify.Reloading()
+	defer g.opt.Notify.Ready("running")
+	err := g.reload()
+	g.mu.Lock()
+	g.configErr = err
+	g.mu.Unlock()
+	g.publishConfigError(err)
+	return err
+}
+
+func (g *Gateway) reload() error {
+	if g.opt.Load == nil {
+		return errNoReload
+	}
+	next, err := g.opt.Load()
+	if err != nil {
+		return err
+	}
+	old := g.config()
+	if err := needsRestart(old, next); err != nil {
+		return err
+	}
+	// What may fail comes first, while nothing has changed yet.
+	links, err := g.planUpstreams(old, next)
+	if err != nil {
+		return err
+	}
+	g.changeDevices(old, next)
+	g.changeUpstreams(next, links)
+	g.mu.Lock()
+	g.cfg = next
+	g.mu.Unlock()
+	g.log.Info("configuration reloaded", "files", next.Files)
+	return nil
+}
+
+// needsRestart names what cannot change under a running gateway: it is the place
+// where everything else stands.
+func needsRestart(old, next *config.Config) error {
+	var errs []error
+	for _, c := range []struct {
+		key    string
+		change bool
+	}{
+		{"node", old.Node != next.Node},
+		{"data", old.Data != next.Data},
+		{"journal", old.Journal != next.Journal},
+	} {
+		if c.change {
+			errs = append(errs, fmt.Errorf("%s cannot change while running (try: systemctl restart sensorgate)", c.key))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// changeDevices stops what is gone or different, then starts what is new. A device
+// on a bus that changed is started again with it.
+func (g *Gateway) changeDevices(old, next *config.Config) {
+	stale := changedBuses(old.Serial, next.Serial)
+	keep := map[string]*device{}
+	for _, d := range g.devices {
+		i := slices.IndexFunc(next.Devices, func(n config.Device) bool { return n.Name == d.cfg.Name })
+		if i >= 0 && sameDevice(d.cfg, next.Devices[i]) && !onBus(d.cfg, stale) {
+			keep[d.cfg.Name] = d
+			continue
+		}
+		g.board.disconnect(d)
+		g.devs.stop(d.cfg.Name)
+		var then *config.Device
+		if i >= 0 {
+			then = &next.Devices[i]
+		}
+		g.clearTopics(d.cfg.Map, then)
+	}
+	for _, c := range old.Serial {
+		if stale[c.Name] {
+			g.buses.stop(c.Name)
+			g.opt.Hardware.removeSerial(c.Name)
+		}
+	}
+	for _, c := range next.Serial {
+		if stale[c.Name] {
+			g.buses.start(c.Name, g.opt.Hardware.addSerial(c, g.log))
+		}
+	}
+	var devices []*device
+	for _, c := range next.Devices {
+		d := keep[c.Name]
+		if d == nil {
+			d = newDevice(c, g.broker, g.journal, g.log)
+			g.startDevice(d)
+		}
+		devices = append(devices, d)
+	}
+	g.mu.Lock()
+	g.devices = devices
+	g.mu.Unlock()
+}
+
+// changedBuses gives the names of the serial buses that are new, gone or different.
+func changedBuses(old, next []config.SerialBus) map[string]bool {
+	before, changed := map[string]config.SerialBus{}, map[string]bool{}
+	for _, b := range old {
+		before[b.Name] = b
+		changed[b.Name] = true
+	}
+	for _, b := range next {
+		changed[b.Name] = !reflect.DeepEqual(before[b.Name], b)
+	}
+	return changed
+}
+
+func onBus(d config.Device, buses map[string]bool) bool {
+	c, ok := d.Site.Options.(drivers.Claimer)
+	return ok && slices.ContainsFunc(c.Claims(), func(c drivers.Claim) bool { return c.Kind == "bus" && buses[c.ID] })
+}
+
+// sameDevice compares what a device does. A driver itself is code and compared by name.
+func sameDevice(a, b config.Device) bool {
+	return a.Driver.Name == b.Driver.Name && reflect.DeepEqual(a.Site, b.Site) && reflect.DeepEqual(a.Map, b.Map)
+}
+
+// clearTopics removes the retained messages of a device's topics that it does not
+// have any more: nobody shall see the ghost of a device that was renamed.
+func (g *Gateway) clearTopics(old mapping.Device, next *config.Device) {
+	still := map[string]bool{}
+	if next != nil {
+		for _, t := range retainedTopics(next.Map) {
+			still[t] = true
+		}
+	}
+	for _, topic := range retainedTopics(old) {
+		if !still[topic] {
+			g.publish(mqtt.Message{Topic: topic, QoS: 1, Retain: true})
+		}
+	}
+}
+
+func (g *Gateway) publish(m mqtt.Message) {
+	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	if err := g.broker.Publish(ctx, m); err != nil {
+		g.log.Warn("not published", "topic", m.Topic, "err", err)
+	}
+}
+
+// publishConfigError tells why the last reload was refused, or takes that back.
+func (g *Gateway) publishConfigError(err error) {
+	m := mqtt.Message{Topic: g.config().Node + "/gateway/config/error", QoS: 1, Retain: true, Time: time.Now()}
+	if err != nil {
+		m.Payload = []byte(err.Error())
+	}
+	g.publish(m)
+}
+
+func retainedTopics(d mapping.Device) []string {
+	topics := []string{d.StatusTopic()}
+	for _, c := range d.Channels {
+		if c.Retain {
+			topics = append(topics, d.Topic(c.Name))
+		}
+	}
+	return topics
+}
+
+// linkPlan is what a reload does to the upstreams: next in the order of the file,
+// with those that stay; fresh ones are to be started, gone ones to be stopped.
+type linkPlan struct {
+	next, fresh, gone []*upstream
+}
+
+func (g *Gateway) planUpstreams(old, next *config.Config) (linkPlan, error) {
+	var p linkPlan
+	now := map[string]*upstream{}
+	for _, u := range g.upstreams {
+		now[u.cfg.Name] = u
+	}
+	for _, c := range next.Bridges {
+		u := now[c.Name]
+		delete(now, c.Name)
+		if u == nil || !reflect.DeepEqual(u.cfg, c) {
+			if u != nil {
+				p.gone = append(p.gone, u)
+			}
+			fresh, err := g.newUpstream(c)
+			if err != nil {
+				return p, err
+			}
+			u = fresh
+			p.fresh = append(p.fresh, u)
+		}
+		p.next = append(p.next, u)
+	}
+	for _, u := range now {
+		p.gone = append(p.gone, u)
+	}
+	return p, nil
+}
+
+// changeUpstreams stops links before it starts their successors: both would use the
+// same client id and the same spool. The spool of a removed bridge keeps what waits
+// in it, within its bounds, in case the bridge comes back.
+func (g *Gateway) changeUpstreams(next *config.Config, p linkPlan) {
+	for _, u := range p.gone {
+		g.links.stop(u.cfg.Name)
+		if !slices.ContainsFunc(next.Bridges, func(b config.Bridge) bool { return b.Name == u.cfg.Name }) {
+			g.broker.Detach(u.cfg.Name)
+			if s := u.queue.Stats(); s.Waiting > 0 {
+				g.log.Warn("bridge removed; its spool keeps what waits", "upstream", u.cfg.Name, "waiting", s.Waiting)
+			}
+		}
+	}
+	for _, u := range p.fresh {
+		g.startUpstream(u)
+	}
+	g.mu.Lock()
+	g.upstreams = p.next
+	g.mu.Unlock()
+}

@@ -1,0 +1,45 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"sensorgate/internal/mqtt"
+)
+
+// stateEvery is how often {node}/gateway/state is published.
+const stateEvery = time.Minute
+
+// publishState publishes the gateway's own condition, retained, until ctx ends.
+func (g *Gateway) publishState(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-g.broker.Ready():
+	}
+	tick := time.NewTicker(stateEvery)
+	defer tick.Stop()
+	for {
+		s := g.Snapshot()
+		s.Devices = nil // each has its own status topic
+		g.publishJSON(ctx, "gateway/state", s)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (g *Gateway) publishJSON(ctx context.Context, below string, v any) {
+	payload, err := json.Marshal(v)
+	if err != nil {
+		g.log.Error("state", "err", err)
+		return
+	}
+	m := mqtt.Message{Topic: g.config().Node + "/" + below, Payload: payload, QoS: 1, Retain: true, Time: time.Now()}
+	if err := g.broker.Publish(ctx, m); err != nil && ctx.Err() == nil {
+		g.log.Warn("state not published", "topic", m.Topic, "err", err)
+	}
+}
