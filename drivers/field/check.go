@@ -1,7 +1,9 @@
 package field
 
 import (
+	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"sensorgate/drivers"
@@ -14,6 +16,7 @@ type Check struct {
 	From     int     `toml:"from" doc:"first protected byte; negative counts from the end"`
 	To       *int    `toml:"to" doc:"byte after the last protected one; default: where the sum stands"`
 	At       *int    `toml:"at" doc:"where the sum stands; negative counts from the end"`
+	After    string  `toml:"after" doc:"instead of at: the sum stands after the last such text"`
 	Order    Order   `toml:"order" doc:"of the sum's bytes"`
 	Hex      bool    `toml:"hex" doc:"the sum is written in hexadecimal digits"`
 	Equals   *uint64 `toml:"equals" doc:"instead of at: what the sum over everything must be"`
@@ -32,14 +35,21 @@ func (c *Check) Check() error {
 	switch {
 	case !c.Kind.Known():
 		return &drivers.KeyError{Key: "kind", Problem: "found neither kind nor crc", Try: `kind = "sum16"`}
-	case c.At == nil && c.Equals == nil:
-		return &drivers.KeyError{Key: "at", Problem: "found neither at nor equals", Try: fmt.Sprintf("at = %d", -c.Kind.Size())}
-	case c.At != nil && c.Equals != nil:
-		return &drivers.KeyError{Key: "equals", Problem: "found at and equals", Expected: "one of them"}
+	case c.ways() != 1:
+		return &drivers.KeyError{Key: "at", Problem: fmt.Sprintf("found %d of at, after and equals", c.ways()), Expected: "exactly one", Try: fmt.Sprintf("at = %d", -c.Kind.Size())}
 	case c.Optional && !c.Hex:
 		return &drivers.KeyError{Key: "optional", Problem: "only a sum in digits (hex = true) can be seen to be missing"}
 	}
 	return nil
+}
+
+func (c *Check) ways() (n int) {
+	for _, given := range []bool{c.At != nil, c.After != "", c.Equals != nil} {
+		if given {
+			n++
+		}
+	}
+	return n
 }
 
 // Verify reports what is wrong with frame, or nil.
@@ -57,7 +67,7 @@ func (c *Check) Verify(frame []byte) error {
 		}
 		return nil
 	}
-	at := place(*c.At, len(frame))
+	at := c.stands(frame)
 	from, to := place(c.From, len(frame)), at
 	if c.To != nil {
 		to = place(*c.To, len(frame))
@@ -75,6 +85,18 @@ func (c *Check) Verify(frame []byte) error {
 	return nil
 }
 
+// stands gives the place of the sum, or -1.
+func (c *Check) stands(frame []byte) int {
+	if c.At != nil {
+		return place(*c.At, len(frame))
+	}
+	i := bytes.LastIndex(frame, []byte(c.After))
+	if i < 0 {
+		return -1
+	}
+	return i + len(c.After)
+}
+
 // read takes the sum out of the frame; -1 is none.
 func (c *Check) read(p []byte) (int64, error) {
 	var stored [4]byte // no Sum is wider
@@ -87,7 +109,7 @@ func (c *Check) read(p []byte) (int64, error) {
 			return -1, nil
 		}
 		if digits == 0 {
-			return 0, fmt.Errorf("checksum: no digits")
+			return 0, errors.New("checksum: no digits")
 		}
 		// Some meters leave leading zeros out.
 		var padded [8]byte
@@ -97,7 +119,7 @@ func (c *Check) read(p []byte) (int64, error) {
 		copy(padded[8-digits:], p[:digits])
 		hex.Decode(stored[:], padded[:])
 	case len(p) < size:
-		return 0, fmt.Errorf("checksum: cut short")
+		return 0, errors.New("checksum: cut short")
 	default:
 		c.Order.toBig(raw, p[:size])
 	}

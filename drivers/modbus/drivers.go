@@ -42,7 +42,7 @@ func (m *master) open(_ context.Context, s drivers.Site) (any, error) {
 		return nil, err
 	}
 	d := &device{
-		bus: bus, release: release, unit: o.Unit, line: o.Line, timeout: o.Timeout,
+		bus: bus, release: release, unit: o.Unit, line: o.LineOn(bus), timeout: o.Timeout,
 		limits: limits{gap: defaultGap, registers: maxReadRegisters},
 		kick:   make(chan *channel, 1),
 	}
@@ -55,7 +55,7 @@ func (m *master) open(_ context.Context, s drivers.Site) (any, error) {
 	if o.TCP != "" {
 		d.link = &tcp{timeout: o.Timeout, pause: o.Pause, next: func() uint16 { return uint16(m.ids.Add(1)) }}
 	} else {
-		line := o.Line
+		line := d.line
 		if line.IsZero() {
 			line = bus.Line()
 		}

@@ -16,7 +16,6 @@ type Options struct {
 	serial.Wire
 	TCP     string        `toml:"tcp" doc:"host:port of a Modbus TCP device or gateway; instead of bus and serial"`
 	Unit    uint8         `toml:"unit" doc:"1 to 247; many TCP devices take any"`
-	Line    serial.Line   `toml:"line" doc:"speed and frame, where they differ from the bus's"`
 	Timeout time.Duration `toml:"timeout" doc:"how long the device may think before it answers"`
 	Pause   time.Duration `toml:"pause" doc:"silence before a request, if the device needs more than the standard's"`
 	Order   field.Order   `toml:"order" doc:"of the bytes of numbers: ABCD, CDAB, BADC, DCBA; a channel's own comes first"`

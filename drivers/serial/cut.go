@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 
 	"sensorgate/drivers/field"
 )
@@ -53,8 +54,10 @@ func isEOL(b byte) bool { return b == '\n' || b == '\r' }
 type syncCutter struct {
 	sync   field.Pattern
 	length func(frame []byte) (n int, more bool, err error)
-	verify func(frame []byte) error
-	max    int
+
+	checked bool // verify has a check sum to go by
+	verify  func(frame []byte) error
+	max     int
 }
 
 func (c *syncCutter) most() int { return c.max }
@@ -76,6 +79,9 @@ func (c *syncCutter) cut(buf []byte) cut {
 		return cut{next: from, more: true}
 	default:
 		err = c.verify(rest[:n])
+	}
+	if err == errPassOver && c.checked {
+		return cut{next: from + n, err: err} // whole, but not for us
 	}
 	if err != nil {
 		// A frame cut short swallows the beginning of the next one: look on inside.
@@ -115,7 +121,8 @@ func couldMatch(p *field.Pattern, buf []byte) bool {
 type textCutter struct {
 	start, end []byte
 	tail       int
-	toEOL      bool // the tail goes on to the end of the line
+	toEOL      bool           // the tail goes on to the end of the line
+	drop       *regexp.Regexp // taken out of a block before it is looked at; nil: nothing
 	verify     func(frame []byte) error
 	max        int
 }
@@ -143,14 +150,18 @@ func (c *textCutter) cut(buf []byte) cut {
 	if to += c.tail; to > len(buf) {
 		return cut{next: from, more: true}
 	}
-	err := c.verify(buf[from:to])
+	clean := buf[from:to]
+	if c.drop != nil {
+		clean = c.drop.ReplaceAll(clean, nil)
+	}
+	err := c.verify(clean)
 	if to-from > c.max {
 		err = fmt.Errorf("block longer than %d bytes", c.max)
 	}
 	switch {
 	case err == nil:
-		return cut{from: from, to: to, next: to}
-	case len(c.start) > 0:
+		return cut{from: from, to: to, next: to, clean: clean}
+	case len(c.start) > 0 && err != errPassOver:
 		return cut{next: from + 1, err: err}
 	default:
 		return cut{next: to, err: err} // a byte less of the same block is no better

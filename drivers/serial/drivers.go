@@ -11,6 +11,7 @@ func Drivers(buses Buses, log *slog.Logger) []drivers.Driver {
 	ws := NewWires(buses, log)
 	return []drivers.Driver{
 		linesDriver(ws),
+		framesDriver(ws),
 		nmeaDriver(ws),
 	}
 }

@@ -19,6 +19,7 @@ type cut struct {
 	from, to, next int
 	more           bool
 	err            error
+	clean          []byte // the frame, if it is not buf[from:to] as it stands
 }
 
 // framer cuts a stream of bytes into frames. Its memory is bounded by the longest
@@ -96,6 +97,9 @@ func (f *framer) next() (frame []byte, at time.Time, err error, ok bool) {
 	f.counts.skipped += c.from
 	frame, at = rest[c.from:c.to], f.timeOf(f.start+c.from)
 	f.start += c.next
+	if c.clean != nil {
+		frame = c.clean
+	}
 	return frame, at, nil, true
 }
 

@@ -96,7 +96,6 @@ func textFields(sites []drivers.ChannelSite) []textField {
 // deviceParts is what makes a device out of a wire.
 type deviceParts struct {
 	wire     Wire
-	line     Line // on a shared bus, if it differs
 	dialogue Dialogue
 	silence  time.Duration
 	framer   framer
@@ -110,7 +109,7 @@ func openDevice(ws *Wires, s drivers.Site, p deviceParts) (any, error) {
 		return nil, err
 	}
 	p.framer.charTime = bus.Line().CharTime()
-	talk := dialogue{Dialogue: p.dialogue, line: p.line}
+	talk := dialogue{Dialogue: p.dialogue, line: p.wire.LineOn(bus)}
 	if len(p.dialogue.Poll) > 0 {
 		return &polled{bus: bus, release: release, framer: p.framer, decoder: p.decoder, dialogue: talk}, nil
 	}

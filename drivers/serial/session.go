@@ -21,6 +21,7 @@ type Session struct {
 	job  context.Context // whoever asked
 	port context.Context // ends when the port is lost
 	lose context.CancelCauseFunc
+	line Line // of this turn
 
 	// Guarded by bus.mu.
 	received []byte
@@ -39,7 +40,7 @@ func newSession(b *Bus, c conn, lose context.CancelCauseFunc) *Session {
 
 // begin starts a turn. The Bus's mutex is held.
 func (s *Session) begin(job, port context.Context) {
-	s.job, s.port = job, port
+	s.job, s.port, s.line = job, port, s.bus.Line()
 	s.received, s.overflow = s.received[:0], false
 }
 
@@ -49,11 +50,13 @@ func (s *Session) run(j *queued, line *Line) error {
 		want = s.bus.Line()
 	}
 	if want != *line {
+		*line = Line{} // not known, should this fail
 		if err := s.SetLine(want); err != nil {
 			return err
 		}
-		*line = want
 	}
+	s.line = want
+	defer func() { *line = s.line }() // the job may have changed it
 	if s.bus.opts.Pause > 0 {
 		if err := s.Quiet(s.bus.opts.Pause); err != nil {
 			return err
@@ -202,7 +205,7 @@ func (s *Session) takeEcho(sent []byte) error {
 
 // TimeOf is how long n characters take on the wire.
 func (s *Session) TimeOf(n int) time.Duration {
-	return time.Duration(n) * s.bus.Line().CharTime()
+	return time.Duration(n) * s.line.CharTime()
 }
 
 // SetLine changes speed and frame for the rest of the turn, as some protocols do
@@ -211,6 +214,7 @@ func (s *Session) SetLine(l Line) error {
 	if err := s.conn.SetLine(l); err != nil {
 		return fmt.Errorf("%s: %s: %w", s.bus.opts.where(), l, err)
 	}
+	s.line = l
 	return nil
 }
 

@@ -51,6 +51,16 @@ func (s system) ports() ([]PortInfo, error) {
 	return list, nil
 }
 
+// StableName is the name of a port that stays the same over reboots and other
+// adapters, or "" if there is none or it is that already.
+func StableName(port string) string {
+	names := host.stableNames()[port]
+	if len(names) == 0 {
+		return ""
+	}
+	return names[0]
+}
+
 // stableNames maps a port to the names udev gave it.
 func (s system) stableNames() map[string][]string {
 	names := map[string][]string{}

@@ -13,6 +13,7 @@ import (
 type Wire struct {
 	Bus    string       `toml:"bus" doc:"name of a [serial.NAME] that devices share"`
 	Serial *PortOptions `toml:"serial" doc:"a port for this device alone: { port = …, line = … }"`
+	Line   Line         `toml:"line" doc:"what the device speaks, where the port's own line says nothing else: \"9600 8N1\""`
 }
 
 // Check is called by the driver's own Check.
@@ -76,6 +77,23 @@ func NewWires(buses Buses, log *slog.Logger) *Wires {
 	return &Wires{buses: buses, log: log, open: map[string]*openWire{}}
 }
 
+// LineOn is the line that the device's exchanges need on the bus; zero is the bus's own.
+func (w *Wire) LineOn(b *Bus) Line {
+	if w.Line.IsZero() || w.Line == b.Line() || w.Serial != nil && w.Serial.TCP != "" {
+		return Line{}
+	}
+	return w.Line
+}
+
+// private is the port of w with what the device says about the line.
+func (w *Wire) private() PortOptions {
+	o := *w.Serial
+	if o.Line.IsZero() && o.TCP == "" {
+		o.Line = w.Line
+	}
+	return o
+}
+
 // Open gives the Bus of w. The device calls release when it is closed; release waits
 // until a private port is really closed, so that it can be opened again at once.
 func (ws *Wires) Open(w Wire) (bus *Bus, release func(), err error) {
@@ -90,7 +108,7 @@ func (ws *Wires) Open(w Wire) (bus *Bus, release func(), err error) {
 	defer ws.mu.Unlock()
 	ow := ws.open[id]
 	if ow == nil {
-		ow = ws.start(id, *w.Serial)
+		ow = ws.start(id, w.private())
 		ws.open[id] = ow
 	}
 	ow.users++

@@ -66,6 +66,7 @@ func (l *loader) channel(d *deviceAt, known drivers.Channel, n *node) {
 		if o, ok := site.Options.(drivers.Outputter); ok {
 			known = described(known, o.Outputs())
 		}
+		t.leaveTo(site.Options)
 		site.Every = t.Every
 		l.claim(n, site.Options)
 	}
@@ -85,6 +86,19 @@ func (l *loader) channel(d *deviceAt, known drivers.Channel, n *node) {
 	d.dev.Map.Channels = append(d.dev.Map.Channels, c)
 	if n != nil {
 		d.dev.Site.Channels = append(d.dev.Site.Channels, site)
+	}
+}
+
+// leaveTo clears the filters that the driver has keys of its own for, or the value
+// would be scaled twice. A driver scales by itself so that commands find the way back.
+func (t *channelTable) leaveTo(options any) {
+	for _, key := range keysOf(targetsOf([]any{options})) {
+		switch key {
+		case "scale":
+			t.Scale = nil
+		case "offset":
+			t.Offset = 0
+		}
 	}
 }
 
