@@ -68,29 +68,45 @@ func (e I2CExam) Run(t *testing.T) {
 		{"wrong chip", e.wrongChip},
 	}
 	for _, p := range parts {
-		t.Run(p.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := e.sit(t)
-				p.f(t, s)
-				s.stop()
-			})
-		})
+		e.sitting(t, p.name, p.f)
 	}
+	e.RunStates(t)
+}
+
+// RunStates examines only what the driver makes of States.
+func (e I2CExam) RunStates(t *testing.T) {
 	for _, st := range e.States {
-		t.Run(st.Name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := e.sit(t)
-				s.bus.With(func() { st.Set(s.chip) })
-				rs, err := e.poll(s)
-				if st.Want == nil {
-					WantError(t, st.Name, rs, err, st.Err)
-				} else {
-					Check(t, st.Name, rs, err, st.Want)
-				}
-				s.stop()
-			})
+		e.sitting(t, st.Name, func(t *testing.T, s *sitting) {
+			s.bus.With(func() { st.Set(s.chip) })
+			rs, err := e.poll(s)
+			if st.Want == nil {
+				WantError(t, st.Name, rs, err, st.Err)
+			} else {
+				Check(t, st.Name, rs, err, st.Want)
+			}
 		})
 	}
+}
+
+// Partly examines a chip some of whose channels fail: the others' readings have to come,
+// with an error that has these words.
+func (e I2CExam) Partly(t *testing.T, want []Want, words ...string) {
+	e.sitting(t, "partly", func(t *testing.T, s *sitting) {
+		rs, err := e.poll(s)
+		Check(t, "the others", rs, nil, want)
+		WantError(t, "the rest", nil, err, words...)
+	})
+}
+
+// sitting runs f in a bubble with a fresh chip on a fresh bus.
+func (e I2CExam) sitting(t *testing.T, name string, f func(*testing.T, *sitting)) {
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := e.sit(t)
+			f(t, s)
+			s.stop()
+		})
+	})
 }
 
 // sitting is one driver on one bus.

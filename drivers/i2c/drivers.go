@@ -19,8 +19,20 @@ func NewBusesOn(log *slog.Logger, open bus.Opener) *Buses { return bus.NewOn(log
 
 // Drivers is the table of contents: every chip we know.
 func Drivers(b *Buses) []drivers.Driver {
-	return []drivers.Driver{
-		chips.BME280(b),
-		chips.BMP280(b),
+	var all []drivers.Driver
+	for _, chip := range []func(*Buses) drivers.Driver{
+		// temperature, humidity, pressure
+		chips.BME280, chips.BMP280,
+		chips.SHT3x, chips.SHT4x, chips.SHTC3, chips.SHT21, chips.HTU21D, chips.SI7021,
+		chips.AHT10, chips.AHT20, chips.AM2320, chips.HDC1080, chips.HDC302x,
+		// temperature
+		chips.TMP102, chips.TMP112, chips.TMP75, chips.LM75, chips.TMP117, chips.MCP9808, chips.ADT7410, chips.MLX90614,
+		// voltage, current
+		chips.ADS1115, chips.ADS1015, chips.INA219, chips.INA226, chips.INA228, chips.INA260, chips.INA3221,
+		// light
+		chips.BH1750,
+	} {
+		all = append(all, chip(b))
 	}
+	return all
 }

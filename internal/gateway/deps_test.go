@@ -23,7 +23,7 @@ var allowed = map[string][]string{
 	"drivers/":            {"drivers"},
 	"drivers/modbus":      {"drivers", "drivers/serial", "drivers/field"},
 	"drivers/serial":      {"drivers", "drivers/field"},
-	"drivers/i2c":         {"drivers", "drivers/field"},
+	"drivers/i2c":         {"drivers", "drivers/field", "drivers/i2c/bus"},
 	"broker":              {"internal/mqtt", "internal/journal"},
 	"bridge":              {"internal/mqtt", "internal/journal"},
 }

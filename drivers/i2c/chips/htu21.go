@@ -1,0 +1,75 @@
+package chips
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/i2c/bus"
+)
+
+// HTU21D, SI7021 and SHT21 speak alike: the same commands, formulas and checksum, from
+// three makers.
+func HTU21D(b *bus.Buses) drivers.Driver {
+	return htu21(b, "htu21d", "TE HTU21D: temperature, humidity")
+}
+
+// SI7021 is Silicon Labs'.
+func SI7021(b *bus.Buses) drivers.Driver {
+	return htu21(b, "si7021", "Silicon Labs Si7021, Si7020, Si7013: temperature, humidity")
+}
+
+// SHT21 is Sensirion's.
+func SHT21(b *bus.Buses) drivers.Driver {
+	return htu21(b, "sht21", "Sensirion SHT20, SHT21, SHT25: temperature, humidity")
+}
+
+func htu21(b *bus.Buses, name, summary string) drivers.Driver {
+	return chip[*At]{
+		name:     name,
+		summary:  summary,
+		addrs:    []uint16{0x40},
+		every:    10 * time.Second,
+		channels: []drivers.Channel{temperature(-40, 125), humidity()},
+		options:  plain,
+		open: func(_ context.Context, d *bus.Dev, _ *At) (read, error) {
+			return func(ctx context.Context) ([]float64, error) {
+				// Without holding the clock; the longest times of the three (SHT21, table 7).
+				rh, err := askHTU21(ctx, d, 0xf5, 29*time.Millisecond)
+				if err != nil {
+					return nil, err
+				}
+				t, err := askHTU21(ctx, d, 0xf3, 85*time.Millisecond)
+				if err != nil {
+					return nil, err
+				}
+				// HTU21D data sheet, "Conversion of signal outputs"; the formula goes beyond 0
+				// and 100 %.
+				return []float64{-46.85 + 175.72*t/65536, min(max(-6+125*rh/65536, 0), 100)}, nil
+			}, nil
+		},
+	}.driver(b)
+}
+
+// askHTU21 measures one quantity. The two low bits are status, which the makers number
+// differently, and count for nothing.
+func askHTU21(ctx context.Context, d *bus.Dev, cmd byte, wait time.Duration) (float64, error) {
+	if err := d.Write(ctx, cmd); err != nil {
+		return 0, err
+	}
+	if err := bus.Sleep(ctx, wait); err != nil {
+		return 0, err
+	}
+	b, err := d.Read(ctx, 3)
+	if err != nil {
+		return 0, err
+	}
+	if want := crc8(0, b[0], b[1]); b[2] != want {
+		return 0, fmt.Errorf("checksum is 0x%02x, expected 0x%02x", b[2], want)
+	}
+	if b[0]|b[1] == 0 { // for which zero is the right checksum
+		return 0, fmt.Errorf("%w: only zeros (a data line held low?)", drivers.ErrNoAnswer)
+	}
+	return float64(uint16(b[0])<<8 | uint16(b[1]&^3)), nil
+}
