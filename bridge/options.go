@@ -36,6 +36,10 @@ type Options struct {
 	Store     Store // for what must outlive the process; nil if the spool does not either
 	Local     Local
 
+	// Changed is called when the State's Connected or Err has changed; it must not block
+	// or call the bridge. May be nil.
+	Changed func()
+
 	TimeSynced func() bool // nil: the clock is right
 	Log        *slog.Logger
 	Version    string

@@ -51,8 +51,13 @@ func fullIn(s State, size int64, now time.Time) time.Duration {
 
 func (b *Bridge) setState(change func(*State)) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	was := b.state
 	change(&b.state)
+	changed := was.Connected != b.state.Connected || was.Err != b.state.Err
+	b.mu.Unlock()
+	if changed && b.opt.Changed != nil {
+		b.opt.Changed()
+	}
 }
 
 // disconnected notes why there is no connection, and logs it once per reason: an

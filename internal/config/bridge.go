@@ -41,6 +41,24 @@ type spoolTable struct {
 	Keep    time.Duration `toml:"keep" doc:"older messages are dropped, counted"`
 	Full    policyText    `toml:"full" doc:"drop-oldest, drop-newest or refuse"`
 	Backlog Rate          `toml:"backlog" doc:"how fast what waited is sent beside what is live; default: as fast as it goes"`
+	Order   orderText     `toml:"order" doc:"live-first, or oldest-first: what is live waits behind what waited"`
+	Late    lateTable     `toml:"late" doc:"how what waited is marked on MQTT 3.1.1; on 5 it has a user property"`
+}
+
+type lateTable struct {
+	Topic   string `toml:"topic" doc:"in front of the topic: \"late/\""`
+	Payload bool   `toml:"payload" doc:"\"late\":true becomes part of a JSON payload"`
+}
+
+// orderText says which lane of a spool goes first.
+type orderText string
+
+func (o *orderText) UnmarshalText(text []byte) error {
+	if s := string(text); s != "live-first" && s != "oldest-first" {
+		return fmt.Errorf("found %q, expected live-first or oldest-first", text)
+	}
+	*o = orderText(text)
+	return nil
 }
 
 type statusTable struct {
@@ -177,7 +195,7 @@ func (l *loader) upstreamURLs(n *node, t *bridgeTable) {
 }
 
 func (l *loader) spool(n *node, t *spoolTable) Spool {
-	s := Spool{Size: int64(t.Size), Keep: t.Keep, Full: journal.Policy(t.Full), Backlog: t.Backlog}
+	s := Spool{Size: int64(t.Size), Keep: t.Keep, Full: journal.Policy(t.Full), Backlog: t.Backlog, OldestFirst: t.Order == "oldest-first", LateTopic: t.Late.Topic, LatePayload: t.Late.Payload}
 	f := n.field("spool")
 	if t.Memory != nil {
 		s.Memory, s.Size = true, int64(*t.Memory)

@@ -100,11 +100,14 @@ type TLS struct {
 
 // Spool of a bridge.
 type Spool struct {
-	Memory  bool
-	Size    int64
-	Keep    time.Duration
-	Full    journal.Policy
-	Backlog Rate
+	Memory      bool
+	Size        int64
+	Keep        time.Duration
+	Full        journal.Policy
+	Backlog     Rate
+	OldestFirst bool   // what is live waits behind what waited
+	LateTopic   string // in front of the topic of what waited; MQTT 3.1.1
+	LatePayload bool   // "late":true in the payload of what waited; MQTT 3.1.1
 }
 
 // Rate is "50/s" or "64KiB/s"; both zero is unlimited.

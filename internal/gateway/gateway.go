@@ -44,6 +44,8 @@ type Gateway struct {
 	devs    *group
 	links   *group // bridges
 
+	stateWake chan struct{} // has a value when {node}/gateway/state is out of date
+
 	reloading sync.Mutex // one reload at a time
 
 	mu        sync.Mutex
@@ -56,7 +58,7 @@ type Gateway struct {
 // New builds the rooms and opens the journal. It starts nothing.
 func New(o Options) (*Gateway, error) {
 	c := o.Config
-	g := &Gateway{opt: o, log: o.Log, cfg: c, buses: &group{log: o.Log}, devs: &group{log: o.Log}, links: &group{log: o.Log}}
+	g := &Gateway{opt: o, log: o.Log, cfg: c, buses: &group{log: o.Log}, devs: &group{log: o.Log}, links: &group{log: o.Log}, stateWake: make(chan struct{}, 1)}
 	j, err := journal.Open(journal.Options{
 		Dir: c.Data, Size: c.Journal.Size, Commit: c.Journal.Commit, FreeFloor: c.Journal.FreeFloor,
 		Log: o.Log.With("part", "journal"),

@@ -11,7 +11,16 @@ import (
 // stateEvery is how often {node}/gateway/state is published.
 const stateEvery = time.Minute
 
-// publishState publishes the gateway's own condition, retained, until ctx ends.
+// changed asks for the state to be published soon. It does not block.
+func (g *Gateway) changed() {
+	select {
+	case g.stateWake <- struct{}{}:
+	default:
+	}
+}
+
+// publishState publishes the gateway's own condition, retained, until ctx ends: now
+// and then, and whenever an upstream came or went.
 func (g *Gateway) publishState(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -28,6 +37,7 @@ func (g *Gateway) publishState(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-g.stateWake:
 		}
 	}
 }

@@ -27,11 +27,15 @@ func (g *Gateway) newUpstream(c config.Bridge) (*upstream, error) {
 		TLS:     bridge.TLSFiles{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key, ALPN: c.TLS.ALPN, ServerName: c.TLS.ServerName},
 		Status:  bridge.Status{Topic: c.Status.Topic, Online: c.Status.Online, Offline: c.Status.Offline},
 		Backlog: bridge.Rate{Messages: c.Spool.Backlog.Messages, Bytes: c.Spool.Backlog.Bytes},
-		Queue:   q, Local: g.broker, TimeSynced: timeSynced,
+		InOrder: c.Spool.OldestFirst, Late: bridge.LateMark{Topic: c.Spool.LateTopic, Payload: c.Spool.LatePayload},
+		Queue: q, SpoolSize: c.Spool.Size, Local: g.broker, TimeSynced: timeSynced, Changed: g.changed,
 		Log: g.log.With("upstream", c.Name), Version: g.opt.Version,
 	}
 	if c.Password != (config.Secret{}) {
 		o.Password = c.Password.Read
+	}
+	if !c.Spool.Memory {
+		o.Store = g.journal
 	}
 	for _, r := range c.Rules {
 		o.Rules = append(o.Rules, bridge.Rule{
@@ -57,7 +61,8 @@ func (u *upstream) status() status.Upstream {
 	return status.Upstream{
 		Name: u.cfg.Name, Connected: s.Connected, URL: s.URL, Since: s.Since, Error: s.Err,
 		Waiting: s.Waiting, WaitingBytes: s.WaitingBytes, Oldest: s.Oldest,
-		Sent: s.Sent, Received: s.Received, Dropped: s.Dropped,
+		FullIn: s.FullIn.Seconds(),
+		Sent:   s.Sent, Received: s.Received, Dropped: s.Dropped, Ignored: s.Ignored,
 	}
 }
 

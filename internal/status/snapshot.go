@@ -54,9 +54,11 @@ type Upstream struct {
 	Waiting      uint64    `json:"waiting"`
 	WaitingBytes int64     `json:"waiting_bytes"`
 	Oldest       time.Time `json:"oldest,omitzero"`
+	FullIn       float64   `json:"full_in_seconds,omitempty"` // until the spool is full at the present rate
 	Sent         uint64    `json:"sent"`
 	Received     uint64    `json:"received"`
 	Dropped      uint64    `json:"dropped"`
+	Ignored      uint64    `json:"ignored"` // echoes, loops, stale orders
 }
 
 // Broker is the local broker.
