@@ -78,14 +78,16 @@ type ruleTable struct {
 	Deadband float64       `toml:"deadband" doc:"smaller changes of a number are not sent"`
 	Expire   time.Duration `toml:"expire" doc:"in rules: older orders are not obeyed; default 60s for …/set"`
 	Queue    bool          `toml:"queue" doc:"in rules: the upstream keeps what arrives while we are away"`
-	n        *node
+
+	n  *node
+	ok bool
 }
 
 func (t *ruleTable) decodeNode(r *reporter, n *node) bool {
 	type plain ruleTable
-	ok := r.table(n, (*plain)(t))
+	t.ok = r.table(n, (*plain)(t))
 	t.n = n
-	return ok
+	return t.ok
 }
 
 type dirText string
@@ -126,34 +128,31 @@ func (l *loader) bridge(n *node) {
 		ClientID: "sensorgate-{node}-" + n.name, Protocol: "3.1.1", KeepAlive: 30 * time.Second,
 		Spool: spoolTable{Size: 256 << 20, Keep: 14 * 24 * time.Hour, Full: policyText(journal.DropOldest)},
 	}
-	if !l.table(n, &t) {
-		return
-	}
-	b := Bridge{
-		Name: n.name, URLs: t.URLs, User: t.User, Password: t.Password, TLS: TLS(t.TLS), Protocol: t.Protocol, KeepAlive: t.KeepAlive,
+	ok := l.table(n, &t)
+	b := &Bridge{
+		Name: n.name, URLs: t.URLs, User: t.User, Password: t.Password, TLS: TLS(t.TLS), Protocol: t.Protocol, KeepAlive: t.KeepAlive, text: textOf(n),
 	}
 	l.upstreamURLs(n, &t)
 	b.ClientID = l.withNode(n, "client_id", t.ClientID)
 	b.Prefix = l.withNode(n, "prefix", t.Prefix)
 	b.Spool = l.spool(n, &t.Spool)
-	b.Status = l.bridgeStatus(n, &b, t.Status)
-	if f := n.field("protocol"); t.Protocol != "3.1.1" && t.Protocol != "5" {
+	b.Status = l.bridgeStatus(n, b, t.Status)
+	if f := n.field("protocol"); f.text() != "" && t.Protocol != "3.1.1" && t.Protocol != "5" {
 		l.wrong(f, `"3.1.1" or "5"`, "")
 	}
-	if f := n.field("keep_alive"); f != nil && (t.KeepAlive < time.Second || t.KeepAlive > 18*time.Hour) {
+	if f := n.field("keep_alive"); f.text() != "" && (t.KeepAlive < time.Second || t.KeepAlive > 18*time.Hour) {
 		l.wrong(f, "1s to 18h", `"30s"`) // two bytes of seconds in CONNECT (MQTT 3.1.1, 3.1.2.10)
 	}
-	if len(t.Rules) == 0 {
+	if ok && len(t.Rules) == 0 {
 		l.wrong(n.field("rules"), "at least one rule", `[ { dir = "out", local = "{node}/#" } ]`)
 	}
 	for i := range t.Rules {
-		if rule, ok := l.rule(n, &b, &t.Rules[i]); ok {
+		if rule, ok := l.rule(b, &t.Rules[i]); ok {
 			b.Rules = append(b.Rules, rule)
-			l.rules = append(l.rules, ruleAt{Rule: rule, bridge: b.Name, n: t.Rules[i].n})
+			l.rules = append(l.rules, ruleAt{Rule: rule, bridge: b, n: t.Rules[i].n})
 		}
 	}
-	l.cfg.Bridges = append(l.cfg.Bridges, b)
-	l.places["bridge."+n.name] = n
+	l.cfg.Bridges = append(l.cfg.Bridges, *b)
 }
 
 // withNode fills in {node}, the only variable of a bridge's own topics.
@@ -174,11 +173,14 @@ var urlMistakes = map[string]string{"tcp": "mqtt", "tls": "mqtts", "ssl": "mqtts
 
 func (l *loader) upstreamURLs(n *node, t *bridgeTable) {
 	list := n.field("urls")
-	if len(t.URLs) == 0 {
+	if list != nil && list.kind == kindArray && len(t.URLs) == 0 {
 		l.wrong(list, "at least one url", `["mqtts://mqtt.example.com:8883"]`)
 	}
 	for i, text := range t.URLs {
 		at := list.items[i]
+		if at.kind != kindString {
+			continue
+		}
 		u, err := url.Parse(text)
 		switch {
 		case err != nil || u.Host == "":
@@ -239,7 +241,10 @@ func (l *loader) bridgeStatus(n *node, b *Bridge, t *statusTable) BridgeStatus {
 // yesterday's order.
 const defaultOrderExpiry = 60 * time.Second
 
-func (l *loader) rule(bridge *node, b *Bridge, t *ruleTable) (Rule, bool) {
+func (l *loader) rule(b *Bridge, t *ruleTable) (Rule, bool) {
+	if !t.ok {
+		return Rule{}, false
+	}
 	r := Rule{
 		Out: t.Dir != "in", In: t.Dir != "out", QoS: 1, Retain: true,
 		Every: t.Every, Deadband: t.Deadband, Expire: t.Expire, Queue: t.Queue,

@@ -60,10 +60,10 @@ type fakeModbus struct {
 }
 
 type fakeRegister struct {
-	Input    *uint16 `toml:"input" doc:"input register"`
-	Holding  *uint32 `toml:"holding" doc:"holding register"`
-	Coil     *uint16 `toml:"coil" doc:"coil"`
-	Discrete *uint16 `toml:"discrete" doc:"discrete input"`
+	Input    *uint16 `choice:"register" toml:"input" doc:"input register"`
+	Holding  *uint32 `choice:"register" toml:"holding" doc:"holding register"`
+	Coil     *uint16 `choice:"register" toml:"coil" doc:"coil"`
+	Discrete *uint16 `choice:"register" toml:"discrete" doc:"discrete input"`
 	Type     string  `toml:"type" doc:"u16, i32, f32, …"`
 	Order    string  `toml:"order" doc:"of the bytes"`
 }

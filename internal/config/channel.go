@@ -25,6 +25,7 @@ func (l *loader) channels(d *deviceAt) {
 	for _, n := range table.fieldsOrNone() {
 		switch {
 		case slices.ContainsFunc(d.known, func(c drivers.Channel) bool { return c.Name == n.name }):
+		case d.unsure:
 		case d.driver.ChannelOptions == nil:
 			l.unknownChannel(d, n)
 		default:
@@ -60,9 +61,11 @@ func (l *loader) channel(d *deviceAt, known drivers.Channel, n *node) {
 		if d.driver.ChannelOptions != nil {
 			site.Options = d.driver.ChannelOptions()
 		}
-		if !l.options(n, n, site.Options, &t) {
+		if n.kind != kindTable {
+			l.atValue(n, "found "+n.found()+", expected a table", try(tableHint(n)))
 			return
 		}
+		l.options(n, n, site.Options, &t)
 		if o, ok := site.Options.(drivers.Outputter); ok {
 			known = described(known, o.Outputs())
 		}
@@ -220,6 +223,9 @@ func (l *loader) whenChannels(d *deviceAt, table *node) {
 	var names []string
 	for _, c := range d.dev.Map.Channels {
 		names = append(names, c.Name)
+	}
+	if d.unsure {
+		return
 	}
 	for _, c := range d.dev.Map.Channels {
 		for _, other := range slices.Sorted(maps.Keys(c.Filters.When)) {

@@ -58,6 +58,8 @@ type Journal struct {
 type SerialBus struct {
 	Name    string
 	Options any
+
+	text tableText
 }
 
 // Device is [device.NAME].
@@ -67,6 +69,8 @@ type Device struct {
 	Model  string       // template it came from, "" if none
 	Site   drivers.Site // without Store
 	Map    mapping.Device
+
+	text tableText
 }
 
 // Bridge is [bridge.NAME].
@@ -83,6 +87,8 @@ type Bridge struct {
 	Spool     Spool
 	Status    BridgeStatus
 	Rules     []Rule
+
+	text tableText
 }
 
 // Secret says where a secret is; the value is read when it is needed, so that a

@@ -33,22 +33,21 @@ func (r *reporter) table(n *node, into ...any) bool {
 	}
 	ts := targetsOf(into)
 	ok := true
+	meant := map[string]bool{} // keys that a misspelled one stands for
 	for _, f := range n.fields {
 		known := false
 		for _, t := range ts {
-			for _, field := range t.fields {
-				if field.key == f.name {
-					known = true
-					ok = r.decode(f, t.value.FieldByIndex(field.index)) && ok
-				}
+			if field, has := t.field(f.name); has {
+				known = true
+				ok = r.decode(f, t.value.FieldByIndex(field.index)) && ok
 			}
 		}
 		if !known {
-			r.unknownKey(f, keysOf(ts))
+			meant[r.unknownKey(f, ts)] = true
 			ok = false
 		}
 	}
-	return r.required(n, ts) && ok
+	return r.required(n, ts, meant) && ok
 }
 
 func tableHint(n *node) string {
@@ -59,11 +58,11 @@ func tableHint(n *node) string {
 }
 
 // required reports the keys that must be there and are not.
-func (r *reporter) required(n *node, ts []target) bool {
+func (r *reporter) required(n *node, ts []target, meant map[string]bool) bool {
 	ok := true
 	for _, t := range ts {
 		for _, f := range t.fields {
-			if f.required && n.field(f.key) == nil {
+			if f.required && !meant[f.key] && n.field(f.key) == nil {
 				r.missing(n, f.key, f.doc, f.typ)
 				ok = false
 			}
@@ -111,16 +110,86 @@ func sample(t reflect.Type) string {
 // maxListed is how many of the keys that are possible a message lists.
 const maxListed = 12
 
-func (r *reporter) unknownKey(f *node, valid []string) {
-	p := r.atKey(f, fmt.Sprintf("unknown key %q", f.name), expected(listKeys(valid)))
-	p.Path = f.parent.path()
-	if right := suggest(f.name, valid); right != "" {
-		value := "…"
-		if raw := f.raw(); len(raw) < 60 && !strings.Contains(raw, "\n") && f.val.off != f.key.off {
-			value = raw
-		}
-		p.Notes = append(p.Notes, try(right+" = "+value))
+// unknownKey reports f and gives the key that it was probably meant to be, or "".
+func (r *reporter) unknownKey(f *node, ts []target) string {
+	if r.full() {
+		return ""
 	}
+	p := r.atKey(f, fmt.Sprintf("unknown key %q", f.name), expected(choices(ts)))
+	p.Path = f.parent.path()
+	right := suggest(f.name, keysOf(ts))
+	if right != "" {
+		p.Notes = append(p.Notes, try(replacement(f, right, ts)))
+	}
+	return right
+}
+
+// replacement writes f under its right name, with a value that fits there.
+func replacement(f *node, right string, ts []target) string {
+	if f.kind == kindTable && !f.inline {
+		for _, child := range f.fields {
+			return "[" + joinPath(joinPath(f.parent.path(), right), quoteKey(child.name)) + "]"
+		}
+		return "[" + joinPath(f.parent.path(), right) + "]"
+	}
+	value := f.raw()
+	for _, t := range ts {
+		field, has := t.field(right)
+		if !has || fits(f, field.typ) {
+			continue
+		}
+		switch asText := *f; {
+		case right == "line" && f.kind == kindInteger: // somebody looked for the baud rate
+			value = strconv.Quote(f.raw() + " 8N1")
+		default:
+			asText.kind, asText.value = kindString, f.raw()
+			value = sample(field.typ)
+			if fits(&asText, field.typ) {
+				value = strconv.Quote(f.raw())
+			}
+		}
+	}
+	if len(value) > 60 || strings.Contains(value, "\n") {
+		value = "…"
+	}
+	return right + " = " + value
+}
+
+// fits says whether n can be decoded into a t.
+func fits(n *node, t reflect.Type) bool {
+	var scratch reporter
+	copied := n.copyTo(n.parent) // decode marks what it refuses
+	return scratch.decode(copied, reflect.New(t).Elem())
+}
+
+// choices lists the keys of the targets. Of those with a choice tag exactly one is
+// to be given, and they come first.
+func choices(ts []target) string {
+	var oneOf, others []string
+	for _, key := range keysOf(ts) {
+		if isChoice(ts, key) {
+			oneOf = append(oneOf, key)
+		} else {
+			others = append(others, key)
+		}
+	}
+	if len(oneOf) == 0 {
+		return listKeys(others)
+	}
+	more := ""
+	if len(others) > maxListed-len(oneOf) {
+		others, more = others[:maxListed-len(oneOf)], ", …"
+	}
+	return "one of " + strings.Join(oneOf, ", ") + "; and " + strings.Join(others, ", ") + more
+}
+
+func isChoice(ts []target, key string) bool {
+	for _, t := range ts {
+		if f, ok := t.field(key); ok && f.choice {
+			return true
+		}
+	}
+	return false
 }
 
 func listKeys(valid []string) string {
@@ -193,6 +262,7 @@ func (r *reporter) wrong(n *node, want, fix string) bool {
 		notes = append(notes, try(assign(n, fix)))
 	}
 	r.atValue(n, fmt.Sprintf("found %s, expected %s", n.found(), want), notes...)
+	n.spent()
 	return false
 }
 
@@ -222,6 +292,7 @@ func (r *reporter) decodeText(n *node, u encoding.TextUnmarshaler) bool {
 	}
 	if err := u.UnmarshalText([]byte(n.text())); err != nil {
 		r.optionError(n, n, err)
+		n.spent()
 		return false
 	}
 	return true
@@ -363,11 +434,7 @@ func (r *reporter) optionError(base, at *node, err error) {
 	}
 	var ke *drivers.KeyError
 	if !errors.As(err, &ke) {
-		text := err.Error()
-		if at.kind == kindString && !strings.Contains(text, at.text()) {
-			text = fmt.Sprintf("found %s, %s", at.found(), expectation(text))
-		}
-		r.atValue(at, text)
+		r.atValue(at, withFound(at, err.Error()))
 		return
 	}
 	where, exact := lookup(base, ke.Key)
@@ -386,13 +453,19 @@ func isKeyError(err error) bool {
 	return ok
 }
 
-// expectation reads well behind "found X, ": what an error that only names the
-// wanted thing lacks.
-func expectation(text string) string {
-	if strings.HasPrefix(text, "a ") || strings.HasPrefix(text, "an ") {
-		return "expected " + text
+// withFound puts what was found in front of an error that does not say it.
+func withFound(at *node, text string) string {
+	switch {
+	case at.kind != kindString || strings.HasPrefix(text, "found "):
+		return text
+	case strings.HasPrefix(text, "a ") || strings.HasPrefix(text, "an "):
+		return fmt.Sprintf("found %s, expected %s", at.found(), text)
+	case strings.HasPrefix(text, "expected "):
+		return fmt.Sprintf("found %s, %s", at.found(), text)
+	case strings.Contains(text, at.text()):
+		return text
 	}
-	return text
+	return fmt.Sprintf("found %s: %s", at.found(), text)
 }
 
 func joinPath(path, key string) string {

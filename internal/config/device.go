@@ -53,6 +53,7 @@ type deviceAt struct {
 	driver  drivers.Driver
 	options any
 	known   []drivers.Channel // that driver and options give
+	unsure  bool              // known may lack some, because the options are at fault
 	dev     Device
 }
 
@@ -76,6 +77,9 @@ func (l *loader) devices(n *node) {
 
 func (l *loader) device(n *node) {
 	d := &deviceAt{n: n}
+	if bus := n.field("bus"); bus != nil && l.buses[bus.text()] != nil {
+		l.used[bus.text()] = true // also if the rest of the device is at fault
+	}
 	if m := n.field("model"); m != nil && m.kind == kindString {
 		var ok bool
 		if d.n, ok = l.fromModel(n, m); !ok {
@@ -89,17 +93,15 @@ func (l *loader) device(n *node) {
 		d.options = d.driver.Options()
 	}
 	d.table.Publish = "channel"
-	if !l.options(d.n, d.n, d.options, &d.table) {
-		return
-	}
+	ok := l.options(d.n, d.n, d.options, &d.table)
 	l.claim(d.n, d.options)
 	d.known = d.driver.Channels
-	if o, ok := d.options.(drivers.Outputter); ok {
+	if o, outputs := d.options.(drivers.Outputter); outputs {
+		d.unsure = !ok
 		d.known = append(d.known[:len(d.known):len(d.known)], o.Outputs()...)
 	}
 	l.assemble(d)
 	l.cfg.Devices = append(l.cfg.Devices, d.dev)
-	l.places["device."+n.name] = d.n
 }
 
 // driver finds the driver of a device.
@@ -154,7 +156,7 @@ func (l *loader) assemble(d *deviceAt) {
 	every := d.driver.Every
 	if f := d.n.field("every"); f != nil {
 		every = t.Every
-		if every < time.Millisecond {
+		if every < time.Millisecond && f.kind == kindString {
 			l.wrong(f, "1ms or more", `"5s"`)
 		}
 	}
@@ -173,7 +175,7 @@ func (l *loader) assemble(d *deviceAt) {
 		m.QoS = byte(*t.QoS)
 	}
 	d.dev = Device{
-		Name: d.n.name, Driver: d.driver, Model: t.Model, Map: m,
+		Name: d.n.name, Driver: d.driver, Model: t.Model, Map: m, text: textOf(d.n),
 		Site: drivers.Site{Device: d.n.name, Options: d.options, Every: every},
 	}
 	l.channels(d)

@@ -11,6 +11,7 @@ type optionField struct {
 	key      string
 	doc      string
 	required bool
+	choice   bool // exactly one of the keys with this mark is to be given
 	index    []int
 	typ      reflect.Type
 }
@@ -42,7 +43,7 @@ func fieldsOf(t reflect.Type) []optionField {
 			key = strings.ToLower(f.Name)
 		}
 		fields = append(fields, optionField{
-			key: key, doc: f.Tag.Get("doc"), required: f.Tag.Get("required") == "true",
+			key: key, doc: f.Tag.Get("doc"), required: f.Tag.Get("required") == "true", choice: f.Tag.Get("choice") != "",
 			index: []int{i}, typ: f.Type,
 		})
 	}
@@ -64,6 +65,16 @@ func structOf(v any) (reflect.Value, bool) {
 type target struct {
 	value  reflect.Value
 	fields []optionField
+}
+
+// field finds the field that takes key.
+func (t *target) field(key string) (optionField, bool) {
+	for _, f := range t.fields {
+		if f.key == key {
+			return f, true
+		}
+	}
+	return optionField{}, false
 }
 
 func targetsOf(into []any) []target {

@@ -28,6 +28,7 @@ type Catalogue struct {
 type loader struct {
 	reporter
 	cat    Catalogue
+	dir    string // of the main file
 	root   *node
 	cfg    *Config
 	claims []claimed
@@ -36,17 +37,24 @@ type loader struct {
 	models map[string]*model
 	topics []topicUse
 	rules  []ruleAt
-	places map[string]*node // devices and bridges by path, for problems found late
 }
 
 // Load reads path and conf.d/*.toml beside it. The Config is nil if the problems
 // have errors; there may be warnings beside a Config.
 func Load(path string, cat Catalogue) (*Config, Problems) {
-	l := &loader{
+	l := newLoader(cat)
+	l.dir = filepath.Dir(path)
+	return l.load(l.read(path))
+}
+
+func newLoader(cat Catalogue) *loader {
+	return &loader{
 		cat: cat, cfg: &Config{},
-		used: map[string]bool{}, buses: map[string]*node{}, models: map[string]*model{}, places: map[string]*node{},
+		used: map[string]bool{}, buses: map[string]*node{}, models: map[string]*model{},
 	}
-	sources := l.read(path)
+}
+
+func (l *loader) load(sources []*source) (*Config, Problems) {
 	readable := len(l.problems) == 0
 	roots := make([]*node, 0, len(sources))
 	for _, src := range sources {

@@ -58,7 +58,7 @@ func (l *loader) modelSource(name string) (*source, bool) {
 	if !fs.ValidPath(name) || name == "." {
 		return nil, false
 	}
-	own := filepath.Join(filepath.Dir(l.cfg.Files[0]), ownModels, filepath.FromSlash(name)+".toml")
+	own := filepath.Join(l.dir, ownModels, filepath.FromSlash(name)+".toml")
 	if text, err := readFile(own); err == nil {
 		return &source{name: own, text: text}, true
 	}
@@ -71,10 +71,7 @@ func (l *loader) modelSource(name string) (*source, bool) {
 }
 
 func (l *loader) noModel(name *node) {
-	var names []string
-	for _, m := range ModelNames(l.cat, filepath.Dir(l.cfg.Files[0])) {
-		names = append(names, m)
-	}
+	names := ModelNames(l.cat, l.dir)
 	fix := ""
 	if right := nearest(strings.ToLower(name.text()), names); right != "" {
 		fix = fmt.Sprintf("model = %q", right)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -86,6 +87,13 @@ func (n *node) path() string {
 	return up + "." + quoteKey(n.name)
 }
 
+// spent marks a value that was refused, so that one mistake is reported once.
+func (n *node) spent() {
+	if n != nil {
+		n.kind = kindBroken
+	}
+}
+
 // raw is the value as it is written in the file.
 func (n *node) raw() string {
 	if n.src == nil || n.val.end > len(n.src.text) || n.val.off > n.val.end {
@@ -104,7 +112,7 @@ func (n *node) line() int {
 
 // text gives a string's value, "" for anything else.
 func (n *node) text() string {
-	if n == nil {
+	if n == nil || n.kind != kindString {
 		return ""
 	}
 	s, _ := n.value.(string)
@@ -129,7 +137,7 @@ func (n *node) found() string {
 	case kindTable:
 		return "a table"
 	case kindArray:
-		return "a list"
+		return fmt.Sprintf("a list of %d", len(n.items))
 	case kindString:
 		return "the text " + shorten(strconv.Quote(n.text()), 60)
 	case kindInteger, kindFloat:

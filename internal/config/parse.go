@@ -30,13 +30,17 @@ func (r *reporter) parse(src *source) (root *node, ok bool) {
 			readable = upToLineEnd(readable, s.stop.at)
 		}
 		var data map[string]any
-		err := decodeTOML(readable, &data)
+		var err error
+		if s.stop == nil || s.stop.reason == "" { // else the library could not take it
+			err = decodeTOML(readable, &data)
+		}
 		if err == nil && s.stop == nil {
 			attach(s.root, data, src, broken)
 			return s.root, true
 		}
-		line := r.syntax(src, s, err)
-		if len(s.twice) > 0 || broken[line] || !text.repair(line) {
+		line, value := r.syntax(src, s, err)
+		// What opens a bracket or a long text does not end with its line.
+		if len(s.twice) > 0 || broken[line] || strings.ContainsAny(value, "[{") || strings.Contains(value, `"""`) || strings.Contains(value, "'''") || !text.repair(line) {
 			return nil, false
 		}
 		broken[line] = true
@@ -128,10 +132,11 @@ func scalarKind(v any) kind {
 	return kindTime
 }
 
-// syntax reports why the library or the scanner stopped, and gives the line.
-func (r *reporter) syntax(src *source, s *scanner, err error) int {
+// syntax reports why the library or the scanner stopped; it gives the line, and the
+// value that is assigned there.
+func (r *reporter) syntax(src *source, s *scanner, err error) (line int, value string) {
 	if len(s.twice) > 0 && (err == nil || strings.Contains(err.Error(), "already")) {
-		return r.duplicates(src, s.twice)
+		return r.duplicates(src, s.twice), ""
 	}
 	var pe toml.ParseError
 	at, message := span{}, "cannot be read"
@@ -139,21 +144,26 @@ func (r *reporter) syntax(src *source, s *scanner, err error) int {
 	case s.stop != nil && s.stop.reason != "":
 		at, message = span{s.stop.at, s.stop.at + 1}, s.stop.reason
 	case errors.As(err, &pe):
-		at, message = span{pe.Position.Start, pe.Position.Start + max(pe.Position.Len, 1)}, pe.Message
+		from := min(max(pe.Position.Start, 0), len(src.text)) // the library says -1 for the first byte
+		at, message = span{from, from + max(pe.Position.Len, 1)}, pe.Message
 	case s.stop != nil:
 		at, message = span{s.stop.at, s.stop.at + 1}, "not a key, a value or the end of a line"
 	}
 	p := Problem{}
 	p.mark(src, at)
-	key, value := splitAssignment(src.line(p.Line))
+	var key string
+	key, value = splitAssignment(src.line(p.Line))
 	p.Text, p.Notes = explainSyntax(message, key, value)
-	if key != "" && value != "" && len(p.Notes) > 0 {
+	if at.off < len(src.text) && src.text[at.off] >= 0x80 && key == "" {
+		p.Text, p.Notes = `a key with letters beyond A-Z a-z 0-9 _ - stands in quotes`, nil
+	}
+	if key != "" && value != "" && (len(p.Notes) > 0 || strings.ContainsAny(value[:1], "[{")) {
 		// The whole value is at fault, not the character at which the library gave up.
 		off := src.lines[p.Line-1] + strings.Index(src.line(p.Line), value)
 		p.mark(src, span{off, off + len(value)})
 	}
 	r.problems = append(r.problems, p)
-	return p.Line
+	return p.Line, value
 }
 
 func (r *reporter) duplicates(src *source, twice []duplicate) (line int) {
@@ -190,6 +200,8 @@ func explainSyntax(message, key, value string) (text string, notes []Note) {
 	quoted := first == '"' || first == '\''
 	bracket := first == '[' || first == '{'
 	switch {
+	case has("control characters"):
+		return "a control character, which a text file has no use for", []Note{try("save it as plain UTF-8 text")}
 	case has("UTF-16") || has("NULL bytes"):
 		return "the file is not UTF-8 text", []Note{try("save it as UTF-8")}
 	case has("invalid UTF-8"):
@@ -202,6 +214,8 @@ func explainSyntax(message, key, value string) (text string, notes []Note) {
 		return `a \ in "…" begins an escape, and this is not one`, []Note{try(key + " = '" + strings.Trim(value, `"'`) + "'   (single quotes take everything as it is)")}
 	case quoted && (has("unexpected EOF") || has("cannot contain newlines")):
 		return "the text has no closing quote", []Note{try(key + " = " + value + string(first))}
+	case bracket && (has("array terminator") || has("end of file") || has("EOF")):
+		return "the bracket that opens here is not closed", nil
 	case key != "" && (has("unexpected EOF; expected value") || value == ""):
 		return key + " has no value", nil
 	case has("array terminator") || has("end of file") || has("unexpected EOF"):
@@ -219,6 +233,9 @@ func explainSyntax(message, key, value string) (text string, notes []Note) {
 var switchWords = map[string]string{"yes": "true", "on": "true", "no": "false", "off": "false", "true": "true", "false": "false"}
 
 func explainBareWord(key, value string) (string, []Note) {
+	if strings.Trim(value, "0123456789._+-") == "" {
+		return "found " + shorten(value, 60) + ", which is not a number", []Note{try(fmt.Sprintf("%s = %q if it is meant as a text", key, value))}
+	}
 	notes := []Note{try(fmt.Sprintf("%s = %q", key, value))}
 	if b, ok := switchWords[strings.ToLower(value)]; ok {
 		notes = append(notes, Note{"or", key + " = " + b})

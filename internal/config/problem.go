@@ -55,6 +55,9 @@ func (ps Problems) Counts() string {
 		}
 	}
 	errs := plural(len(ps)-warnings, "error")
+	if len(ps) >= maxProblems {
+		errs = "more than " + errs
+	}
 	switch {
 	case warnings == 0:
 		return errs
@@ -89,9 +92,15 @@ func (ps Problems) sort(files []string) {
 	for i, f := range files {
 		rank[f] = i
 	}
+	rankOf := func(file string) int {
+		if r, ok := rank[file]; ok {
+			return r
+		}
+		return len(files) // a model
+	}
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return cmp.Or(
-			cmp.Compare(rank[a.File], rank[b.File]),
+			cmp.Compare(rankOf(a.File), rankOf(b.File)),
 			cmp.Compare(a.Line, b.Line),
 			cmp.Compare(a.Column, b.Column),
 		)
@@ -203,12 +212,17 @@ func window(line string, col, length int) (text string, skipped int) {
 	return string(runes[from:min(from+maxQuote, len(runes))]), from
 }
 
-// clip shortens a quoted line that shares its row with a remark.
+// clip shortens a quoted line that shares its row with a remark, if it can behind a
+// comma.
 func clip(s string, n int) string {
 	if utf8.RuneCountInString(s) <= n {
 		return s
 	}
-	return strings.TrimRight(string([]rune(s)[:n-4]), " ,") + " ..."
+	s = string([]rune(s)[:n-4])
+	if i := strings.LastIndex(s, ", "); i > n/2 {
+		s = s[:i+1]
+	}
+	return strings.TrimRight(s, " ") + " ..."
 }
 
 func pad(s string, n int) string {

@@ -1,6 +1,18 @@
 package config
 
-import "slices"
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxProblems bounds what one run collects. Whoever has more of them has one, many
+// times over.
+const maxProblems = 1000
+
+// full says that nothing more is taken.
+func (r *reporter) full() bool { return len(r.problems) >= maxProblems }
 
 // reporter collects problems while a configuration is checked.
 type reporter struct {
@@ -20,7 +32,7 @@ func (r *reporter) atKey(n *node, text string, notes ...Note) *Problem {
 // add enters a problem about n. A node that did not even parse was reported by
 // parse, and gets no second complaint.
 func (r *reporter) add(n *node, at span, text string, notes []Note) *Problem {
-	if n.kind == kindBroken {
+	if n == nil || n.kind == kindBroken || r.full() {
 		return &Problem{}
 	}
 	p := Problem{Path: n.path(), Text: text, Notes: slices.DeleteFunc(notes, func(n Note) bool { return n.Text == "" })}
@@ -36,7 +48,24 @@ func (p *Problem) mark(src *source, at span) {
 	}
 	p.File = src.name
 	p.Line, p.Column, p.Length = src.place(at)
-	p.Quotes = []Quote{{Line: p.Line, Text: src.line(p.Line), marked: true}}
+	p.Quotes = []Quote{{Line: p.Line, Text: withoutSecrets(src.line(p.Line)), marked: true}}
+}
+
+// secretText finds what should not be in the file and must not get from there into
+// logs: passwords, also those in urls.
+var secretText = regexp.MustCompile(`(?i)(?:password|passwd|secret|token)\s*=\s*("[^"]*"|'[^']*')|://[^/@"'\s]*?:([^/@"'\s]*)@`)
+
+// withoutSecrets hides them, and keeps the columns.
+func withoutSecrets(line string) string {
+	for _, m := range secretText.FindAllStringSubmatchIndex(line, -1) {
+		for group := 2; group < len(m); group += 2 {
+			if m[group] >= 0 {
+				n := utf8.RuneCountInString(line[m[group]:m[group+1]])
+				line = line[:m[group]] + strings.Repeat("*", n) + line[m[group+1]:]
+			}
+		}
+	}
+	return line
 }
 
 // bare leaves out the source line, where the text says it all.

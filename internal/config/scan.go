@@ -38,8 +38,8 @@ type scanStop struct {
 }
 
 // scan reads src as far as it can be followed.
-func scan(src *source) *scanner {
-	s := &scanner{src: src, text: src.text, root: &node{kind: kindTable, src: src, opened: true}}
+func scan(src *source) (s *scanner) {
+	s = &scanner{src: src, text: src.text, root: &node{kind: kindTable, src: src, opened: true}}
 	defer func() {
 		switch stop := recover().(type) {
 		case nil:

@@ -17,17 +17,16 @@ func (l *loader) serialBuses(n *node) {
 		if l.cat.SerialBus != nil {
 			options = l.cat.SerialBus()
 		}
-		if !l.options(n, n, options) {
-			return
-		}
+		l.options(n, n, options)
 		l.claim(n, options)
-		l.cfg.Serial = append(l.cfg.Serial, SerialBus{Name: n.name, Options: options})
+		l.cfg.Serial = append(l.cfg.Serial, SerialBus{Name: n.name, Options: options, text: textOf(n)})
 	})
 }
 
-// options decodes one table into a driver's options and has them checked.
+// options decodes one table into a driver's options and our own, and has them
+// checked. What could be decoded is there also when it reports false.
 func (l *loader) options(n, base *node, options any, ours ...any) bool {
-	if !l.table(n, append(ours, options)...) {
+	if !l.table(n, append([]any{options}, ours...)...) {
 		return false
 	}
 	return l.checked(n, base, options)
@@ -60,7 +59,10 @@ func (l *loader) claim(n *node, options any) {
 		return
 	}
 	for _, claim := range c.Claims() {
-		at, _ := lookup(n, claim.Key)
+		at, given := lookup(n, claim.Key)
+		if claim.ID == "" || !given || at.kind == kindBroken {
+			continue // a fault that was reported, or a default
+		}
 		if claim.Kind == "bus" {
 			l.useBus(at, claim.ID)
 			continue

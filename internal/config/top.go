@@ -63,8 +63,9 @@ func (l *loader) node(name *string) {
 		return
 	}
 	l.cfg.Node = *name
-	if err := validName(strings.ReplaceAll(*name, "/", "")); err != nil {
-		l.atValue(l.root.field("node"), err.Error())
+	n := l.root.field("node")
+	if err := validName(strings.ReplaceAll(*name, "/", "")); err != nil && n.kind == kindString {
+		l.atValue(n, err.Error())
 	}
 }
 
@@ -100,8 +101,8 @@ const defaultListen = "tcp://127.0.0.1:1883"
 
 func (l *loader) broker(n *node) {
 	t := brokerTable{MaxClients: 10000, MaxPacketSize: 2 << 20}
-	if n != nil && !l.table(n, &t) {
-		return
+	if n != nil {
+		l.table(n, &t)
 	}
 	b := &l.cfg.Broker
 	*b = Broker{Passwords: t.Passwords, ACL: t.ACL, MaxClients: t.MaxClients, MaxPacketSize: int(t.MaxPacketSize), MaxQueued: int64(t.MaxQueued)}
@@ -109,15 +110,18 @@ func (l *loader) broker(n *node) {
 		t.Listen = []listenEntry{{url: defaultListen}}
 	}
 	for _, e := range t.Listen {
+		if e.url == "" && e.n == nil {
+			continue // not a text, and reported as such
+		}
 		if ln, ok := l.listener(e, &t); ok {
 			b.Listeners = append(b.Listeners, ln)
 		}
 	}
-	if t.MaxClients < 1 {
-		l.atValue(n.field("max_clients"), "found "+n.field("max_clients").found()+", expected 1 or more")
+	if f := n.field("max_clients"); t.MaxClients < 1 {
+		l.wrong(f, "1 or more", "")
 	}
-	if t.MaxPacketSize < 1024 || t.MaxPacketSize > 256<<20 {
-		l.atValue(n.field("max_packet_size"), "found "+n.field("max_packet_size").found()+", expected 1KiB to 256MiB")
+	if f := n.field("max_packet_size"); f.text() != "" && (t.MaxPacketSize < 1024 || t.MaxPacketSize > 256<<20) {
+		l.wrong(f, "1KiB to 256MiB", "")
 	}
 }
 
@@ -205,14 +209,14 @@ type journalTable struct {
 
 func (l *loader) journal(n *node) {
 	t := journalTable{Commit: time.Second, Size: 512 << 20, KeepFree: 64 << 20}
-	if n != nil && !l.table(n, &t) {
-		return
+	if n != nil {
+		l.table(n, &t)
 	}
 	l.cfg.Journal = Journal{Commit: t.Commit, Size: int64(t.Size), FreeFloor: int64(t.KeepFree)}
-	if f := n.field("commit"); f != nil && (t.Commit <= 0 || t.Commit > time.Hour) {
+	if f := n.field("commit"); f.text() != "" && (t.Commit <= 0 || t.Commit > time.Hour) {
 		l.wrong(f, "10ms to 1h", `"1s"`)
 	}
-	if f := n.field("size"); f != nil && t.Size < 4<<20 {
+	if f := n.field("size"); f.text() != "" && t.Size < 4<<20 {
 		l.wrong(f, "4MiB or more", `"512MiB"`)
 	}
 }

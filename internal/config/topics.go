@@ -17,9 +17,17 @@ type topicUse struct {
 // topicsOf enters the topics of a device and reports those that cannot be.
 func (l *loader) topicsOf(d *deviceAt) {
 	m := &d.dev.Map
+	told := map[*node]bool{}
+	if f := d.n.field("topic"); f != nil && f.kind == kindBroken {
+		return
+	}
 	use := func(topic, path string, at *node) {
+		if told[at] {
+			return
+		}
 		if err := mqtt.CheckTopic(topic); err != nil {
 			l.atKey(at, fmt.Sprintf("the topic would be %q: %v", topic, err))
+			told[at] = true
 			return
 		}
 		if strings.HasPrefix(topic, "$") {
@@ -52,12 +60,17 @@ func (l *loader) topicsOf(d *deviceAt) {
 func (l *loader) topicsTwice() {
 	l.topics = append(l.topics, topicUse{l.cfg.Node + "/status", "the gateway", nil})
 	holders := make(map[string]topicUse, len(l.topics))
+	told := map[*node]bool{}
 	for _, t := range l.topics {
 		first, taken := holders[t.topic]
 		if !taken {
 			holders[t.topic] = t
 			continue
 		}
+		if told[t.at] {
+			continue // ten channels on one topic are one fault
+		}
+		told[t.at] = true
 		at, other := t, first
 		if at.at == nil {
 			at, other = first, t

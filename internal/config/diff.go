@@ -1,0 +1,192 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Changes are what a reload has to do to get from one Config to another. What is not
+// named here goes on without a hiccup.
+type Changes struct {
+	// Restart names what cannot change while the gateway runs: node, data, journal. If
+	// it is not empty the reload is refused, and a restart is needed.
+	Restart []Change
+
+	Broker  []Change // listeners, passwords, limits: at most one entry per key of [broker]
+	Serial  Tables
+	Devices Tables
+	Bridges Tables
+}
+
+// Tables are the changes of all tables of one kind, in the order of the files.
+type Tables struct {
+	Added   []string
+	Changed []Change
+	Removed []string
+}
+
+// Change is one thing that is no longer the same, and in what.
+type Change struct {
+	Name string   `json:"name"`
+	Why  []string `json:"why"` // `every: "5s" → "10s"`
+}
+
+// Empty reports whether there is nothing to do.
+func (c *Changes) Empty() bool {
+	return len(c.Restart)+len(c.Broker) == 0 && c.Serial.empty() && c.Devices.empty() && c.Bridges.empty()
+}
+
+func (t *Tables) empty() bool { return len(t.Added)+len(t.Changed)+len(t.Removed) == 0 }
+
+// Touches reports whether the table called name is added, changed or removed.
+func (t *Tables) Touches(name string) bool {
+	return slices.Contains(t.Added, name) || slices.Contains(t.Removed, name) ||
+		slices.ContainsFunc(t.Changed, func(c Change) bool { return c.Name == name })
+}
+
+// Diff compares two checked configurations.
+func Diff(from, to *Config) Changes {
+	var c Changes
+	for _, pair := range []struct {
+		key      string
+		old, new any
+	}{
+		{"node", from.Node, to.Node},
+		{"data", from.Data, to.Data},
+		{"journal", from.Journal, to.Journal},
+	} {
+		if pair.old != pair.new {
+			c.Restart = append(c.Restart, Change{pair.key, []string{arrow(pair.old, pair.new)}})
+		}
+	}
+	c.Broker = diffBroker(&from.Broker, &to.Broker)
+	c.Serial = diffTables(from.Serial, to.Serial, func(b SerialBus) string { return b.Name }, diffSerial)
+	c.Devices = diffTables(from.Devices, to.Devices, func(d Device) string { return d.Name },
+		func(a, b Device) []string { return diffDevice(a, b, &c.Serial) })
+	c.Bridges = diffTables(from.Bridges, to.Bridges, func(b Bridge) string { return b.Name }, diffBridge)
+	return c
+}
+
+func diffTables[T any](from, to []T, name func(T) string, diff func(a, b T) []string) (t Tables) {
+	old := make(map[string]T, len(from))
+	for _, x := range from {
+		old[name(x)] = x
+	}
+	for _, x := range to {
+		was, there := old[name(x)]
+		if !there {
+			t.Added = append(t.Added, name(x))
+			continue
+		}
+		delete(old, name(x))
+		if why := diff(was, x); len(why) > 0 {
+			t.Changed = append(t.Changed, Change{name(x), why})
+		}
+	}
+	for _, x := range from {
+		if _, gone := old[name(x)]; gone {
+			t.Removed = append(t.Removed, name(x))
+		}
+	}
+	return t
+}
+
+func diffBroker(a, b *Broker) []Change {
+	var out []Change
+	va, vb := reflect.ValueOf(*a), reflect.ValueOf(*b)
+	for i := range va.NumField() {
+		if x, y := va.Field(i).Interface(), vb.Field(i).Interface(); !reflect.DeepEqual(x, y) {
+			out = append(out, Change{"broker." + strings.ToLower(va.Type().Field(i).Name), []string{arrow(x, y)}})
+		}
+	}
+	return out
+}
+
+func diffSerial(a, b SerialBus) []string {
+	if reflect.DeepEqual(a.Options, b.Options) {
+		return nil
+	}
+	return diffText(a.text, b.text, "options")
+}
+
+// diffDevice compares what was made of the tables first: "60s" for "1m" changes
+// nothing. Only where that differs it looks for what to tell.
+func diffDevice(a, b Device, buses *Tables) []string {
+	if bus := b.Map.Bus; bus != "" && buses.Touches(bus) {
+		return []string{"its bus " + bus + " changes"}
+	}
+	same := a.Driver.Name == b.Driver.Name && reflect.DeepEqual(a.Map, b.Map) && a.Site.Every == b.Site.Every &&
+		(a.text.equal(b.text) || reflect.DeepEqual(a.Site, b.Site))
+	if same {
+		return nil
+	}
+	return diffText(a.text, b.text, "defaults")
+}
+
+func diffBridge(a, b Bridge) []string {
+	ta, tb := a.text, b.text
+	a.text, b.text = nil, nil
+	if reflect.DeepEqual(a, b) {
+		return nil
+	}
+	return diffText(ta, tb, "node")
+}
+
+// tableText is a table as it stands in the file: each key with its value, in the
+// order of the keys' paths. It serves to tell people what has changed.
+type tableText []keyText
+
+type keyText struct{ path, raw string }
+
+func textOf(n *node) tableText {
+	if n == nil {
+		return nil
+	}
+	var t tableText
+	var walk func(path string, n *node)
+	walk = func(path string, n *node) {
+		if n.kind != kindTable {
+			t = append(t, keyText{path, n.raw()})
+			return
+		}
+		for _, f := range n.fields {
+			walk(joinPath(path, f.name), f)
+		}
+	}
+	walk("", n)
+	slices.SortFunc(t, func(a, b keyText) int { return strings.Compare(a.path, b.path) })
+	return t
+}
+
+func (t tableText) equal(o tableText) bool { return slices.Equal(t, o) }
+
+// diffText tells the keys that differ. If none does, the cause is elsewhere.
+func diffText(a, b tableText, elsewhere string) (why []string) {
+	old := make(map[string]string, len(a))
+	for _, k := range a {
+		old[k.path] = k.raw
+	}
+	for _, k := range b {
+		was, there := old[k.path]
+		delete(old, k.path)
+		switch {
+		case !there:
+			why = append(why, k.path+": new, "+shorten(k.raw, 60))
+		case was != k.raw:
+			why = append(why, fmt.Sprintf("%s: %s → %s", k.path, shorten(was, 60), shorten(k.raw, 60)))
+		}
+	}
+	for _, k := range a {
+		if was, gone := old[k.path]; gone {
+			why = append(why, k.path+": gone, was "+shorten(was, 60))
+		}
+	}
+	if len(why) == 0 {
+		return []string{elsewhere + " changed"}
+	}
+	return why
+}
+
+func arrow(a, b any) string { return fmt.Sprintf("%v → %v", a, b) }

@@ -1,0 +1,114 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// loadLimit is generous: on an idle machine each of these takes a tenth of it, and
+// under -race on a busy one it must still hold.
+const loadLimit = 5 * time.Second
+
+func loadText(t testing.TB, text string) (*Config, Problems, time.Duration) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "sensorgate.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	c, ps := Load(path, fakeCatalogue())
+	return c, ps, time.Since(start)
+}
+
+func manyDevices(n int) string {
+	var b strings.Builder
+	b.WriteString("node = \"n\"\n[serial.m]\nport = \"/dev/serial0\"\n")
+	for i := range n {
+		fmt.Fprintf(&b, "[device.d%d]\nmodel = \"eastron/sdm630\"\nbus = \"m\"\nunit = %d\n[device.d%d.channels]\npower = { deadband = 5, at_least = \"60s\" }\n", i, i, i)
+	}
+	b.WriteString("[bridge.cloud]\nurls = [\"mqtt://a\"]\nrules = [ { dir = \"out\", local = \"{node}/#\" } ]\n")
+	return b.String()
+}
+
+func TestFiveThousandDevices(t *testing.T) {
+	c, ps, took := loadText(t, manyDevices(5000))
+	if c == nil || len(c.Devices) != 5000 {
+		t.Fatalf("not loaded: %v", ps)
+	}
+	t.Logf("5,000 devices from a model: %v", took)
+	if took > loadLimit {
+		t.Errorf("loading took %v", took)
+	}
+	start := time.Now()
+	if changes := Diff(c, c); !changes.Empty() {
+		t.Errorf("differs from itself: %+v", changes.Devices.Changed[:1])
+	}
+	if took := time.Since(start); took > loadLimit {
+		t.Errorf("comparing took %v", took)
+	}
+}
+
+// A megabyte of anything is answered soon, whatever it is.
+func TestOneMegabyte(t *testing.T) {
+	const size = 1 << 20
+	for name, text := range map[string]string{
+		"comment":         "# " + strings.Repeat("x", size),
+		"one long string": `node = "` + strings.Repeat("x", size) + `"`,
+		"open brackets":   "a = " + strings.Repeat("[", size),
+		"brackets":        "a = " + strings.Repeat("[", size/2) + strings.Repeat("]", size/2),
+		"braces":          "a = " + strings.Repeat("{a=", size/3),
+		"dotted key":      strings.Repeat("a.", size/2) + "a = 1",
+		"dotted header":   "[" + strings.Repeat("a.", size/2) + "a]",
+		"empty lines":     strings.Repeat("\n", size),
+		"unknown keys":    manyLines(size, "k%d = 1\n"),
+		"empty tables":    manyLines(size, "[device.d%d]\n"),
+		"broken lines":    manyLines(size, "k%d = x y\n"),
+		"one table twice": strings.Repeat("[device.a]\n", size/11),
+		"same claims":     manyLines(size, "[device.d%d]\ndriver = \"input\"\ngpio = \"GPIO17\"\n"),
+		"list of numbers": "a = [" + strings.Repeat("1,", size/2) + "]",
+		"quotes":          strings.Repeat(`"`, size),
+		"one long line":   strings.Repeat("x", size) + "\x01",
+		"rules":           "[bridge.a]\nurls = [\"mqtt://a\"]\nrules = [" + manyLines(size/8, "{ dir = \"out\", local = \"x/%d\" },\n") + "]\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, ps, took := loadText(t, text)
+			var b strings.Builder
+			ps.WriteText(&b, false)
+			t.Logf("%v, %d problems, %d bytes printed", took, len(ps), b.Len())
+			if took > loadLimit {
+				t.Errorf("took %v", took)
+			}
+			if b.Len() > 1<<20 {
+				t.Errorf("printed %d bytes", b.Len())
+			}
+		})
+	}
+}
+
+func manyLines(size int, format string) string {
+	var b strings.Builder
+	for i := 0; b.Len() < size; i++ {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
+}
+
+func TestTooLargeFile(t *testing.T) {
+	_, ps, _ := loadText(t, strings.Repeat("#", maxFileSize+1))
+	if len(ps) != 1 || !strings.Contains(ps[0].Text, "limit 16 MiB") {
+		t.Errorf("problems: %v", ps)
+	}
+}
+
+func BenchmarkLoad5000Devices(b *testing.B) {
+	l := []*source{{name: "f.toml", text: manyDevices(5000)}}
+	for b.Loop() {
+		if c, ps := newLoader(fakeCatalogue()).load(l); c == nil {
+			b.Fatal(ps)
+		}
+	}
+}
