@@ -6,11 +6,9 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
-// silence is how long a link may be dead before that is noticed: 1.5 keep-alives, as
-// the upstream does it (3.1.2.10), but never more than 30 s.
-func (b *Bridge) silence() time.Duration {
-	return min(b.opt.KeepAlive*3/2, 30*time.Second)
-}
+// silenceMax bounds how long a link may be dead before that is noticed; 1.5 keep-alives
+// are the other bound, as the upstream has it (3.1.2.10).
+const silenceMax = 30 * time.Second
 
 // stallTimeout: an upstream that answers pings but acknowledges nothing is connected to
 // anew; that makes it look at the messages again.
@@ -54,9 +52,9 @@ func (l *link) moving(now time.Time) bool {
 	return true
 }
 
-// pingEvery is half of silence: one half to ask, one half to wait for the answer.
+// pingEvery is half of the time a link may be quiet: one half to ask, one half to wait for the answer.
 func (l *link) pingEvery() time.Duration {
-	limit := l.b.silence()
+	limit := l.b.quiet
 	if l.keepAlive > 0 { // 0: the upstream wants no sign of life, but we do
 		limit = min(limit, l.keepAlive*3/2)
 	}

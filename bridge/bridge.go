@@ -22,6 +22,7 @@ type Bridge struct {
 	origin string
 	urls   []*url.URL
 	dial   func(ctx context.Context, u *url.URL) (net.Conn, error)
+	quiet  time.Duration // how long a link may be dead unnoticed
 
 	// owned by Run
 	lanes   lanes
@@ -29,6 +30,10 @@ type Bridge struct {
 	ring    *echoes // messages of other bridges that passed
 	backoff backoff
 	returns int // to the first upstream, in vain
+
+	// packets numbers on where the last link ended: what is said late about a packet
+	// identifier must not meet a new message.
+	packets uint64
 
 	// owned by the reader of the link
 	struck  journal.Seq
@@ -89,6 +94,7 @@ func New(o Options) (*Bridge, error) {
 		b.urls = append(b.urls, u)
 	}
 	b.dial = b.dialNet
+	b.quiet = min(o.KeepAlive*3/2, silenceMax)
 	return b, b.openLedger()
 }
 
@@ -102,6 +108,7 @@ func (b *Bridge) openLedger() (err error) {
 	if b.ledger, err = newLedger(store, b.opt.Name); err != nil {
 		b.log.Error("journal entry", "err", err)
 	}
+	b.packets = uint64(b.ledger.newest())
 	return nil
 }
 

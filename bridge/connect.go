@@ -40,6 +40,7 @@ func (b *Bridge) connect(ctx context.Context, u *url.URL) (*link, error) {
 		kick:  make(chan struct{}, 1),
 		multi: map[journal.Seq]int{},
 	}
+	l.flight.first, l.flight.next = b.packets, b.packets
 	ack, err := l.handshake(packet)
 	if err != nil {
 		conn.Close()

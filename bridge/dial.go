@@ -43,7 +43,7 @@ func (b *Bridge) dialNet(ctx context.Context, u *url.URL) (net.Conn, error) {
 			return nil, err
 		}
 	}
-	d := net.Dialer{Control: socketOptions(b.silence())}
+	d := net.Dialer{Control: socketOptions(b.quiet)}
 	if u.Scheme == "ws" || u.Scheme == "wss" {
 		return dialWebSocket(ctx, &d, u, secure)
 	}

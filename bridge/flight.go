@@ -10,7 +10,7 @@ import "sensorgate/internal/journal"
 // arithmetic instead of in a map.
 type flight struct {
 	slots       [flightSpan]slot
-	first, next uint32 // numbers of the oldest and of the next publication
+	first, next uint64 // numbers of the oldest and of the next publication
 	count       int    // not yet acknowledged
 	bytes       int    // of these
 }
@@ -72,7 +72,7 @@ func (f *flight) find(id uint16) *slot {
 	if id == 0 {
 		return nil
 	}
-	behind := (uint32(id-1) + 65535 - f.first%65535) % 65535
+	behind := (uint64(id-1) + 65535 - f.first%65535) % 65535
 	n := f.first + behind
 	if behind >= f.next-f.first {
 		return nil
@@ -98,4 +98,4 @@ func (f *flight) forward() {
 	}
 }
 
-func packetID(n uint32) uint16 { return uint16(n%65535) + 1 }
+func packetID(n uint64) uint16 { return uint16(n%65535) + 1 }

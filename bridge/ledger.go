@@ -1,8 +1,10 @@
 package bridge
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -124,6 +126,24 @@ func (g *ledger) complete(id uint16) {
 	}
 }
 
+// uses reports whether a packet identifier is not free.
+func (g *ledger) uses(id uint16) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, ok := g.out[id]
+	return ok
+}
+
+// newest is the highest packet identifier in use, 0 if none is.
+func (g *ledger) newest() (id uint16) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for used := range g.out {
+		id = max(id, used)
+	}
+	return id
+}
+
 // left forgets all about records that are off the spool.
 func (g *ledger) left(seqs []journal.Seq) {
 	g.mu.Lock()
@@ -155,17 +175,26 @@ func (g *ledger) lostSession() {
 	}
 }
 
-// open gives the entries that the upstream must be asked about.
-func (g *ledger) open() map[uint16]exact {
+// open gives the entries that the upstream must be asked about, in the order of their
+// records: the order of resending is the order of sending [MQTT-4.6.0-1].
+func (g *ledger) open() []openExact {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	m := make(map[uint16]exact)
+	var all []openExact
 	for id, e := range g.out {
 		if e.state != exactDone {
-			m[id] = e
+			all = append(all, openExact{id, e})
 		}
 	}
-	return m
+	slices.SortFunc(all, func(a, b openExact) int {
+		return cmp.Or(cmp.Compare(a.seq, b.seq), cmp.Compare(a.rule, b.rule))
+	})
+	return all
+}
+
+type openExact struct {
+	id uint16
+	exact
 }
 
 // take notes that our broker has a message.

@@ -103,6 +103,7 @@ func (l *link) run(ctx context.Context, urlNumber int) error {
 	cancel()
 	l.conn.Close()
 	wg.Wait()
+	b.packets = l.flight.next
 	b.gaps.untold()
 	return err
 }
@@ -209,7 +210,7 @@ func (l *link) flush() error {
 	for rest := l.out; len(rest) > 0; {
 		// In pieces, so that a slow line that moves at all does not look dead.
 		n := min(len(rest), 16<<10)
-		l.conn.SetWriteDeadline(time.Now().Add(l.b.silence()))
+		l.conn.SetWriteDeadline(time.Now().Add(l.b.quiet))
 		if _, err := l.conn.Write(rest[:n]); err != nil {
 			return l.reason(noTimeout(err))
 		}

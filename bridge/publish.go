@@ -290,7 +290,7 @@ func (l *link) track(s slot) uint16 {
 	if l.flight.count == 0 {
 		l.progress = time.Now() // the clock of stallTimeout starts
 	}
-	for l.resumed[l.flight.nextID()] != nil {
+	for id := l.flight.nextID(); l.resumed[id] != nil || len(l.before) > 0 && l.b.ledger.uses(id); id = l.flight.nextID() {
 		l.flight.skip() // in use since an earlier connection
 	}
 	return l.flight.add(s)

@@ -27,7 +27,8 @@ func (l *link) resume(sessionPresent bool, now time.Time) error {
 		l.before[beforeKey{e.seq, e.rule}] = e.state
 	}
 	g.mu.Unlock()
-	for id, e := range g.open() {
+	for _, e := range g.open() {
+		id := e.id
 		s := &slot{seq: e.seq, rule: int16(e.rule), state: awaitPubcomp}
 		l.resumed[id] = s
 		if e.state == exactSent {

@@ -50,10 +50,7 @@ func (s *stream) more(need int) error {
 	if n > 0 {
 		return nil
 	}
-	if err == nil {
-		err = io.ErrNoProgress
-	}
-	return err
+	return err // nil with nothing read is allowed: try again
 }
 
 // buffered reports whether a whole packet can be had without reading.

@@ -1,0 +1,240 @@
+package bridge
+
+import (
+	"flag"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
+)
+
+var (
+	simSeeds = flag.Int("sim.seeds", 20, "seeds of the bridge simulation")
+	simFirst = flag.Uint64("sim.first", 1, "the first seed")
+	simDays  = flag.Int("sim.days", 30, "virtual days per seed")
+)
+
+// TestSimulation lets a bridge live through a month with an upstream that does
+// everything wrong, and with a power switch that somebody plays with. Nothing may be
+// lost, the order holds, and what is retained is the newest.
+func TestSimulation(t *testing.T) {
+	seeds, days := *simSeeds, *simDays
+	if testing.Short() {
+		seeds, days = 4, 5
+	}
+	for i := range seeds {
+		seed := *simFirst + uint64(i)
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { newSim(t, seed).run(time.Duration(days) * 24 * time.Hour) })
+		})
+	}
+}
+
+type sim struct {
+	t        *testing.T
+	seed     uint64
+	rng      *rand.Rand
+	up       *simUpstream
+	g        *gateway
+	opt      Options
+	stop     func()
+	sent     map[string][]string // by topic, in order
+	retained map[string]string
+	n        int
+	kills    int
+	came     map[string]bool // orders that our broker got
+}
+
+func newSim(t *testing.T, seed uint64) *sim {
+	s := &sim{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), sent: map[string][]string{}, retained: map[string]string{}, came: map[string]bool{}}
+	s.opt = Options{
+		Name: "up", Node: "sim", ClientID: "sim-up", URLs: []string{"mqtt://up"}, Protocol: "5",
+		Status: Status{"status", "online", "offline"},
+		Rules: []Rule{
+			{Out: true, Local: "one/+", Remote: "one/+", QoS: 1, Retain: true},
+			{Out: true, Local: "two/+", Remote: "two/+", QoS: 2, Retain: true},
+			{Out: true, Local: "both/+", Remote: "first/+", QoS: 2},
+			{Out: true, Local: "both/+", Remote: "second/+", QoS: 1},
+			{In: true, Local: "cmd/#", Remote: "cmd/#", QoS: 1, Queue: true},
+		},
+	}
+	level := byte(mqtt.Level5)
+	if seed%2 == 0 {
+		level, s.opt.Protocol = mqtt.Level311, "3.1.1"
+		s.opt.Late.Topic = "late/"
+	}
+	if seed%3 > 0 {
+		s.opt.Backlog.Messages = []float64{50, 1}[seed%3-1]
+	}
+	s.opt.InOrder = seed%5 == 0
+	s.up = newSimUpstream(seed, level)
+	return s
+}
+
+func (s *sim) run(length time.Duration) {
+	j, err := journal.Open(journal.Options{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.opt.Store = j
+	s.start(j)
+	end := time.Now().Add(length)
+	for time.Now().Before(end) {
+		time.Sleep(time.Duration(s.rng.ExpFloat64() * float64(10*time.Minute)))
+		for range 1 + s.rng.IntN(8) {
+			s.publish()
+		}
+		switch s.rng.IntN(150) {
+		case 0:
+			s.kill(j)
+		case 1:
+			s.stop()
+			s.start(j)
+		case 2, 3, 4, 5:
+			s.up.order(strconv.Itoa(s.n))
+		}
+	}
+	s.settle()
+	s.check()
+	s.stop()
+	s.collect()
+	s.up.conns.Wait()
+	for _, o := range s.up.down {
+		if o.acked && !s.came[o.payload] {
+			s.t.Errorf("seed %d: order %s was acknowledged, but our broker never got it", s.seed, o.payload)
+		}
+	}
+	if got := s.up.retained["status"]; got != "offline" {
+		s.t.Errorf("after a clean stop the upstream says %q", got)
+	}
+}
+
+func (s *sim) start(j *journal.Journal) {
+	s.collect()
+	s.g = newGatewayOn(s.t, j, s.opt)
+	s.g.bridge.dial = s.up.dial
+	if s.seed%4 != 0 {
+		// Else nearly all of a month is pings.
+		s.g.bridge.quiet = 10 * time.Minute
+	}
+	s.g.local = make(chan mqtt.Message, 10000)
+	s.stop = s.g.run()
+}
+
+// collect notes the orders that came down to the gateway of this life.
+func (s *sim) collect() {
+	for s.g != nil && len(s.g.local) > 0 {
+		s.came[string((<-s.g.local).Payload)] = true
+	}
+}
+
+// kill ends the bridge as a power cut does: nothing is finished, nothing is said.
+func (s *sim) kill(j *journal.Journal) {
+	s.kills++
+	s.g.bridge.Cut(true)
+	s.stop()
+	s.start(j)
+}
+
+func (s *sim) publish() {
+	topic := []string{"one/a", "one/b", "two/a", "two/b", "both/a"}[s.rng.IntN(5)]
+	s.n++
+	payload := strconv.Itoa(s.n)
+	retain := s.rng.IntN(4) == 0
+	s.sent[topic] = append(s.sent[topic], payload)
+	if retain {
+		s.retained[topic] = payload
+	}
+	m := mqtt.Message{Topic: topic, Payload: []byte(payload), QoS: 1, Retain: retain, Time: time.Now()}
+	if s.rng.IntN(20) == 0 { // the clock jumps
+		m.Time = m.Time.Add(time.Duration(s.rng.IntN(20)-10) * 365 * 24 * time.Hour)
+	}
+	s.g.send(m)
+}
+
+// settle ends the faults and waits until the spool is empty.
+func (s *sim) settle() {
+	s.up.mu.Lock()
+	s.up.calm = true
+	s.up.mu.Unlock()
+	deadline := time.Now().Add(48 * time.Hour)
+	for s.g.bridge.Status().Waiting > 0 || !s.g.bridge.Status().Connected {
+		if time.Now().After(deadline) {
+			s.t.Errorf("two days without faults and still not done: %+v", s.g.bridge.Status())
+			return
+		}
+		time.Sleep(time.Minute)
+	}
+	time.Sleep(time.Minute)
+}
+
+func (s *sim) check() {
+	u := s.up
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	remote := map[string][]string{"both/a": {"first/a", "second/a"}}
+	seen := map[string]map[string]int{}
+	lastLive, lastLate := map[string]int{}, map[string]int{}
+	for _, r := range u.receipts {
+		if r.topic == "status" || strings.HasSuffix(r.topic, "/gap") {
+			continue
+		}
+		if seen[r.topic] == nil {
+			seen[r.topic] = map[string]int{}
+		}
+		seen[r.topic][r.payload]++
+		n, err := strconv.Atoi(r.payload)
+		if err != nil {
+			s.t.Fatalf("received what was never sent: %+v", r)
+		}
+		if seen[r.topic][r.payload] > 1 {
+			continue
+		}
+		last := lastLive
+		if r.late {
+			last = lastLate
+		}
+		if n < last[r.topic] {
+			s.t.Errorf("seed %d: %s: %d came first after %d (late %v)", s.seed, r.topic, n, last[r.topic], r.late)
+		}
+		last[r.topic] = n
+	}
+	doubled := 0
+	for topic, payloads := range s.sent {
+		names := remote[topic]
+		if names == nil {
+			names = []string{topic}
+		}
+		for _, name := range names {
+			for _, p := range payloads {
+				switch n := seen[name][p]; {
+				case n == 0:
+					s.t.Errorf("seed %d: %s %s was lost", s.seed, name, p)
+				case n > 1 && (strings.HasPrefix(name, "two/") || strings.HasPrefix(name, "first/")):
+					doubled += n - 1
+				}
+			}
+		}
+	}
+	if doubled > u.lost*windowMax || u.lost == 0 && doubled > 0 {
+		s.t.Errorf("seed %d: %d QoS 2 messages came twice, with %d lost sessions", s.seed, doubled, u.lost)
+	}
+	for topic, want := range s.retained {
+		if topic != "both/a" && u.retained[topic] != want {
+			s.t.Errorf("seed %d: %s: retained is %s, want the newest %s", s.seed, topic, u.retained[topic], want)
+		}
+	}
+	if got := u.retained["status"]; got != "online" {
+		s.t.Errorf("seed %d: connected, but the status says %q", s.seed, got)
+	}
+	st := s.g.bridge.Status()
+	if st.Dropped != 0 {
+		s.t.Errorf("seed %d: %d dropped", s.seed, st.Dropped)
+	}
+	s.t.Logf("seed %d: %d messages, %d receipts, %d kills, faults %v", s.seed, s.n, len(u.receipts), s.kills, u.faults)
+}
