@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"drivers/i2c":         {"drivers", "drivers/field", "drivers/i2c/bus"},
 	"broker":              {"internal/mqtt", "internal/journal"},
 	"bridge":              {"internal/mqtt", "internal/journal"},
+	"deploy":              {"internal/mqtt"},
 }
 
 // doors says which package alone may import an outside library (and its tests).
