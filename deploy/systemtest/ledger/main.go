@@ -5,6 +5,7 @@
 //	ledger park    ADDRESS SESSION          makes a persistent session that wants the numbers
 //	ledger publish ADDRESS OUT              publishes until killed; writes each acknowledged number to OUT
 //	ledger fetch   ADDRESS SESSION          prints the numbers that wait in the session
+//	ledger watch   ADDRESS FILTER           prints topic and payload of what comes, until killed
 package main
 
 import (
@@ -25,10 +26,10 @@ const (
 
 func main() {
 	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "ledger: park, publish or fetch, ADDRESS, SESSION or OUT")
+		fmt.Fprintln(os.Stderr, "ledger: park, publish, fetch or watch; ADDRESS; SESSION, OUT or FILTER")
 		os.Exit(2)
 	}
-	verbs := map[string]func(addr, arg string) error{"park": park, "publish": publish, "fetch": fetch}
+	verbs := map[string]func(addr, arg string) error{"park": park, "publish": publish, "fetch": fetch, "watch": watch}
 	verb := verbs[os.Args[1]]
 	if verb == nil {
 		fmt.Fprintln(os.Stderr, "ledger: unknown verb", os.Args[1])
@@ -46,8 +47,7 @@ func park(addr, session string) error {
 		return err
 	}
 	defer c.Close()
-	sub := mqtt.Subscribe{ID: 1, Filters: []mqtt.Subscription{{Filter: topic, QoS: 1}}}
-	if err := c.send(mqtt.AppendSubscribe(nil, mqtt.Level311, sub)); err != nil {
+	if err := c.subscribe(topic); err != nil {
 		return err
 	}
 	if f, err := c.next(); err != nil || f.Type != mqtt.SUBACK {
@@ -117,24 +117,32 @@ func fetch(addr, session string) error {
 		if err := c.SetReadDeadline(time.Now().Add(quiet)); err != nil {
 			return err
 		}
-		f, err := c.next()
+		p, err := c.published()
 		if ne, ok := err.(net.Error); ok && ne.Timeout() {
 			return c.send(mqtt.AppendDisconnect(nil, mqtt.Level311, 0, ""))
 		}
 		if err != nil {
 			return err
 		}
-		var p mqtt.Publish
-		if f.Type != mqtt.PUBLISH {
-			continue
-		}
-		if err := mqtt.ParsePublish(f, mqtt.Level311, &p); err != nil {
-			return err
-		}
 		fmt.Printf("%s\n", p.Payload)
-		if err := c.send(mqtt.AppendAck(nil, mqtt.PUBACK, mqtt.Level311, p.ID, 0)); err != nil {
+	}
+}
+
+func watch(addr, filter string) error {
+	c, err := dial(addr, fmt.Sprintf("watch-%d", os.Getpid()), true)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.subscribe(filter); err != nil {
+		return err
+	}
+	for {
+		p, err := c.published()
+		if err != nil {
 			return err
 		}
+		fmt.Printf("%s %s\n", p.Topic, p.Payload)
 	}
 }
 
@@ -164,6 +172,28 @@ func dial(addr, client string, clean bool) (*conn, error) {
 	}
 	nc.Close()
 	return nil, fmt.Errorf("not let in: %v, %w", f.Type, err)
+}
+
+func (c *conn) subscribe(filter string) error {
+	sub := mqtt.Subscribe{ID: 1, Filters: []mqtt.Subscription{{Filter: filter, QoS: 1}}}
+	return c.send(mqtt.AppendSubscribe(nil, mqtt.Level311, sub))
+}
+
+// published waits for the next PUBLISH and acknowledges it.
+func (c *conn) published() (p mqtt.Publish, err error) {
+	for {
+		f, err := c.next()
+		if err != nil {
+			return p, err
+		}
+		if f.Type != mqtt.PUBLISH {
+			continue
+		}
+		if err := mqtt.ParsePublish(f, mqtt.Level311, &p); err != nil || p.QoS == 0 {
+			return p, err
+		}
+		return p, c.send(mqtt.AppendAck(nil, mqtt.PUBACK, mqtt.Level311, p.ID, 0))
+	}
 }
 
 func (c *conn) send(pkt []byte) error {

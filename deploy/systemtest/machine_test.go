@@ -1,0 +1,159 @@
+//go:build system
+
+package systemtest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sensorgate/deploy/board/vm"
+)
+
+// machine is a running board whose /host is a folder with the package and the ledger.
+type machine struct {
+	*vm.VM
+	t *testing.T
+}
+
+// boardDir is where the board's kernel, root file system and programs are.
+func boardDir(t *testing.T) string {
+	dir := os.Getenv("BOARD")
+	if dir == "" {
+		dir = "../board"
+	}
+	if _, err := os.Stat(filepath.Join(dir, "out/rootfs.img")); err != nil {
+		t.Skipf("no board: %v (deploy/board/README.md has the set-up)", err)
+	}
+	return dir
+}
+
+func boot(t *testing.T, c vm.Config) *machine {
+	t.Helper()
+	c.Rig = boardDir(t)
+	dir, err := os.MkdirTemp("", "sg") // short: it holds UNIX sockets
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	v, err := vm.New(dir, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
+	m := &machine{v, t}
+	m.on()
+	return m
+}
+
+func (m *machine) on() {
+	m.t.Helper()
+	if err := m.Boot(); err != nil {
+		log, _ := os.ReadFile(filepath.Join(m.Dir, "kernel.log"))
+		m.t.Fatalf("%v\n%s", err, log[max(0, len(log)-3000):])
+	}
+}
+
+// sh runs a command line that must succeed.
+func (m *machine) sh(line string) string {
+	m.t.Helper()
+	out, rc, err := m.Run(line)
+	if err != nil {
+		m.t.Fatalf("$ %s\n%v", line, err)
+	}
+	if rc != 0 {
+		m.t.Fatalf("$ %s\n%s\nexit code %d\n%s", line, out, rc, m.logs())
+	}
+	return out
+}
+
+// until repeats a command line until it succeeds. The board is emulated and slow;
+// what counts is that it happens, how soon is logged.
+func (m *machine) until(line string, within time.Duration) string {
+	m.t.Helper()
+	start := time.Now()
+	for {
+		out, rc, err := m.Run(line)
+		if err != nil {
+			m.t.Fatalf("$ %s\n%v", line, err)
+		}
+		if rc == 0 {
+			m.t.Logf("after %v: %s", time.Since(start).Round(100*time.Millisecond), line)
+			return out
+		}
+		if time.Since(start) > within {
+			m.t.Fatalf("not within %v: %s\n%s\n%s", within, line, out, m.logs())
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+func (m *machine) logs() string {
+	out, _, _ := m.Run("systemctl status sensorgate --no-pager -n 0; journalctl -u sensorgate --no-pager -o cat -n 40")
+	return out
+}
+
+func (m *machine) ctl(format string, args ...any) string {
+	m.t.Helper()
+	out, err := m.Ctl(format, args...)
+	if err != nil {
+		m.t.Fatalf("board: "+format+": %v", append(args, err)...)
+	}
+	return out
+}
+
+// arrives waits for a message on a topic of the broker whose payload has the text.
+func (m *machine) arrives(topic, text string) {
+	m.t.Helper()
+	m.until(fmt.Sprintf("timeout 20 /host/ledger watch 127.0.0.1:1883 '%s' 2>&1 | grep -m1 -F -e '%s'", topic, text), time.Minute)
+}
+
+// show is one property of the service.
+func (m *machine) show(property string) string {
+	m.t.Helper()
+	return m.sh("systemctl show sensorgate -P " + property)
+}
+
+// shared builds what the machine sees as /host: two versions of the package, the
+// second newer, and the ledger.
+func shared(t *testing.T, arch string) string {
+	t.Helper()
+	dir := t.TempDir()
+	native := filepath.Join(dir, "native")
+	goBuild(t, "", native, "../../cmd/sensorgate", "v1.0.0")
+	for _, v := range []string{"v1.0.0", "v1.0.1"} {
+		binary := filepath.Join(dir, "sensorgate-"+v)
+		goBuild(t, arch, binary, "../../cmd/sensorgate", v)
+		cmd := exec.Command("../deb/build.sh", binary, native, arch, "any", v, filepath.Join(dir, v+".deb"))
+		cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1767225600")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("package: %v\n%s", err, out)
+		}
+	}
+	goBuild(t, arch, filepath.Join(dir, "ledger"), "./ledger", "")
+	return dir
+}
+
+func goBuild(t *testing.T, arch, out, pkg, version string) {
+	t.Helper()
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X main.release="+version, "-o", out, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	if arch != "" {
+		cmd.Env = append(cmd.Env, "GOARCH="+arch)
+	}
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", pkg, err, msg)
+	}
+}
+
+// write makes a file on the machine; its agent takes one line at a time.
+func (m *machine) write(path, text string) {
+	m.t.Helper()
+	quoted := strings.ReplaceAll(strings.ReplaceAll(text, `\`, `\\`), "\n", `\n`)
+	quoted = strings.ReplaceAll(quoted, "'", `'\''`)
+	m.sh("mkdir -p $(dirname " + path + ") && printf '%b' '" + quoted + "' > " + path)
+}

@@ -1,0 +1,159 @@
+//go:build system
+
+package systemtest
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"sensorgate/deploy/board/crash"
+	"sensorgate/deploy/board/vm"
+)
+
+const (
+	cuts     = 20
+	hostPort = "18830" // of the gateways that are started here on what was left
+)
+
+// vouched is a number that the gateway had acknowledged when the log of the disk's
+// writes was this long; the log is looked at after the number, so never too early.
+type vouched struct {
+	number int
+	end    int64
+}
+
+// The power goes at 20 random moments of a gateway under load, and with it what the
+// disk had not been told to flush: all of it, none of it or a random part. Each time
+// the gateway must start on what is left, and have every number that it acknowledged.
+func TestPowerCuts(t *testing.T) {
+	dir := shared(t, "amd64")
+	m := boot(t, vm.Config{Share: dir, DataMB: 256})
+	m.ctl("serial ttyS1 sink")
+	m.sh("dpkg -i /host/v1.0.0.deb && systemctl stop sensorgate && mount /dev/vdb /var/lib/sensorgate && chown sensorgate: /var/lib/sensorgate")
+	m.write("/etc/sensorgate/sensorgate.toml", cutConfig("127.0.0.1:1883", "/var/lib/sensorgate"))
+	m.sh("systemctl start sensorgate && /host/ledger park 127.0.0.1:1883 witness")
+	m.sh("stty -F /dev/ttyS1 raw -echo; (setsid /host/ledger publish 127.0.0.1:1883 /dev/ttyS1 >/run/ledger.log 2>&1 &)")
+	acks := m.collect(15 * time.Second)
+	m.PowerCut()
+
+	log, err := crash.ReadLog(filepath.Join(m.Dir, "data.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(acks) < 100 {
+		t.Fatalf("only %d numbers were acknowledged", len(acks))
+	}
+	first := 0
+	for log[first].End < acks[0].end {
+		first++
+	}
+	t.Logf("%d numbers acknowledged, %d writes and flushes of the disk", acks[len(acks)-1].number, len(log))
+	rnd := rand.New(rand.NewSource(time.Now().UnixNano()))
+	image := filepath.Join(m.Dir, "crash.img")
+	for i := range cuts {
+		at, mode := first+rnd.Intn(len(log)-first), crash.Mode(i%3)
+		want := 0
+		for _, a := range acks {
+			if a.end <= log[at].End {
+				want = a.number
+			}
+		}
+		if err := crash.Image(filepath.Join(m.Dir, "data.start"), image, log, at+1, mode, int64(i)); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(fmt.Sprintf("cut %d after %d of %d, mode %d", i, at+1, len(log), mode), func(t *testing.T) {
+			complete(t, afterCut(t, dir, image), want)
+		})
+	}
+	// And once the real thing: the machine starts on the disk as the last cut left it.
+	if err := os.Rename(image, filepath.Join(m.Dir, "data.img")); err != nil {
+		t.Fatal(err)
+	}
+	m.on()
+	m.sh("systemctl stop sensorgate; mount /dev/vdb /var/lib/sensorgate && systemctl start sensorgate")
+	got := m.sh("/host/ledger fetch 127.0.0.1:1883 witness | wc -l")
+	t.Logf("on the board itself: %s numbers, %s", got, m.show("StatusText"))
+	if number(t, got) == 0 {
+		t.Error("nothing is left after the start on the board")
+	}
+}
+
+func cutConfig(listen, data string) string {
+	return fmt.Sprintf("node = \"cut\"\ndata = %q\n[broker]\nlisten = [\"tcp://%s\"]\n[journal]\nsize = \"64MiB\"\nkeep_free = \"1MiB\"\n"+
+		"[device.demo]\ndriver = \"sim\"\nevery = \"1s\"\n", data, listen)
+}
+
+// collect reads the acknowledged numbers from the serial line as they come.
+func (m *machine) collect(d time.Duration) (acks []vouched) {
+	m.t.Helper()
+	rest := "" // of a line that is not complete
+	for stop := time.Now().Add(d); time.Now().Before(stop); time.Sleep(2 * time.Millisecond) {
+		text, err := strconv.Unquote(m.ctl("serial ttyS1 got"))
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(m.Dir, "data.log"))
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		lines := strings.Split(rest+text, "\n")
+		rest = lines[len(lines)-1]
+		for _, l := range lines[:len(lines)-1] {
+			acks = append(acks, vouched{number(m.t, l), info.Size()})
+		}
+	}
+	return acks
+}
+
+// afterCut starts the gateway here on the files of an image and gives what waits in
+// the witness's session.
+func afterCut(t *testing.T, dir, image string) string {
+	t.Helper()
+	// What mounting would do: replay the file system's own journal.
+	if out, err := exec.Command("e2fsck", "-fy", "-E", "journal_only", image).CombinedOutput(); err != nil && !bytes.Contains(out, []byte("recovering journal")) {
+		t.Fatalf("e2fsck: %v\n%s", err, out)
+	}
+	if out, err := exec.Command("e2fsck", "-fn", image).CombinedOutput(); err != nil {
+		t.Fatalf("the file system is damaged: %v\n%s", err, out)
+	}
+	store := t.TempDir()
+	if out, err := exec.Command("debugfs", "-R", "rdump / "+store, image).CombinedOutput(); err != nil {
+		t.Fatalf("debugfs: %v\n%s", err, out)
+	}
+	config := filepath.Join(t.TempDir(), "sensorgate.toml")
+	addr := "127.0.0.1:" + hostPort
+	if err := os.WriteFile(config, []byte(cutConfig(addr, store)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	gateway := exec.Command(filepath.Join(dir, "native"), "run", "--config", config)
+	var log bytes.Buffer
+	gateway.Stderr = &log
+	if err := gateway.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		gateway.Process.Signal(syscall.SIGTERM)
+		if err := gateway.Wait(); err != nil {
+			t.Errorf("the gateway ended with %v\n%s", err, &log)
+		}
+	}()
+	var out []byte
+	var err error
+	for range 50 { // until it listens
+		if out, err = exec.Command(filepath.Join(dir, "ledger"), "fetch", addr, "witness").Output(); err == nil {
+			return string(out)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("the gateway does not start on what is left: %v\n%s", err, &log)
+	return ""
+}
