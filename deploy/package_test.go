@@ -18,6 +18,7 @@ import (
 func buildPackage(t *testing.T, dir, tz, umask string) string {
 	t.Helper()
 	tool(t, "dpkg-deb")
+	lookAtSources(t)
 	binary, deb := filepath.Join(dir, "sensorgate"), filepath.Join(dir, "sensorgate.deb")
 	script := "umask " + umask + ` &&
 		go build -trimpath -buildvcs=false -ldflags '-s -w -X main.release=v1.2.0-rc.1' -o "$1" ../cmd/sensorgate &&
@@ -28,6 +29,24 @@ func buildPackage(t *testing.T, dir, tz, umask string) string {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	return deb
+}
+
+// lookAtSources makes the result depend on all that goes into the package: go test
+// repeats a result from its cache until a file changes that the test itself looked at,
+// and what the build script reads does not count.
+func lookAtSources(t *testing.T) {
+	t.Helper()
+	for _, dir := range []string{"../cmd", "../internal", "../broker", "../bridge", "../drivers", "../docs", "../configs", "."} {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				_, err = os.Stat(path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func run(t *testing.T, name string, args ...string) string {
