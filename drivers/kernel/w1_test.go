@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,18 +99,20 @@ func TestW1ManyProbesConvertTogether(t *testing.T) {
 		// The kernel's side: a trigger means -1 for 750 ms.
 		triggers := 0
 		ctx, cancel := context.WithCancel(t.Context())
+		var kernel sync.WaitGroup
+		defer kernel.Wait()
 		defer cancel()
-		go func() {
+		kernel.Go(func() {
 			for ctx.Err() == nil {
 				if text, _ := os.ReadFile(bulk); string(text) == "trigger\n" || string(text) == "trigger\n\n" {
 					triggers++
-					os.WriteFile(bulk, []byte("-1\n"), 0o644)
+					tr.replace(bulk, "-1")
 					time.Sleep(750 * time.Millisecond)
-					os.WriteFile(bulk, []byte("1\n"), 0o644)
+					tr.replace(bulk, "1")
 				}
 				time.Sleep(time.Millisecond)
 			}
-		}()
+		})
 		master := &w1Masters{root: sysfs(tr.root), all: map[string]*w1Master{}}
 		m := master.of(filepath.Join(tr.root, "bus/w1/devices", ids[0]))
 		if m != master.of(filepath.Join(tr.root, "bus/w1/devices", ids[2])) {
@@ -135,9 +138,17 @@ func TestW1ManyProbesConvertTogether(t *testing.T) {
 		if triggers != 2 {
 			t.Errorf("%d triggers, want 2", triggers)
 		}
-		cancel()
-		synctest.Wait()
 	})
+}
+
+// replace changes a file in one step, as the kernel's attributes change.
+func (tr tree) replace(path, text string) {
+	if err := os.WriteFile(path+".new", []byte(text+"\n"), 0o644); err != nil {
+		tr.t.Error(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		tr.t.Error(err)
+	}
 }
 
 func convert(t *testing.T, m *w1Master, id string) time.Time {
