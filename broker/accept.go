@@ -8,6 +8,8 @@ import (
 	"net"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"sensorgate/internal/mqtt"
 )
 
@@ -60,28 +62,62 @@ func (b *Broker) begin(nc net.Conn, l *listener) {
 	}()
 }
 
-// serve carries one connection from its first byte to its end.
+// serve carries one connection from its first byte to its end, or until an event loop
+// has it.
 func (b *Broker) serve(nc net.Conn, l *listener) {
+	from := remote(nc)
 	connect, rest, err := readConnect(nc)
 	if err != nil {
 		b.count.refused.Add(1)
 		b.refuseConnect(nc, connect, err)
 		return
 	}
-	c, reason := b.admit(nc, l, connect)
+	c, reason := b.newConn(l, from, connect)
+	if reason == mqtt.Success {
+		reason = b.enter(c)
+	}
 	if reason != mqtt.Success {
 		b.count.refused.Add(1)
 		b.answer(nc, connect.Level, &mqtt.Connack{Reason: reason})
 		_ = nc.Close()
 		return
 	}
+	s, err := takeSocket(b.loopFor(), nc)
+	switch {
+	case err != nil:
+		b.log.Warn("taking over a connection", "remote", from, "err", err)
+		b.leave(c)
+		_ = nc.Close()
+	case s == nil:
+		b.serveStream(nc, c, connect, rest)
+	default:
+		b.serveSocket(s, c, connect, rest)
+	}
+}
+
+func (b *Broker) serveStream(nc net.Conn, c *conn, connect *mqtt.Connect, rest []byte) {
 	s := newStream(nc, c)
-	c.link = s
-	if !b.attach(c, connect) {
+	if !b.attach(c, s, connect) {
 		_ = nc.Close()
 		return
 	}
 	s.run(rest)
+}
+
+func (b *Broker) serveSocket(s *socket, c *conn, connect *mqtt.Connect, rest []byte) {
+	s.c = c
+	b.serving.Add(1) // until the loop closes it
+	if !b.attach(c, s, connect) {
+		_ = unix.Close(s.fd)
+		b.serving.Done()
+		return
+	}
+	s.begin(rest)
+}
+
+// loopFor gives the event loop of a new connection: each in turn.
+func (b *Broker) loopFor() *loop {
+	return b.loops[int(b.nextLoop.Add(1))%len(b.loops)]
 }
 
 // readConnect reads the first packet, which must be a CONNECT [MQTT-3.1.0-1]. rest is
@@ -150,8 +186,8 @@ func remote(nc net.Conn) string {
 	return "local"
 }
 
-// admit checks who it is and whether there is room, and makes the conn.
-func (b *Broker) admit(nc net.Conn, l *listener, connect *mqtt.Connect) (*conn, mqtt.Reason) {
+// newConn checks what CONNECT asks for and makes the conn.
+func (b *Broker) newConn(l *listener, from string, connect *mqtt.Connect) (*conn, mqtt.Reason) {
 	if connect.AuthMethod != "" {
 		return nil, mqtt.BadAuthMethod // [MQTT-4.12.0-1, v5]: we have none
 	}
@@ -164,7 +200,7 @@ func (b *Broker) admit(nc net.Conn, l *listener, connect *mqtt.Connect) (*conn, 
 		return nil, mqtt.TopicNameInvalid
 	}
 	c := &conn{
-		b: b, listener: l, remote: remote(nc), level: connect.Level,
+		b: b, listener: l, remote: from, level: connect.Level,
 		will: connect.Will, problemInfo: connect.RequestProblem,
 		maxPacketOut: mqtt.MaxRemaining + 5,
 		aliases:      newAliasesOut(connect.TopicAliasMax),
@@ -174,9 +210,8 @@ func (b *Broker) admit(nc net.Conn, l *listener, connect *mqtt.Connect) (*conn, 
 	if connect.MaximumPacket != 0 {
 		c.maxPacketOut = int(min(int64(connect.MaximumPacket), mqtt.MaxRemaining+5))
 	}
-	// A keep-alive of 0, or of 18 hours, would hold a dead connection for as long.
 	c.keepAlive = time.Duration(connect.KeepAlive) * time.Second
-	return c, b.enter(c)
+	return c, mqtt.Success
 }
 
 // enter counts the connection in, if there is room.
@@ -210,7 +245,7 @@ func (b *Broker) leave(c *conn) {
 	b.count.clients.Add(-1)
 }
 
-// readFault says in the log why a connection ended, if that is worth a line.
+// logEnd says in the log why a connection ended, if that is worth a line.
 func (b *Broker) logEnd(c *conn) {
 	reason, asked := c.stopReason()
 	switch {

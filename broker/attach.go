@@ -15,8 +15,9 @@ const defaultWindow = 2048
 
 // attach gives c its session, answers the CONNECT and sends what waits. It waits until
 // an earlier connection with the same client id is closed. false: the broker closes.
-func (b *Broker) attach(c *conn, connect *mqtt.Connect) bool {
+func (b *Broker) attach(c *conn, link link, connect *mqtt.Connect) bool {
 	ack := mqtt.Connack{ReceiveMaximum: maxReceived, TopicAliasMax: maxAliases, MaximumPacket: uint32(b.opt.MaxPacketSize)}
+	c.link = link
 	id := connect.ClientID
 	if id == "" {
 		id = "auto-" + randomID() // [MQTT-3.1.3-6; v5: 3.1.3-6, 3.1.3-7]
@@ -36,7 +37,6 @@ func (b *Broker) attach(c *conn, connect *mqtt.Connect) bool {
 		}
 		ack.SessionPresent = s.known
 		s.known = true
-		c.session = s
 		b.connected(c, connect, &ack)
 		return true
 	}
@@ -67,7 +67,7 @@ func (b *Broker) claim(c *conn, id string, connect *mqtt.Connect) (s *session, p
 		b.sessions[id] = s
 	}
 	s.stopTimerLocked()
-	s.owner = c
+	s.owner, c.session = c, s
 	s.who.Store(&identity{user: connect.Username})
 	s.mu.Lock()
 	s.expiry = expiry

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,8 @@ type Broker struct {
 
 	ready     chan struct{}
 	listeners []*listener
+	loops     []*loop
+	nextLoop  atomic.Uint32
 
 	mu       sync.Mutex
 	sessions map[string]*session
@@ -59,6 +62,7 @@ type Broker struct {
 	spools   map[string]*spool
 	closing  bool
 	serving  sync.WaitGroup
+	looping  sync.WaitGroup
 }
 
 const (
@@ -121,6 +125,10 @@ func (b *Broker) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := b.startLoops(); err != nil {
+		b.closeListeners()
+		return err
+	}
 	failed := make(chan error, len(b.listeners))
 	for _, l := range b.listeners {
 		b.serving.Add(1)
@@ -136,7 +144,34 @@ func (b *Broker) Run(ctx context.Context) error {
 	case err = <-failed:
 	}
 	b.shutdown()
+	for _, l := range b.loops {
+		l.close()
+	}
+	b.looping.Wait()
 	return err
+}
+
+// startLoops starts one event loop per two processors: the other half is for what feeds
+// them. More make no single client faster.
+func (b *Broker) startLoops() error {
+	for range max(1, runtime.GOMAXPROCS(0)/2) {
+		l, err := newLoop(b)
+		if err != nil {
+			return err
+		}
+		b.loops = append(b.loops, l)
+	}
+	for _, l := range b.loops {
+		b.looping.Add(1)
+		go func() {
+			defer b.looping.Done()
+			if err := l.run(); err != nil {
+				// epoll_wait fails only if the program has closed its descriptor.
+				panic(err)
+			}
+		}()
+	}
+	return nil
 }
 
 // shutdown closes listeners first, then connections, and waits for all of them.
@@ -147,7 +182,9 @@ func (b *Broker) shutdown() {
 	b.closeListeners()
 	b.mu.Lock()
 	for c := range b.conns {
-		c.stop(mqtt.ServerShuttingDown)
+		if c.session != nil { // else it finds us closing when it asks for one
+			c.stop(mqtt.ServerShuttingDown)
+		}
 	}
 	b.mu.Unlock()
 	b.serving.Wait()

@@ -34,6 +34,7 @@ type conn struct {
 	buf       []byte // output that waits
 	outAt     int    // of it, already written
 	writing   int    // bytes that a writer has taken and the socket has not
+	counted   int    // of them, in the count of all clients
 	published int    // since the last flush, for the counters
 	packets   int
 	aliases   *aliasesOut
@@ -76,6 +77,27 @@ func giveBack(b []byte) {
 		b = b[:0]
 		buffers.Put(&b)
 	}
+}
+
+// dropOut forgets the output: it was written, or nobody will read it.
+func (c *conn) dropOut() {
+	if c.counted > 0 {
+		c.b.count.outBytes.Add(-int64(c.counted))
+		c.counted = 0
+	}
+	giveBack(c.buf)
+	c.buf, c.outAt = nil, 0
+}
+
+// keepWaiting is called when the socket took only a part: what is written already makes
+// room, and what waits counts against the bound of all clients together.
+func (c *conn) keepWaiting() {
+	if c.outAt > len(c.buf)/2 {
+		c.buf = c.buf[:copy(c.buf, c.buf[c.outAt:])]
+		c.outAt = 0
+	}
+	c.b.count.outBytes.Add(int64(cap(c.buf) - c.counted))
+	c.counted = cap(c.buf)
 }
 
 // countOut adds what was appended since the last flush to the counters: once per flush,

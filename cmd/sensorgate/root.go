@@ -17,6 +17,7 @@ func newRoot() *cobra.Command {
 		newVersion(),
 		newRun(),
 		newDemo(),
+		newBench(),
 		newScan(),
 		newDoctor(),
 		newMan(),

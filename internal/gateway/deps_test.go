@@ -17,6 +17,7 @@ var allowed = map[string][]string{
 	"internal/mqtt":       {},
 	"internal/journal":    {},
 	"internal/sdnotify":   {},
+	"internal/bench":      {"internal/mqtt"},
 	"internal/status":     {"drivers", "internal/mqtt", "internal/journal"},
 	"drivers":             {},
 	"drivers/driverstest": {"drivers"},

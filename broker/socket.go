@@ -1,0 +1,309 @@
+package broker
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sensorgate/internal/mqtt"
+)
+
+// socket is the link of a conn that an event loop serves.
+type socket struct {
+	loop   *loop
+	c      *conn
+	posted atomic.Bool // it is in the loop's mail
+
+	// Guarded by the session's mu.
+	added     bool // to epoll
+	wantWrite bool // epoll tells when there is room
+	dead      bool // the peer is gone or fd is closed: nothing is written any more
+
+	// Used by the loop's goroutine only, fd also to write under the session's mu.
+	fd        int
+	rest      []byte // input that is not a whole packet yet
+	need      int    // how long that packet is, 0 if not known
+	fresh     bool   // rest was read before the loop had the socket
+	heard     time.Time
+	lingering bool // our side is closed; what still comes is thrown away
+}
+
+// takeSocket makes a socket of a plain TCP or Unix connection; nil if it is something
+// else. The file descriptor is a copy of our own, because the one of the Go runtime is
+// watched by the runtime's poller too, which would wake up for every packet.
+func takeSocket(l *loop, nc net.Conn) (*socket, error) {
+	var sc syscall.Conn
+	switch c := nc.(type) {
+	case *net.TCPConn:
+		sc = c
+	case *net.UnixConn:
+		sc = c
+	default:
+		return nil, nil
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	fd := -1
+	cerr := raw.Control(func(old uintptr) { fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) })
+	if err := errors.Join(cerr, err); err != nil {
+		return nil, err
+	}
+	_ = nc.Close() // only the runtime's descriptor; the connection lives on in ours
+	return &socket{loop: l, fd: fd}, nil
+}
+
+// begin hands the socket to its loop, with input that was read before.
+func (s *socket) begin(rest []byte) {
+	s.rest, s.fresh = append([]byte(nil), rest...), true
+	s.wake()
+}
+
+func (s *socket) wake() {
+	if s.posted.CompareAndSwap(false, true) {
+		s.loop.post(s)
+	}
+}
+
+func (s *socket) stop() { s.wake() }
+
+// attend does what others asked for: begin, send acknowledgements that are due, end.
+func (s *socket) attend(w *worker) {
+	if s.fd < 0 || s.lingering {
+		return
+	}
+	if s.fresh {
+		s.fresh = false
+		s.enter(w)
+	} else if !s.isAdded() {
+		return // asked before begin, which will look
+	}
+	if s.fd < 0 || s.lingering {
+		return
+	}
+	if s.c.stopping.Load() != 0 {
+		s.end(w, nil)
+		return
+	}
+	sess := s.c.session
+	sess.mu.Lock()
+	s.c.drainAcksLocked()
+	sess.fillLocked(w)
+	w.touchLocked(sess)
+	sess.mu.Unlock()
+}
+
+func (s *socket) isAdded() bool {
+	s.c.session.mu.Lock()
+	defer s.c.session.mu.Unlock()
+	return s.added
+}
+
+// enter has the loop watch the socket and handles what was read before.
+func (s *socket) enter(w *worker) {
+	l := s.loop
+	s.heard = w.now
+	for len(l.sockets) <= s.fd {
+		l.sockets = append(l.sockets, make([]*socket, max(64, len(l.sockets)))...)
+	}
+	l.sockets[s.fd] = s
+	s.c.session.mu.Lock()
+	s.added = true
+	err := s.control(unix.EPOLL_CTL_ADD)
+	s.c.session.mu.Unlock()
+	if err != nil {
+		s.end(w, err)
+		return
+	}
+	if s.c.keepAlive > 0 {
+		l.clock.watch(s, s.heard.Add(s.c.keepAlive*3/2), w.now)
+	}
+	if len(s.rest) > 0 {
+		data := s.rest
+		s.rest = nil
+		s.handle(w, data)
+	}
+}
+
+// control tells epoll what we wait for. The caller holds the session's mu.
+func (s *socket) control(op int) error {
+	e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: int32(s.fd)}
+	if s.wantWrite {
+		e.Events |= unix.EPOLLOUT
+	}
+	return unix.EpollCtl(s.loop.epfd, op, s.fd, &e)
+}
+
+// readable reads once, as much as there is room for, and handles it. Other sockets have
+// their turn before there is a second read.
+func (s *socket) readable(w *worker) {
+	buf, have := s.loop.buf, len(s.rest)
+	// A long packet is collected in a buffer of its own, which grows as it comes in and
+	// not as it is announced.
+	own := s.need > len(buf)/2
+	if own {
+		if cap(s.rest)-have < loopRead/4 {
+			grown := make([]byte, have, min(max(s.need, have+loopRead/4), max(2*have, loopRead)))
+			copy(grown, s.rest)
+			s.rest = grown
+		}
+		buf = s.rest[:cap(s.rest)]
+	} else {
+		copy(buf, s.rest)
+	}
+	n, err := unix.Read(s.fd, buf[have:])
+	switch {
+	case n > 0:
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+		return
+	case s.lingering:
+		s.close()
+		return
+	case err == nil:
+		s.end(w, io.EOF)
+		return
+	default:
+		s.end(w, err)
+		return
+	}
+	if s.lingering {
+		return
+	}
+	s.heard = w.now
+	if own {
+		s.rest = buf[:have+n]
+		if have+n < s.need {
+			return
+		}
+	}
+	s.handle(w, buf[:have+n])
+}
+
+// handle handles the whole packets in data and keeps the rest.
+func (s *socket) handle(w *worker, data []byte) {
+	used, need, err := s.c.input(w, data)
+	s.c.endBatch(w)
+	if err != nil {
+		s.end(w, err)
+		return
+	}
+	s.need = need
+	switch rest := data[used:]; {
+	case len(rest) > 0 && used == 0 && len(s.rest) == len(data):
+		// Already where it belongs.
+	case len(rest) > 0:
+		s.rest = append(s.rest[:0], rest...)
+	case cap(s.rest) > 512:
+		s.rest = nil // an idle connection has no buffer
+	default:
+		s.rest = s.rest[:0]
+	}
+	if s.c.stopping.Load() != 0 {
+		s.end(w, nil)
+	}
+}
+
+// flushLocked writes without blocking; epoll tells when the rest fits.
+func (s *socket) flushLocked(c *conn) {
+	if s.wantWrite || s.dead {
+		return
+	}
+	if !s.write(c) && s.added {
+		s.rearm()
+	}
+}
+
+// write writes what waits; false if the socket did not take all of it.
+func (s *socket) write(c *conn) bool {
+	for c.outAt < len(c.buf) {
+		n, err := unix.Write(s.fd, c.buf[c.outAt:])
+		switch {
+		case err == nil:
+			c.outAt += n
+			c.b.count.bytesOut.Add(uint64(n))
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			s.wantWrite = true
+			c.keepWaiting()
+			return false
+		default:
+			// The peer is gone: reading will tell, and ends the connection.
+			s.dead = true
+			c.dropOut()
+			return true
+		}
+	}
+	c.dropOut()
+	return true
+}
+
+func (s *socket) rearm() {
+	if err := s.control(unix.EPOLL_CTL_MOD); err != nil {
+		s.dead = true
+		s.c.stop(mqtt.Unspecified)
+	}
+}
+
+// writable goes on writing, and with what waited for room.
+func (s *socket) writable(w *worker) {
+	sess := s.c.session
+	sess.mu.Lock()
+	defer sess.mu.Unlock()
+	s.wantWrite = false
+	if s.write(s.c) {
+		s.rearm()
+		if sess.conn == s.c {
+			sess.fillLocked(w)
+		}
+	}
+}
+
+// end ends the connection and says so to the client, if it can be said. What the client
+// has not read yet, it can still read: closing a socket with unread input would throw
+// that away, so such a socket lingers for a second or two.
+func (s *socket) end(w *worker, err error) {
+	c := s.c
+	c.end = err
+	w.finish() // what it began before belongs to it still
+	words := c.farewell()
+	sess := c.session
+	sess.mu.Lock()
+	waits := len(c.buf) > c.outAt
+	if !s.dead {
+		if len(words) > 0 {
+			c.setOut(append(c.out(), words...))
+			waits = true
+		}
+		s.wantWrite = false
+		s.write(c)
+	}
+	s.dead, s.wantWrite = true, false
+	c.dropOut()
+	sess.mu.Unlock()
+	c.b.teardown(c)
+	s.rest = nil
+	if waits && err != io.EOF && unix.Shutdown(s.fd, unix.SHUT_WR) == nil {
+		s.lingering = true
+		s.loop.clock.watch(s, w.now.Add(time.Second), w.now)
+		return
+	}
+	s.close()
+}
+
+// close closes the descriptor.
+func (s *socket) close() {
+	if s.fd < 0 {
+		return
+	}
+	s.loop.sockets[s.fd] = nil
+	fd := s.fd
+	s.fd = -1
+	_ = unix.Close(fd) // epoll forgets it with that; the connection is over either way
+	s.c.b.serving.Done()
+}
