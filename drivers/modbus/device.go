@@ -121,9 +121,8 @@ func (d *device) turn(ctx context.Context) (wait time.Duration) {
 		return d.failed(ctx, b, err)
 	}
 	d.answered()
-	b.refused = 0
 	d.harvest(b, data, at)
-	b.reschedule(time.Now())
+	b.reschedule(at)
 	return 0
 }
 
@@ -139,9 +138,13 @@ func (d *device) next() *block {
 }
 
 // reschedule keeps the rhythm: a late poll does not shift those after it, and what was
-// missed is not made up for.
+// missed is not made up for. The first answer sets the rhythm: devices that started
+// together are all due at once, and whoever had to wait then would have to each time.
 func (b *block) reschedule(now time.Time) {
 	every := max(b.every, minInterval)
+	if !b.inRhythm {
+		b.inRhythm, b.due = true, now
+	}
 	b.due = b.due.Add(every)
 	if late := now.Sub(b.due); late > 0 {
 		b.due = b.due.Add(late.Truncate(every) + every)
@@ -182,7 +185,6 @@ func (d *device) failed(ctx context.Context, b *block, err error) (wait time.Dur
 		d.replace(b, parts)
 		return 0
 	}
-	b.refused++
 	d.report(drivers.Reading{}, d.named(fmt.Errorf("%s %d: %w", b.table, b.at, err)))
 	b.due = time.Now().Add(max(b.every, minInterval))
 	if tooMuch(err) {

@@ -21,13 +21,14 @@ func (i *item) end() int { return i.at + i.width }
 
 // block is what one request reads.
 type block struct {
-	table   Table
-	at      int
-	width   int
-	every   time.Duration
-	items   []*item
-	due     time.Time
-	refused int // times in a row, of a block that cannot be split any more
+	table Table
+	at    int
+	width int
+	every time.Duration
+	items []*item
+	due   time.Time
+
+	inRhythm bool // due follows from the one before
 }
 
 // limits of a device's blocks.

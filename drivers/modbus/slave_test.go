@@ -14,7 +14,9 @@ import (
 // slaves are units on the far end of a pty, as real as a few lines can be: they answer
 // function codes 1 to 6, 15 and 16, and misbehave as told.
 type slaves struct {
-	far *os.File
+	far io.ReadWriter
+	// wire is how long a byte takes; 0 for a pty, which is as fast as the machine.
+	wire time.Duration
 
 	mu       sync.Mutex
 	units    map[byte]*slave
@@ -67,6 +69,7 @@ func (s *slaves) serve() {
 			}
 			return
 		}
+		time.Sleep(time.Duration(n) * s.wire)
 		got = append(got, buf[:n]...)
 		for len(got) >= 8 {
 			size := 8
@@ -98,7 +101,7 @@ func (s *slaves) answer(frame []byte) {
 	delay, chunk := u.delay, s.chunk
 	u.delay = 0
 	s.mu.Unlock()
-	time.Sleep(delay)
+	time.Sleep(delay + time.Duration(len(reply))*s.wire)
 	if chunk == 0 {
 		chunk = len(reply)
 	}

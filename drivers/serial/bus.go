@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -53,6 +54,20 @@ func NewBus(name string, o PortOptions, log *slog.Logger) *Bus {
 		name: name, opts: o, log: log.With("bus", name), dial: dial,
 		listeners: map[*Listener]struct{}{}, wake: make(chan struct{}, 1), used: make(chan struct{}),
 	}
+}
+
+// NewBusOver makes a Bus on connections that connect makes, such as the ends of a
+// net.Pipe in a test on virtual time.
+func NewBusOver(name string, o PortOptions, connect func(context.Context) (net.Conn, error), log *slog.Logger) *Bus {
+	b := NewBus(name, o, log)
+	b.dial = func(ctx context.Context, _ *PortOptions) (conn, error) {
+		c, err := connect(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", drivers.ErrAbsent, err)
+		}
+		return &tcp{c}, nil
+	}
+	return b
 }
 
 func dial(ctx context.Context, o *PortOptions) (conn, error) {

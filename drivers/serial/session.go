@@ -175,7 +175,7 @@ func (s *Session) Write(p []byte) error {
 	s.bus.heard = time.Now()
 	s.bus.mu.Unlock()
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.bus.opts.where(), err)
+		return s.Drop(err) // unplugged, or stuck; in either case what helps is to open it again
 	}
 	if s.bus.opts.Echo {
 		return s.takeEcho(p)
