@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -44,6 +43,7 @@ type Gateway struct {
 	devs    *group
 	links   *group // bridges
 
+	begun     chan struct{} // closed when all devices have been started
 	stateWake chan struct{} // has a value when {node}/gateway/state is out of date
 
 	reloading sync.Mutex // one reload at a time
@@ -58,7 +58,7 @@ type Gateway struct {
 // New builds the rooms and opens the journal. It starts nothing.
 func New(o Options) (*Gateway, error) {
 	c := o.Config
-	g := &Gateway{opt: o, log: o.Log, cfg: c, buses: &group{log: o.Log}, devs: &group{log: o.Log}, links: &group{log: o.Log}, stateWake: make(chan struct{}, 1)}
+	g := &Gateway{opt: o, log: o.Log, cfg: c, buses: &group{log: o.Log}, devs: &group{log: o.Log}, links: &group{log: o.Log}, begun: make(chan struct{}), stateWake: make(chan struct{}, 1)}
 	j, err := journal.Open(journal.Options{
 		Dir: c.Data, Size: c.Journal.Size, Commit: c.Journal.Commit, FreeFloor: c.Journal.FreeFloor,
 		Log: o.Log.With("part", "journal"),
@@ -89,14 +89,20 @@ func New(o Options) (*Gateway, error) {
 // fails stops all; a device that fails stops nothing.
 func (g *Gateway) Run(ctx context.Context) error {
 	g.started = time.Now()
+	for _, u := range g.upstreams {
+		g.startUpstream(u)
+	}
+	for _, c := range g.cfg.Serial {
+		g.buses.start(c.Name, g.opt.Hardware.addSerial(c, g.log))
+	}
 	parts := []part{
 		{"journal", g.journal.Run},
-		{"bridges", g.runBridges},
+		{"bridges", g.links.run},
 		{"broker", g.broker.Run},
 		{"state", g.publishState},
 		{"orders", g.board.run},
 		{"i2c", g.opt.Hardware.i2c.Run},
-		{"serial", g.runSerial},
+		{"serial", g.buses.run},
 		{"devices", g.runDevices},
 		{"notify", g.notify},
 	}
@@ -105,20 +111,6 @@ func (g *Gateway) Run(ctx context.Context) error {
 		parts = append(parts, part{"control", control.Run})
 	}
 	return runAll(ctx, g.log, stopGrace, parts...)
-}
-
-func (g *Gateway) runBridges(ctx context.Context) error {
-	for _, u := range g.upstreams {
-		g.startUpstream(u)
-	}
-	return g.links.run(ctx)
-}
-
-func (g *Gateway) runSerial(ctx context.Context) error {
-	for _, c := range g.config().Serial {
-		g.buses.start(c.Name, g.opt.Hardware.addSerial(c, g.log))
-	}
-	return g.buses.run(ctx)
 }
 
 // runDevices waits for the broker, so that a port that is taken is the first thing
@@ -133,6 +125,7 @@ func (g *Gateway) runDevices(ctx context.Context) error {
 	for _, d := range g.devices {
 		g.startDevice(d)
 	}
+	close(g.begun)
 	return g.devs.run(ctx)
 }
 
@@ -219,5 +212,3 @@ func brokerStatus(s broker.Stats) status.Broker {
 		Received: s.PublishReceived, Sent: s.PublishSent, Dropped: s.Dropped(),
 	}
 }
-
-var errNoReload = fmt.Errorf("this gateway cannot reload: it was not started from a file")

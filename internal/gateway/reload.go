@@ -14,10 +14,23 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
+// startTimeout is how long a reload waits for a gateway that is still starting.
+const startTimeout = 10 * time.Second
+
+var (
+	errNoReload = errors.New("this gateway cannot reload: it was not started from a file")
+	errStarting = errors.New("the gateway is still starting (try again in a moment)")
+)
+
 // Reload reads the configuration again and changes what changed: untouched
 // devices, buses, sessions, spools and links go on without noticing. A refused
 // reload changes nothing; its error says why, and so does {node}/gateway/config/error.
 func (g *Gateway) Reload() error {
+	select {
+	case <-g.begun:
+	case <-time.After(startTimeout):
+		return errStarting
+	}
 	g.reloading.Lock()
 	defer g.reloading.Unlock()
 	g.opt.Notify.Reloading()

@@ -1,0 +1,244 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/internal/config"
+	"sensorgate/internal/mqtt"
+	"sensorgate/internal/sdnotify"
+)
+
+// sequence is a driver whose readings are numbered, so that a lost or doubled one
+// shows.
+func sequence() drivers.Driver {
+	return drivers.Driver{
+		Name:     "sequence",
+		Every:    10 * time.Millisecond,
+		Channels: []drivers.Channel{{Name: "n"}},
+		Open:     func(context.Context, drivers.Site) (any, error) { return &counting{}, nil },
+	}
+}
+
+type counting struct{ n float64 }
+
+func (c *counting) Poll(context.Context) ([]drivers.Reading, error) {
+	c.n++
+	return []drivers.Reading{{Channel: "n", Value: drivers.Number(c.n)}}, nil
+}
+
+// started is a gateway under test whose file the test rewrites.
+type started struct {
+	*Gateway
+	t    *testing.T
+	file string
+}
+
+func startGateway(t *testing.T, toml string) *started {
+	t.Helper()
+	s := &started{t: t, file: filepath.Join(t.TempDir(), "sensorgate.toml")}
+	hw := NewHardware(quiet)
+	hw.Registry.Add(sequence())
+	load := func() (*config.Config, error) {
+		c, problems := config.Load(s.file, hw.Catalogue())
+		if c == nil {
+			return nil, problems
+		}
+		return c, nil
+	}
+	s.write(toml)
+	c, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	notify, err := sdnotify.Open(func(string) string { return "" }, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Gateway, err = New(Options{Config: c, Load: load, Hardware: hw, Log: quiet, Version: "test", Notify: notify})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("gateway: %v", err)
+		}
+	})
+	<-s.Ready()
+	return s
+}
+
+func (s *started) write(toml string) {
+	s.t.Helper()
+	text := fmt.Sprintf("node = \"barn\"\ndata = %q\n[broker]\nlisten = [\"tcp://127.0.0.1:0\"]\n%s", filepath.Join(filepath.Dir(s.file), "data"), toml)
+	if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// ledger notes what was published for each topic.
+type ledger struct {
+	mu     sync.Mutex
+	last   map[string]float64
+	faults []string
+	total  int
+	more   chan struct{} // has a value after each reading
+}
+
+func newLedger() *ledger { return &ledger{last: map[string]float64{}, more: make(chan struct{}, 1)} }
+
+// await blocks until n more readings have come.
+func (l *ledger) await(n int) {
+	for range n {
+		<-l.more
+	}
+}
+
+func (l *ledger) take(m *mqtt.Message) {
+	var p struct{ Value float64 }
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := json.Unmarshal(m.Payload, &p); err != nil {
+		l.faults = append(l.faults, fmt.Sprintf("%s %s: %v", m.Topic, m.Payload, err))
+		return
+	}
+	// The first one seen may be any: devices start before the test listens.
+	if want := l.last[m.Topic] + 1; p.Value != want && want > 1 {
+		l.faults = append(l.faults, fmt.Sprintf("%s: got %v, want %v", m.Topic, p.Value, want))
+	}
+	l.last[m.Topic] = p.Value
+	l.total++
+	select {
+	case l.more <- struct{}{}:
+	default:
+	}
+}
+
+func TestReloadUnderTrafficTouchesOnlyWhatChanged(t *testing.T) {
+	const untouched = 10 // devices, at 100 readings/s each
+	var fixed strings.Builder
+	for i := range untouched {
+		fmt.Fprintf(&fixed, "[device.fixed%d]\ndriver = \"sequence\"\n", i)
+	}
+	fixed.WriteString("[bridge.fixed]\nurls = [\"mqtt://127.0.0.1:1\"]\nrules = [ { dir = \"out\", local = \"{node}/fixed0/#\", qos = 1 } ]\n")
+	g := startGateway(t, fixed.String())
+	seen := newLedger()
+	for i := range untouched {
+		g.broker.Subscribe(fmt.Sprintf("barn/fixed%d/n", i), seen.take)
+	}
+	reloads := 200
+	if testing.Short() {
+		reloads = 20
+	}
+	begin := time.Now()
+	goroutines, files := 0, 0
+	for i := range reloads {
+		var extra strings.Builder
+		for k := range i % 4 { // come and go
+			fmt.Fprintf(&extra, "[device.extra%d]\ndriver = \"sequence\"\n", k)
+		}
+		fmt.Fprintf(&extra, "[device.changing]\ndriver = \"sequence\"\nevery = \"%dms\"\n", 10+i%3)
+		if i%2 == 1 {
+			fmt.Fprintf(&extra, "[bridge.passing]\nurls = [\"mqtt://127.0.0.1:%d\"]\nrules = [ { dir = \"out\", local = \"{node}/changing/#\", qos = %d } ]\n", 2+i%5, i/2%2)
+		}
+		g.write(fixed.String() + extra.String())
+		seen.await(5)
+		if err := g.Reload(); err != nil {
+			t.Fatalf("reload %d: %v", i, err)
+		}
+		if i == 8 { // the same file as the last one: 200 ≡ 8 modulo 12 and so on
+			goroutines, files = runtime.NumGoroutine(), openFiles(t)
+		}
+	}
+	g.write(fixed.String())
+	if err := g.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if n := openFiles(t); n > files {
+		t.Errorf("%d descriptors are open after %d reloads, %d were after 9", n, reloads, files)
+	}
+	if n := runtime.NumGoroutine(); n > goroutines {
+		t.Errorf("%d goroutines after %d reloads, %d after 9", n, reloads, goroutines)
+	}
+	waiting := g.Snapshot().Upstreams[0].Waiting
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	for _, f := range seen.faults {
+		t.Error(f)
+	}
+	if first := uint64(seen.last["barn/fixed0/n"]); waiting < first {
+		t.Errorf("the spool of an untouched bridge has %d of %d readings", waiting, first)
+	}
+	t.Logf("%d reloads and %d readings in %v", reloads, seen.total, time.Since(begin).Round(time.Millisecond))
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("skipped: no /proc here")
+	}
+	return len(entries)
+}
+
+func TestRefusedReloadChangesNothingAndSaysWhy(t *testing.T) {
+	g := startGateway(t, "[device.a]\ndriver = \"sequence\"\n")
+	told := make(chan string, 8)
+	g.broker.Subscribe("barn/gateway/config/error", func(m *mqtt.Message) { told <- string(m.Payload) })
+	seen := newLedger()
+	g.broker.Subscribe("barn/a/n", seen.take)
+
+	g.write("[device.a]\ndriver = \"sequence\"\neverry = \"1s\"\n")
+	err := g.Reload()
+	if err == nil {
+		t.Fatal("a file with an unknown key was accepted")
+	}
+	if text := <-told; !strings.Contains(text, "everry") {
+		t.Errorf("the topic says %q, want the reason", text)
+	}
+	if s := g.Snapshot(); !strings.Contains(s.ConfigErr, "everry") || len(s.Devices) != 1 {
+		t.Errorf("status: %d devices, config error %q", len(s.Devices), s.ConfigErr)
+	}
+	g.write("[device.a]\ndriver = \"sequence\"\n")
+	if err := g.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if text := <-told; text != "" {
+		t.Errorf("after a good reload the topic says %q, want it cleared", text)
+	}
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	if len(seen.faults) > 0 {
+		t.Errorf("the device did not go on: %v", seen.faults)
+	}
+}
+
+func TestRemovedDeviceLeavesNoGhost(t *testing.T) {
+	g := startGateway(t, "[device.a]\ndriver = \"sequence\"\n[device.b]\ndriver = \"sequence\"\n")
+	status := make(chan string, 16)
+	g.broker.Subscribe("barn/b/status", func(m *mqtt.Message) { status <- string(m.Payload) })
+	for s := ""; !strings.Contains(s, `"ok"`); s = <-status {
+	}
+	g.write("[device.a]\ndriver = \"sequence\"\n")
+	if err := g.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	for s := "x"; s != ""; s = <-status {
+	}
+	g.broker.Subscribe("barn/b/status", func(m *mqtt.Message) {
+		t.Errorf("a retained %q is left of a device that is gone", m.Payload)
+	})
+}
