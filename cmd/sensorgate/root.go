@@ -16,6 +16,9 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newVersion(),
 		newRun(),
+		newCheck(),
+		newTopics(),
+		newRoute(),
 		newDemo(),
 		newBench(),
 		newScan(),

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -98,10 +99,24 @@ func (l *loader) device(n *node) {
 	d.known = d.driver.Channels
 	if o, outputs := d.options.(drivers.Outputter); outputs {
 		d.unsure = !ok
-		d.known = append(d.known[:len(d.known):len(d.known)], o.Outputs()...)
+		d.known = withOutputs(d.known, o.Outputs())
 	}
 	l.assemble(d)
 	l.cfg.Devices = append(l.cfg.Devices, d.dev)
+}
+
+// withOutputs joins the channels of a driver with those that follow from options;
+// of one name the latter count.
+func withOutputs(known, outputs []drivers.Channel) []drivers.Channel {
+	known = slices.Clone(known)
+	for _, o := range outputs {
+		if i := slices.IndexFunc(known, func(k drivers.Channel) bool { return k.Name == o.Name }); i >= 0 {
+			known[i] = o
+			continue
+		}
+		known = append(known, o)
+	}
+	return known
 }
 
 // driver finds the driver of a device.

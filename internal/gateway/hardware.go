@@ -50,8 +50,17 @@ func (h *Hardware) Catalogue() config.Catalogue {
 	return config.Catalogue{
 		Drivers:   &h.Registry,
 		SerialBus: func() any { return &serial.PortOptions{} },
-		Models:    []fs.FS{serial.Models, modbus.Models},
+		Models:    []fs.FS{models(serial.Models), models(modbus.Models)},
 	}
+}
+
+// models is the folder in which the rooms keep theirs.
+func models(room fs.FS) fs.FS {
+	sub, err := fs.Sub(room, "models")
+	if err != nil {
+		panic(err) // the name is a constant, and a good one
+	}
+	return sub
 }
 
 // serialBus finds the running bus of a [serial.NAME] table for a device.

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"sensorgate/internal/mqtt"
+)
+
+func newRoute() *cobra.Command {
+	var s settings
+	cmd := &cobra.Command{
+		Use:   "route TOPIC",
+		Short: "say where a message on TOPIC would go, and what a message there would come back as",
+		Example: `  sensorgate route barn-pi/grid/power
+  sensorgate route sites/42/barn-pi/pump/state/set     # a topic of an upstream`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := mqtt.CheckTopic(args[0]); err != nil {
+				return usageError{err}
+			}
+			c, err := s.load(os.Stderr)
+			if err != nil {
+				return err
+			}
+			hops := c.Route(args[0])
+			if s.json {
+				return writeJSON(cmd.OutOrStdout(), hops)
+			}
+			w := cmd.OutOrStdout()
+			for _, t := range c.Topics() {
+				if t.Topic == args[0] {
+					fmt.Fprintf(w, "%s is used for the %s of device %s\n", t.Topic, t.Use, t.Device)
+				}
+			}
+			for _, h := range hops {
+				fmt.Fprintln(w, h.Sentence())
+			}
+			if len(hops) == 0 {
+				fmt.Fprintln(w, "no rule sends or fetches it: it stays with the local broker")
+			}
+			return nil
+		},
+	}
+	s.flags(cmd)
+	return cmd
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"sensorgate/internal/config"
+)
+
+// topicRow is one topic with the upstream rules that it meets.
+type topicRow struct {
+	config.Topic
+	Rules []config.Hop `json:"rules"`
+}
+
+func newTopics() *cobra.Command {
+	var s settings
+	cmd := &cobra.Command{
+		Use:   "topics",
+		Short: "list every topic this gateway will use, with unit, QoS and the upstream rules it meets",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := s.load(os.Stderr)
+			if err != nil {
+				return err
+			}
+			rows := []topicRow{}
+			for _, t := range c.Topics() {
+				rows = append(rows, topicRow{t, c.Route(t.Topic)})
+			}
+			if s.json {
+				return writeJSON(cmd.OutOrStdout(), rows)
+			}
+			return writeTopics(cmd.OutOrStdout(), rows)
+		},
+	}
+	s.flags(cmd)
+	return cmd
+}
+
+func writeTopics(w io.Writer, rows []topicRow) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "TOPIC\tUSE\tUNIT\tQOS\tRETAINED\tUPSTREAM")
+	for _, r := range rows {
+		retained := "-"
+		if r.Retain {
+			retained = "yes"
+		}
+		hops := make([]string, len(r.Rules))
+		for i, h := range r.Rules {
+			hops[i] = h.Short()
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%s\t%s\n", r.Topic.Topic, r.Use, orDash(r.Unit), r.QoS, retained, orDash(strings.Join(hops, ", ")))
+	}
+	return tw.Flush()
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
