@@ -66,7 +66,6 @@ func (l *loader) channel(d *deviceAt, known drivers.Channel, n *node) {
 			return
 		}
 		l.options(n, n, site.Options, &t)
-		t.leaveTo(site.Options)
 		if o, ok := site.Options.(drivers.Outputter); ok {
 			known = described(known, o.Outputs())
 		}
@@ -101,19 +100,6 @@ func (t *channelTable) leaveTo(options any) {
 		case "scale":
 			t.Scale = nil
 		case "offset":
-			t.Offset = 0
-		}
-	}
-}
-
-// leaveTo leaves scale and offset to a driver that has such keys itself: applied by
-// both, 0.1 would be 0.01.
-func (t *channelTable) leaveTo(options any) {
-	for _, target := range targetsOf([]any{options}) {
-		if _, ok := target.field("scale"); ok {
-			t.Scale = nil
-		}
-		if _, ok := target.field("offset"); ok {
 			t.Offset = 0
 		}
 	}
