@@ -34,7 +34,7 @@ func (j *Journal) OpenQueue(name string, lim Limits) (*Queue, error) {
 		}
 		j.mu.Lock()
 	}
-	q.lim = lim
+	q.lim, q.opened = lim, true
 	for !q.roomLocked(0) { // the new bound may be smaller
 		first, ok := q.wait.first()
 		if !ok {
@@ -51,6 +51,7 @@ func (j *Journal) defineLocked(q *Queue) {
 	j.nextID++
 	q.id = j.nextID
 	j.byID[q.id] = q
+	j.durable = append(j.durable, q)
 	q.fresh = true
 	q.dirty = true
 	j.wantLocked(Telemetry, time.Now())
@@ -78,6 +79,7 @@ func (j *Journal) retireLocked(q *Queue) {
 	}
 	if q.id != 0 {
 		delete(j.byID, q.id)
+		j.durable = slices.DeleteFunc(j.durable, func(o *Queue) bool { return o == q })
 		j.dropped = append(j.dropped, q.id)
 		j.wantLocked(Telemetry, time.Now())
 	}
@@ -151,7 +153,7 @@ func (j *Journal) Append(recs ...Record) (failed int) {
 	at := now.UnixNano()
 	j.mu.Lock()
 	for i := range recs {
-		j.waitRoomLocked()
+		j.waitRoomLocked(1)
 		if err := j.appendLocked(&recs[i], now, at); err != nil {
 			failed++
 			j.refuseLocked(&recs[i], err)
@@ -161,34 +163,39 @@ func (j *Journal) Append(recs ...Record) (failed int) {
 	return failed
 }
 
-// waitRoomLocked blocks while too much waits for the disk.
-func (j *Journal) waitRoomLocked() {
-	for j.wr != nil && !j.closed && j.failed == nil && j.full == nil &&
-		(j.pend.bytes > maxPending || j.last+1 >= j.limit) {
+// waitRoomLocked blocks while too much waits for the disk, or while the log does
+// not yet know of the next seqs Seqs.
+func (j *Journal) waitRoomLocked(seqs Seq) {
+	if j.wr == nil {
+		return
+	}
+	behind := func() bool { return j.pend.bytes > maxPending || j.last+seqs > j.limit }
+	for behind() && !j.closed && j.failed == nil && j.full == nil {
 		j.poke()
 		j.leave()
 		j.mu.Lock()
-		if j.pend.bytes > maxPending || j.last+1 >= j.limit {
+		if behind() {
 			j.room.Wait()
 		}
 	}
 }
 
-func (j *Journal) stateLocked() error {
+// stateLocked says why nothing can be appended.
+func (j *Journal) stateLocked(seqs Seq) error {
 	switch {
 	case j.closed:
 		return ErrClosed
 	case j.failed != nil:
 		return j.failed
-	case j.last+1 >= j.limit:
-		return j.full
+	case j.full != nil && (j.pend.bytes > maxPending || j.last+seqs > j.limit):
+		return ErrFull
 	}
 	return nil
 }
 
 func (j *Journal) appendLocked(r *Record, now time.Time, at int64) error {
 	r.Seq = 0
-	if err := j.stateLocked(); err != nil {
+	if err := j.stateLocked(1); err != nil {
 		return err
 	}
 	if len(r.Data) > maxBody {

@@ -19,7 +19,10 @@ func (j *Journal) commit() error {
 	syncs := j.wr.st.syncs
 	err := j.write(end)
 	if err == nil {
-		err = j.housekeep()
+		if err = j.housekeep(); err != nil {
+			j.leaveSegment(err)
+			err = nil
+		}
 	}
 
 	j.mu.Lock()
@@ -52,19 +55,27 @@ func (j *Journal) write(end uint64) error {
 		if err == nil {
 			return nil
 		}
-		j.undo()
 		if errors.Is(err, errNoSpace) {
+			j.undo()
 			j.fill(err)
 			return nil
 		}
 		if try > 0 {
+			j.undo()
 			return err
 		}
-		j.log.Error("journal segment failed, going on in another", "err", err)
-		if err := j.enterNew(0, true); err != nil {
-			return err
-		}
+		j.leaveSegment(err)
 	}
+}
+
+// leaveSegment gives up the segment that is written after an error.
+func (j *Journal) leaveSegment(err error) {
+	j.log.Error("journal segment failed, going on in another", "err", err)
+	j.undo()
+	j.wr.broken = true
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.wantLocked(Event, time.Now())
 }
 
 // undo goes back to what is durable after a write that failed.
@@ -75,7 +86,7 @@ func (j *Journal) undo() {
 	for pos := j.pend.first; pos < j.pend.end; pos++ {
 		j.pend.at(pos).slot = 0
 	}
-	for _, q := range j.byID {
+	for _, q := range j.durable {
 		q.dirty = true
 	}
 	j.limitWritten, j.droppedWritten = j.limit, 0
@@ -83,6 +94,11 @@ func (j *Journal) undo() {
 
 // writeOnce writes the states that changed, then the ring up to end.
 func (j *Journal) writeOnce(end uint64) error {
+	if j.wr.broken {
+		if err := j.enterNew(0, true); err != nil {
+			return err
+		}
+	}
 	if err := j.writeStates(); err != nil {
 		return err
 	}
@@ -179,7 +195,7 @@ func (j *Journal) skipDone() {
 func (j *Journal) writeStates() error {
 	j.mu.Lock()
 	size, reserve := 0, j.last+reserveStep/2 >= j.limit
-	for _, q := range j.byID {
+	for _, q := range j.durable {
 		if q.dirty {
 			size += 2 * q.stateSizeLocked()
 		}
@@ -197,19 +213,13 @@ func (j *Journal) writeStates() error {
 
 func (j *Journal) encodeStatesLocked(reserve bool, which func(*Queue) bool) {
 	w := j.wr
-	if reserve {
-		j.limitWritten = j.last + reserveStep
-		at := w.start()
-		w.buf = appendReserveBody(w.buf, j.limitWritten, j.nextID+1<<10)
-		w.end(at)
-	}
 	for _, id := range j.dropped {
 		at := w.start()
 		w.buf = appendDropBody(w.buf, id)
 		w.end(at)
 	}
 	j.droppedWritten = len(j.dropped)
-	for _, q := range j.byID {
+	for _, q := range j.durable {
 		if !which(q) {
 			continue
 		}
@@ -221,6 +231,12 @@ func (j *Journal) encodeStatesLocked(reserve bool, which func(*Queue) bool) {
 			w.end(at)
 		}
 		q.dirty, q.fresh = false, false
+	}
+	if reserve { // the last: it says that the states before it are complete
+		j.limitWritten = j.last + reserveStep
+		at := w.start()
+		w.buf = appendReserveBody(w.buf, j.limitWritten, j.nextID+1<<10)
+		w.end(at)
 	}
 }
 

@@ -100,7 +100,6 @@ func (j *Journal) compactSlot(s *slot) error {
 		}
 	}
 	if err := j.wr.sync(); err != nil {
-		j.undo()
 		return err
 	}
 	j.mu.Lock()
@@ -211,7 +210,7 @@ func (j *Journal) loseLocked(s *slot, frames []found) {
 			if p.refs[i] == 0 || l.slot() != s.no || there[l.offset()] {
 				continue
 			}
-			for _, q := range j.byID {
+			for _, q := range j.durable {
 				q.dropLocked(Seq(no*pageLen+uint64(i)), &q.stats.Damaged)
 			}
 		}

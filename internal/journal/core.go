@@ -32,6 +32,7 @@ type Journal struct {
 	nextID       uint32
 	queues       map[string]*Queue
 	byID         map[uint32]*Queue
+	durable      []*Queue // those of byID, by id
 	index        index
 	pend         pending
 	told         notices
@@ -45,7 +46,7 @@ type Journal struct {
 	memMax   int64
 
 	slots []*slot // by number; nil where there is none
-	prev  *slot   // the segment before the one that is written
+	prev  *slot   // the last segment before the one that is written that knows all queues
 
 	committing bool
 	eventAt    time.Time // first pending append of the lane since the last commit

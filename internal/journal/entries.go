@@ -31,9 +31,9 @@ func (j *Journal) entryAppend(kind frameKind, key string, value []byte, lane Lan
 	now := time.Now()
 	j.mu.Lock()
 	defer j.leave()
-	j.waitRoomLocked()
+	j.waitRoomLocked(0)
 	r := Record{Lane: lane, Waiter: w, Token: token}
-	err := j.stateLocked()
+	err := j.stateLocked(0)
 	if len(key) > maxName || len(value) > maxBody {
 		err = ErrTooLarge
 	}

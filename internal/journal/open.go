@@ -102,8 +102,14 @@ func (j *Journal) begin() error {
 		}
 	}
 	fit, _ := j.spare(st.segSize)
-	j.limit = 0
-	return j.enter(fit)
+	if err := j.enter(fit); err != nil {
+		return err
+	}
+	if err := w.sync(); err != nil {
+		return err
+	}
+	j.limit = j.limitWritten
+	return nil
 }
 
 func (j *Journal) closeFiles() {

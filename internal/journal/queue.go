@@ -17,6 +17,7 @@ type Queue struct {
 	lim    Limits
 	memory bool // what waits here is in j.mem, not in the index
 	gone   bool // dropped: takes nothing any more
+	opened bool // in this life: the limits are known
 	wait   seqSet
 	bytes  int64
 	last   Seq    // newest that was appended

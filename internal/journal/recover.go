@@ -2,6 +2,7 @@ package journal
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,7 +31,8 @@ type recovery struct {
 // segment is a slot that holds a part of the log.
 type segment struct {
 	*slot
-	epoch uint32
+	epoch  uint32
+	states bool // the states of all queues are in it
 }
 
 func (j *Journal) recover() error {
@@ -123,7 +125,7 @@ func (r *recovery) sortSlot(s *slot) (ok bool, err error) {
 	r.j.wr.lsn = max(r.j.wr.lsn, h.firstLSN)
 	s.segno, s.firstLSN = h.segno, h.firstLSN
 	if s.used = h.state == slotUsed && s.size > headerBlock; s.used {
-		r.used = append(r.used, &segment{s, h.epoch})
+		r.used = append(r.used, &segment{slot: s, epoch: h.epoch})
 	}
 	return true, nil
 }
@@ -142,7 +144,7 @@ func (r *recovery) sortLost(s *slot) error {
 	if st.salt != 0 && len(b) > headerBlock {
 		if f, _, ok := parseFrame(b[headerBlock:], st.salt); ok {
 			s.used, s.firstLSN = true, f.lsn
-			r.used = append(r.used, &segment{s, f.epoch})
+			r.used = append(r.used, &segment{slot: s, epoch: f.epoch})
 			r.j.stats.Damaged++
 			return nil
 		}
@@ -192,7 +194,9 @@ func (r *recovery) replay(s *segment, next uint64) error {
 		r.damaged(s, 1) // at least: how many there were stood in what is damaged
 	}
 	if next > 0 {
-		r.j.prev = s.slot
+		if s.states {
+			r.j.prev = s.slot
+		}
 		return nil
 	}
 	w.slot, w.lsn, w.durable = s.slot, lsn, lsn-1
@@ -256,6 +260,7 @@ func (r *recovery) apply(s *segment, f found) error {
 		return err
 	case kindReserve:
 		limit, nextID, err := parseReserve(f.body)
+		s.states = true
 		r.j.last = max(r.j.last, limit)
 		r.j.nextID = max(r.j.nextID, nextID)
 		return err
@@ -287,9 +292,7 @@ func (r *recovery) place(s Seq, l location) {
 // settle works out who still waits for what.
 func (r *recovery) settle() {
 	j := r.j
-	// Each segment starts with all queues: one that neither of the last two knows was
-	// dropped, and the frame that said so has been overwritten.
-	since := r.used[max(0, len(r.used)-2)].firstLSN
+	since := r.statesSince()
 	for id, st := range r.states {
 		if r.dropped[id] || r.at[id] < since {
 			continue
@@ -308,7 +311,9 @@ func (r *recovery) settle() {
 			q.last = max(q.last, s)
 		}
 		j.queues[q.name], j.byID[id] = q, q
+		j.durable = append(j.durable, q)
 	}
+	slices.SortFunc(j.durable, func(a, b *Queue) int { return cmp.Compare(a.id, b.id) })
 	for no, p := range j.index.pages {
 		if p.n == 0 {
 			delete(j.index.pages, no)
@@ -322,6 +327,19 @@ func (r *recovery) settle() {
 		}
 		j.liveLocked(e.loc)
 	}
+}
+
+// statesSince gives where the last two segments that know all queues begin: one
+// that neither knows was dropped, and the frame that said so has been overwritten.
+func (r *recovery) statesSince() (lsn uint64) {
+	n := 0
+	for i := len(r.used) - 1; i >= 0 && n < 2; i-- {
+		if r.used[i].states {
+			lsn = r.used[i].firstLSN
+			n++
+		}
+	}
+	return lsn
 }
 
 // takePast takes off q what its state says is gone.
@@ -341,10 +359,20 @@ func (r *recovery) ready() error {
 	j := r.j
 	j.wr.epoch = r.epoch + 1
 	j.limit, j.limitWritten = j.last, j.last
-	if err := j.writeStates(); err != nil {
-		return err
+	for _, q := range j.durable {
+		q.dirty = true // the power cut may have taken the states at the start of the segment
 	}
-	if err := j.wr.sync(); err != nil {
+	err := j.writeStates()
+	if err == nil {
+		err = j.wr.sync()
+	}
+	switch {
+	case errors.Is(err, errNoSpace):
+		// What waits can be read and acknowledged; appends are refused until that, or
+		// somebody else, has made room.
+		j.undo()
+		j.fill(err)
+	case err != nil:
 		return err
 	}
 	j.limit = j.limitWritten
@@ -353,6 +381,6 @@ func (r *recovery) ready() error {
 			s.segno = s.firstLSN // its header is lost; only the order matters
 		}
 	}
-	_, err := j.freeDead()
+	_, err = j.freeDead()
 	return err
 }

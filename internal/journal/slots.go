@@ -54,7 +54,9 @@ func (j *Journal) enter(s *slot) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.prev = w.slot
+	if w.slot != nil && w.syncedOff > headerBlock { // knows all queues
+		j.prev = w.slot
+	}
 	s.used, s.segno, s.firstLSN = true, w.st.segno, w.lsn
 	s.live, s.liveBytes, s.puts, s.maxSeq = 0, 0, false, 0
 	w.enter(s)
@@ -67,7 +69,7 @@ func (j *Journal) statesSize() int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n := 64 + 32*len(j.dropped)
-	for _, q := range j.byID {
+	for _, q := range j.durable {
 		n += q.stateSizeLocked() * (1 + btoi(q.fresh))
 	}
 	return int64(n)
@@ -102,7 +104,7 @@ func (j *Journal) takeSlot(need int64, urgent bool) (*slot, error) {
 		if freed {
 			continue
 		}
-		if urgent || !j.evict() {
+		if !j.evict() {
 			return nil, err
 		}
 	}
@@ -208,7 +210,7 @@ func (j *Journal) evict() bool {
 	for after := uint64(0); ; {
 		var s *slot
 		for _, o := range j.slots {
-			if o != nil && o.used && o != j.wr.slot && o != j.prev && o.segno > after && (s == nil || o.segno < s.segno) {
+			if o != nil && o.used && !o.bad && o != j.wr.slot && o != j.prev && o.segno > after && (s == nil || o.segno < s.segno) {
 				s = o
 			}
 		}
@@ -216,8 +218,8 @@ func (j *Journal) evict() bool {
 			return false
 		}
 		after = s.segno
-		for _, q := range j.byID {
-			if q.lim.Full == DropOldest {
+		for _, q := range j.durable {
+			if q.opened && q.lim.Full == DropOldest {
 				j.evictLocked(q, s)
 			}
 		}

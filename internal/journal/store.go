@@ -103,7 +103,6 @@ type store struct {
 	segno   uint64 // of the newest header
 	written uint64 // bytes, since Open
 	syncs   uint64
-	zeroes  []byte
 }
 
 func slotName(no int) string { return fmt.Sprintf("%05d.seg", no) }
@@ -138,14 +137,14 @@ func (st *store) sync(s *slot) error {
 	return nil
 }
 
+// zeroes is what new slots are made of; never written to.
+var zeroes [64 << 10]byte
+
 // zero overwrites part of a slot.
 func (st *store) zero(s *slot, from, to int64) error {
-	if st.zeroes == nil {
-		st.zeroes = make([]byte, 256<<10)
-	}
 	for from < to {
-		n := min(to-from, int64(len(st.zeroes)))
-		if err := st.write(s, st.zeroes[:n], from); err != nil {
+		n := min(to-from, int64(len(zeroes)))
+		if err := st.write(s, zeroes[:n], from); err != nil {
 			return err
 		}
 		from += n

@@ -12,6 +12,7 @@ type writer struct {
 	durable uint64 // highest lsn on disk
 	epoch   uint32
 	unsync  bool // written since the last sync
+	broken  bool // a write or sync of the segment failed: nothing more goes there
 
 	syncedOff int64 // what is durable of the slot
 }
@@ -90,6 +91,6 @@ func (w *writer) rewind() {
 
 // enter makes s the segment that is written to.
 func (w *writer) enter(s *slot) {
-	w.slot, w.off, w.syncedOff = s, headerBlock, headerBlock
+	w.slot, w.off, w.syncedOff, w.broken = s, headerBlock, headerBlock, false
 	w.buf = w.buf[:0]
 }

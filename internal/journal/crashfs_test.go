@@ -1,0 +1,326 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// crashFS is a file system in memory that remembers what was synced. A power cut
+// leaves, of every sector written since the last sync of its file, the old or the
+// new content, and of the directory changes since the last sync of the directory
+// the first few (ordered, as ext4 keeps them) or any (f2fs, exFAT).
+type crashFS struct {
+	rnd       *rand.Rand
+	names     map[string]*inode
+	durable   map[string]*inode
+	dirOps    []dirOp // since the last SyncDir
+	unordered bool
+
+	ops     int // operations until the power is cut; < 0: never
+	off     bool
+	eio     float64 // chance that a write or sync fails
+	quota   int64   // bytes of all files; 0: no bound
+	locked  bool
+	eioSeen int
+}
+
+type dirOp struct {
+	name string
+	node *inode // nil: removed
+}
+
+const sector = 512
+
+type inode struct {
+	data    []byte // as the programs see it
+	durable []byte // as the disk has it
+	dirty   map[int]bool
+}
+
+var errPower = errors.New("the power is off")
+
+func newCrashFS(rnd *rand.Rand) *crashFS {
+	return &crashFS{rnd: rnd, names: map[string]*inode{}, durable: map[string]*inode{}, ops: -1}
+}
+
+// step counts an operation and says whether the power is still on.
+func (c *crashFS) step() error {
+	if c.ops == 0 {
+		c.off = true
+	}
+	if c.off {
+		return errPower
+	}
+	c.ops--
+	return nil
+}
+
+// cut makes a legal image of the disk after a power cut and switches it on again.
+func (c *crashFS) cut() {
+	n := 0
+	if len(c.dirOps) > 0 {
+		n = c.rnd.IntN(len(c.dirOps) + 1)
+	}
+	for i, op := range c.dirOps {
+		if c.unordered && c.rnd.IntN(2) == 0 || !c.unordered && i >= n {
+			continue
+		}
+		if op.node == nil {
+			delete(c.durable, op.name)
+		} else {
+			c.durable[op.name] = op.node
+		}
+	}
+	c.dirOps = nil
+	c.names = map[string]*inode{}
+	// In order: the choices below must not depend on the order of a map.
+	names := make([]string, 0, len(c.durable))
+	for name := range c.durable {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	mode := c.rnd.IntN(4) // lose all, lose half (twice), keep all
+	for _, name := range names {
+		f := c.durable[name]
+		f.settle(c.rnd, mode)
+		c.names[name] = f
+	}
+	c.off, c.ops, c.locked = false, -1, false
+}
+
+// settle decides for each dirty sector whether it reached the disk.
+func (f *inode) settle(rnd *rand.Rand, mode int) {
+	sectors := make([]int, 0, len(f.dirty))
+	for s := range f.dirty {
+		sectors = append(sectors, s)
+	}
+	slices.Sort(sectors)
+	for _, s := range sectors {
+		if mode == 3 || mode > 0 && rnd.IntN(2) == 0 {
+			f.persist(s)
+		}
+	}
+	f.dirty = map[int]bool{}
+	f.data = slices.Clone(f.durable)
+}
+
+// persist puts what the programs see of a sector on the disk.
+func (f *inode) persist(s int) {
+	from, to := s*sector, min((s+1)*sector, len(f.data))
+	if len(f.durable) < to {
+		f.durable = append(f.durable, make([]byte, to-len(f.durable))...)
+	}
+	copy(f.durable[from:to], f.data[from:to])
+}
+
+func (c *crashFS) MkdirAll(string) error { return c.step() }
+
+func (c *crashFS) ReadDir(dir string) ([]string, error) {
+	if err := c.step(); err != nil {
+		return nil, err
+	}
+	var names []string
+	for name := range c.names {
+		if d, base := filepath.Split(name); filepath.Clean(d) == dir {
+			names = append(names, base)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func (c *crashFS) OpenFile(name string, flag int) (file, error) {
+	if err := c.step(); err != nil {
+		return nil, err
+	}
+	f := c.names[name]
+	switch {
+	case f == nil && flag&os.O_CREATE == 0:
+		return nil, os.ErrNotExist
+	case f != nil && flag&os.O_EXCL != 0:
+		return nil, os.ErrExist
+	case f == nil:
+		f = &inode{dirty: map[int]bool{}}
+		c.names[name] = f
+		c.dirOps = append(c.dirOps, dirOp{name, f})
+	}
+	return &crashFile{c, f, filepath.Base(name)}, nil
+}
+
+func (c *crashFS) Remove(name string) error {
+	if err := c.step(); err != nil {
+		return err
+	}
+	delete(c.names, name)
+	c.dirOps = append(c.dirOps, dirOp{name, nil})
+	return nil
+}
+
+func (c *crashFS) Rename(from, to string) error {
+	if err := c.step(); err != nil {
+		return err
+	}
+	f := c.names[from]
+	delete(c.names, from)
+	c.names[to] = f
+	c.dirOps = append(c.dirOps, dirOp{to, f}, dirOp{from, nil})
+	return nil
+}
+
+func (c *crashFS) SyncDir(string) error {
+	if err := c.step(); err != nil {
+		return err
+	}
+	for _, op := range c.dirOps {
+		if op.node == nil {
+			delete(c.durable, op.name)
+		} else {
+			c.durable[op.name] = op.node
+		}
+	}
+	c.dirOps = nil
+	return nil
+}
+
+func (c *crashFS) Lock(string) (io.Closer, error) {
+	if c.locked {
+		return nil, ErrInUse
+	}
+	c.locked = true
+	return unlocker{c}, nil
+}
+
+type unlocker struct{ c *crashFS }
+
+func (u unlocker) Close() error { u.c.locked = false; return nil }
+
+func (c *crashFS) used() (n int64) {
+	for _, f := range c.names {
+		n += int64(len(f.data))
+	}
+	return n
+}
+
+func (c *crashFS) Space(string) (free, total int64, err error) {
+	if c.quota == 0 {
+		return 1 << 40, 1 << 40, c.step()
+	}
+	return max(0, c.quota-c.used()), c.quota, c.step()
+}
+
+type crashFile struct {
+	c    *crashFS
+	f    *inode
+	name string
+}
+
+func (f *crashFile) Close() error { return nil }
+
+func (f *crashFile) Size() (int64, error) { return int64(len(f.f.data)), f.c.step() }
+
+func (f *crashFile) ReadAt(b []byte, off int64) (int, error) {
+	if err := f.c.step(); err != nil {
+		return 0, err
+	}
+	if off >= int64(len(f.f.data)) {
+		return 0, io.EOF
+	}
+	n := copy(b, f.f.data[off:])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (f *crashFile) WriteAt(b []byte, off int64) (n int, err error) {
+	if f.c.off {
+		return 0, errPower
+	}
+	// The power can fail, the disk fill or break in the middle of a write.
+	if err = f.c.step(); err != nil || f.c.chance() {
+		if err == nil {
+			err = syscall.EIO
+		}
+		b = b[:f.c.rnd.IntN(len(b)+1)]
+	}
+	if grow := off + int64(len(b)) - int64(len(f.f.data)); grow > 0 && f.c.quota > 0 && f.c.used()+grow > f.c.quota {
+		err = fmt.Errorf("write: %w", syscall.ENOSPC)
+		b = b[:max(0, int64(len(b))-grow)]
+	}
+	if need := int(off) + len(b); need > len(f.f.data) {
+		f.f.data = append(f.f.data, make([]byte, need-len(f.f.data))...)
+	}
+	writeBack := f.c.rnd.IntN(8) == 0 // what was there came to the disk before
+	for s := int(off) / sector; s*sector < int(off)+len(b); s++ {
+		if writeBack && f.f.dirty[s] {
+			f.f.persist(s)
+		}
+		f.f.dirty[s] = true
+	}
+	copy(f.f.data[off:], b)
+	return len(b), err
+}
+
+func (f *crashFile) Sync() error {
+	if err := f.c.step(); err != nil {
+		return err
+	}
+	if f.c.chance() {
+		// The kernel marks the pages clean whether they reached the disk or not.
+		f.f.settleFailed(f.c.rnd)
+		return syscall.EIO
+	}
+	for s := range f.f.dirty {
+		f.f.persist(s)
+	}
+	f.f.dirty = map[int]bool{}
+	return nil
+}
+
+func (f *inode) settleFailed(rnd *rand.Rand) {
+	seen := slices.Clone(f.data)
+	f.settle(rnd, 1)
+	f.data = seen
+}
+
+// chance says whether this operation fails.
+func (c *crashFS) chance() bool {
+	if c.eio > 0 && c.rnd.Float64() < c.eio {
+		c.eioSeen++
+		return true
+	}
+	return false
+}
+
+// flip changes one bit of a file.
+func (c *crashFS) flip(name string, bit int) {
+	c.names[name].data[bit/8] ^= 1 << (bit % 8)
+	c.names[name].durable[bit/8] ^= 1 << (bit % 8)
+}
+
+// clone copies the disk, for images that are tried one after the other.
+func (c *crashFS) clone(rnd *rand.Rand) *crashFS {
+	n := newCrashFS(rnd)
+	for name, f := range c.names {
+		g := &inode{data: slices.Clone(f.data), durable: slices.Clone(f.data), dirty: map[int]bool{}}
+		n.names[name], n.durable[name] = g, g
+	}
+	return n
+}
+
+func (c *crashFS) segments() (names []string) {
+	for name := range c.names {
+		if strings.HasSuffix(name, ".seg") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
