@@ -31,6 +31,10 @@ func Drivers(b *Buses) []drivers.Driver {
 		chips.ADS1115, chips.ADS1015, chips.INA219, chips.INA226, chips.INA228, chips.INA260, chips.INA3221,
 		// light
 		chips.BH1750,
+		// inputs and outputs
+		chips.MCP23017, chips.PCA9535, chips.PCF8574, chips.PCF8575,
+		// described in the configuration
+		chips.Described,
 	} {
 		all = append(all, chip(b))
 	}

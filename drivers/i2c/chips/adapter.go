@@ -30,6 +30,9 @@ type chip[O located] struct {
 	device func(ctx context.Context, d *bus.Dev, o O, s drivers.Site) (device, error)
 }
 
+// closeTimeout is how long a chip may take to put its outputs into their safe state.
+const closeTimeout = time.Second
+
 // read asks the chip once and gives its channels' values in their order. NaN is no
 // value this time, for a chip that has nothing new.
 type read func(context.Context) ([]float64, error)
@@ -39,9 +42,10 @@ type device interface {
 	poll(context.Context) ([]drivers.Reading, error)
 }
 
-// commander is a device that takes orders.
+// commander is a device that takes orders. close leaves its outputs in their safe state.
 type commander interface {
 	command(context.Context, drivers.Command) error
+	close(context.Context) error
 }
 
 // driver makes the entry for the table of hardware.
@@ -147,6 +151,15 @@ func (a commanding) Command(ctx context.Context, c drivers.Command) error {
 	})
 }
 
+// Close implements io.Closer. Outputs go to their safe state, if the chip still answers.
+func (a commanding) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	return a.with(ctx, func(d device) error {
+		return d.(placed).device.(commander).close(ctx)
+	})
+}
+
 // with has f use the open chip, and has the chip opened again next time if that failed.
 func (a *adapter) with(ctx context.Context, f func(device) error) error {
 	select {
@@ -249,7 +262,7 @@ func plain() *At { return &At{} }
 
 // Check implements drivers.Checker.
 func (a *At) Check() error {
-	if slices.Contains(a.addrs, a.I2C.Chip) {
+	if len(a.addrs) == 0 || slices.Contains(a.addrs, a.I2C.Chip) {
 		return nil
 	}
 	var have []string
