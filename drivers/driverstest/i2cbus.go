@@ -49,13 +49,17 @@ func NewI2CBus() *I2CBus { return &I2CBus{chips: map[uint16]I2CChip{}, stuck: -1
 
 // Attach puts c on the bus; nil takes away what is there.
 func (b *I2CBus) Attach(addr uint16, c I2CChip) {
-	b.With(func() {
-		if c == nil {
-			delete(b.chips, addr)
-			return
-		}
-		b.chips[addr] = c
-	})
+	b.With(func() { b.AttachLocked(addr, c) })
+}
+
+// AttachLocked is Attach for chips that connect others, such as a multiplexer: it may
+// only be called from a chip's methods and from With.
+func (b *I2CBus) AttachLocked(addr uint16, c I2CChip) {
+	if c == nil {
+		delete(b.chips, addr)
+		return
+	}
+	b.chips[addr] = c
 }
 
 // With runs f between two transfers: the place to change what a chip measures.

@@ -97,10 +97,11 @@ func (s sysfs) rebind(name string) error {
 	if err != nil {
 		return err
 	}
-	dev, err := filepath.EvalSymlinks(filepath.Join(string(s), "bus/i2c/devices", "i2c-"+strconv.Itoa(n), ".."))
+	bus, err := filepath.EvalSymlinks(filepath.Join(string(s), "bus/i2c/devices", "i2c-"+strconv.Itoa(n)))
 	if err != nil {
 		return err
 	}
+	dev := filepath.Dir(bus)
 	driver, err := filepath.EvalSymlinks(filepath.Join(dev, "driver"))
 	if err != nil {
 		return fmt.Errorf("its adapter cannot be reset: %w (try: power the board off and on)", err)
