@@ -9,7 +9,7 @@ import (
 )
 
 // stateEvery is how often {node}/gateway/state is published.
-const stateEvery = time.Minute
+const stateEvery = 5 * time.Minute
 
 // changed asks for the state to be published soon. It does not block.
 func (g *Gateway) changed() {
