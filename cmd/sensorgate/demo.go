@@ -67,9 +67,9 @@ func demo(ctx context.Context, port, upstreamPort int) error {
 	logs := &tail{max: 4}
 	log := slog.New(slog.NewTextHandler(logs, nil))
 	hw := gateway.NewHardware(log)
-	c, problems := config.Load(path, hw.Catalogue())
+	c, problems := config.Load(path, catalogue(hw))
 	if c == nil {
-		problems.WriteText(os.Stderr, isTerminal(os.Stderr))
+		problems.WriteText(os.Stderr, useColour(os.Stderr))
 		return usageError{errTold}
 	}
 	silent, err := sdnotify.Open(func(string) string { return "" }, log)

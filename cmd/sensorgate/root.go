@@ -20,6 +20,7 @@ func newRoot() *cobra.Command {
 		newTopics(),
 		newRoute(),
 		newDemo(),
+		newReload(),
 		newBench(),
 		newScan(),
 		newDoctor(),

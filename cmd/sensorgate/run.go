@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -41,20 +40,18 @@ func newRun() *cobra.Command {
 func run(ctx context.Context, path string, log *slog.Logger) error {
 	hw := gateway.NewHardware(log)
 	load := func() (*config.Config, error) {
-		c, problems := config.Load(path, hw.Catalogue())
-		if c == nil || problems.Errors() {
+		c, problems := config.Load(path, catalogue(hw))
+		if len(problems) > 0 {
+			problems.WriteText(os.Stderr, useColour(os.Stderr)) // also where there are only warnings
+		}
+		if c == nil {
 			return nil, problems
 		}
 		return c, nil
 	}
 	c, err := load()
 	if err != nil {
-		var problems config.Problems
-		if errors.As(err, &problems) {
-			problems.WriteText(os.Stderr, isTerminal(os.Stderr))
-			return usageError{errTold}
-		}
-		return usageError{err}
+		return usageError{errTold}
 	}
 	notify, err := sdnotify.Open(os.Getenv, log)
 	if err != nil {

@@ -179,6 +179,9 @@ func (g *Gateway) Snapshot() status.Snapshot {
 	return s
 }
 
+// runtimeSocket is the control socket of the packaged service.
+const runtimeSocket = "/run/sensorgate/control.sock"
+
 // SocketPath is where the gateway of a configuration listens for `status` and
 // `reload`: systemd's runtime directory, else beside the journal; "" if neither is.
 func SocketPath(c *config.Config) string {
@@ -189,6 +192,19 @@ func SocketPath(c *config.Config) string {
 		return filepath.Join(c.Data, "control.sock")
 	}
 	return ""
+}
+
+// FindSocket is where a running gateway of a configuration listens, as another
+// process sees it: the service's socket if there is one and c, which may be nil if the
+// file is broken, does not say otherwise.
+func FindSocket(c *config.Config) string {
+	if c != nil {
+		own := SocketPath(c)
+		if _, err := os.Stat(own); err == nil {
+			return own
+		}
+	}
+	return runtimeSocket
 }
 
 func brokerOptions(c *config.Config, j *journal.Journal, o Options) broker.Options {
