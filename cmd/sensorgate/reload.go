@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -18,8 +19,15 @@ func newReload() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if socket == "" {
-				c, _ := s.read() // a broken file is the gateway's to refuse
+				c, problems := s.read() // a broken file is the gateway's to refuse
 				socket = gateway.FindSocket(c)
+				if _, err := os.Stat(socket); c == nil && err != nil {
+					// It does not even say where its gateway listens.
+					if err := s.explain(os.Stderr, problems); err != nil {
+						return err
+					}
+					return usageError{errTold}
+				}
 			}
 			if err := status.Reload(cmd.Context(), socket); err != nil {
 				return err
