@@ -23,6 +23,7 @@ func newRoot() *cobra.Command {
 		newReload(),
 		newBench(),
 		newScan(),
+		newWatch(),
 		newDoctor(),
 		newMan(),
 	)

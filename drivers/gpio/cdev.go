@@ -146,9 +146,9 @@ func (c Cdev) Request(chip string, offset int, cfg Config) (Line, error) {
 	req.Config = lineConfig(cfg)
 	if cfg.Output && cfg.Keep {
 		// Neither direction: the line is taken as it is, and turned into an output
-		// with the level found, so that a pump that runs goes on running.
-		req.Config.Flags &= flagActiveLow
-		req.Config.Num_attrs = 0
+		// with the level found, so that a pump that runs goes on running. Attributes that
+		// are not counted must be zero, or 6.1 answers EINVAL.
+		req.Config = unix.GPIOV2LineConfig{Flags: req.Config.Flags & flagActiveLow}
 	}
 	if err := ioctl(f, unix.GPIO_V2_GET_LINE_IOCTL, unsafe.Pointer(&req)); err != nil {
 		return nil, requestError(err)
@@ -224,7 +224,10 @@ func (l *cdevLine) keep(cfg Config) error {
 	}
 	cfg.Value = v
 	c := lineConfig(cfg)
-	return requestError(ioctl(l.f, ioctlV2SetConfig, unsafe.Pointer(&c)))
+	if err := ioctl(l.f, ioctlV2SetConfig, unsafe.Pointer(&c)); err != nil {
+		return fmt.Errorf("set config: %w", requestError(err))
+	}
+	return nil
 }
 
 func (l *cdevLine) Get() (bool, error) {

@@ -51,17 +51,18 @@ func (c *Chips) find(ref Ref) (place, error) {
 	if len(chips) == 0 {
 		return place{}, fmt.Errorf("%w: this machine has no /dev/gpiochip*", drivers.ErrAbsent)
 	}
+	pin := false
 	if wantChip == "" {
 		if line, ok, err := headerPin(c.kernel.Board(), want); err != nil {
 			return place{}, err
 		} else if ok {
-			want = line
+			want, pin = line, true
 		}
 	}
 	var found []place
 	chipSeen := false
 	for _, chip := range chips {
-		if wantChip != "" && chip.Name != wantChip && chip.Label != wantChip {
+		if wantChip != "" && chip.Name != wantChip && chip.Label != wantChip || pin && !chip.onHeader() {
 			continue
 		}
 		chipSeen = true
@@ -74,6 +75,8 @@ func (c *Chips) find(ref Ref) (place, error) {
 		}
 	}
 	switch {
+	case !chipSeen && pin:
+		return place{}, fmt.Errorf("%w: no chip behind the header (have %s)", drivers.ErrAbsent, chipNames(chips))
 	case !chipSeen:
 		return place{}, fmt.Errorf("%w: no chip %q (have %s)", drivers.ErrAbsent, wantChip, chipNames(chips))
 	case len(found) == 0:

@@ -22,6 +22,10 @@ var raspberryPins = [41]int{
 	26: 7, 27: -1, 28: 1, 29: 5, 31: 6, 32: 12, 33: 13, 35: 19, 36: 16, 37: 26, 38: 20, 40: 21,
 }
 
+// onHeader tells whether the chip is the one behind the header: an expander may call
+// a line GPIO17 too.
+func (c ChipInfo) onHeader() bool { return strings.HasPrefix(c.Label, "pinctrl-") }
+
 // headerPin translates P1_11 or J8_11. ok is false if name is not the pin of a
 // header that we know; err tells of a pin that has no line.
 func headerPin(board, name string) (line string, ok bool, err error) {

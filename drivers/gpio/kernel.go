@@ -60,19 +60,19 @@ type Config struct {
 
 // ChipInfo names a chip.
 type ChipInfo struct {
-	Name  string // gpiochip0
-	Label string // pinctrl-bcm2711
-	Lines int
+	Name  string `json:"name"`  // gpiochip0
+	Label string `json:"label"` // pinctrl-bcm2711
+	Lines int    `json:"lines"`
 }
 
 // LineInfo says what a line is used for.
 type LineInfo struct {
-	Offset    int
-	Name      string // "" if the board does not name it
-	Consumer  string
-	Used      bool
-	Output    bool
-	ActiveLow bool
+	Offset    int    `json:"offset"`
+	Name      string `json:"name,omitempty"` // "" if the board does not name it
+	Consumer  string `json:"consumer,omitempty"`
+	Used      bool   `json:"used"`
+	Output    bool   `json:"output"`
+	ActiveLow bool   `json:"active_low"`
 }
 
 // Errors of Kernel.Request that the drivers tell apart; wrapped with what was asked for.

@@ -205,10 +205,13 @@ func (d *output) Watch(ctx context.Context, report drivers.Report) error {
 	var told uint64 // changes when it was reported last
 	faulty := false
 	for {
-		lapse := d.enforce()
+		lapse, err := d.enforce()
+		if err != nil {
+			return err
+		}
 		d.mu.Lock()
 		on, since, changes, due := d.on, d.since, d.changes, d.dueLocked()
-		err := d.readBackLocked()
+		err = d.readBackLocked()
 		d.mu.Unlock()
 		switch {
 		case errors.Is(err, drivers.ErrAbsent):
@@ -263,24 +266,24 @@ func (d *output) failsafeStateLocked() bool {
 	return on
 }
 
-// enforce applies the timers that have ended. It returns what someone should know: an
+// enforce applies the timers that have ended. lapse is what someone should know: an
 // output that nobody commands any more is a fault.
-func (d *output) enforce() error {
+func (d *output) enforce() (lapse, err error) {
 	defer d.group.lock()()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
 	if at := d.maxOnAtLocked(); !at.IsZero() && !now.Before(at) {
 		if err := d.setLocked(false, now); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if at := d.failsafeAtLocked(); !at.IsZero() && !now.Before(at) {
 		if err := d.setLocked(d.failsafeStateLocked(), now); err != nil {
-			return err
+			return nil, err
 		}
 		d.failed = true
-		return fmt.Errorf("failsafe: no command for %v, switched %s", d.opt.Failsafe.After, d.opt.Class.word(d.on))
+		return fmt.Errorf("failsafe: no command for %v, switched %s", d.opt.Failsafe.After, d.opt.Class.word(d.on)), nil
 	}
-	return nil
+	return nil, nil
 }

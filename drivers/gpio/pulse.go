@@ -118,9 +118,7 @@ func (d *pulse) plan(poke context.CancelFunc, reported, now time.Time) time.Time
 	defer d.mu.Unlock()
 	d.poke = poke
 	until := now.Add(verifyEvery)
-	if d.dirty || d.flow.moving() {
-		until = earliest(until, reported.Add(d.every))
-	}
+	until = earliest(until, d.reportAtLocked(reported))
 	if d.unsaved {
 		until = earliest(until, d.saved.Add(saveGap))
 	}
@@ -138,13 +136,14 @@ func (d *pulse) count(evs []Event, lost uint32) {
 		if lost > 0 {
 			d.began, d.uncertain = false, true
 		}
+		lost = 1 // the events are edges, not pulses: the clock of the flow starts at a pulse's end
 		for _, e := range evs {
 			n += d.ofWidth(e)
 		}
 	}
 	if n > 0 {
 		d.meter.add(n)
-		d.flow.add(n, evs[len(evs)-1])
+		d.flow.add(n, lost, evs[0], evs[len(evs)-1])
 		d.dirty, d.unsaved = true, true
 	}
 	if now := time.Now(); d.unsaved && now.Sub(d.saved) >= saveGap {
@@ -173,10 +172,24 @@ func (d *pulse) saveLocked(now time.Time) {
 	}
 }
 
+// reportAtLocked is when there will be something to report; zero is never, unless a
+// pulse comes.
+func (d *pulse) reportAtLocked(reported time.Time) time.Time {
+	next := reported.Add(d.every)
+	rate := d.flow.changesAt(d.opt.Idle)
+	switch {
+	case d.dirty:
+		return next
+	case rate.IsZero() || rate.After(next):
+		return rate
+	}
+	return next
+}
+
 // reportIfDue gives the time of the last report.
 func (d *pulse) reportIfDue(report drivers.Report, reported, now time.Time) time.Time {
 	d.mu.Lock()
-	if !d.dirty && !d.flow.due(d.opt.Idle, now) || now.Before(reported.Add(d.every)) {
+	if at := d.reportAtLocked(reported); at.IsZero() || now.Before(at) {
 		d.mu.Unlock()
 		return reported
 	}
@@ -227,41 +240,48 @@ type flow struct {
 	known  bool
 }
 
-func (f *flow) add(n uint64, newest Event) {
-	f.n += n
+// add takes n pulses. The first one after a pause only starts the clock.
+func (f *flow) add(n uint64, lost uint32, oldest, newest Event) {
+	switch {
+	case f.ref != 0:
+		f.n += n
+	case lost == 0:
+		f.ref, f.n = oldest.Mono, n-1
+	default: // when the oldest of all came is not known
+		f.ref = newest.Mono
+	}
 	f.last, f.at = newest.Mono, newest.Time
 }
 
-// moving tells that the rate is not 0, or is not known to be.
-func (f *flow) moving() bool { return !f.known || f.value > 0 || f.n > 0 }
-
-// due tells that there is a rate to report although no pulse came.
-func (f *flow) due(idle time.Duration, now time.Time) bool {
-	if f.known {
-		return f.value > 0
+// changesAt is when the rate will be another although no pulse comes: from now on
+// while something flows, after idle if it is not known whether, else never (zero).
+func (f *flow) changesAt(idle time.Duration) time.Time {
+	switch {
+	case f.known && f.value == 0:
+		return time.Time{}
+	case f.known:
+		return f.opened
+	case f.at.After(f.opened):
+		return f.at.Add(idle)
 	}
-	return now.Sub(f.opened) >= idle
+	return f.opened.Add(idle)
 }
 
 // rate is over the pulses since the last report; without any it is at most one pulse
-// in the time since the newest, and 0 when that is longer than idle. Two pulses are
-// needed to know a rate.
+// in the time since the newest, and 0 when that is longer than idle.
 func (f *flow) rate(idle time.Duration, now time.Time) (perSecond float64, known bool) {
-	switch {
-	case f.n == 0 && f.at.IsZero():
-		f.value, f.known = 0, now.Sub(f.opened) >= idle
-	case f.n == 0:
-		if silent := now.Sub(f.at); silent >= idle {
-			f.value, f.known, f.ref = 0, true, 0
-		} else if silent > 0 {
-			f.value = min(f.value, 1/silent.Seconds())
-		}
-	default:
-		if f.ref != 0 && f.last > f.ref && f.last-f.ref < idle+time.Minute {
-			f.value, f.known = float64(f.n)/(f.last-f.ref).Seconds(), true
-		}
-		f.ref = f.last
+	silent := now.Sub(f.opened)
+	if f.at.After(f.opened) {
+		silent = now.Sub(f.at)
 	}
-	f.n = 0
+	switch {
+	case f.n > 0 && f.last > f.ref:
+		f.value, f.known = float64(f.n)/(f.last-f.ref).Seconds(), true
+		f.ref, f.n = f.last, 0
+	case silent >= idle:
+		f.value, f.known, f.ref = 0, true, 0
+	case silent > 0:
+		f.value = min(f.value, 1/silent.Seconds())
+	}
 	return f.value, f.known
 }

@@ -233,7 +233,7 @@ func (d *pwm) Command(_ context.Context, c drivers.Command) error {
 	if c.Channel != "duty" {
 		return drivers.ErrNoCommands
 	}
-	duty, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(string(c.Payload)), "%"), 64)
+	duty, err := strconv.ParseFloat(strings.TrimRight(string(c.Payload), " \r\n\t%"), 64)
 	if err != nil || !(duty >= 0 && duty <= 100) {
 		return fmt.Errorf("%w: found %.40q, expected 0 to 100 (%%)", drivers.ErrRefused, c.Payload)
 	}

@@ -125,6 +125,16 @@ func (b *Board) Short(name string, level bool) {
 	w.settleLocked(true)
 }
 
+// Burst changes a wire n times while nobody can read, as when the machine is busy.
+func (b *Board) Burst(name string, n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := b.wireLocked(name)
+	for range n {
+		w.driveLocked(!w.levelLocked(), true)
+	}
+}
+
 // NoInterrupt makes a line that can be read but gives no edges.
 func (b *Board) NoInterrupt(name string) {
 	b.mu.Lock()

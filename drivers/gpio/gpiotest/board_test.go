@@ -15,10 +15,11 @@ func TestBoardKeepsTheKernelsRules(t *testing.T) {
 		return gpiotest.Wire{
 			Kernel: b, Chip: "gpiochip0", Offset: 1,
 			Drive:   func(high bool) { b.Drive("B", high) },
+			Settle:  func() {}, // an edge is taken before Drive returns
 			Float:   func() { b.Float("B") },
 			Level:   func() bool { return b.Level("B") },
 			Remove:  func() { b.RemoveChip("gpiochip0") },
-			Restore: func() { b.AddChip("gpiochip0", "fake", "A", "B") },
+			Restore: func() string { b.AddChip("gpiochip0", "fake", "A", "B"); return "gpiochip0" },
 		}
 	})
 }

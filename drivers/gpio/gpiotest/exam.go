@@ -17,9 +17,12 @@ type Wire struct {
 	Offset int
 	Drive  func(high bool) // from outside
 	Level  func() bool     // as the outside sees it
+	Settle func()          // returns when the kernel has taken an edge; two at once are one
 	Float  func()          // lets go; nil if that cannot be played
-	// Remove and Restore unplug the chip and put it back; nil if that cannot be played.
-	Remove, Restore func()
+	// Remove unplugs the chip; Restore puts it back and tells its name, which may be
+	// another. nil if that cannot be played.
+	Remove  func()
+	Restore func() (chip string)
 }
 
 // patience is how long the exam waits for what should come at once: the virtual board
@@ -103,7 +106,7 @@ func examEdges(t *testing.T, w Wire) {
 		if e.Rising != (i%2 == 0) || e.Seq != uint32(i+1) {
 			t.Errorf("edge %d is %+v, want rising %v, number %d", i, e, i%2 == 0, i+1)
 		}
-		if early, late := at.Sub(e.Time), e.Time.Sub(time.Now()); early > time.Millisecond || late > time.Millisecond {
+		if early, late := at.Sub(e.Time), time.Until(e.Time); early > time.Millisecond || late > time.Millisecond {
 			t.Errorf("edge %d has time %v, made between %v and now", i, e.Time, at)
 		}
 		if e.Mono <= before.Mono {
@@ -145,19 +148,15 @@ func examOverflow(t *testing.T, w Wire) {
 	l := w.request(t, gpio.Config{Edges: gpio.Rising, Buffer: size})
 	for range made {
 		w.Drive(true)
-		settle()
+		w.Settle()
 		w.Drive(false)
-		settle()
+		w.Settle()
 	}
 	evs := expect(t, l, size)
 	if first, last := evs[0].Seq, evs[len(evs)-1].Seq; len(evs) != size || last != made || first != made-size+1 {
 		t.Errorf("got %d events, numbers %d to %d; want the newest %d, %d to %d", len(evs), first, last, size, made-size+1, made)
 	}
 }
-
-// settle gives the virtual board's interrupt thread time to run: two edges at once
-// are one edge to it.
-func settle() { time.Sleep(2 * time.Millisecond) }
 
 func examWait(t *testing.T, w Wire) {
 	l := w.request(t, gpio.Config{Edges: gpio.Both, Buffer: 64})
@@ -177,7 +176,7 @@ func examWait(t *testing.T, w Wire) {
 	w.Drive(true)
 	expect(t, l, 1)
 	w.Drive(false)
-	settle()
+	w.Settle()
 	for deadline := time.Now().Add(patience); ; {
 		n, err := l.Wait(t.Context(), time.Unix(1, 0), buf)
 		if err != nil {
@@ -189,7 +188,7 @@ func examWait(t *testing.T, w Wire) {
 		if time.Now().After(deadline) {
 			t.Fatal("a look found no event although one was made")
 		}
-		settle()
+		w.Settle()
 	}
 }
 
@@ -240,22 +239,17 @@ func examOutput(t *testing.T, w Wire) {
 }
 
 func examKeep(t *testing.T, w Wire) {
-	if w.Float != nil {
-		w.Float()
-	}
 	for _, want := range []bool{true, false, true} {
-		l := w.request(t, gpio.Config{Output: true, Value: want})
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if w.Level() != want {
-			t.Skip("this chip does not keep the level of a line that was given back")
-		}
-		l = w.request(t, gpio.Config{Output: true, Keep: true, Value: !want})
+		w.Drive(want)
+		l := w.request(t, gpio.Config{Output: true, Keep: true, Value: !want})
 		if got := w.Level(); got != want {
 			t.Errorf("kept %v, want %v", got, want)
 		}
 		expectLevel(t, l, want)
+		if err := l.Set(!want); err != nil {
+			t.Fatal(err)
+		}
+		expectLevel(t, l, !want)
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -298,6 +292,6 @@ func examRemoval(t *testing.T, w Wire) {
 	if err := l.Close(); err != nil {
 		t.Error(err)
 	}
-	w.Restore()
+	w.Chip = w.Restore()
 	w.request(t, gpio.Config{Edges: gpio.Both})
 }

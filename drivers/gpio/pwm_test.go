@@ -1,0 +1,180 @@
+package gpio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sensorgate/drivers"
+)
+
+// fakePWM keeps the rules of drivers/pwm/sysfs.c: a channel is there after export and
+// belongs to root until udev has run; the duty may not exceed the period; polarity
+// changes only while it is off; a period of 0 takes nothing.
+type fakePWM struct {
+	channels         int
+	exported         time.Time
+	period, duty     int
+	enabled, inverse bool
+	log              []string
+}
+
+const udevTakes = 50 * time.Millisecond
+
+func (f *fakePWM) Read(path string) (string, error) {
+	switch filepath.Base(path) {
+	case "npwm":
+		if f.channels == 0 {
+			return "", fs.ErrNotExist
+		}
+		return strconv.Itoa(f.channels), nil
+	case "duty_cycle", "period":
+		if f.exported.IsZero() {
+			return "", fs.ErrNotExist
+		}
+		return "0", nil
+	}
+	return "", fs.ErrNotExist
+}
+
+func (f *fakePWM) Write(path, value string) error {
+	attr := filepath.Base(path)
+	if attr == "export" {
+		f.exported = time.Now()
+		return nil
+	}
+	if f.exported.IsZero() {
+		return fs.ErrNotExist
+	}
+	if time.Since(f.exported) < udevTakes {
+		return fs.ErrPermission
+	}
+	einval := errors.New("invalid argument")
+	n, _ := strconv.Atoi(value)
+	switch attr {
+	case "period":
+		if n < f.duty || n == 0 {
+			return einval
+		}
+		f.period = n
+	case "duty_cycle":
+		if n > f.period || f.period == 0 {
+			return einval
+		}
+		f.duty = n
+	case "polarity":
+		if f.enabled {
+			return errors.New("device or resource busy")
+		}
+		f.inverse = value == "inversed"
+	case "enable":
+		if value == "1" && f.period == 0 {
+			return einval
+		}
+		f.enabled = value == "1"
+	}
+	if f.enabled {
+		f.log = append(f.log, fmt.Sprintf("%d/%d", f.duty, f.period))
+	}
+	return nil
+}
+
+type sink struct{ said, faults []string }
+
+func (s *sink) Readings(rs []drivers.Reading) {
+	for _, r := range rs {
+		s.said = append(s.said, r.Value.String())
+	}
+}
+
+func (s *sink) Health(_ string, h drivers.Health) {
+	if h.Error != "" {
+		s.faults = append(s.faults, h.Error)
+	}
+}
+
+func runPWM(t *testing.T, f *fakePWM, o *pwmOptions) (*drivers.Runner, *sink, func()) {
+	c := NewChipsOn(nil, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	c.pwm = f
+	if err := o.Check(); err != nil {
+		t.Fatal(err)
+	}
+	s := &sink{}
+	r := &drivers.Runner{Site: drivers.Site{Device: "fan", Options: o}, Driver: pwmDriver(c), Sink: s, Log: c.log}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- r.Run(ctx) }()
+	time.Sleep(time.Second)
+	synctest.Wait()
+	return r, s, func() { cancel(); <-done }
+}
+
+func TestPWMFollowsTheKernelsRules(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakePWM{channels: 2}
+		exit := 100.0
+		r, s, stop := runPWM(t, f, &pwmOptions{PWM: PWMRef{"pwmchip0", 1}, Frequency: 25_000, Invert: true, Start: 30, Exit: &exit,
+			Failsafe: &PWMFailsafe{After: time.Minute, Duty: 80}})
+		if !f.enabled || !f.inverse || f.duty != 12_000 || f.period != 40_000 {
+			t.Errorf("at start: %+v (faults %v)", f, s.faults)
+		}
+		order := func(p string) error {
+			return r.Command(t.Context(), drivers.Command{Channel: "duty", Payload: []byte(p)})
+		}
+		for _, p := range []string{"50", "0", "12.5 %", "100"} {
+			if err := order(p); err != nil {
+				t.Errorf("%q: %v", p, err)
+			}
+			synctest.Wait()
+		}
+		for _, p := range []string{"101", "-1", "NaN", "on", ""} {
+			if err := order(p); !errors.Is(err, drivers.ErrRefused) {
+				t.Errorf("%q gave %v", p, err)
+			}
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got, want := strings.Join(s.said, " "), "30 50 0 12.5 100 80"; got != want {
+			t.Errorf("said %s, want %s", got, want)
+		}
+		stop()
+		if want := "12000/40000 20000/40000 0/40000 5000/40000 40000/40000 32000/40000 40000/40000"; strings.Join(f.log, " ") != want {
+			t.Errorf("the wire saw %v, want %s", f.log, want)
+		}
+	})
+}
+
+func TestPWMOfAnEarlierLifeIsTakenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakePWM{channels: 1, exported: time.Now().Add(-time.Hour), period: 1_000_000, duty: 900_000, enabled: true}
+		_, s, stop := runPWM(t, f, &pwmOptions{PWM: PWMRef{"pwmchip0", 0}, Frequency: 25_000})
+		if f.period != 40_000 || f.duty != 0 || len(s.faults) > 0 {
+			t.Errorf("got %+v, faults %v", f, s.faults)
+		}
+		stop()
+	})
+}
+
+func TestPWMThatIsNotThere(t *testing.T) {
+	for _, c := range []struct {
+		channels int
+		want     string
+	}{{0, "not there: no /sys/class/pwm/pwmchip0"}, {1, "the chip has channels 0 to 0"}} {
+		synctest.Test(t, func(t *testing.T) {
+			_, s, stop := runPWM(t, &fakePWM{channels: c.channels}, &pwmOptions{PWM: PWMRef{"pwmchip0", 1}, Frequency: 1000})
+			if len(s.faults) == 0 || !strings.Contains(s.faults[0], c.want) {
+				t.Errorf("faults %v, want %s", s.faults, c.want)
+			}
+			stop()
+		})
+	}
+}
