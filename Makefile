@@ -16,7 +16,7 @@ env-linux-arm64 := GOARCH=arm64
 env-linux-armv7 := GOARCH=arm GOARM=7
 env-linux-armv6 := GOARCH=arm GOARM=6
 
-.PHONY: build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test dist deb sbom release reproducible system-test bench fuzz clean
+.PHONY: build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-kernel dist deb sbom release reproducible system-test bench fuzz clean
 
 build: bin/sensorgate
 
@@ -32,7 +32,7 @@ run demo: build
 test:
 	$(GO) test ./...
 
-check: fmt-check vet staticcheck race deps dist arm-test tidy-check
+check: fmt-check vet staticcheck race deps dist arm-test board-smoke tidy-check
 	@echo "check: all passed"
 
 fmt-check:
@@ -91,6 +91,44 @@ arm-test:
 	@if command -v qemu-arm-static >/dev/null; then \
 	  GOARCH=arm GOARM=6 $(GO) test -short -exec qemu-arm-static -timeout 10m ./internal/... ./drivers/... ./broker/... ./bridge/...; \
 	else echo "skipped arm-test: no qemu-arm-static (Debian package qemu-user-static)"; fi
+
+# The virtual board (deploy/board): a real kernel under QEMU with emulated chips around
+# it. RIG_DIR names a folder with kernel/bzImage; without one: make board-kernel.
+bin/vmtest: FORCE
+	@mkdir -p bin
+	@$(GO) build -o $@ ./deploy/board/vmtest
+
+# Three tests on it; part of check.
+board-smoke: bin/vmtest
+	@if why=$$(bin/vmtest -ready); then \
+	  $(GO) test -count=1 -exec $(CURDIR)/bin/vmtest -run Smoke ./deploy/board/guest; \
+	else echo "skipped board-smoke: $$why"; fi
+
+# All of it, and the unit tests under qemu-user. Emulation: nothing is measured here.
+board-test: bin/vmtest
+	@if why=$$(bin/vmtest -ready); then \
+	  $(GO) test -count=1 -timeout 15m -exec $(CURDIR)/bin/vmtest ./deploy/board/guest && \
+	  BOARD=1 $(GO) test -count=1 -timeout 15m -v ./deploy/board; \
+	else echo "skipped board-test: $$why"; fi
+	@for a in "arm 6 arm" "arm 7 arm" "arm64 v8.0 aarch64"; do set -- $$a; \
+	  if command -v qemu-$$3-static >/dev/null; then echo "unit tests as $$1 $$2"; \
+	    GOARCH=$$1 GOARM=$${2#v8.0} $(GO) test -short -timeout 10m -exec qemu-$$3-static ./drivers/... ./internal/... ./broker/... ./bridge/... || exit 1; \
+	  else echo "skipped unit tests as $$1 $$2: no qemu-$$3-static (Debian package qemu-user-static)"; fi; done
+
+board-test-arm64: bin/vmtest deploy/board/cache/busybox-arm64
+	@if why=$$(GOARCH=arm64 bin/vmtest -ready); then \
+	  GOARCH=arm64 $(GO) test -count=1 -timeout 15m -exec $(CURDIR)/bin/vmtest ./deploy/board/guest; \
+	else echo "skipped board-test-arm64: $$why"; fi
+
+# A foreign busybox from Debian, without a trace in this machine's package state.
+deploy/board/cache/busybox-%:
+	@mkdir -p deploy/board/cache/$*
+	cd deploy/board/cache/$* && ../../rootfs/getdeb $* busybox-static && dpkg-deb -x busybox-static_*.deb .
+	cp deploy/board/cache/$*/bin/busybox $@ && rm -r deploy/board/cache/$*
+
+# Only where there is no RIG_DIR: some minutes.
+board-kernel:
+	deploy/board/kernel/build-kernel.sh
 
 tidy-check:
 	$(GO) mod tidy -diff

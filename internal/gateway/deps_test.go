@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"drivers/modbus":      {"drivers", "drivers/serial", "drivers/field"},
 	"drivers/serial":      {"drivers", "drivers/field"},
 	"drivers/i2c":         {"drivers", "drivers/field", "drivers/i2c/bus"},
+	"deploy/board":        {"deploy/board", "deploy/board/chips", "deploy/board/crash", "deploy/board/hardware", "deploy/board/vhost"},
 	"broker":              {"internal/mqtt", "internal/journal"},
 	"bridge":              {"internal/mqtt", "internal/journal"},
 	"deploy":              {"internal/mqtt"},
