@@ -24,7 +24,7 @@ func buildPackage(t *testing.T, dir, tz, umask string) string {
 		go build -trimpath -buildvcs=false -ldflags '-s -w -X main.release=v1.2.0-rc.1' -o "$1" ../cmd/sensorgate &&
 		deb/build.sh "$1" "$1" "$2" any v1.2.0-rc.1 "$3"`
 	cmd := exec.Command("bash", "-c", script, "build", binary, runtime.GOARCH, deb)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "SOURCE_DATE_EPOCH=1767225600", "TZ="+tz)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "SOURCE_DATE_EPOCH=1767225600", "DEB_COMPRESSION=none", "TZ="+tz)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}

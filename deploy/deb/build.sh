@@ -5,7 +5,8 @@
 #   deploy/deb/build.sh BINARY NATIVE ARCH CPU VERSION OUT.deb
 #
 # NATIVE is the same program for this machine: it writes its own manual pages.
-# SOURCE_DATE_EPOCH is the time of everything in the package.
+# SOURCE_DATE_EPOCH is the time of everything in the package. DEB_COMPRESSION=none is
+# for tests, which would spend most of their time in xz.
 set -euo pipefail
 binary=$(realpath "$1") native=$(realpath "$2") arch=$3 cpu=$4 version=$5 out=$(realpath -m "$6")
 : "${SOURCE_DATE_EPOCH:?the time of the commit, in seconds}"
@@ -75,4 +76,4 @@ chmod 755 "$root/DEBIAN/preinst"
 find "$root" -print0 | xargs -0 touch -h -d "@$SOURCE_DATE_EPOCH"
 mkdir -p "$(dirname "$out")"
 # One thread: the number of this machine's would show in the compressed blocks.
-dpkg-deb --root-owner-group --uniform-compression -Zxz --threads-max=1 -b "$root" "$out" >/dev/null
+dpkg-deb --root-owner-group --uniform-compression -Z"${DEB_COMPRESSION:-xz}" --threads-max=1 -b "$root" "$out" >/dev/null
