@@ -256,6 +256,9 @@ func (r *Runner) setHealth(s Condition, err error) bool {
 func (r *Runner) Health() Health {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.health.State == "" { // Run has not begun
+		return Health{State: Starting}
+	}
 	return r.health
 }
 

@@ -228,3 +228,10 @@ func TestRegistryNamesWhatItHas(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
+
+// Who looks before the first turn of the loop must not see a device without a state.
+func TestHealthBeforeRunIsStarting(t *testing.T) {
+	if got := (&Runner{}).Health().State; got != Starting {
+		t.Errorf("got %q, want %q", got, Starting)
+	}
+}

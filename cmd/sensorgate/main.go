@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
@@ -29,6 +30,9 @@ func (e usageError) Unwrap() error { return e.error }
 var errTold = errors.New("")
 
 func main() {
+	// A panic or an abort by the watchdog would end with Go's exit code 2, which is
+	// exitUsage; with this it dies of SIGABRT, and the service manager starts it again.
+	debug.SetTraceback("crash")
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := newRoot().ExecuteContext(ctx)
 	stop()
