@@ -11,7 +11,7 @@ import (
 
 // defaultWindow is how many QoS 1 and 2 messages a client that sets no receive maximum
 // may have unacknowledged.
-const defaultWindow = 2048
+const defaultWindow = 8192
 
 // attach gives c its session, answers the CONNECT and sends what waits. It waits until
 // an earlier connection with the same client id is closed. false: the broker closes.

@@ -3,8 +3,11 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +27,11 @@ type loop struct {
 	epfd int
 	bell int // eventfd that ends the waiting
 
+	// gate is an epoll that the Go runtime's poller watches. epfd is in it only while the
+	// loop is parked, or every packet would wake up a thread of the runtime too.
+	gate *os.File
+	raw  syscall.RawConn
+
 	mu       sync.Mutex
 	mail     []*socket // that have something to do; guarded by mu
 	closing  bool      // guarded by mu
@@ -35,27 +43,43 @@ type loop struct {
 	buf     []byte
 	w       *worker
 	clock   wheel
+	parked  bool      // epfd is in the gate
+	rested  time.Time // when the goroutine last gave way to others
 }
 
-const loopRead = 64 << 10
+const (
+	loopRead = 64 << 10
+	// patience is how long the loop waits in the system call itself. Beyond, the Go
+	// runtime would take its processor away and keep its monitor thread awake for it, both
+	// dearer than to park the goroutine; below, parking would be dearer.
+	patience = 8 * time.Millisecond
+)
 
 func newLoop(b *Broker) (*loop, error) {
-	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
+	l := &loop{b: b, w: newWorker(b), events: make([]unix.EpollEvent, 128), buf: make([]byte, loopRead)}
+	var err error
+	if l.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("event loop: epoll_create: %w", err)
 	}
-	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	gate, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err == nil {
-		err = unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, bell, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(bell)})
+		// Not blocking, or os.NewFile would not have the runtime watch it.
+		err = unix.SetNonblock(gate, true)
+	}
+	if err == nil {
+		l.gate = os.NewFile(uintptr(gate), "epoll")
+		l.raw, err = l.gate.SyscallConn()
+	}
+	if err == nil {
+		l.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	}
+	if err == nil {
+		err = unix.EpollCtl(l.epfd, unix.EPOLL_CTL_ADD, l.bell, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(l.bell)})
 	}
 	if err != nil {
-		_ = unix.Close(epfd)
-		return nil, fmt.Errorf("event loop: eventfd: %w", err)
+		return nil, fmt.Errorf("event loop: %w", err)
 	}
-	return &loop{
-		b: b, epfd: epfd, bell: bell, w: newWorker(b),
-		events: make([]unix.EpollEvent, 128), buf: make([]byte, loopRead),
-	}, nil
+	return l, nil
 }
 
 // post has the loop look at s. Any goroutine, any lock.
@@ -83,6 +107,7 @@ func (l *loop) close() {
 // run serves until close.
 func (l *loop) run() error {
 	defer unix.Close(l.epfd)
+	defer l.gate.Close()
 	defer unix.Close(l.bell)
 	for {
 		n, err := l.wait()
@@ -104,20 +129,71 @@ func (l *loop) run() error {
 
 // wait sleeps until there is something to do.
 func (l *loop) wait() (n int, err error) {
+	now := time.Now()
+	if now.Sub(l.rested) > patience {
+		// A goroutine that seems to run for ever is preempted again and again.
+		runtime.Gosched()
+		l.rested = now
+	}
 	l.sleeping.Store(true)
+	defer l.sleeping.Store(false)
 	l.mu.Lock()
 	waiting := len(l.mail) > 0 || l.closing
 	l.mu.Unlock()
-	timeout := l.clock.timeout(time.Now())
+	timeout := l.clock.timeout(now)
 	if waiting {
 		timeout = 0
 	}
-	n, err = unix.EpollWait(l.epfd, l.events, timeout)
-	l.sleeping.Store(false)
+	brief := timeout
+	if brief < 0 || brief > patience {
+		brief = patience
+	}
+	n, err = l.poll(brief)
+	if n > 0 || err != nil || brief == timeout {
+		return n, err
+	}
+	return l.park(now, timeout)
+}
+
+// poll asks epoll, and waits in the system call for up to the timeout.
+func (l *loop) poll(timeout time.Duration) (int, error) {
+	n, err := unix.EpollWait(l.epfd, l.events, int((timeout+time.Millisecond-1)/time.Millisecond))
 	if errors.Is(err, unix.EINTR) {
 		return 0, nil
 	}
 	return n, err
+}
+
+// park waits for longer: the goroutine rests until the runtime's poller finds that epoll
+// has something. A negative timeout is none.
+func (l *loop) park(now time.Time, timeout time.Duration) (n int, err error) {
+	deadline := time.Time{}
+	if timeout >= 0 {
+		deadline = now.Add(timeout)
+	}
+	if err := l.gate.SetReadDeadline(deadline); err != nil {
+		return 0, err
+	}
+	var perr error
+	err = l.raw.Read(func(gate uintptr) bool {
+		if n, perr = l.poll(0); n == 0 && perr == nil && !l.parked {
+			l.parked = true
+			perr = unix.EpollCtl(int(gate), unix.EPOLL_CTL_ADD, l.epfd, &unix.EpollEvent{Events: unix.EPOLLIN})
+		}
+		return n > 0 || perr != nil
+	})
+	if l.parked {
+		l.parked = false
+		cerr := l.raw.Control(func(gate uintptr) {
+			perr = errors.Join(perr, unix.EpollCtl(int(gate), unix.EPOLL_CTL_DEL, l.epfd, nil))
+		})
+		perr = errors.Join(perr, cerr)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = nil
+	}
+	l.rested = time.Now()
+	return n, errors.Join(err, perr)
 }
 
 func (l *loop) event(e *unix.EpollEvent) {

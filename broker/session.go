@@ -92,7 +92,7 @@ type inflight struct {
 }
 
 // maxInflightSpan bounds the list when a client acknowledges all but the oldest.
-const maxInflightSpan = 8192
+const maxInflightSpan = 16384
 
 func (f *inflight) span() int { return len(f.list) - f.head }
 

@@ -50,14 +50,14 @@ func (w *wheel) advance(now time.Time, look func(*socket, time.Time) time.Time) 
 	}
 }
 
-// timeout is how long epoll may wait, in milliseconds; -1 for ever.
-func (w *wheel) timeout(now time.Time) int {
+// timeout is how long it is until the next look; -1 if there is none.
+func (w *wheel) timeout(now time.Time) time.Duration {
 	if w.watched == 0 {
 		return -1
 	}
 	for i := range int64(len(w.slots)) {
 		if len(w.slots[(w.next+i)%int64(len(w.slots))]) > 0 {
-			return int(max(0, time.Unix(w.next+i, 0).Sub(now)/time.Millisecond+1))
+			return max(0, time.Unix(w.next+i, 0).Sub(now)) + time.Millisecond
 		}
 	}
 	return -1
