@@ -95,7 +95,7 @@ func demo(ctx context.Context, port, upstreamPort int) error {
 	}
 	runPart("upstream", far.broker.Run)
 	runPart("gateway", g.Run)
-	s := screen{gateway: g, far: far, logs: logs, path: path, stop: func() { stop(nil) }}
+	s := screen{gateway: g, far: far, logs: logs, path: path, port: port, stop: func() { stop(nil) }}
 	s.run(ctx)
 	stop(nil)
 	wg.Wait()
@@ -148,6 +148,7 @@ type screen struct {
 	far     *farSide
 	logs    *tail
 	path    string
+	port    int
 	stop    func()
 	cut     bool
 }
@@ -207,7 +208,7 @@ func (s *screen) draw(live bool) {
 			what = "r restore the upstream (it is cut: watch WAITING grow)"
 		}
 		fmt.Fprintf(&b, "\nkeys: %s   q quit\nconfiguration: %s\n", what, s.path)
-		fmt.Fprintln(&b, "try in another terminal: sensorgate sub -v -t 'demo/#'")
+		fmt.Fprintf(&b, "try in another terminal: sensorgate sub -p %d -v -t 'demo/#'\n", s.port)
 	}
 	b.WriteString(s.logs.String())
 	if !live {
