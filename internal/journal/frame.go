@@ -99,7 +99,7 @@ func parseFrame(b []byte, salt uint32) (f frameInfo, body []byte, ok bool) {
 	}
 	f = peekFrame(b, salt)
 	n := int(binary.LittleEndian.Uint32(b))
-	if f.size == 0 || len(b) < frameHeader+n || frameCRC(salt, b, n) != binary.LittleEndian.Uint32(b[4:]) {
+	if f.size == 0 || len(b) < f.size || frameCRC(salt, b, n) != binary.LittleEndian.Uint32(b[4:]) {
 		return f, nil, false
 	}
 	return f, b[frameHeader : frameHeader+n], true

@@ -21,7 +21,8 @@ import (
 type recovery struct {
 	j       *Journal
 	used    []*segment // in the order of the log
-	epoch   uint32     // highest seen
+	spare   []spareSlot
+	epoch   uint32 // highest seen
 	queues  map[uint32]*Queue
 	states  map[uint32]queueState
 	at      map[uint32]uint64 // firstLSN of the segment that the state was in
@@ -33,6 +34,12 @@ type segment struct {
 	*slot
 	epoch  uint32
 	states bool // the states of all queues are in it
+}
+
+// spareSlot is a slot that was marked free, with the header that says so.
+type spareSlot struct {
+	*slot
+	h header
 }
 
 func (j *Journal) recover() error {
@@ -113,6 +120,11 @@ func (r *recovery) sortSlot(s *slot) (ok bool, err error) {
 	if !ok {
 		return false, nil
 	}
+	if s.size <= headerBlock { // its making was cut short
+		r.j.slots[s.no] = nil
+		s.f.Close()
+		return true, st.fs.Remove(filepath.Join(st.dir, slotName(s.no)))
+	}
 	if h.format != formatNumber {
 		return false, fmt.Errorf("%w: %s has format %d, this program knows %d (written by a newer version?)", ErrFormat, slotName(s.no), h.format, formatNumber)
 	}
@@ -124,8 +136,10 @@ func (r *recovery) sortSlot(s *slot) (ok bool, err error) {
 	r.epoch = max(r.epoch, h.epoch)
 	r.j.wr.lsn = max(r.j.wr.lsn, h.firstLSN)
 	s.segno, s.firstLSN = h.segno, h.firstLSN
-	if s.used = h.state == slotUsed && s.size > headerBlock; s.used {
+	if s.used = h.state == slotUsed; s.used {
 		r.used = append(r.used, &segment{slot: s, epoch: h.epoch})
+	} else {
+		r.spare = append(r.spare, spareSlot{s, h})
 	}
 	return true, nil
 }
@@ -201,7 +215,10 @@ func (r *recovery) replay(s *segment, next uint64) error {
 	}
 	w.slot, w.lsn, w.durable = s.slot, lsn, lsn-1
 	w.off, w.syncedOff = end, end
-	return r.scrub(s, b, end)
+	if err := r.scrub(s, b, end); err != nil {
+		return err
+	}
+	return r.writeAgain(s, b[:end], frames)
 }
 
 func (r *recovery) damaged(s *segment, n uint64) {
@@ -210,8 +227,7 @@ func (r *recovery) damaged(s *segment, n uint64) {
 }
 
 // scrub overwrites what a torn commit left behind the end, if it could be taken for
-// frames of a later commit, and syncs: after a kill the end may have been in the
-// page cache only.
+// frames of a later commit.
 func (r *recovery) scrub(s *segment, b []byte, end int64) error {
 	w := r.j.wr
 	if to, any := leftovers(b, end, w.st.salt, w.lsn, r.epoch); any {
@@ -221,7 +237,44 @@ func (r *recovery) scrub(s *segment, b []byte, end int64) error {
 			return err
 		}
 	}
-	return w.st.sync(s.slot)
+	return nil
+}
+
+// writeAgain puts on disk what only the page cache may have after a kill: the
+// frames that no later frame knows as durable, and the headers nobody has built
+// upon. A sync alone would not do: if the last process died of a failed one, the
+// kernel has marked the pages clean and would not write them.
+func (r *recovery) writeAgain(s *segment, b []byte, frames []found) error {
+	st := r.j.wr.st
+	durable, from := uint64(0), int64(0)
+	for _, f := range frames {
+		durable = max(durable, f.durable)
+	}
+	for _, f := range frames {
+		if f.lsn <= durable {
+			from = f.off + int64(f.size)
+		}
+	}
+	if from < int64(len(b)) {
+		if err := st.write(s.slot, b[from:], from); err != nil {
+			return err
+		}
+	}
+	if err := st.sync(s.slot); err != nil {
+		return err
+	}
+	if n := len(frames); n > 0 && frameKind(frames[n-1].body[0]) == kindClose {
+		return nil
+	}
+	for _, free := range r.spare {
+		if err := st.write(free.slot, free.h.block(), 0); err != nil {
+			return err
+		}
+		if err := st.sync(free.slot); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // apply replays one frame.
