@@ -31,7 +31,7 @@ const unlimitedBurst = 256
 func (l *lanes) begin(q *journal.Queue, rate Rate, now time.Time, lost func(n uint64, before time.Time)) {
 	l.boundary = q.Last()
 	l.live = cursor{q: q, after: l.boundary, lost: lost}
-	l.backlog = cursor{q: q, end: l.boundary, lost: lost}
+	l.backlog = cursor{q: q, end: l.boundary, ends: true, lost: lost}
 	l.rate = newBucket(rate, now)
 	limit := uint64(unlimitedBurst)
 	if rate.Messages > 0 {
@@ -44,7 +44,8 @@ func (l *lanes) begin(q *journal.Queue, rate Rate, now time.Time, lost func(n ui
 type cursor struct {
 	q     *journal.Queue
 	after journal.Seq
-	end   journal.Seq // 0: none
+	end   journal.Seq // the last one, if it ends
+	ends  bool
 	buf   []journal.Item
 	pos   int
 	done  bool // end was reached
@@ -98,7 +99,7 @@ func (c *cursor) fill() (bool, error) {
 		}
 	}
 	for i := range c.buf {
-		if c.end != 0 && c.buf[i].Seq > c.end {
+		if c.ends && c.buf[i].Seq > c.end {
 			c.buf = c.buf[:i]
 			c.done = true
 			break
@@ -106,7 +107,7 @@ func (c *cursor) fill() (bool, error) {
 		size += len(c.buf[i].Data)
 	}
 	if len(c.buf) == 0 {
-		c.done = c.done || c.end != 0
+		c.done = c.ends
 		return false, nil
 	}
 	c.after = c.buf[len(c.buf)-1].Seq

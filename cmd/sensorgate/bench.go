@@ -8,6 +8,6 @@ func newBench() *cobra.Command {
 		Use:   "bench",
 		Short: "measure this program on this machine",
 	}
-	cmd.AddCommand(newBenchBroker(), newBenchServe())
+	cmd.AddCommand(newBenchBroker(), newBenchServe(), newBenchBridge(), newBenchSink())
 	return cmd
 }

@@ -118,6 +118,10 @@ func percentiles(subs []*subscriber) (p50, p99 float64) {
 	for _, s := range subs {
 		all = append(all, s.latency...)
 	}
+	return quantiles(all)
+}
+
+func quantiles(all []float64) (p50, p99 float64) {
 	if len(all) == 0 {
 		return 0, 0
 	}

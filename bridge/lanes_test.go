@@ -1,0 +1,57 @@
+package bridge
+
+import (
+	"testing"
+	"time"
+
+	"sensorgate/internal/journal"
+)
+
+// The very first connection of a new gateway: nothing has been appended yet, and what
+// comes is live.
+func TestLanesOfAnEmptySpool(t *testing.T) {
+	j, err := journal.Open(journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := j.OpenQueue("q", journal.Limits{Memory: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var l lanes
+	l.begin(q, Rate{Messages: 1}, time.Now(), nil)
+	j.Append(journal.Record{Data: []byte("x"), To: []*journal.Queue{q}})
+	if !l.backlog.empty() || !l.backlog.done {
+		t.Error("a message that came after the connection is in the backlog lane")
+	}
+	if _, ok, _ := l.live.peek(); !ok {
+		t.Error("a message that came after the connection is not in the live lane")
+	}
+}
+
+func TestBucketKeepsTheRate(t *testing.T) {
+	now := time.Now()
+	for _, rate := range []Rate{{Messages: 50}, {Bytes: 5000}, {Messages: 1}, {Messages: 0.1}, {Messages: 50, Bytes: 1000}} {
+		b := newBucket(rate, now)
+		sent, at := 0, now
+		for end := now.Add(100 * time.Second); at.Before(end); {
+			if wait := b.wait(at); wait > 0 {
+				at = at.Add(wait)
+				continue
+			}
+			b.spend(100)
+			sent++
+		}
+		perSecond := rate.Messages
+		if byBytes := rate.Bytes / 100; rate.Bytes > 0 && (perSecond == 0 || byBytes < perSecond) {
+			perSecond = byBytes
+		}
+		most := perSecond*100 + max(1, perSecond) + 1 // and the burst
+		if got := float64(sent); got > most || got < perSecond*98 {
+			t.Errorf("%+v: %d messages in 100 s", rate, sent)
+		}
+	}
+	if b := newBucket(Rate{}, now); b.wait(now) != 0 {
+		t.Error("no rate is no wait")
+	}
+}
