@@ -132,6 +132,7 @@ func (j *Journal) encode(pos, end uint64) (next uint64, full int) {
 	w := j.wr
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	pos = max(pos, j.pend.first) // a rotation may have released more than was written
 	for n := 0; pos < end && n < 64; pos++ {
 		p := j.pend.at(pos)
 		if p.done || p.kind != kindRecord && !j.needsWriteLocked(p, pos, end) {
