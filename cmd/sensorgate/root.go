@@ -24,6 +24,7 @@ func newRoot() *cobra.Command {
 		newBench(),
 		newScan(),
 		newWatch(),
+		newRead(),
 		newDoctor(),
 		newMan(),
 	)

@@ -139,7 +139,7 @@ func exchange(c I2CChip, w, r []byte) (err error) {
 	if s, ok := c.(Stopper); ok {
 		defer s.Stop()
 	}
-	if len(w) > 0 || len(r) == 0 {
+	if len(w) > 0 { // nothing written and nothing read: only the address is acknowledged
 		err = c.Write(w)
 	}
 	if err == nil && len(r) > 0 {

@@ -11,6 +11,15 @@ import (
 // Buses is the machine's I2C adapters; see package bus.
 type Buses = bus.Buses
 
+// Addr says where a chip is: "1:0x76".
+type Addr = bus.Addr
+
+// FormatTransfer writes a transfer on one line: "1:0x76  W d0  R 60".
+func FormatTransfer(a Addr, w, r []byte, err error) string { return bus.FormatTransfer(a, w, r, err) }
+
+// Adapters lists the buses of the machine.
+func Adapters() ([]bus.Adapter, error) { return bus.Adapters() }
+
 // NewBuses makes the buses of this machine. It opens nothing; Run owns the goroutines.
 func NewBuses(log *slog.Logger) *Buses { return bus.New(log) }
 

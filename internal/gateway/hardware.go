@@ -63,6 +63,11 @@ func models(room fs.FS) fs.FS {
 	return sub
 }
 
+// TraceI2C shows every I2C transfer on a line of text. To be called before anything runs.
+func (h *Hardware) TraceI2C(show func(line string)) {
+	h.i2c.SetTrace(func(a i2c.Addr, w, r []byte, err error) { show(i2c.FormatTransfer(a, w, r, err)) })
+}
+
 // serialBus finds the running bus of a [serial.NAME] table for a device.
 func (h *Hardware) serialBus(name string) (*serial.Bus, error) {
 	h.mu.Lock()

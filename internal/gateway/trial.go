@@ -23,6 +23,8 @@ type Trial struct {
 	OK      bool   `json:"ok"`
 	Skipped bool   `json:"skipped,omitempty"`
 	Text    string `json:"text"`
+
+	Readings []drivers.Reading `json:"-"`
 }
 
 // Mark is the result in one word.
@@ -122,7 +124,7 @@ func (s *trialSink) result(t Trial, speaksFirst bool) Trial {
 	case s.trouble != "":
 		t.Text = s.trouble
 	case len(s.readings) > 0:
-		t.OK, t.Text = true, describe(s.readings)
+		t.OK, t.Text, t.Readings = true, describe(s.readings), s.readings
 	case speaksFirst:
 		t.OK, t.Text = true, fmt.Sprintf("open; said nothing in %v, which may be as it should", trialTime)
 	default:

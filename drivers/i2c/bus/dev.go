@@ -29,16 +29,27 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Dev gives the chip at a. It is an error if a kernel driver owns the address.
 func (b *Buses) Dev(a Addr) (*Dev, error) {
-	if b.sysfs != "" {
-		first := a.Chip
-		if len(a.Hops) > 0 {
-			first = a.Hops[0].Mux // the kernel's own multiplexer driver would switch it too
-		}
-		if name := sysfs(b.sysfs).kernelDriver(a.Bus, first); name != "" {
-			return nil, &Error{a, fmt.Errorf("0x%02x belongs to the kernel's driver %s (try: driver = \"iio\" or \"hwmon\", or remove its overlay)", first, name)}
-		}
+	if name := b.KernelDriver(a); name != "" {
+		return nil, &Error{a, fmt.Errorf("0x%02x belongs to the kernel's driver %s (try: driver = \"iio\" or \"hwmon\", or remove its overlay)", a.first(), name)}
 	}
 	return &Dev{addr: a, owner: b.owner(a.Bus)}, nil
+}
+
+// KernelDriver names the kernel driver that owns the address, "" if none does. Behind a
+// multiplexer it is the multiplexer that counts: its own driver would switch it too.
+func (b *Buses) KernelDriver(a Addr) string {
+	if b.sysfs == "" {
+		return ""
+	}
+	return sysfs(b.sysfs).kernelDriver(a.Bus, a.first())
+}
+
+// first is the address that is on the bus itself.
+func (a Addr) first() uint16 {
+	if len(a.Hops) > 0 {
+		return a.Hops[0].Mux
+	}
+	return a.Chip
 }
 
 // Addr tells where the chip is.

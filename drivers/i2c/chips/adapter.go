@@ -279,6 +279,9 @@ func (a *At) Check() error {
 	}
 }
 
+// Addresses are those that the chip can have; none: any.
+func (a *At) Addresses() []uint16 { return a.addrs }
+
 // Claims implements drivers.Claimer.
 func (a *At) Claims() []drivers.Claim {
 	return []drivers.Claim{{Kind: "i2c", ID: a.I2C.String(), Key: "i2c"}}

@@ -1,0 +1,144 @@
+package i2c
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"periph.io/x/conn/v3/i2c"
+
+	"sensorgate/drivers/driverstest"
+	"sensorgate/drivers/driverstest/i2cmodel"
+)
+
+// scan scans a bus with these chips on it.
+func scan(t *testing.T, prepare func(*driverstest.I2CBus)) (found []Found, err error) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := driverstest.NewI2CBus()
+		prepare(fake)
+		b := NewBusesOn(slog.New(slog.DiscardHandler), func(string) (i2c.BusCloser, error) { return fake, nil })
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- b.Run(ctx) }()
+		found, err = Scan(ctx, b, "1")
+		cancel()
+		<-ended
+	})
+	return found, err
+}
+
+func TestScanNamesChips(t *testing.T) {
+	pcf := &i2cmodel.PCF{Ports: 1, Low: 1}
+	pcf.PowerOn()
+	found, err := scan(t, func(b *driverstest.I2CBus) {
+		b.Attach(0x18, i2cmodel.NewMCP9808(0x0194))
+		b.Attach(0x20, pcf)
+		b.Attach(0x23, i2cmodel.NewBH1750(100))
+		b.Attach(0x40, i2cmodel.NewINA226(0, 0))
+		b.Attach(0x41, i2cmodel.NewINA219(0, 0))
+		b.Attach(0x44, i2cmodel.NewSHT3x(0x6666, 0x8000))
+		b.Attach(0x48, i2cmodel.NewTMP102(0x1900))
+		b.Attach(0x49, i2cmodel.NewTMP117(0x0c80))
+		b.Attach(0x4a, i2cmodel.NewADS([]int{8, 16, 32, 64, 128, 250, 475, 860}, 1, func(int) int16 { return 0 }))
+		b.Attach(0x4c, i2cmodel.NewLM75(0x1900))
+		b.Attach(0x76, i2cmodel.NewBME280(0x60, make([]byte, 26), make([]byte, 7), make([]byte, 8)))
+		b.Attach(0x77, i2cmodel.NewBME280(0x58, make([]byte, 26), make([]byte, 7), make([]byte, 8)))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, f := range found {
+		got[fmt.Sprintf("0x%02x", f.Addr.Chip)] = fmt.Sprintf("%s %v", f.Chip, f.Sure)
+	}
+	for addr, want := range map[string]string{
+		"0x18": "mcp9808 true", "0x20": " false", "0x23": " false", "0x40": "ina226 true", "0x41": "ina219 false",
+		"0x44": " false", "0x48": "tmp102 false", "0x49": "tmp117 true", "0x4a": "ads1115 false", "0x4c": "lm75 false",
+		"0x76": "bme280 true", "0x77": "bmp280 true",
+	} {
+		if got[addr] != want {
+			t.Errorf("%s: %q, want %q", addr, got[addr], want)
+		}
+		delete(got, addr)
+	}
+	if len(got) != 0 {
+		t.Errorf("also found %v", got)
+	}
+	for _, f := range found {
+		if f.Addr.Chip == 0x23 && !strings.Contains(strings.Join(f.Others, " "), "bh1750") {
+			t.Errorf("0x23 could be %v, and a bh1750", f.Others)
+		}
+	}
+	if pcf.Pins() != 0xfffe {
+		t.Errorf("the scan set an expander's pins to %04x", pcf.Pins())
+	}
+}
+
+// What a chip holds must be the same after a scan as before.
+func TestScanChangesNothing(t *testing.T) {
+	for addr := range uint16(0x80) {
+		if addr < firstScanned || addr > lastScanned {
+			continue
+		}
+		c := &strict{t: t, addr: addr}
+		if _, err := scan(t, func(b *driverstest.I2CBus) { b.Attach(addr, c) }); err != nil {
+			t.Error(err)
+		}
+		if c.longest > 1 {
+			t.Errorf("0x%02x was sent %d bytes; a second one is data", addr, c.longest)
+		}
+	}
+}
+
+// strict notes how much is written to it, and must not be written to at all where
+// expanders, light sensors and multiplexers are.
+type strict struct {
+	t       *testing.T
+	addr    uint16
+	longest int
+}
+
+func (c *strict) PowerOn() {}
+func (c *strict) Write(b []byte) error {
+	c.longest = max(c.longest, len(b))
+	switch a := c.addr; {
+	case a >= 0x20 && a <= 0x27, a >= 0x38 && a <= 0x3f, a == 0x5c, a >= 0x70 && a <= 0x75:
+		c.t.Errorf("0x%02x was written % x", a, b)
+	}
+	return nil
+}
+func (c *strict) Read(b []byte) error {
+	for i := range b {
+		b[i] = 0x55
+	}
+	return nil
+}
+
+// A multiplexer at 0x76 takes a register's number for its channels; it has them back.
+func TestScanPutsMultiplexerBack(t *testing.T) {
+	m := &i2cmodel.PCF{Ports: 1}
+	m.PowerOn()
+	m.Write([]byte{0x05})
+	if _, err := scan(t, func(b *driverstest.I2CBus) { b.Attach(0x76, m) }); err != nil {
+		t.Error(err)
+	}
+	if m.Pins()&0xff != 0x05 {
+		t.Errorf("channels %08b, want 00000101", m.Pins()&0xff)
+	}
+}
+
+func TestScanOfABrokenBus(t *testing.T) {
+	if found, err := scan(t, func(b *driverstest.I2CBus) { b.Stick(0) }); err == nil || !strings.Contains(err.Error(), "every address answers") {
+		t.Errorf("line held low: %v, %v", found, err)
+	}
+	if found, err := scan(t, func(*driverstest.I2CBus) {}); err != nil || len(found) != 0 {
+		t.Errorf("empty bus: %v, %v", found, err)
+	}
+	if _, err := scan(t, func(b *driverstest.I2CBus) { b.Fail(syscall.ETIMEDOUT) }); err == nil {
+		t.Error("a bus that times out was called empty")
+	}
+}
