@@ -66,6 +66,9 @@ func (o *adsInput) Check() error {
 	return joined(errs...)
 }
 
+// Outputs implements drivers.Outputter.
+func (o *adsInput) Outputs() []drivers.Channel { return []drivers.Channel{{Unit: "V"}} }
+
 // ADS1115 converts four voltages, 16 bits.
 func ADS1115(b *bus.Buses) drivers.Driver {
 	return ads(b, "ads1115", "TI ADS1115: four voltages, 16 bits", []int{8, 16, 32, 64, 128, 250, 475, 860}, 128, 0x7fff)

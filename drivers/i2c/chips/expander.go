@@ -45,6 +45,11 @@ func (o *pinOptions) Check() error {
 	return joined(errs...)
 }
 
+// Outputs implements drivers.Outputter.
+func (o *pinOptions) Outputs() []drivers.Channel {
+	return []drivers.Channel{{Kind: drivers.State, Writable: o.Out}}
+}
+
 // expander is what a chip with input and output pins can do. Pins are bits, the lowest
 // is the first name.
 type expander interface {
