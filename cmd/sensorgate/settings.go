@@ -14,6 +14,9 @@ import (
 	"sensorgate/internal/gateway"
 )
 
+// discard takes the log of hardware that a command only looks at.
+var discard = slog.New(slog.DiscardHandler)
+
 // settings are the flags of the commands that read a configuration.
 type settings struct {
 	path string
@@ -42,7 +45,7 @@ func (s *settings) load(w *os.File) (*config.Config, error) {
 }
 
 func (s *settings) read() (*config.Config, config.Problems) {
-	s.hardware = gateway.NewHardware(slog.New(slog.DiscardHandler))
+	s.hardware = gateway.NewHardware(discard)
 	return config.Load(s.path, catalogue(s.hardware))
 }
 

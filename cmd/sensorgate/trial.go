@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 
 	"sensorgate/internal/config"
 )
@@ -12,7 +11,7 @@ import (
 // tryHardware opens what the configuration names and tells how each device and
 // upstream answers.
 func (s *settings) tryHardware(ctx context.Context, w io.Writer, c *config.Config) error {
-	results := s.hardware.Try(ctx, c, slog.New(slog.DiscardHandler))
+	results := s.hardware.Try(ctx, c, discard)
 	failed := 0
 	for _, r := range results {
 		if !r.OK && !r.Skipped {

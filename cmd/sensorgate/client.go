@@ -1,0 +1,331 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+	"github.com/spf13/cobra"
+
+	"sensorgate/internal/mqtt"
+)
+
+// client holds the flags that pub, sub and rr have in common; their names are those
+// of the mosquitto tools, which fingers know.
+type client struct {
+	host, url, socket   string
+	port                int
+	user, password      string
+	id, idPrefix        string
+	keepAlive           int
+	keepSession         bool
+	qos                 int
+	version             string
+	quiet, debug        bool
+	cafile, capath      string
+	cert, key           string
+	tlsVersion, alpn    string
+	osCerts, insecure   bool
+	willTopic, willText string
+	willQoS             int
+	willRetain          bool
+	inflight            int
+	filters             []string // topics of the url of -L
+}
+
+func (c *client) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.Bool("help", false, "show this help") // -h is the host
+	f.StringVarP(&c.host, "host", "h", "localhost", "`host` of the broker")
+	f.IntVarP(&c.port, "port", "p", 0, "its `port`; default 1883, with TLS 8883")
+	f.StringVar(&c.socket, "unix", "", "connect to a Unix `socket` instead")
+	f.StringVarP(&c.url, "url", "L", "", "mqtt(s)|ws(s)://[user[:password]@]host[:port][/topic], instead of -h, -p, -u, -P and -t")
+	f.StringVarP(&c.user, "username", "u", "", "user `name`")
+	f.StringVarP(&c.password, "pw", "P", "", "`password`; safer: the environment variable MQTT_PASSWORD")
+	f.StringVarP(&c.id, "id", "i", "", "client `id`; default: a random one")
+	f.StringVarP(&c.idPrefix, "id-prefix", "I", "", "random client id with this `prefix`")
+	f.IntVarP(&c.keepAlive, "keepalive", "k", 60, "`seconds` between signs of life")
+	f.BoolVarP(&c.keepSession, "disable-clean-session", "c", false, "the broker keeps the session and what arrives meanwhile; needs -i")
+	f.IntVarP(&c.qos, "qos", "q", 0, "0, 1 or 2")
+	f.StringVarP(&c.version, "protocol-version", "V", "311", "311 or 31")
+	f.BoolVar(&c.quiet, "quiet", false, "no error messages")
+	f.BoolVarP(&c.debug, "debug", "d", false, "tell what happens")
+	f.StringVar(&c.cafile, "cafile", "", "`file` with the certificates that are trusted")
+	f.StringVar(&c.capath, "capath", "", "`folder` with such files")
+	f.StringVar(&c.cert, "cert", "", "`file` with our certificate")
+	f.StringVar(&c.key, "key", "", "`file` with its key")
+	f.StringVar(&c.tlsVersion, "tls-version", "", "tlsv1.2 or tlsv1.3: not less than this")
+	f.StringVar(&c.alpn, "tls-alpn", "", "`protocol` to ask for")
+	f.BoolVar(&c.osCerts, "tls-use-os-certs", false, "TLS with the certificates of the system")
+	f.BoolVar(&c.insecure, "insecure", false, "do not check the name in the certificate: not for real use")
+	f.StringVar(&c.willTopic, "will-topic", "", "`topic` of the last will")
+	f.StringVar(&c.willText, "will-payload", "", "its `message`")
+	f.IntVar(&c.willQoS, "will-qos", 0, "its QoS")
+	f.BoolVar(&c.willRetain, "will-retain", false, "it is retained")
+	f.IntVarP(&c.inflight, "max-inflight", "M", 20, "`messages` under way at one time")
+}
+
+// check looks at the flags that need more than a type, and takes -L apart.
+func (c *client) check(cmd *cobra.Command) error {
+	if err := c.parseURL(); err != nil {
+		return err
+	}
+	if c.password == "" {
+		c.password = os.Getenv("MQTT_PASSWORD")
+	}
+	switch {
+	case c.qos < 0 || c.qos > 2 || c.willQoS < 0 || c.willQoS > 2:
+		return errors.New("QoS is 0, 1 or 2")
+	case c.keepSession && c.id == "":
+		return errors.New("-c needs a client id that stays the same: -i ID")
+	case c.id != "" && c.idPrefix != "":
+		return errors.New("use either -i or -I")
+	case c.willTopic == "" && (c.willText != "" || c.willRetain || cmd.Flags().Changed("will-qos")):
+		return errors.New("a last will needs --will-topic")
+	case c.willTopic != "" && mqtt.CheckTopic(c.willTopic) != nil:
+		return fmt.Errorf("--will-topic %q: %w", c.willTopic, mqtt.CheckTopic(c.willTopic))
+	case c.cert != "" && c.key == "" || c.cert == "" && c.key != "":
+		return errors.New("--cert and --key go together")
+	case c.inflight < 1:
+		return errors.New("-M is 1 or more")
+	case c.keepAlive < 0 || c.keepAlive > 65535:
+		return errors.New("-k is 0 to 65535 seconds")
+	}
+	switch strings.TrimPrefix(c.version, "mqttv") {
+	case "311", "31", "3.1.1", "3.1":
+		return nil
+	case "5":
+		return errors.New("-V 5: this tool speaks 3.1.1 (the broker speaks both; mosquitto_pub and mosquitto_sub have -V 5)")
+	}
+	return fmt.Errorf("-V %s: have 311 and 31", c.version)
+}
+
+func (c *client) parseURL() error {
+	if c.url == "" {
+		return nil
+	}
+	u, err := url.Parse(c.url)
+	if err != nil || u.Host == "" {
+		return fmt.Errorf("-L %s: expected mqtt://host/topic", withoutPassword(c.url))
+	}
+	switch u.Scheme {
+	case "mqtts", "ssl", "tls", "wss":
+		c.osCerts = c.osCerts || c.cafile == "" && c.capath == ""
+	case "mqtt", "tcp", "ws":
+	default:
+		return fmt.Errorf("-L %s://…: have mqtt, mqtts, ws and wss", u.Scheme)
+	}
+	if topic := strings.TrimPrefix(u.Path, "/"); topic != "" && !strings.HasPrefix(u.Scheme, "ws") {
+		c.filters = append(c.filters, topic)
+	}
+	if u.User != nil {
+		c.user = u.User.Username()
+		if p, ok := u.User.Password(); ok {
+			c.password = p
+		}
+	}
+	return nil
+}
+
+func withoutPassword(text string) string {
+	if u, err := url.Parse(text); err == nil {
+		return u.Redacted()
+	}
+	return "URL"
+}
+
+// address is where to connect, as paho wants it.
+func (c *client) address() string {
+	if c.socket != "" {
+		return "unix://" + c.socket
+	}
+	port := c.port
+	if c.url == "" {
+		scheme := "tcp"
+		if c.usesTLS() {
+			scheme = "ssl"
+		}
+		if port == 0 {
+			port = map[string]int{"tcp": 1883, "ssl": 8883}[scheme]
+		}
+		return fmt.Sprintf("%s://%s", scheme, net.JoinHostPort(c.host, fmt.Sprint(port)))
+	}
+	u, err := url.Parse(c.url)
+	if err != nil {
+		return c.url // refused by check
+	}
+	scheme := map[string]string{"mqtt": "tcp", "mqtts": "ssl", "tls": "ssl"}[u.Scheme]
+	if scheme == "" {
+		scheme = u.Scheme
+	}
+	host := u.Host
+	if u.Port() == "" {
+		host = net.JoinHostPort(u.Hostname(), map[string]string{"tcp": "1883", "ssl": "8883", "ws": "80", "wss": "443"}[scheme])
+	}
+	path := ""
+	if strings.HasPrefix(scheme, "ws") {
+		path = u.Path
+	}
+	return scheme + "://" + host + path
+}
+
+func (c *client) usesTLS() bool {
+	return c.cafile != "" || c.capath != "" || c.osCerts || c.cert != "" || c.insecure
+}
+
+func (c *client) options() (*paho.ClientOptions, error) {
+	o := paho.NewClientOptions().AddBroker(c.address()).SetClientID(c.clientID()).
+		SetUsername(c.user).SetPassword(c.password).SetCleanSession(!c.keepSession).
+		SetKeepAlive(time.Duration(c.keepAlive) * time.Second).SetConnectTimeout(10 * time.Second).
+		SetMaxReconnectInterval(10 * time.Second).SetProtocolVersion(4).SetOrderMatters(true).
+		SetHTTPHeaders(http.Header{"User-Agent": {"sensorgate"}})
+	if strings.HasSuffix(c.version, "31") || c.version == "3.1" {
+		o.SetProtocolVersion(3)
+	}
+	if strings.HasSuffix(c.version, "311") {
+		o.SetProtocolVersion(4)
+	}
+	if c.willTopic != "" {
+		o.SetBinaryWill(c.willTopic, []byte(c.willText), byte(c.willQoS), c.willRetain)
+	}
+	if !c.usesTLS() {
+		return o, nil
+	}
+	conf, err := c.tlsConfig()
+	o.SetTLSConfig(conf)
+	return o, err
+}
+
+func (c *client) clientID() string {
+	if c.id != "" {
+		return c.id
+	}
+	prefix := c.idPrefix
+	if prefix == "" {
+		prefix = "sg"
+	}
+	var b [6]byte
+	rand.Read(b[:]) // never fails (crypto/rand)
+	return prefix + hex.EncodeToString(b[:])
+}
+
+func (c *client) tlsConfig() (*tls.Config, error) {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.insecure} //nolint:gosec // asked for with --insecure
+	switch c.tlsVersion {
+	case "", "tlsv1.2":
+	case "tlsv1.3":
+		conf.MinVersion = tls.VersionTLS13
+	default:
+		return nil, usageError{fmt.Errorf("--tls-version %s: have tlsv1.2 and tlsv1.3", c.tlsVersion)}
+	}
+	if c.alpn != "" {
+		conf.NextProtos = []string{c.alpn}
+	}
+	if c.cert != "" {
+		pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--cert and --key: %w", err)}
+		}
+		conf.Certificates = []tls.Certificate{pair}
+	}
+	pool, err := c.trusted()
+	conf.RootCAs = pool
+	return conf, err
+}
+
+// trusted gives the certificates of --cafile and --capath; nil are the system's.
+func (c *client) trusted() (*x509.CertPool, error) {
+	files := []string{}
+	if c.cafile != "" {
+		files = append(files, c.cafile)
+	}
+	if c.capath != "" {
+		entries, err := os.ReadDir(c.capath)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--capath: %w", err)}
+		}
+		for _, e := range entries {
+			files = append(files, c.capath+"/"+e.Name())
+		}
+	}
+	if len(files) == 0 {
+		return nil, nil
+	}
+	pool, found := x509.NewCertPool(), false
+	for _, file := range files {
+		pem, err := os.ReadFile(file)
+		if err != nil && file == c.cafile {
+			return nil, usageError{fmt.Errorf("--cafile: %w", err)}
+		}
+		found = pool.AppendCertsFromPEM(pem) || found
+	}
+	if !found {
+		return nil, usageError{fmt.Errorf("%s: no certificate in it", strings.Join(files, ", "))}
+	}
+	return pool, nil
+}
+
+// connect waits for the broker's answer.
+func (c *client) connect(ctx context.Context, o *paho.ClientOptions) (paho.Client, error) {
+	pc := paho.NewClient(o)
+	if err := await(ctx, pc.Connect()); err != nil {
+		return nil, c.connectError(err)
+	}
+	c.tell("connected to %s", c.address())
+	return pc, nil
+}
+
+// connectError adds what to try.
+func (c *client) connectError(err error) error {
+	where := withoutPassword(c.address())
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(err.Error(), "connection refused"):
+		return fmt.Errorf("%s: connection refused (no broker there; try: sensorgate status, or another -h and -p)", where)
+	case strings.Contains(err.Error(), "ot Authorized") || strings.Contains(err.Error(), "bad user name"):
+		return fmt.Errorf("%s: the broker does not let user %q in (check -u and -P)", where, c.user)
+	case strings.Contains(err.Error(), "unknown authority"):
+		return fmt.Errorf("%s: its certificate is signed by nobody we trust (try: --cafile)", where)
+	}
+	return fmt.Errorf("%s: %w", where, err)
+}
+
+// await waits for a token or the end of ctx.
+func await(ctx context.Context, t paho.Token) error {
+	select {
+	case <-t.Done():
+		return t.Error()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// tell prints what --debug asks for.
+func (c *client) tell(format string, args ...any) {
+	if c.debug {
+		fmt.Fprintf(os.Stderr, format+"\n", args...)
+	}
+}
+
+// done gives the command's error as --quiet wants it.
+func (c *client) done(err error) error {
+	if err != nil && c.quiet {
+		var usage usageError
+		if errors.As(err, &usage) {
+			return usageError{errTold}
+		}
+		return errTold
+	}
+	return err
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+)
+
+// The format of sub -F is that of mosquitto_sub: % begins a field of the message,
+// with - or 0, width and precision as in printf; @ begins a part of the time, as in
+// strftime; \n, \t and the like are what they are in C. Fields that only MQTT 5 has
+// are empty.
+
+const (
+	messageFields = "%ACDEFIJPRSUXjlmpqrtx"
+	timeFields    = "@ABFHMNSTYZabdejmsyz"
+	escapes       = `\nt0aerv`
+)
+
+// timeLayouts are the strftime fields that a Go layout can say.
+var timeLayouts = map[byte]string{
+	'A': "Monday", 'a': "Mon", 'B': "January", 'b': "Jan", 'F': "2006-01-02", 'H': "15", 'M': "04", 'S': "05",
+	'T': "15:04:05", 'Y': "2006", 'Z': "MST", 'd': "02", 'e': "_2", 'j': "002", 'm': "01", 'y': "06", 'z': "-0700",
+}
+
+var escaped = map[byte]byte{'\\': '\\', 'n': '\n', 't': '\t', '0': 0, 'a': '\a', 'e': 0x1b, 'r': '\r', 'v': '\v'}
+
+// checkFormat reports what no message could be printed by.
+func checkFormat(format string) error {
+	for i := 0; i < len(format); i++ {
+		begin, valid := format[i], ""
+		switch begin {
+		case '%':
+			_, i = parseField(format, i+1)
+			valid = messageFields
+		case '@':
+			i++
+			valid = timeFields
+		case '\\':
+			i++
+			valid = escapes
+		default:
+			continue
+		}
+		if i >= len(format) || !strings.Contains(valid, format[i:i+1]) {
+			return fmt.Errorf("-F: %c at the end of %q is followed by none of %s", begin, format[:min(i+1, len(format))], valid)
+		}
+	}
+	return nil
+}
+
+// field is what may stand between % and its letter.
+type field struct {
+	left, zero       bool
+	width, precision int // precision -1: none
+}
+
+// maxWidth keeps a typing mistake from asking for gigabytes of blanks.
+const maxWidth = 10000
+
+// parseField reads flags, width and precision from format[i:]; next is at the letter.
+func parseField(format string, i int) (f field, next int) {
+	f.precision = -1
+	for ; i < len(format) && (format[i] == '-' || format[i] == '0'); i++ {
+		f.left = f.left || format[i] == '-'
+		f.zero = f.zero || format[i] == '0'
+	}
+	f.width, i = parseNumber(format, i)
+	if i < len(format) && format[i] == '.' {
+		f.precision, i = parseNumber(format, i+1)
+	}
+	return f, i
+}
+
+func parseNumber(s string, i int) (n, next int) {
+	for ; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
+		n = min(n*10+int(s[i]-'0'), maxWidth)
+	}
+	return n, i
+}
+
+// formatMessage appends m as format says; checkFormat has accepted it.
+func formatMessage(b []byte, format string, m paho.Message, now time.Time) []byte {
+	for i := 0; i < len(format); i++ {
+		switch c := format[i]; c {
+		case '%':
+			var f field
+			f, i = parseField(format, i+1)
+			b = f.append(b, messageField(format[i], m, now))
+		case '@':
+			i++
+			b = append(b, timeField(format[i], now)...)
+		case '\\':
+			i++
+			b = append(b, escaped[format[i]])
+		default:
+			b = append(b, c)
+		}
+	}
+	return b
+}
+
+func (f field) append(b []byte, s string) []byte {
+	if f.precision >= 0 && len(s) > f.precision {
+		s = s[:f.precision]
+	}
+	fill := max(f.width-len([]rune(s)), 0)
+	switch {
+	case f.left:
+		return append(append(b, s...), strings.Repeat(" ", fill)...)
+	case f.zero:
+		return append(append(b, strings.Repeat("0", fill)...), s...)
+	}
+	return append(append(b, strings.Repeat(" ", fill)...), s...)
+}
+
+func messageField(letter byte, m paho.Message, now time.Time) string {
+	switch letter {
+	case '%':
+		return "%"
+	case 't':
+		return m.Topic()
+	case 'p':
+		return string(m.Payload())
+	case 'x':
+		return hex.EncodeToString(m.Payload())
+	case 'X':
+		return strings.ToUpper(hex.EncodeToString(m.Payload()))
+	case 'l':
+		return strconv.Itoa(len(m.Payload()))
+	case 'q':
+		return strconv.Itoa(int(m.Qos()))
+	case 'r':
+		return map[bool]string{true: "1", false: "0"}[m.Retained()]
+	case 'm':
+		return strconv.Itoa(int(m.MessageID()))
+	case 'I':
+		return now.Format("2006-01-02T15:04:05-0700")
+	case 'U':
+		return fmt.Sprintf("%d.%09d", now.Unix(), now.Nanosecond())
+	case 'j':
+		return messageJSON(m, now, false)
+	case 'J':
+		return messageJSON(m, now, true)
+	}
+	return "" // of MQTT 5
+}
+
+func timeField(letter byte, now time.Time) string {
+	switch letter {
+	case '@':
+		return "@"
+	case 'N':
+		return fmt.Sprintf("%09d", now.Nanosecond())
+	case 's':
+		return strconv.FormatInt(now.Unix(), 10)
+	}
+	return now.Format(timeLayouts[letter])
+}
+
+// messageJSON is the message as one object, with the keys of mosquitto_sub. A payload
+// that is to be parsed and cannot be stays a text.
+func messageJSON(m paho.Message, now time.Time, parse bool) string {
+	out := struct {
+		Time    string `json:"tst"`
+		Topic   string `json:"topic"`
+		QoS     byte   `json:"qos"`
+		Retain  int    `json:"retain"`
+		Length  int    `json:"payloadlen"`
+		ID      uint16 `json:"mid,omitempty"`
+		Payload any    `json:"payload"`
+	}{
+		Time: now.UTC().Format("2006-01-02T15:04:05.000000Z"), Topic: m.Topic(), QoS: m.Qos(),
+		Length: len(m.Payload()), ID: m.MessageID(), Payload: string(m.Payload()),
+	}
+	if m.Retained() {
+		out.Retain = 1
+	}
+	switch {
+	case len(m.Payload()) == 0:
+		out.Payload = nil
+	case parse && json.Valid(m.Payload()):
+		out.Payload = json.RawMessage(m.Payload())
+	}
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(out); err != nil {
+		return "{}" // cannot be: all fields are plain
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
