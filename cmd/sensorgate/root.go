@@ -25,7 +25,6 @@ func newRoot() *cobra.Command {
 		newStatus(),
 		newReload(),
 		newDemo(),
-		newReload(),
 		newBench(),
 		newScan(),
 		newWatch(),

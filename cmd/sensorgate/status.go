@@ -8,66 +8,39 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sensorgate/internal/config"
 	"sensorgate/internal/gateway"
 	"sensorgate/internal/status"
 )
 
-// controlSocket finds the running gateway.
-type controlSocket struct {
-	path   string
-	config string
-}
-
-func (c *controlSocket) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&c.path, "socket", "", "control `socket` of the gateway; default: that of the configuration")
-	cmd.Flags().StringVarP(&c.config, "config", "c", defaultConfig, "configuration `file` of the gateway")
-}
-
-// packagedSocket is where the systemd unit's gateway listens.
-const packagedSocket = "/run/sensorgate/control.sock"
-
-func (c *controlSocket) find() string {
-	if c.path != "" {
-		return c.path
-	}
-	// Also a configuration that is broken by now says where the journal is, but not here:
-	// then the place of the packaged service is the best guess.
-	if _, err := os.Stat(packagedSocket); err == nil && c.config == defaultConfig {
-		return packagedSocket
-	}
-	cfg, _ := config.Load(c.config, catalogue(gateway.NewHardware(discard)))
-	if cfg == nil || gateway.SocketPath(cfg) == "" {
-		return packagedSocket
-	}
-	return gateway.SocketPath(cfg)
-}
-
 func newStatus() *cobra.Command {
-	var s controlSocket
-	var asJSON, watch bool
+	var s settings
+	var socket string
+	var watch bool
 	var every float64
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "show devices, queues and upstreams of the running gateway",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			path := s.find()
-			if watch && !asJSON && isTerminal(os.Stdout) {
-				return watchStatus(cmd.Context(), path, time.Duration(every*float64(time.Second)))
+			if socket == "" {
+				c, _ := s.read() // a broken file is no reason not to look
+				socket = gateway.FindSocket(c)
 			}
-			snap, err := status.Fetch(cmd.Context(), path)
+			if watch && !s.json && isTerminal(os.Stdout) {
+				return watchStatus(cmd.Context(), socket, time.Duration(every*float64(time.Second)))
+			}
+			snap, err := status.Fetch(cmd.Context(), socket)
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			if s.json {
 				return writeJSON(cmd.OutOrStdout(), snap)
 			}
 			return snap.WriteTable(cmd.OutOrStdout())
 		},
 	}
 	s.flags(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
+	cmd.Flags().StringVar(&socket, "socket", "", "control `socket` of the gateway, if it is not the usual one")
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "again and again, until Ctrl-C")
 	cmd.Flags().Float64Var(&every, "every", 1, "`seconds` between two looks of --watch")
 	return cmd
@@ -93,24 +66,4 @@ func watchStatus(ctx context.Context, path string, every time.Duration) error {
 		case <-tick.C:
 		}
 	}
-}
-
-func newReload() *cobra.Command {
-	var s controlSocket
-	cmd := &cobra.Command{
-		Use:   "reload",
-		Short: "make the running gateway read its configuration again",
-		Long: `What did not change goes on without a hiccup. A configuration with a fault is refused,
-and nothing changes. See first what it would do: sensorgate plan.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := status.Reload(cmd.Context(), s.find()); err != nil {
-				return err
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), "reloaded")
-			return nil
-		},
-	}
-	s.flags(cmd)
-	return cmd
 }

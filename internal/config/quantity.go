@@ -80,26 +80,13 @@ func (s *size) UnmarshalText(text []byte) error {
 }
 
 func parseSize(s string) (float64, error) {
-	number := strings.TrimRight(s, "BKMGTkiB ")
+	number := strings.TrimRight(s, "BKMGTki ")
 	f, err := strconv.ParseFloat(number, 64)
 	factor, known := sizeUnits[strings.TrimSpace(s[len(number):])]
 	if err != nil || !known || f < 0 || f*factor >= math.MaxInt64 || factor == 0 && f != 0 {
 		return 0, errSize
 	}
 	return math.Round(f * factor), nil
-}
-
-// formatSize writes n bytes as parseSize reads them.
-func formatSize(n int64) string {
-	for _, u := range []struct {
-		factor int64
-		name   string
-	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
-		if n >= u.factor && n%u.factor == 0 {
-			return strconv.FormatInt(n/u.factor, 10) + u.name
-		}
-	}
-	return strconv.FormatInt(n, 10) + "B"
 }
 
 // UnmarshalText reads "50/s", "600/m" or "64KiB/s".
