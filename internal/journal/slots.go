@@ -26,9 +26,11 @@ func (j *Journal) rotate(pos uint64, need int) error {
 		j.complete(pos)
 		return err
 	}
-	at := w.start()
-	w.buf = append(w.buf, byte(kindSeal))
-	w.end(at)
+	if w.off+int64(len(w.buf)+frameSize(1)) <= w.slot.size { // else a crash came between the seal and the next segment
+		at := w.start()
+		w.buf = append(w.buf, byte(kindSeal))
+		w.end(at)
+	}
 	if err := w.sync(); err != nil {
 		return err
 	}
