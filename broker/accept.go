@@ -2,6 +2,8 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +23,9 @@ const (
 
 // accept takes connections until the listener is closed.
 func (b *Broker) accept(ctx context.Context, l *listener) error {
+	if l.Network == "ws" || l.Network == "wss" {
+		return b.acceptWeb(ctx, l)
+	}
 	pause := 5 * time.Millisecond
 	for {
 		nc, err := l.net.Accept()
@@ -66,22 +71,39 @@ func (b *Broker) begin(nc net.Conn, l *listener) {
 // has it.
 func (b *Broker) serve(nc net.Conn, l *listener) {
 	from := remote(nc)
-	connect, rest, err := readConnect(nc)
+	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+	defer cancel()
+	_ = nc.SetDeadline(time.Now().Add(connectTimeout)) // a fault shows at the Read
+	waiting := b.waiting.add(nc)
+	nc, certificate, err := l.handshake(ctx, nc)
+	var connect *mqtt.Connect
+	var rest []byte
+	if err == nil {
+		connect, rest, err = readConnect(nc)
+	}
+	b.waiting.remove(waiting)
 	if err != nil {
 		b.count.refused.Add(1)
 		b.refuseConnect(nc, connect, err)
 		return
 	}
 	c, reason := b.newConn(l, from, connect)
+	var who *identity
+	if reason == mqtt.Success {
+		if who, reason = b.authenticate(ctx, l, connect, certificate); reason != mqtt.Success {
+			b.log.Warn("login refused", "remote", from, "client", connect.ClientID, "user", connect.Username, "reason", reason.String())
+		}
+	}
 	if reason == mqtt.Success {
 		reason = b.enter(c)
 	}
 	if reason != mqtt.Success {
 		b.count.refused.Add(1)
 		b.answer(nc, connect.Level, &mqtt.Connack{Reason: reason})
-		_ = nc.Close()
+		hangUp(nc)
 		return
 	}
+	_ = nc.SetDeadline(time.Time{})
 	s, err := takeSocket(b.loopFor(), nc)
 	switch {
 	case err != nil:
@@ -89,25 +111,56 @@ func (b *Broker) serve(nc net.Conn, l *listener) {
 		b.leave(c)
 		_ = nc.Close()
 	case s == nil:
-		b.serveStream(nc, c, connect, rest)
+		b.serveStream(nc, c, who, connect, rest)
 	default:
-		b.serveSocket(s, c, connect, rest)
+		b.serveSocket(s, c, who, connect, rest)
 	}
 }
 
-func (b *Broker) serveStream(nc net.Conn, c *conn, connect *mqtt.Connect, rest []byte) {
+// handshake does what TLS asks for.
+func (l *listener) handshake(ctx context.Context, nc net.Conn) (net.Conn, *x509.Certificate, error) {
+	if l.Network == "tls" {
+		nc = tls.Server(nc, l.server())
+	}
+	secure, ok := nc.(*tls.Conn)
+	if web, isWeb := nc.(*webConn); isWeb {
+		secure, ok = web.NetConn().(*tls.Conn)
+	}
+	if !ok {
+		return nc, nil, nil
+	}
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nc, nil, err
+	}
+	if peers := secure.ConnectionState().PeerCertificates; len(peers) > 0 {
+		return nc, peers[0], nil
+	}
+	return nc, nil, nil
+}
+
+// hangUp closes a connection so that the peer can read what it was told last: closing
+// with unread input would throw that away.
+func hangUp(nc net.Conn) {
+	if half, ok := nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		_ = nc.SetReadDeadline(time.Now().Add(time.Second))
+		_, _ = io.CopyN(io.Discard, nc, 256<<10) // until it has closed too, or a while
+	}
+	_ = nc.Close()
+}
+
+func (b *Broker) serveStream(nc net.Conn, c *conn, who *identity, connect *mqtt.Connect, rest []byte) {
 	s := newStream(nc, c)
-	if !b.attach(c, s, connect) {
+	if !b.attach(c, s, who, connect) {
 		_ = nc.Close()
 		return
 	}
 	s.run(rest)
 }
 
-func (b *Broker) serveSocket(s *socket, c *conn, connect *mqtt.Connect, rest []byte) {
+func (b *Broker) serveSocket(s *socket, c *conn, who *identity, connect *mqtt.Connect, rest []byte) {
 	s.c = c
 	b.serving.Add(1) // until the loop closes it
-	if !b.attach(c, s, connect) {
+	if !b.attach(c, s, who, connect) {
 		_ = unix.Close(s.fd)
 		b.serving.Done()
 		return
@@ -123,7 +176,6 @@ func (b *Broker) loopFor() *loop {
 // readConnect reads the first packet, which must be a CONNECT [MQTT-3.1.0-1]. rest is
 // what came behind it. With an error it gives what is known of the CONNECT.
 func readConnect(nc net.Conn) (c *mqtt.Connect, rest []byte, err error) {
-	_ = nc.SetReadDeadline(time.Now().Add(connectTimeout)) // a fault shows at the Read
 	buf := make([]byte, 0, 512)
 	for {
 		n, err := nc.Read(buf[len(buf):cap(buf)])
@@ -154,7 +206,7 @@ var errNoConnect = mqtt.NewError(mqtt.ProtocolError, "first packet is not CONNEC
 // refuseConnect closes a connection whose CONNECT was not readable, with an answer if the
 // client's protocol level is known and has one.
 func (b *Broker) refuseConnect(nc net.Conn, c *mqtt.Connect, err error) {
-	defer nc.Close()
+	defer hangUp(nc)
 	var fault *mqtt.Error
 	if !errors.As(err, &fault) {
 		b.log.Debug("connection ended before CONNECT", "remote", remote(nc), "err", err)
@@ -202,9 +254,9 @@ func (b *Broker) newConn(l *listener, from string, connect *mqtt.Connect) (*conn
 	c := &conn{
 		b: b, listener: l, remote: from, level: connect.Level,
 		will: connect.Will, problemInfo: connect.RequestProblem,
-		maxPacketOut: mqtt.MaxRemaining + 5,
-		aliases:      newAliasesOut(connect.TopicAliasMax),
-		done:         make(chan struct{}),
+		maxPacketOut: mqtt.MaxRemaining + 5, maxPacketIn: b.packetLimit(l),
+		aliases: newAliasesOut(connect.TopicAliasMax),
+		done:    make(chan struct{}),
 	}
 	c.host, _, _ = net.SplitHostPort(c.remote) // "" for a socket that has no host
 	if connect.MaximumPacket != 0 {
@@ -221,14 +273,18 @@ func (b *Broker) enter(c *conn) mqtt.Reason {
 	switch {
 	case b.closing:
 		return mqtt.ServerShuttingDown
-	case len(b.conns) >= b.opt.MaxClients:
+	case len(b.conns) >= b.limits().MaxClients:
 		b.log.Warn("connection refused: as many clients as allowed", "remote", c.remote, "clients", len(b.conns))
+		return mqtt.QuotaExceeded
+	case c.listener.MaxClients > 0 && c.listener.clients >= c.listener.MaxClients:
+		b.log.Warn("connection refused: as many clients as the listener allows", "remote", c.remote, "listener", c.listener.String())
 		return mqtt.QuotaExceeded
 	case c.listener.MaxPerAddress > 0 && b.perHost[c.host] >= c.listener.MaxPerAddress:
 		return mqtt.ConnectionRateExceeded
 	}
 	b.conns[c] = struct{}{}
 	b.perHost[c.host]++
+	c.listener.clients++
 	n := b.count.clients.Add(1)
 	b.count.clientsMax.Store(max(n, b.count.clientsMax.Load()))
 	return mqtt.Success
@@ -239,6 +295,7 @@ func (b *Broker) leave(c *conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.conns, c)
+	c.listener.clients--
 	if b.perHost[c.host]--; b.perHost[c.host] <= 0 {
 		delete(b.perHost, c.host)
 	}

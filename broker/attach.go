@@ -15,8 +15,8 @@ const defaultWindow = 8192
 
 // attach gives c its session, answers the CONNECT and sends what waits. It waits until
 // an earlier connection with the same client id is closed. false: the broker closes.
-func (b *Broker) attach(c *conn, link link, connect *mqtt.Connect) bool {
-	ack := mqtt.Connack{ReceiveMaximum: maxReceived, TopicAliasMax: maxAliases, MaximumPacket: uint32(b.opt.MaxPacketSize)}
+func (b *Broker) attach(c *conn, link link, who *identity, connect *mqtt.Connect) bool {
+	ack := mqtt.Connack{ReceiveMaximum: maxReceived, TopicAliasMax: maxAliases, MaximumPacket: uint32(c.maxPacketIn)}
 	c.link = link
 	id := connect.ClientID
 	if id == "" {
@@ -24,7 +24,7 @@ func (b *Broker) attach(c *conn, link link, connect *mqtt.Connect) bool {
 		ack.AssignedClientID = id
 	}
 	for {
-		s, previous := b.claim(c, id, connect)
+		s, previous := b.claim(c, id, who, connect)
 		if previous != nil {
 			previous.stop(mqtt.SessionTakenOver) // [MQTT-3.1.4-2; v5: 3.1.4-3]
 			<-previous.done
@@ -44,7 +44,7 @@ func (b *Broker) attach(c *conn, link link, connect *mqtt.Connect) bool {
 
 // claim makes c the owner of the session with the id, which it makes if it must. If
 // another connection owns it, it gives that.
-func (b *Broker) claim(c *conn, id string, connect *mqtt.Connect) (s *session, previous *conn) {
+func (b *Broker) claim(c *conn, id string, who *identity, connect *mqtt.Connect) (s *session, previous *conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closing {
@@ -68,7 +68,7 @@ func (b *Broker) claim(c *conn, id string, connect *mqtt.Connect) (s *session, p
 	}
 	s.stopTimerLocked()
 	s.owner, c.session = c, s
-	s.who.Store(&identity{user: connect.Username})
+	s.who.Store(who)
 	s.mu.Lock()
 	s.expiry = expiry
 	s.mu.Unlock()
@@ -80,7 +80,7 @@ func (b *Broker) claim(c *conn, id string, connect *mqtt.Connect) (s *session, p
 
 // makeDurable opens the session's queues.
 func (b *Broker) makeDurable(s *session) {
-	limits := journal.Limits{Bytes: b.opt.MaxQueued, Full: journal.DropOldest}
+	limits := journal.Limits{Bytes: b.limits().MaxQueued, Full: journal.DropOldest}
 	queue, err := b.journal.OpenQueue(queueOut+s.id, limits)
 	if err == nil {
 		s.inbound, err = b.journal.OpenQueue(queueIn+s.id, journal.Limits{})

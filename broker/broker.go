@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"runtime"
@@ -34,8 +33,11 @@ type Options struct {
 
 // Broker is an MQTT server. All methods may be called from any goroutine.
 type Broker struct {
-	opt     Options
+	opt     atomic.Pointer[Options] // a reload changes it
 	log     *slog.Logger
+	version string
+	auth    *authenticator
+	waiting waitingRoom
 	journal *journal.Journal
 	started time.Time
 
@@ -75,33 +77,33 @@ func New(o Options) (*Broker, error) {
 	if o.Journal == nil {
 		return nil, errors.New("broker: no journal given")
 	}
-	if o.MaxClients == 0 {
-		o.MaxClients = defaultMaxClients
-	}
-	if o.MaxPacketSize == 0 {
-		o.MaxPacketSize = defaultMaxPacket
-	}
-	if o.MaxPacketSize > mqtt.MaxRemaining {
-		return nil, fmt.Errorf("broker: max packet size %d is more than MQTT can say (%d)", o.MaxPacketSize, mqtt.MaxRemaining)
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	if err := o.fill(); err != nil {
+		return nil, err
 	}
 	b := &Broker{
-		opt:      o,
 		log:      o.Log,
 		journal:  o.Journal,
+		version:  o.Version,
 		started:  time.Now(),
+		auth:     newAuthenticator(),
 		ready:    make(chan struct{}),
 		sessions: map[string]*session{},
 		conns:    map[*conn]struct{}{},
 		perHost:  map[string]int{},
 		spools:   map[string]*spool{},
 	}
+	b.opt.Store(&o)
 	b.workers.New = func() any { return newWorker(b) }
-	b.rights.Store(&rights{})
+	rights, err := loadRights(&o)
+	if err != nil {
+		return nil, err
+	}
+	b.rights.Store(rights)
 	for _, l := range o.Listeners {
 		lis, err := newListener(l)
+		if err == nil {
+			err = lis.check(o.Passwords)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -112,6 +114,34 @@ func New(o Options) (*Broker, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// fill puts the defaults in.
+func (o *Options) fill() error {
+	if o.MaxClients == 0 {
+		o.MaxClients = defaultMaxClients
+	}
+	if o.MaxPacketSize == 0 {
+		o.MaxPacketSize = defaultMaxPacket
+	}
+	if o.MaxPacketSize > mqtt.MaxRemaining {
+		return fmt.Errorf("broker: max packet size %d is more than MQTT can say (%d)", o.MaxPacketSize, mqtt.MaxRemaining)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// limits gives the options that count now.
+func (b *Broker) limits() *Options { return b.opt.Load() }
+
+// packetLimit is the largest packet that a client of the listener may send.
+func (b *Broker) packetLimit(l *listener) int {
+	if l.MaxPacketSize > 0 {
+		return l.MaxPacketSize
+	}
+	return b.limits().MaxPacketSize
 }
 
 // Run listens and serves until ctx ends, and returns when all connections are closed.

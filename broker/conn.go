@@ -22,6 +22,7 @@ type conn struct {
 
 	keepAlive    time.Duration // 0: none
 	maxPacketOut int
+	maxPacketIn  int
 	problemInfo  bool // reason strings are welcome
 	aliasesIn    []string
 	will         *mqtt.Will
@@ -147,7 +148,7 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 	c.acks.inBatch(true)
 	packets := 0
 	for c.stopping.Load() == 0 {
-		f, n, err := mqtt.NextFrame(data[used:], c.b.opt.MaxPacketSize)
+		f, n, err := mqtt.NextFrame(data[used:], c.maxPacketIn)
 		if err != nil {
 			return used, 0, err
 		}

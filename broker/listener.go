@@ -2,11 +2,13 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -29,18 +31,52 @@ func (l *Listener) String() string { return l.Network + "://" + l.Address }
 
 type listener struct {
 	Listener
+	tls     atomic.Pointer[tls.Config] // tls and wss; a reload changes it
+	clients int                        // guarded by Broker.mu
 
 	mu  sync.Mutex
 	net net.Listener
 }
 
 func newListener(o Listener) (*listener, error) {
+	l := &listener{Listener: o}
 	switch o.Network {
-	case "tcp", "unix":
+	case "tcp", "ws", "unix":
+		if o.Cert != "" || o.Key != "" || o.ClientCA != "" {
+			return nil, fmt.Errorf("listener %s: has a certificate and does not use it (tls:// or wss://?)", &o)
+		}
+	case "tls", "wss":
+		c, err := o.tlsConfig()
+		if err != nil {
+			return nil, err
+		}
+		l.tls.Store(c)
 	default:
-		return nil, fmt.Errorf("listener %s: network %q is not supported (tcp, unix)", &o, o.Network)
+		return nil, fmt.Errorf("listener %s: network %q is not known (have tcp, tls, ws, wss, unix)", &o, o.Network)
 	}
-	return &listener{Listener: o}, nil
+	return l, nil
+}
+
+// check refuses a listener that would let everybody in from everywhere.
+func (l *listener) check(passwords string) error {
+	if passwords == "" && l.ClientCA == "" && !l.anonymous() {
+		return fmt.Errorf("listener %s: open to the network without passwords "+
+			"(set broker.passwords, or client_ca for tls, or listen on 127.0.0.1)", l)
+	}
+	return nil
+}
+
+// anonymous reports whether clients may come without proof: only from this machine.
+func (l *listener) anonymous() bool {
+	if l.Network == "unix" {
+		return true // the directory's mode says who may
+	}
+	host, _, err := net.SplitHostPort(l.Address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // listen binds.
@@ -54,6 +90,9 @@ func (l *listener) listen(ctx context.Context) error {
 	n, err := config.Listen(ctx, network, l.Address)
 	if err != nil {
 		return l.explain(err)
+	}
+	if l.Network == "wss" {
+		n = tls.NewListener(n, l.server())
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
