@@ -62,11 +62,7 @@ func external(t *testing.T, n int) gpiotest.Wire {
 
 func TestSmokeGPIO(t *testing.T) {
 	w := external(t, 0)
-	c := gpio.NewChips(quiet())
-	d := lookup(t, gpio.Drivers(c), "input")
-	o := d.Options()
-	setRef(t, o, "EXT0")
-	dev := start(t, d, o, 0)
+	dev := start(t, "[device.contact]\ndriver = \"input\"\ngpio = \"EXT0\"\n")
 	dev.state(t, "off")
 	w.Drive(true)
 	dev.state(t, "on")
@@ -85,12 +81,8 @@ func TestGPIOExamExternal(t *testing.T) {
 // The wire itself, as the host sees it: nothing but what is wanted reaches it.
 func TestRelayReachesTheWire(t *testing.T) {
 	w := external(t, 7)
-	c := gpio.NewChips(quiet())
-	d := lookup(t, gpio.Drivers(c), "output")
-	o := d.Options()
-	setRef(t, o, "EXT7")
 	ctl(t, "gpio log")
-	dev := start(t, d, o, 0)
+	dev := start(t, "[device.relay]\ndriver = \"output\"\ngpio = \"EXT7\"\n")
 	dev.state(t, "off")
 	for _, p := range []string{"on", "on", "off", "on"} {
 		if err := dev.Command(t.Context(), drivers.Command{Device: "dut", Channel: "state", Payload: []byte(p)}); err != nil {
@@ -109,11 +101,7 @@ func TestRelayReachesTheWire(t *testing.T) {
 
 func TestChipRemovedAtRunTime(t *testing.T) {
 	w := simulated(t, 1)
-	c := gpio.NewChips(quiet())
-	d := lookup(t, gpio.Drivers(c), "input")
-	o := d.Options()
-	setRef(t, o, "SIM1")
-	dev := start(t, d, o, 0)
+	dev := start(t, "[device.contact]\ndriver = \"input\"\ngpio = \"SIM1\"\n")
 	dev.state(t, "off")
 	w.Remove()
 	dev.condition(t, drivers.Absent, "")

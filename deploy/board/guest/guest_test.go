@@ -3,6 +3,7 @@ package guest
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +15,11 @@ import (
 	"time"
 
 	"sensorgate/drivers"
+	"sensorgate/drivers/gpio"
+	"sensorgate/drivers/i2c"
+	"sensorgate/drivers/kernel"
+	"sensorgate/drivers/serial"
+	"sensorgate/internal/config"
 )
 
 // patience is for what should come soon: the board is emulated on a busy machine.
@@ -59,30 +65,48 @@ type device struct {
 	stop     func()
 }
 
-func start(t *testing.T, d drivers.Driver, options any, every time.Duration, channels ...drivers.ChannelSite) *device {
+// start runs the one device of a configuration, which is written as a user would.
+func start(t *testing.T, toml string) *device {
 	t.Helper()
+	ctl(t, "gpio log") // skips where there is no board
+	buses := i2c.NewBuses(quiet())
+	run(t, buses.Run)
+	noBus := func(string) (*serial.Bus, error) { return nil, errors.New("no shared buses here") }
+	var table drivers.Registry
+	table.Add(gpio.Drivers(gpio.NewChips(quiet()))...)
+	table.Add(i2c.Drivers(buses)...)
+	table.Add(kernel.Drivers()...)
+	table.Add(serial.Drivers(noBus, quiet())...)
+	path := filepath.Join(t.TempDir(), "sensorgate.toml")
+	if err := os.WriteFile(path, []byte(toml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, problems := config.Load(path, config.Catalogue{Drivers: &table, SerialBus: func() any { return &serial.PortOptions{} }})
+	if c == nil || len(c.Devices) != 1 {
+		t.Fatalf("%s\n%v", toml, problems)
+	}
+	site := c.Devices[0].Site
+	site.Store = noStore{}
 	dev := &device{news: make(chan struct{}, 1)}
-	if c, ok := options.(drivers.Checker); ok {
-		if err := c.Check(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	dev.Runner = &drivers.Runner{
-		Site:   drivers.Site{Device: "dut", Options: options, Every: every, Store: noStore{}, Channels: channels},
-		Driver: d, Sink: dev, Log: quiet(),
-	}
+	dev.Runner = &drivers.Runner{Site: site, Driver: c.Devices[0].Driver, Sink: dev, Log: quiet()}
+	dev.stop = run(t, dev.Run)
+	return dev
+}
+
+// run runs f until the test ends or the returned func is called.
+func run(t *testing.T, f func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = dev.Run(ctx) // the end of ctx
+		_ = f(ctx) // the end of ctx
 	}()
-	dev.stop = func() {
+	stop = func() {
 		cancel()
 		<-done
 	}
-	t.Cleanup(dev.stop)
-	return dev
+	t.Cleanup(stop)
+	return stop
 }
 
 func (d *device) Readings(rs []drivers.Reading) {
@@ -173,18 +197,6 @@ type noStore struct{}
 func (noStore) Load(string) ([]byte, bool) { return nil, false }
 func (noStore) Save(string, []byte)        {}
 
-// lookup finds a driver by name.
-func lookup(t *testing.T, ds []drivers.Driver, name string) drivers.Driver {
-	t.Helper()
-	for _, d := range ds {
-		if d.Name == name {
-			return d
-		}
-	}
-	t.Fatalf("no driver %q", name)
-	return drivers.Driver{}
-}
-
 func writeFile(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0); err != nil {
@@ -209,4 +221,25 @@ func only(t *testing.T, pattern string) string {
 		t.Fatalf("%s: %d files, %v", pattern, len(m), err)
 	}
 	return m[0]
+}
+
+// pauseFor gives a device a moment to say something.
+func pauseFor(d *device) {
+	select {
+	case <-d.news:
+	case <-time.After(200 * time.Millisecond):
+	}
+}
+
+// sayIfThere sends on the USB adapter's wire, if it is plugged in again.
+func sayIfThere(t *testing.T, text string) {
+	t.Helper()
+	control.Lock()
+	defer control.Unlock()
+	if _, err := fmt.Fprintf(control.port, "serial usb0 send %s\n", text); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := control.rd.ReadString('\n'); err != nil { // "error: nobody there" is fine
+		t.Fatal(err)
+	}
 }
