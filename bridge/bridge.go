@@ -29,6 +29,7 @@ type Bridge struct {
 	newer   newer
 	ring    *echoes // messages of other bridges that passed
 	backoff backoff
+	will    willLimits
 	returns int // to the first upstream, in vain
 
 	// packets numbers on where the last link ended: what is said late about a packet

@@ -80,6 +80,12 @@ func (b *Bridge) connectPacket() (*mqtt.Connect, error) {
 	}
 	if o.Status.Topic != "" {
 		c.Will = &mqtt.Will{Topic: b.statusTopic(), Payload: []byte(o.Status.Offline), QoS: 1, Retain: true}
+		if b.will.noRetain {
+			c.Will.Retain = false
+		}
+		if b.will.noQoS {
+			c.Will.QoS = 0
+		}
 	}
 	if o.Protocol == "5" {
 		c.Level = mqtt.Level5
@@ -117,9 +123,23 @@ func (l *link) handshake(c *mqtt.Connect) (mqtt.Connack, error) {
 		return ack, err
 	}
 	if ack.Reason != mqtt.Success {
+		l.b.will.learn(ack.Reason)
 		return ack, &refusedError{ack}
 	}
 	return ack, nil
+}
+
+// willLimits is what the upstream said it cannot do for our will. MQTT 5 has no other
+// way to tell than to refuse the connection (3.2.2.2).
+type willLimits struct{ noRetain, noQoS bool }
+
+func (w *willLimits) learn(r mqtt.Reason) {
+	switch r {
+	case mqtt.RetainNotSupported:
+		w.noRetain = true
+	case mqtt.QoSNotSupported:
+		w.noQoS = true
+	}
 }
 
 // refusedError is a CONNACK that says no.
@@ -150,6 +170,13 @@ func (l *link) accept(ack mqtt.Connack) {
 	}
 	if n := ack.MaximumPacket; n != 0 {
 		l.maxPacket = int(min(n, mqtt.MaxRemaining))
+	}
+	if ack.HasMaximumQoS {
+		l.maxQoS = min(l.maxQoS, ack.MaximumQoS)
+	}
+	if ack.NoRetain {
+		l.mayRetain = false
+		l.b.warn(24*time.Hour, "retain", "the upstream retains nothing; messages and status are sent without the retain flag")
 	}
 	l.keepAlive = l.b.opt.KeepAlive
 	if ack.HasKeepAlive { // [MQTT-3.1.2-21, v5]

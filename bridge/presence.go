@@ -20,14 +20,18 @@ func (l *link) presence(subscribed bool, now time.Time) {
 // window like any other.
 func (l *link) sayPresence(text string) {
 	topic := l.b.statusTopic()
-	id := l.track(slot{state: awaitPuback, kind: ofPresence})
-	l.out = mqtt.AppendPublish(l.out, l.level, mqtt.PublishFlags(1, false, true), topic, id, nil, []byte(text))
+	qos := min(1, l.maxQoS)
+	var id uint16
+	if qos > 0 {
+		id = l.track(slot{state: awaitPuback, kind: ofPresence})
+	}
+	l.out = mqtt.AppendPublish(l.out, l.level, mqtt.PublishFlags(qos, false, l.mayRetain), topic, id, nil, []byte(text))
 }
 
 // tellGap publishes what was lost, when there is something to tell.
 func (l *link) tellGap() {
-	if l.stopping || !l.room(l.window) {
-		return
+	if l.stopping || l.maxQoS == 0 || !l.room(l.window) {
+		return // without an acknowledgement nobody knows whether it was told
 	}
 	record := l.b.gaps.tell()
 	if record == nil {

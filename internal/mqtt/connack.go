@@ -15,6 +15,9 @@ type Connack struct {
 	TopicAliasMax    uint16
 	MaximumPacket    uint32
 	ResponseInfo     string
+	MaximumQoS       byte // 0 or 1, with HasMaximumQoS; without: 2
+	HasMaximumQoS    bool
+	NoRetain         bool // retain available 0
 }
 
 // returnCode311 gives the nearest return code of MQTT 3.1.1 (table 3.1).
@@ -74,6 +77,12 @@ func (c *Connack) properties(p []byte) []byte {
 	if c.ResponseInfo != "" {
 		p = appendString(append(p, propResponseInfo), c.ResponseInfo)
 	}
+	if c.HasMaximumQoS {
+		p = append(p, propMaximumQoS, c.MaximumQoS)
+	}
+	if c.NoRetain {
+		p = append(p, propRetainAvailable, 0)
+	}
 	return p
 }
 
@@ -127,5 +136,9 @@ func (c *Connack) set(v property) {
 		c.ServerKeepAlive, c.HasKeepAlive = uint16(v.num), true
 	case propResponseInfo:
 		c.ResponseInfo = string(v.data)
+	case propMaximumQoS:
+		c.MaximumQoS, c.HasMaximumQoS = byte(v.num), true
+	case propRetainAvailable:
+		c.NoRetain = v.num == 0
 	}
 }
