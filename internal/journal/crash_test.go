@@ -29,6 +29,7 @@ var (
 // Seeds that once failed, and what they found.
 var crashRegressions = []uint64{
 	308,   // a full store refused an entry that needs no Seq
+	39312, // a clean stop with a full disk did not say what it could not write
 	16632, // a file that was cut short by the power cut grew on a full disk
 	14086, // the header reached the page cache only: a bad sync, a restart, then the power cut
 	114,   // two segments in a row whose states never reached the disk: a bad sync, then the power cut

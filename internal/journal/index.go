@@ -30,6 +30,7 @@ type index struct {
 	pages  map[uint64]*indexPage
 	lastNo uint64 // of the page used last
 	last   *indexPage
+	spare  *indexPage // empty: a queue that is drained as it fills must not allocate
 }
 
 const pageLen = 1024
@@ -57,7 +58,9 @@ func (x *index) page(s Seq) *indexPage {
 func (x *index) set(s Seq, l location, refs uint32) {
 	p := x.page(s)
 	if p == nil {
-		p = &indexPage{loc: new([pageLen]location), refs: new([pageLen]uint32)}
+		if p, x.spare = x.spare, nil; p == nil {
+			p = &indexPage{loc: new([pageLen]location), refs: new([pageLen]uint32)}
+		}
 		no := uint64(s) / pageLen
 		x.pages[no] = p
 		x.last, x.lastNo = p, no
@@ -100,7 +103,7 @@ func (x *index) release(s Seq) (l location, left uint32) {
 		if p.n == 0 {
 			no := uint64(s) / pageLen
 			delete(x.pages, no)
-			x.last = nil
+			x.last, x.spare = nil, p
 		}
 	}
 	return p.loc[i], p.refs[i]

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -142,20 +143,33 @@ func (j *Journal) close() error {
 	j.mu.Unlock()
 	var err error
 	if failed == nil {
-		if err = j.commit(); err == nil {
+		// Twice: the first may have made the room that the second needs.
+		if err = j.commit(); err == nil && j.firstPending() < j.pend.end {
+			err = j.commit()
+		}
+		if err == nil {
 			err = j.writeClose()
 		}
 	}
-	j.mu.Lock()
-	for pos := j.pend.first; pos < j.pend.end; pos++ {
-		if p := j.pend.at(pos); !p.done { // the disk is full
-			p.err = ErrClosed
-			j.pend.finish(p)
-		}
+	if lost := j.giveUp(); lost > 0 && err == nil {
+		err = fmt.Errorf("%w: %d appends in memory found no room on the disk", ErrFull, lost)
 	}
-	j.leave()
 	j.closeFiles()
 	return err
+}
+
+// giveUp tells the Waiters of what is still pending that it will not be written.
+func (j *Journal) giveUp() (lost int) {
+	j.mu.Lock()
+	defer j.leave()
+	for pos := j.pend.first; pos < j.pend.end; pos++ {
+		if p := j.pend.at(pos); !p.done {
+			p.err = ErrClosed
+			j.pend.finish(p)
+			lost++
+		}
+	}
+	return lost
 }
 
 // writeClose proves to the next life that everything before it had been durable.

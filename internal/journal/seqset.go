@@ -10,6 +10,7 @@ import (
 type seqSet struct {
 	pages []*setPage // by number
 	n     int
+	spare *setPage // empty, for the next
 }
 
 const setPageLen = 1024
@@ -55,7 +56,12 @@ func (s *seqSet) add(q Seq) bool {
 	no := uint64(q) / setPageLen
 	i, ok := s.find(no)
 	if !ok {
-		s.pages = slices.Insert(s.pages, i, &setPage{no: no})
+		p := s.spare
+		if s.spare = nil; p == nil {
+			p = new(setPage)
+		}
+		p.no = no
+		s.pages = slices.Insert(s.pages, i, p)
 	}
 	p := s.pages[i]
 	w, b := q%setPageLen/64, uint64(1)<<(q%64)
@@ -89,7 +95,8 @@ func (s *seqSet) remove(q Seq) bool {
 }
 
 func (s *seqSet) dropPage(i int) {
-	if i == 0 { // the usual one: no move of all the others
+	s.spare = s.pages[i]
+	if i == 0 && len(s.pages) > 1 { // the usual one: no move of all the others
 		s.pages[0] = nil
 		s.pages = s.pages[1:]
 		return

@@ -161,8 +161,8 @@ func (j *Journal) putSlotLocked(s *slot) {
 	j.slots[s.no] = s
 }
 
-// freeDead makes the segments in which nothing is wanted any more empty slots, and
-// removes slots that are too many.
+// freeDead makes the segments in which nothing is wanted any more empty slots; what
+// is more than a few of them is removed.
 func (j *Journal) freeDead() (freed bool, err error) {
 	j.mu.Lock()
 	var dead, extra []*slot
@@ -172,11 +172,16 @@ func (j *Journal) freeDead() (freed bool, err error) {
 		case s == nil || s == j.wr.slot || s == j.prev || s.bad || s.readers > 0:
 		case s.used && s.live == 0:
 			dead = append(dead, s)
-		case !s.used:
-			if spares++; spares > maxSpare || s.size != j.wr.st.segSize {
-				extra = append(extra, s)
-			}
+		case s.used:
+		case s.size != j.wr.st.segSize || spares == maxSpare:
+			extra = append(extra, s)
+		default:
+			spares++
 		}
+	}
+	for len(dead) > 0 && spares+len(dead) > maxSpare {
+		extra = append(extra, dead[len(dead)-1])
+		dead = dead[:len(dead)-1]
 	}
 	j.mu.Unlock()
 	for _, s := range dead {
@@ -188,20 +193,34 @@ func (j *Journal) freeDead() (freed bool, err error) {
 		freed = true
 		j.mu.Lock()
 		s.used, s.puts = false, false
+		j.mu.Unlock()
+	}
+	if err := j.removeSlots(extra); err != nil {
+		return freed, err
+	}
+	if freed || len(extra) > 0 {
+		j.mu.Lock()
 		j.dropTombsLocked()
 		j.mu.Unlock()
 	}
+	return freed || len(extra) > 0, nil
+}
+
+// removeSlots gives files back to the file system.
+func (j *Journal) removeSlots(extra []*slot) error {
+	if len(extra) == 0 {
+		return nil
+	}
 	for _, s := range extra {
+		if err := j.wr.st.fs.Remove(filepath.Join(j.wr.st.dir, slotName(s.no))); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		s.f.Close()
 		j.mu.Lock()
 		j.slots[s.no] = nil
 		j.mu.Unlock()
-		s.f.Close()
-		if err := j.wr.st.fs.Remove(filepath.Join(j.wr.st.dir, slotName(s.no))); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return freed, err
-		}
-		freed = true
 	}
-	return freed, nil
+	return j.wr.st.fs.SyncDir(j.wr.st.dir)
 }
 
 // evict drops records of DropOldest queues, oldest segment first, until a segment
