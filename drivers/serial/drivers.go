@@ -13,5 +13,6 @@ func Drivers(buses Buses, log *slog.Logger) []drivers.Driver {
 		linesDriver(ws),
 		framesDriver(ws),
 		nmeaDriver(ws),
+		smlDriver(ws),
 	}
 }
