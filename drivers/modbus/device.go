@@ -249,7 +249,7 @@ func (d *device) harvest(b *block, data []byte, at time.Time) {
 		}
 		v, err := i.channel.decode(b.slice(data, i))
 		switch {
-		case errors.Is(err, field.ErrNone):
+		case errors.Is(err, field.ErrNone), err == nil && !v.Valid():
 		case err != nil:
 			d.report(drivers.Reading{}, fmt.Errorf("%s: %w", i.channel.name, err))
 		default:

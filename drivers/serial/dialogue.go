@@ -173,3 +173,45 @@ func (p *polled) accept(frame []byte, at time.Time, err error, why *error) bool 
 	}
 	return false
 }
+
+// usualPace is the interval of a device that is asked, if the file gives none. Drivers
+// that mostly listen have no interval by default.
+const usualPace = 10 * time.Second
+
+// pollCloser is a device that is asked.
+type pollCloser interface {
+	drivers.Poller
+	Close() error
+}
+
+// paced gives a device without an interval the usual one, on a schedule of its own.
+func paced(p pollCloser, every time.Duration) any {
+	if every > 0 {
+		return p
+	}
+	return &pacedPoller{p}
+}
+
+type pacedPoller struct{ device pollCloser }
+
+// Close closes the device.
+func (p *pacedPoller) Close() error { return p.device.Close() }
+
+// Watch asks at the usual pace until ctx ends.
+func (p *pacedPoller) Watch(ctx context.Context, report drivers.Report) error {
+	for {
+		readings, err := p.device.Poll(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		for _, r := range readings {
+			report(r, nil)
+		}
+		if err != nil {
+			report(drivers.Reading{}, err)
+		}
+		if !sleep(ctx, usualPace) {
+			return ctx.Err()
+		}
+	}
+}

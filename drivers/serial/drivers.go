@@ -14,5 +14,8 @@ func Drivers(buses Buses, log *slog.Logger) []drivers.Driver {
 		framesDriver(ws),
 		nmeaDriver(ws),
 		smlDriver(ws),
+		d0Driver(ws),
+		mbusDriver(ws),
+		teleinfoDriver(ws),
 	}
 }

@@ -111,7 +111,7 @@ func openDevice(ws *Wires, s drivers.Site, p deviceParts) (any, error) {
 	p.framer.charTime = bus.Line().CharTime()
 	talk := dialogue{Dialogue: p.dialogue, line: p.wire.LineOn(bus)}
 	if len(p.dialogue.Poll) > 0 {
-		return &polled{bus: bus, release: release, framer: p.framer, decoder: p.decoder, dialogue: talk}, nil
+		return paced(&polled{bus: bus, release: release, framer: p.framer, decoder: p.decoder, dialogue: talk}, s.Every), nil
 	}
 	dev := &stream{bus: bus, release: release, framer: p.framer, decoder: p.decoder, every: s.Every, silence: p.silence}
 	if len(p.dialogue.Init) > 0 {

@@ -33,7 +33,7 @@ func (h *harvest) reset(at time.Time) { *h = harvest{at: at, readings: h.reading
 // put adds a value, or the reason why there is none.
 func (h *harvest) put(channel, unit string, v drivers.Value, err error) {
 	switch {
-	case errors.Is(err, field.ErrNone):
+	case errors.Is(err, field.ErrNone), err == nil && !v.Valid(): // a NaN is no value
 	case err != nil:
 		h.errs = append(h.errs, fmt.Errorf("%s: %w", channel, err))
 	default:
