@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,6 +86,7 @@ func TestPollKeepsItsIntervalWhateverThePollTakes(t *testing.T) {
 		}}
 		start(t, time.Second, func() (any, error) { return dev, nil })
 		time.Sleep(10*time.Second + 500*time.Millisecond)
+		synctest.Wait()
 		if len(asked) < 10 {
 			t.Fatalf("asked %d times in 10 s, want one per second", len(asked))
 		}
@@ -98,23 +100,27 @@ func TestPollKeepsItsIntervalWhateverThePollTakes(t *testing.T) {
 
 func TestDeadDeviceGoesToTheSlowLaneAndComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		polls, dead := 0, true
+		var polls atomic.Int64
+		var alive atomic.Bool
 		dev := &fake{poll: func(context.Context) ([]Reading, error) {
-			polls++
-			if dead {
+			polls.Add(1)
+			if !alive.Load() {
 				return nil, ErrNoAnswer
 			}
 			return []Reading{{Channel: "c", Value: Number(1)}}, nil
 		}}
 		_, rec := start(t, time.Second, func() (any, error) { return dev, nil })
 		time.Sleep(10 * time.Minute)
-		if polls > 25 {
-			t.Errorf("a dead device was asked %d times in 10 minutes; its time-outs cost its neighbours", polls)
+		synctest.Wait()
+		if n := polls.Load(); n > 25 {
+			t.Errorf("a dead device was asked %d times in 10 minutes; its time-outs cost its neighbours", n)
 		}
-		dead, polls = false, 0
+		alive.Store(true)
+		polls.Store(0)
 		time.Sleep(maxBackoff + 30*time.Second)
-		if polls < 15 {
-			t.Errorf("after it came back it was asked %d times in %v, want its interval again", polls, maxBackoff+30*time.Second)
+		synctest.Wait()
+		if n := polls.Load(); n < 15 {
+			t.Errorf("after it came back it was asked %d times in %v, want its interval again", n, maxBackoff+30*time.Second)
 		}
 		if got := rec.states(); got != "starting failing ok" {
 			t.Errorf("health went %q, want one message per change", got)
@@ -124,21 +130,24 @@ func TestDeadDeviceGoesToTheSlowLaneAndComesBack(t *testing.T) {
 
 func TestAbsentDeviceIsLookedForEverySecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opens, there := 0, false
+		var opens atomic.Int64
+		var there atomic.Bool
 		dev := &fake{poll: func(context.Context) ([]Reading, error) { return nil, nil }}
 		r, _ := start(t, time.Second, func() (any, error) {
-			opens++
-			if !there {
+			opens.Add(1)
+			if !there.Load() {
 				return nil, fmt.Errorf("/dev/ttyUSB0: %w", ErrAbsent)
 			}
 			return dev, nil
 		})
 		time.Sleep(time.Hour)
-		if opens < 3500 {
-			t.Errorf("opened %d times in an hour, want every second for ever", opens)
+		synctest.Wait()
+		if n := opens.Load(); n < 3500 {
+			t.Errorf("opened %d times in an hour, want every second for ever", n)
 		}
-		there = true
+		there.Store(true)
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		if got := r.Health().State; got != OK {
 			t.Errorf("2 s after it was plugged in its state is %q, want ok", got)
 		}
@@ -151,11 +160,13 @@ func TestStuckDriverIsReported(t *testing.T) {
 		dev := &fake{poll: func(context.Context) ([]Reading, error) { <-release; return nil, nil }}
 		r, _ := start(t, time.Second, func() (any, error) { return dev, nil })
 		time.Sleep(stuckAfter + 5*time.Second)
+		synctest.Wait()
 		if got := r.Health().State; got != Stuck {
 			t.Errorf("state is %q, want stuck", got)
 		}
 		close(release)
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		if got := r.Health().State; got != OK {
 			t.Errorf("after it returned the state is %q, want ok", got)
 		}
@@ -194,6 +205,7 @@ func TestCommand(t *testing.T) {
 		}
 		r, _ := start(t, time.Second, func() (any, error) { return dev, nil })
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		ctx := context.Background()
 		if err := r.Command(ctx, Command{Payload: []byte("on")}); err != nil {
 			t.Errorf("on: %v, want done", err)
