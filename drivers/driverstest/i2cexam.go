@@ -78,12 +78,20 @@ func (e I2CExam) RunStates(t *testing.T) {
 	for _, st := range e.States {
 		e.sitting(t, st.Name, func(t *testing.T, s *sitting) {
 			s.bus.With(func() { st.Set(s.chip) })
-			rs, err := e.poll(s)
-			if st.Want == nil {
-				WantError(t, st.Name, rs, err, st.Err)
-			} else {
+			if st.Want != nil {
+				rs, err := e.poll(s)
 				Check(t, st.Name, rs, err, st.Want)
+				return
 			}
+			rs, err := s.once(s.ctx)
+			for range e.Warmup {
+				if len(rs) > 0 || err != nil {
+					break
+				}
+				time.Sleep(e.Every)
+				rs, err = s.once(s.ctx)
+			}
+			WantError(t, st.Name, rs, err, st.Err)
 		})
 	}
 }
@@ -243,6 +251,7 @@ func (e I2CExam) hangs(t *testing.T, s *sitting) {
 func (e I2CExam) count(t *testing.T, s *sitting) int {
 	t.Helper()
 	e.poll(s)
+	time.Sleep(e.Every)
 	s.bus.Hook(nil)
 	rs, err := s.once(s.ctx)
 	Check(t, "undisturbed", rs, err, e.Want)

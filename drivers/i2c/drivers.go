@@ -36,6 +36,8 @@ func Drivers(b *Buses) []drivers.Driver {
 		chips.AHT10, chips.AHT20, chips.AM2320, chips.HDC1080, chips.HDC302x,
 		// temperature
 		chips.TMP102, chips.TMP112, chips.TMP75, chips.LM75, chips.TMP117, chips.MCP9808, chips.ADT7410, chips.MLX90614,
+		// gas, dust
+		chips.SCD30, chips.SCD4x, chips.SGP30, chips.SGP40, chips.SGP41, chips.SPS30, chips.SEN5x,
 		// voltage, current
 		chips.ADS1115, chips.ADS1015, chips.INA219, chips.INA226, chips.INA228, chips.INA260, chips.INA3221,
 		// light

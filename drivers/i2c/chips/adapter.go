@@ -27,7 +27,16 @@ type chip[O located] struct {
 	// what it did before.
 	open func(ctx context.Context, d *bus.Dev, o O) (read, error)
 	// device is instead of open for chips that give more than a list of numbers.
-	device func(ctx context.Context, d *bus.Dev, o O, s drivers.Site) (device, error)
+	device func(ctx context.Context, d *bus.Dev, o O, s site) (device, error)
+	// sample is for chips that have to be asked at a rate of their own, such as gas
+	// sensors; what they say is reported at the device's interval.
+	sample time.Duration
+}
+
+// site is where a chip is opened. keep survives reopening after an error, but no restart.
+type site struct {
+	drivers.Site
+	keep map[string]any
 }
 
 // closeTimeout is how long a chip may take to put its outputs into their safe state.
@@ -61,11 +70,12 @@ func (c chip[O]) driver(b *bus.Buses) drivers.Driver {
 			o.at().name, o.at().addrs = c.name, c.addrs
 			return o
 		},
-		Open: func(ctx context.Context, s drivers.Site) (any, error) {
-			o, ok := s.Options.(O)
+		Open: func(ctx context.Context, ds drivers.Site) (any, error) {
+			o, ok := ds.Options.(O)
 			if !ok {
-				return nil, fmt.Errorf("%s: options of type %T", c.name, s.Options)
+				return nil, fmt.Errorf("%s: options of type %T", c.name, ds.Options)
 			}
+			s := site{ds, map[string]any{}}
 			a := &adapter{name: c.name, ranges: ranges(c.channels), lock: make(chan struct{}, 1)}
 			a.open = func(ctx context.Context) (device, error) {
 				d, err := b.Dev(o.at().I2C)
@@ -78,13 +88,17 @@ func (c chip[O]) driver(b *bus.Buses) drivers.Driver {
 				}
 				return placed{dev, d}, nil
 			}
-			return a.started(ctx, c.channels, c.channelOptions != nil)
+			dev, err := a.started(ctx, c.channels, c.channelOptions != nil)
+			if err == nil && c.sample > 0 {
+				return sampling{a, c.sample, ds.Every}, nil
+			}
+			return dev, err
 		},
 	}
 }
 
 // start opens the chip in whichever of the two ways it has.
-func (c chip[O]) start(ctx context.Context, d *bus.Dev, o O, s drivers.Site) (device, error) {
+func (c chip[O]) start(ctx context.Context, d *bus.Dev, o O, s site) (device, error) {
 	if c.device != nil {
 		return c.device(ctx, d, o, s)
 	}

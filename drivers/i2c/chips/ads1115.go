@@ -87,7 +87,7 @@ func ads(b *bus.Buses, name, summary string, rates []int, rate int, top uint16) 
 		every:          2 * time.Second,
 		options:        func() *adsOptions { return &adsOptions{Rate: rate, rates: rates} },
 		channelOptions: func() any { return &adsInput{Range: 4.096} },
-		device: func(ctx context.Context, d *bus.Dev, o *adsOptions, s drivers.Site) (device, error) {
+		device: func(ctx context.Context, d *bus.Dev, o *adsOptions, s site) (device, error) {
 			a := &adsDevice{d: d, rate: o.Rate, code: uint16(slices.Index(rates, o.Rate)), top: top, inputs: s.Channels}
 			if len(a.inputs) == 0 {
 				return nil, errors.New(`no channels (try: level = { input = "A0" })`)

@@ -75,7 +75,7 @@ func Described(b *bus.Buses) drivers.Driver {
 		every:          10 * time.Second,
 		options:        func() *describedOptions { return &describedOptions{} },
 		channelOptions: func() any { return &describedChannel{} },
-		device: func(ctx context.Context, d *bus.Dev, o *describedOptions, s drivers.Site) (device, error) {
+		device: func(ctx context.Context, d *bus.Dev, o *describedOptions, s site) (device, error) {
 			if len(s.Channels) == 0 {
 				return nil, errors.New(`no channels (try: temperature = { register = "00", type = "s16" })`)
 			}

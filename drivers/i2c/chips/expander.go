@@ -71,7 +71,7 @@ func expanderDriver(b *bus.Buses, name, summary string, addrs []uint16, pins []s
 		channelOptions: func() any {
 			return &pinOptions{Active: "high", Start: "off", names: pins, pulls: pulls}
 		},
-		device: func(ctx context.Context, d *bus.Dev, _ *At, s drivers.Site) (device, error) {
+		device: func(ctx context.Context, d *bus.Dev, _ *At, s site) (device, error) {
 			return openExpander(ctx, open(d), pins, s.Channels)
 		},
 	}.driver(b)

@@ -1,0 +1,249 @@
+package chips
+
+import (
+	"context"
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/driverstest"
+	"sensorgate/drivers/driverstest/i2cmodel"
+)
+
+// pairs makes words of bytes with checksums in between, which it checks.
+func pairs(t *testing.T, b []byte) []uint16 {
+	t.Helper()
+	var ws []uint16
+	for ; len(b) >= 3; b = b[3:] {
+		if crc8(0xff, b[0], b[1]) != b[2] {
+			t.Errorf("the data sheet's example has a wrong checksum: % x", b[:3])
+		}
+		ws = append(ws, uint16(b[0])<<8|uint16(b[1]))
+	}
+	return ws
+}
+
+func streamed(ws ...uint16) func(driverstest.I2CChip) {
+	return func(c driverstest.I2CChip) { c.(*i2cmodel.Streaming).Data = ws }
+}
+
+func co2(ppm, celsius, rh float64) []want {
+	return []want{w("co2", ppm, 0.01), w("temperature", celsius, 0.001), w("humidity", rh, 0.001)}
+}
+
+// The data sheet's example of read_measurement.
+func TestSCD4x(t *testing.T) {
+	v := load(t, "SCD4X-1")
+	e := sit(SCD4x, 0x62, func(*scdOptions) {})
+	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewSCD4x(pairs(t, v.bytes(t, ""))...) }
+	e.Want = co2(v.number(t, "co2_ppm"), v.number(t, "temperature_Cel"), v.number(t, "humidity_%RH"))
+	e.Protected = true
+	e.Every, e.Warmup = 6*time.Second, 4
+	e.States = []driverstest.I2CState{
+		{Name: "below zero", Set: streamed(420, 0x1999, 0x8000), Want: co2(420, -27.5013, 50.0008)},
+		{Name: "no CO2 at all", Set: streamed(0, 0x6667, 0x8000), Err: "out of range"},
+	}
+	e.Run(t)
+}
+
+// The interface description's example: 439 ppm, 27.2 °C, 48.8 %.
+func TestSCD30(t *testing.T) {
+	v := load(t, "SCD30-1")
+	e := sit(SCD30, 0x61, func(*scdOptions) {})
+	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewSCD30(pairs(t, v.bytes(t, ""))...) }
+	e.Want = co2(v.number(t, "co2_ppm"), v.number(t, "temperature_Cel"), v.number(t, "humidity_%RH"))
+	e.Protected = true
+	e.Every, e.Warmup = 3*time.Second, 5
+	e.States = []driverstest.I2CState{
+		{Name: "below zero", Set: streamed(words32(420, -10.5, 50)...), Want: co2(420, -10.5, 50)},
+		{Name: "absurd", Set: streamed(words32(1e30, 20, 50)...), Err: "out of range"},
+	}
+	e.Run(t)
+}
+
+// words32 makes words of floating-point numbers.
+func words32(fs ...float32) []uint16 {
+	var ws []uint16
+	for _, f := range fs {
+		b := math.Float32bits(f)
+		ws = append(ws, uint16(b>>16), uint16(b))
+	}
+	return ws
+}
+
+func TestSPS30(t *testing.T) {
+	e := sit[*At](SPS30, 0x69, nil)
+	e.Chip = func() driverstest.I2CChip {
+		return i2cmodel.NewSPS30(words32(1.5, 2.5, 4.25, 10.5, 12, 13, 14, 15, 16, 0.5)...)
+	}
+	for i, name := range []string{"pm1_0", "pm2_5", "pm4_0", "pm10", "nc0_5", "nc1_0", "nc2_5", "nc4_0", "nc10", "size"} {
+		e.Want = append(e.Want, w(name, []float64{1.5, 2.5, 4.25, 10.5, 12, 13, 14, 15, 16, 0.5}[i], 0))
+	}
+	e.Protected = true
+	e.Every, e.Warmup = 2*time.Second, 4
+	nan := words32(1, 1, 1, 1, 1, 1, 1, 1, 1, float32(math.NaN()))
+	e.States = []driverstest.I2CState{{Name: "not a number", Set: streamed(nan...), Err: "not a number"}}
+	e.Run(t)
+}
+
+func TestSEN5x(t *testing.T) {
+	e := sit[*At](SEN5x, 0x69, nil)
+	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewSEN5x(15, 25, 42, 105, 5025, 0xf8f8, 1000, 10) }
+	e.Want = []want{w("pm1_0", 1.5, 1e-9), w("pm2_5", 2.5, 1e-9), w("pm4_0", 4.2, 1e-9), w("pm10", 10.5, 1e-9),
+		w("humidity", 50.25, 1e-9), w("temperature", -9, 1e-9), w("voc_index", 100, 1e-9), w("nox_index", 1, 1e-9)}
+	e.Protected = true
+	e.Every, e.Warmup = 2*time.Second, 4
+	e.States = []driverstest.I2CState{{Name: "a SEN50 has dust only",
+		Set: streamed(15, 25, 42, 105, 0x7fff, 0x7fff, 0x7fff, 0x7fff), Want: e.Want[:4]}}
+	e.Run(t)
+}
+
+func TestSGP30(t *testing.T) {
+	e := sit[*At](SGP30, 0x58, nil)
+	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewSGP30(650, 120) }
+	e.Want = []want{w("eco2", 650, 0), w("tvoc", 120, 0)}
+	e.Protected = true
+	e.Warmup = 18
+	e.WrongChip = func(c driverstest.I2CChip) { c.(*i2cmodel.SGP30).Feature = 0x1020 }
+	e.WrongID = "0x1020"
+	e.Run(t)
+}
+
+// The baseline is put away hourly and given back after a restart, if not too old.
+func TestSGP30Baseline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := driverstest.Store{}
+		session := func(d time.Duration, chip *i2cmodel.SGP30) {
+			fake := driverstest.NewI2CBus()
+			fake.Attach(0x58, chip)
+			buses := onFake(fake)
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 2)
+			go func() { ended <- buses.Run(ctx) }()
+			driver := SGP30(buses)
+			o := driver.Options().(*At)
+			o.I2C.Bus, o.I2C.Chip = "1", 0x58
+			dev, err := driver.Open(ctx, drivers.Site{Device: "air", Options: o, Store: store, Every: 10 * time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			readings := 0
+			go func() {
+				ended <- dev.(drivers.Watcher).Watch(ctx, func(r drivers.Reading, err error) {
+					if err != nil {
+						t.Error(err)
+					}
+					readings++
+				})
+			}()
+			time.Sleep(d)
+			synctest.Wait()
+			if want := 2 * int(d/(10*time.Second)); readings < want-6 || readings > want {
+				t.Errorf("%d readings in %v, want two every ten seconds", readings, d)
+			}
+			cancel()
+			<-ended
+			<-ended
+		}
+		session(61*time.Minute, i2cmodel.NewSGP30(650, 120))
+		fresh := i2cmodel.NewSGP30(400, 0)
+		fresh.Baseline = [2]uint16{1, 2}
+		session(time.Minute, fresh)
+		if fresh.Baseline != [2]uint16{0x8a12, 0x8b34} {
+			t.Errorf("baseline after a restart %04x, want the one of before", fresh.Baseline)
+		}
+		time.Sleep(8 * 24 * time.Hour)
+		stale := i2cmodel.NewSGP30(400, 0)
+		stale.Baseline = [2]uint16{1, 2}
+		session(time.Minute, stale)
+		if stale.Baseline != [2]uint16{1, 2} {
+			t.Error("a baseline of eight days ago was given back")
+		}
+	})
+}
+
+func TestSGP40(t *testing.T) {
+	e := sit[*At](SGP40, 0x59, nil)
+	chip := i2cmodel.NewSGP4x(30000, 0)
+	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewSGP4x(30000, 0) }
+	// What the index is in its first minutes is for TestGasIndex.
+	e.Want = []want{w("voc_index", 51, 50), w("voc_raw", 30000, 0)}
+	e.Protected = true
+	e.Warmup = 60
+	e.Run(t)
+
+	// SGP40 data sheet: 26 0F 80 00 A2 66 66 93.
+	v := load(t, "SGP40-1")
+	if err := chip.Write(v.bytes(t, "")); err != nil {
+		t.Errorf("%s: the model refuses it: %v", v.ID, err)
+	}
+	if len(chip.Written) != 2 || chip.Written[0] != sgpDefaultRH || chip.Written[1] != sgpDefaultT {
+		t.Errorf("%s: arguments %04x, the driver sends %04x %04x", v.ID, chip.Written, sgpDefaultRH, sgpDefaultT)
+	}
+}
+
+func TestSGP41(t *testing.T) {
+	e := sit[*At](SGP41, 0x59, nil)
+	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewSGP4x(30000, 16000) }
+	e.Want = []want{w("voc_index", 51, 50), w("voc_raw", 30000, 0), w("nox_index", 1, 0), w("nox_raw", 16000, 0)}
+	e.Protected = true
+	e.Warmup = 75
+	e.Run(t)
+}
+
+// Facts from the reference's own tests: nothing for 46 samples; 98 first for a signal of
+// 20005; after 200 samples of one signal 100 for VOC and 1 for NOx.
+func TestGasIndex(t *testing.T) {
+	voc := newGasIndex(false)
+	for i := range 46 {
+		if v := voc.process(20019); !math.IsNaN(v) {
+			t.Fatalf("sample %d gives %v, want nothing yet", i, v)
+		}
+	}
+	if v := voc.process(20005); v != 98 {
+		t.Errorf("first index %v, want 98", v)
+	}
+	for nox, want := range map[bool]float64{false: 100, true: 1} {
+		g := newGasIndex(nox)
+		var v float64
+		for range 201 {
+			v = g.process(1337)
+		}
+		if v != want {
+			t.Errorf("nox %v: %v after 200 samples, want %v", nox, v, want)
+		}
+	}
+}
+
+// A cloud of solvent lowers the signal: the index rises, and falls when it has gone.
+func TestGasIndexEvent(t *testing.T) {
+	g := newGasIndex(false)
+	feed := func(raw uint16, n int) (v float64) {
+		for range n {
+			v = g.process(raw)
+		}
+		return v
+	}
+	if v := feed(30000, 3*3600); v != 100 {
+		t.Errorf("three hours of the same air: %v, want 100", v)
+	}
+	if v := feed(28000, 300); v < 300 || v > 500 {
+		t.Errorf("solvent: %v, want a high index", v)
+	}
+	if v := feed(30000, 1800); v < 80 || v > 120 {
+		t.Errorf("aired: %v, want about 100", v)
+	}
+	at := time.Unix(1800000000, 0)
+	saved := g.save(at)
+	next, late := newGasIndex(false), newGasIndex(false)
+	next.restore(saved, at.Add(time.Minute))
+	if math.Abs(next.mean-(g.mean+g.offset)) > 1e-9 || next.std != g.std || !next.initialized {
+		t.Errorf("restored mean %v deviation %v, want %v and %v", next.mean, next.std, g.mean+g.offset, g.std)
+	}
+	late.restore(saved, at.Add(time.Hour))
+	if late.initialized {
+		t.Error("what was learnt an hour ago was taken back")
+	}
+}
