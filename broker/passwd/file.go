@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 )
 
@@ -88,9 +89,10 @@ func (f File) Save(path string) error {
 }
 
 func replaceFile(path string, data []byte) (err error) {
-	mode := os.FileMode(0o600)
+	mode, owner := os.FileMode(0o600), (*syscall.Stat_t)(nil)
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
+		owner, _ = info.Sys().(*syscall.Stat_t)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".passwd-*")
 	if err != nil {
@@ -104,6 +106,12 @@ func replaceFile(path string, data []byte) (err error) {
 	}()
 	if err = tmp.Chmod(mode); err != nil {
 		return err
+	}
+	// Root that changes a password must not take the file away from the service.
+	if owner != nil && os.Getuid() == 0 {
+		if err = tmp.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
+			return err
+		}
 	}
 	if _, err = tmp.Write(data); err != nil {
 		return err

@@ -12,19 +12,19 @@ import (
 type Changes struct {
 	// Restart names what cannot change while the gateway runs: node, data, journal. If
 	// it is not empty the reload is refused, and a restart is needed.
-	Restart []Change
+	Restart []Change `json:"restart"`
 
-	Broker  []Change // listeners, passwords, limits: at most one entry per key of [broker]
-	Serial  Tables
-	Devices Tables
-	Bridges Tables
+	Broker  []Change `json:"broker"` // listeners, passwords, limits: at most one entry per key of [broker]
+	Serial  Tables   `json:"serial"`
+	Devices Tables   `json:"devices"`
+	Bridges Tables   `json:"bridges"`
 }
 
 // Tables are the changes of all tables of one kind, in the order of the files.
 type Tables struct {
-	Added   []string
-	Changed []Change
-	Removed []string
+	Added   []string `json:"added"`
+	Changed []Change `json:"changed"`
+	Removed []string `json:"removed"`
 }
 
 // Change is one thing that is no longer the same, and in what.

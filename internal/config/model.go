@@ -79,6 +79,49 @@ func (l *loader) noModel(name *node) {
 	l.atValue(name, fmt.Sprintf("no model is called %q", name.text()), expected("one that sensorgate model list shows"), try(fix))
 }
 
+// Model is one template for people.
+type Model struct {
+	Name   string `json:"name"`
+	Driver string `json:"driver"`
+	Title  string `json:"title"`
+	Source string `json:"source"` // what it was made from
+	Tested string `json:"tested"` // on what hardware; "no" if on none
+	Text   string `json:"text"`
+}
+
+// Models gives all models with what they say of themselves, sorted by name.
+func Models(cat Catalogue, dir string) []Model {
+	l := newLoader(cat)
+	l.dir = dir
+	var models []Model
+	for _, name := range ModelNames(cat, dir) {
+		src, ok := l.modelSource(name)
+		if !ok {
+			continue
+		}
+		m := Model{Name: name, Text: src.text, Tested: "no"}
+		if root, ok := l.parse(src); ok {
+			m.Driver, m.Title, m.Source = root.field("driver").text(), root.field("title").text(), root.field("source").text()
+			if t := root.field("tested"); t.text() != "" {
+				m.Tested = t.text()
+			} else if yes, _ := t.boolean(); yes {
+				m.Tested = "yes"
+			}
+		}
+		models = append(models, m)
+	}
+	return models
+}
+
+// boolean gives the value of a node that is true or false.
+func (n *node) boolean() (b, ok bool) {
+	if n == nil {
+		return false, false
+	}
+	b, ok = n.value.(bool)
+	return b, ok
+}
+
 // ModelNames lists all models, sorted: those of the catalogue and those in the
 // models folder of dir.
 func ModelNames(cat Catalogue, dir string) []string {

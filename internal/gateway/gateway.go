@@ -107,7 +107,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 		{"notify", g.notify},
 	}
 	if g.opt.Socket != "" {
-		control := status.Control{Path: g.opt.Socket, Snapshot: g.Snapshot, Reload: g.Reload}
+		control := status.Control{Path: g.opt.Socket, Snapshot: g.Snapshot, Reload: g.Reload, Plan: g.plan}
 		parts = append(parts, part{"control", control.Run})
 	}
 	return runAll(ctx, g.log, stopGrace, parts...)

@@ -69,6 +69,18 @@ func (g *Gateway) reload() error {
 	return nil
 }
 
+// plan says what a reload would change.
+func (g *Gateway) plan() (any, error) {
+	if g.opt.Load == nil {
+		return nil, errNoReload
+	}
+	next, err := g.opt.Load()
+	if err != nil {
+		return nil, err
+	}
+	return config.Diff(g.config(), next), nil
+}
+
 // needsRestart names what cannot change under a running gateway: it is the place
 // where everything else stands.
 func needsRestart(old, next *config.Config) error {

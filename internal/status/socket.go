@@ -19,6 +19,7 @@ type Control struct {
 	Path     string // of the Unix socket; only its owner may connect
 	Snapshot func() Snapshot
 	Reload   func() error
+	Plan     func() (any, error) // what a reload would change, for JSON
 }
 
 // Run serves the socket until ctx ends. The socket of a gateway that died is
@@ -37,6 +38,15 @@ func (c *Control) Run(ctx context.Context) error {
 		if err := c.Reload(); err != nil {
 			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 		}
+	})
+	mux.HandleFunc("GET /plan", func(w http.ResponseWriter, _ *http.Request) {
+		plan, err := c.Plan()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(plan)
 	})
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
@@ -82,6 +92,16 @@ func Fetch(ctx context.Context, path string) (Snapshot, error) {
 // error of a refused reload says why.
 func Reload(ctx context.Context, path string) error {
 	return call(ctx, path, http.MethodPost, "/reload", func(io.Reader) error { return nil })
+}
+
+// Plan asks the gateway behind the socket what a reload would change; the answer is
+// JSON.
+func Plan(ctx context.Context, path string) (plan []byte, err error) {
+	err = call(ctx, path, http.MethodGet, "/plan", func(r io.Reader) error {
+		plan, err = io.ReadAll(r)
+		return err
+	})
+	return plan, err
 }
 
 func call(ctx context.Context, path, method, what string, read func(io.Reader) error) error {

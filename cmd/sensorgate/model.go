@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"sensorgate/internal/config"
+	"sensorgate/internal/gateway"
+)
+
+func newModel() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "model",
+		Short: "list and show the templates of devices, for model = \"…\"",
+	}
+	cmd.AddCommand(newModelList(), newModelShow())
+	return cmd
+}
+
+func newModelList() *cobra.Command {
+	var s settings
+	cmd := &cobra.Command{
+		Use:   "list [WORD]",
+		Short: "list all models, or those whose name or title has WORD in it",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			models := []config.Model{}
+			for _, m := range s.models() {
+				if len(args) == 0 || strings.Contains(strings.ToLower(m.Name+" "+m.Title), strings.ToLower(args[0])) {
+					models = append(models, m)
+				}
+			}
+			if s.json {
+				return writeJSON(cmd.OutOrStdout(), models)
+			}
+			if len(models) == 0 {
+				return fmt.Errorf("no model with %q in its name or title", args)
+			}
+			tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(tw, "MODEL\tDRIVER\tTITLE\tTESTED")
+			for _, m := range models {
+				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", m.Name, m.Driver, m.Title, m.Tested)
+			}
+			return tw.Flush()
+		},
+	}
+	s.flags(cmd)
+	return cmd
+}
+
+func newModelShow() *cobra.Command {
+	var s settings
+	cmd := &cobra.Command{
+		Use:   "show MODEL",
+		Short: "print a model; save it in models/ beside the configuration to change it",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, m := range s.models() {
+				if m.Name != args[0] {
+					continue
+				}
+				if s.json {
+					return writeJSON(cmd.OutOrStdout(), m)
+				}
+				_, err := fmt.Fprint(cmd.OutOrStdout(), m.Text)
+				return err
+			}
+			return usageError{fmt.Errorf("no model is called %q (see: sensorgate model list)", args[0])}
+		},
+	}
+	s.flags(cmd)
+	return cmd
+}
+
+func (s *settings) models() []config.Model {
+	return config.Models(catalogue(gateway.NewHardware(discard)), filepath.Dir(s.path))
+}
