@@ -60,6 +60,9 @@ func (g *Gateway) reload() error {
 	if err != nil {
 		return err
 	}
+	if err := g.broker.Reload(brokerOptions(next, g.journal, g.opt)); err != nil {
+		return err
+	}
 	g.changeDevices(old, next)
 	g.changeUpstreams(next, links)
 	g.mu.Lock()
