@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"sensorgate/deploy/board"
 	"sensorgate/deploy/board/crash"
-	"sensorgate/deploy/board/vm"
 )
 
 const (
@@ -36,7 +36,7 @@ type vouched struct {
 // the gateway must start on what is left, and have every number that it acknowledged.
 func TestPowerCuts(t *testing.T) {
 	dir := shared(t, "amd64")
-	m := boot(t, vm.Config{Share: dir, DataMB: 256})
+	m := boot(t, board.Config{Arch: "amd64", Share: dir, DataMB: 256})
 	m.ctl("serial ttyS1 sink")
 	m.sh("dpkg -i /host/v1.0.0.deb && systemctl stop sensorgate && mount /dev/vdb /var/lib/sensorgate && chown sensorgate: /var/lib/sensorgate")
 	m.write("/etc/sensorgate/sensorgate.toml", cutConfig("127.0.0.1:1883", "/var/lib/sensorgate"))
@@ -45,7 +45,7 @@ func TestPowerCuts(t *testing.T) {
 	acks := m.collect(15 * time.Second)
 	m.PowerCut()
 
-	log, err := crash.ReadLog(filepath.Join(m.Dir, "data.log"))
+	log, err := crash.ReadLog(m.DataLog())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestPowerCuts(t *testing.T) {
 				want = a.number
 			}
 		}
-		if err := crash.Image(filepath.Join(m.Dir, "data.start"), image, log, at+1, mode, int64(i)); err != nil {
+		if err := crash.Image(m.DataStart(), image, log, at+1, mode, int64(i)); err != nil {
 			t.Fatal(err)
 		}
 		t.Run(fmt.Sprintf("cut %d after %d of %d, mode %d", i, at+1, len(log), mode), func(t *testing.T) {
@@ -101,7 +101,7 @@ func (m *machine) collect(d time.Duration) (acks []vouched) {
 		if err != nil {
 			m.t.Fatal(err)
 		}
-		info, err := os.Stat(filepath.Join(m.Dir, "data.log"))
+		info, err := os.Stat(m.DataLog())
 		if err != nil {
 			m.t.Fatal(err)
 		}

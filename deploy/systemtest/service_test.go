@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"sensorgate/deploy/board/vm"
+	"sensorgate/deploy/board"
 )
 
 // devices are three real ones on the board's buses beside what the package's own
@@ -39,7 +39,7 @@ func TestServiceOnARM64(t *testing.T) { service(t, "arm64") }
 // service is the life of an installed gateway. The steps follow each other on one
 // machine; the clock starts in 1970, as on a board without a battery.
 func service(t *testing.T, arch string) {
-	m := boot(t, vm.Config{Arch: arch, Share: shared(t, arch), RTC: "1970-01-01T00:00:00"})
+	m := boot(t, board.Config{Arch: arch, Share: shared(t, arch), RTC: "1970-01-01T00:00:00"})
 	steps := []struct {
 		name string
 		do   func(*machine)
@@ -55,7 +55,7 @@ func service(t *testing.T, arch string) {
 		{"purge", purge},
 	}
 	for _, s := range steps {
-		if !t.Run(s.name, func(t *testing.T) { s.do(&machine{m.VM, t}) }) {
+		if !t.Run(s.name, func(t *testing.T) { s.do(&machine{m.Machine, t}) }) {
 			return // the rest would fail for the same reason
 		}
 	}
