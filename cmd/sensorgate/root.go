@@ -33,6 +33,10 @@ func newRoot() *cobra.Command {
 		newWatch(),
 		newRead(),
 		newDoctor(),
+		newSniff(),
+		newModbus(),
+		newRecord(),
+		newReplay(),
 		newMan(),
 	)
 	return root

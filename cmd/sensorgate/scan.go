@@ -8,6 +8,6 @@ func newScan() *cobra.Command {
 		Use:   "scan",
 		Short: "find ports, chips, units and lines, and print the configuration to paste",
 	}
-	cmd.AddCommand(newScanGPIO(), newScanI2C())
+	cmd.AddCommand(newScanGPIO(), newScanI2C(), newScanSerial(), newScanModbus())
 	return cmd
 }

@@ -43,6 +43,7 @@ type Bus struct {
 	session   *Session  // takes what arrives, instead of the listeners
 	heard     time.Time // when the wire was last busy, in either direction
 
+	tap  func(sent bool, p []byte, at time.Time)
 	wake chan struct{} // the queue has changed
 	used chan struct{} // closed by the first that listens or asks
 	use  sync.Once
@@ -83,6 +84,10 @@ func dial(ctx context.Context, o *PortOptions) (conn, error) {
 	}
 	return openTTY(path, o)
 }
+
+// Tap shows f everything that is sent and received, before anybody else sees it. To be
+// called before Run; f must not keep p, and is called from two goroutines.
+func (b *Bus) Tap(f func(sent bool, p []byte, at time.Time)) { b.tap = f }
 
 // String says where the wire is.
 func (b *Bus) String() string { return b.opts.where() }
@@ -137,8 +142,14 @@ func (b *Bus) read(ctx context.Context, c conn) error {
 	buf := make([]byte, readBuffer)
 	for ctx.Err() == nil {
 		n, err := c.Read(buf)
-		if n > 0 && b.arrived(buf[:n], time.Now()) {
-			sleep(ctx, coalesce)
+		if n > 0 {
+			now := time.Now()
+			if b.tap != nil {
+				b.tap(false, buf[:n], now)
+			}
+			if b.arrived(buf[:n], now) && b.tap == nil {
+				sleep(ctx, coalesce)
+			}
 		}
 		if err != nil {
 			return lost(err)

@@ -23,6 +23,24 @@ type PortOptions struct {
 	RTS   *bool         `toml:"rts" doc:"state of the RTS line"`
 }
 
+// ParsePort reads a port as it is given on a command line: a path, an adapter's
+// numbers, or the host:port of a serial server.
+func ParsePort(name string, line Line) (PortOptions, error) {
+	o := PortOptions{Line: line}
+	var usb USBID
+	switch {
+	case strings.Contains(name, "/"):
+		o.Port = name
+	case usb.UnmarshalText([]byte(name)) == nil:
+		o.USB = usb
+	case strings.Contains(name, ":"):
+		o.TCP, o.Line = name, Line{}
+	default:
+		o.Port = "/dev/" + name
+	}
+	return o, o.Check()
+}
+
 // Check is called when the file is read.
 func (o *PortOptions) Check() error {
 	given := 0

@@ -1,8 +1,10 @@
 package serial
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,12 +27,46 @@ func OpenPTY() (master *os.File, path string, err error) {
 		master.Close()
 		return nil, "", fmt.Errorf("number of pty: %w", err)
 	}
-	// Without an echo from before somebody opens the other end and makes it raw.
-	if settings, err := unix.IoctlGetTermios(fd, unix.TCGETS); err == nil {
-		settings.Lflag &^= unix.ECHO | unix.ICANON | unix.ISIG
-		settings.Iflag &^= unix.ICRNL | unix.IXON
-		settings.Oflag &^= unix.OPOST
-		unix.IoctlSetTermios(fd, unix.TCSETS, settings)
-	}
+	makeRaw(fd)
 	return master, fmt.Sprintf("/dev/pts/%d", n), nil
+}
+
+// makeRaw takes out the echo from before somebody opens the other end and does so itself.
+func makeRaw(fd int) {
+	settings, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return // the user of the other end will notice an echo at most
+	}
+	settings.Lflag &^= unix.ECHO | unix.ICANON | unix.ISIG
+	settings.Iflag &^= unix.ICRNL | unix.IXON
+	settings.Oflag &^= unix.OPOST
+	unix.IoctlSetTermios(fd, unix.TCSETS, settings)
+}
+
+// AwaitOpen waits until somebody has opened the other end of an OpenPTY.
+func AwaitOpen(ctx context.Context, master *os.File, path string) error {
+	// The kernel only tells an end that was closed from one that is open, so close it once.
+	other, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return err
+	}
+	other.Close()
+	raw, err := master.SyscallConn()
+	if err != nil {
+		return err
+	}
+	raw.Control(func(fd uintptr) { makeRaw(int(fd)) })
+	for open := false; !open; {
+		if !sleep(ctx, 20*time.Millisecond) {
+			return ctx.Err()
+		}
+		raw.Control(func(fd uintptr) {
+			fds := []unix.PollFd{{Fd: int32(fd)}}
+			if _, err := unix.Poll(fds, 0); err == nil {
+				open = fds[0].Revents&unix.POLLHUP == 0
+			}
+		})
+	}
+	sleep(ctx, 100*time.Millisecond) // whoever opened it sets the line up first
+	return ctx.Err()
 }

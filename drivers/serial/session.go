@@ -170,6 +170,9 @@ func (s *Session) Write(p []byte) error {
 	if err := s.over(); err != nil {
 		return err
 	}
+	if s.bus.tap != nil {
+		s.bus.tap(true, p, time.Now())
+	}
 	err := s.conn.Write(p)
 	s.bus.mu.Lock()
 	s.bus.heard = time.Now()

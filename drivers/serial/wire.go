@@ -85,6 +85,17 @@ func (w *Wire) LineOn(b *Bus) Line {
 	return w.Line
 }
 
+// MoveTo puts the device onto the bus of that name, whatever the file said, and gives
+// the port that the file said, if it was private. A tool that looks at the wire does so.
+func (w *Wire) MoveTo(bus string) (private *PortOptions) {
+	if w.Serial != nil {
+		o := w.private()
+		private = &o
+	}
+	w.Bus, w.Serial = bus, nil
+	return private
+}
+
 // private is the port of w with what the device says about the line.
 func (w *Wire) private() PortOptions {
 	o := *w.Serial

@@ -51,6 +51,8 @@ func (h *Hardware) Catalogue() config.Catalogue {
 		Drivers:   &h.Registry,
 		SerialBus: func() any { return &serial.PortOptions{} },
 		Models:    []fs.FS{models(serial.Models), models(modbus.Models)},
+
+		StablePort: serial.StableName,
 	}
 }
 
@@ -81,7 +83,7 @@ func (h *Hardware) serialBus(name string) (*serial.Bus, error) {
 
 // addSerial makes the bus of one table; the caller runs it.
 func (h *Hardware) addSerial(c config.SerialBus, log *slog.Logger) func(context.Context) error {
-	b := serial.NewBus(c.Name, *c.Options.(*serial.PortOptions), log.With("bus", c.Name))
+	b := serial.NewBus(c.Name, *c.Options.(*serial.PortOptions), log)
 	h.mu.Lock()
 	h.serial[c.Name] = b
 	h.mu.Unlock()
