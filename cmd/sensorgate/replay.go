@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -50,6 +52,7 @@ same name each time. Requests in the recording are waited for.`,
 			for {
 				err := play(cmd, args[0], wire, speed)
 				if err != nil || !loop {
+					linger(cmd.Context())
 					return err
 				}
 			}
@@ -77,4 +80,12 @@ func play(cmd *cobra.Command, name string, wire *os.File, speed float64) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
+}
+
+// linger keeps the port open for a moment: closing it takes what was not yet read.
+func linger(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Second):
+	}
 }

@@ -79,10 +79,11 @@ func (c *Client) Write(ctx context.Context, t Table, addr int, l field.Layout, v
 }
 
 func (c *Client) do(ctx context.Context, run func(*serial.Session) error) error {
-	if err := c.bus.Do(ctx, serial.Job{Priority: serial.Command, Run: run}); err != nil {
+	err := c.bus.Do(ctx, serial.Job{Priority: serial.Command, Run: run})
+	if err != nil && !errors.Is(err, drivers.ErrAbsent) { // which names the wire
 		return fmt.Errorf("modbus unit %d on %s: %w", c.unit, c.bus, err)
 	}
-	return nil
+	return err
 }
 
 // Found is a unit that answered a scan.

@@ -292,6 +292,9 @@ func (c *channel) decode(p []byte) (drivers.Value, error) {
 
 // named says which unit an error is about.
 func (d *device) named(err error) error {
+	if errors.Is(err, drivers.ErrAbsent) {
+		return err // about the wire, which it names
+	}
 	return fmt.Errorf("modbus unit %d on %s: %w", d.unit, d.bus, err)
 }
 
