@@ -17,14 +17,14 @@ const stallTimeout = 2 * time.Minute
 // check looks at the signs of life and asks for one where they are missing.
 func (l *link) check(now time.Time) error {
 	l.mu.Lock()
-	heard, progress, busy, err := l.heard, l.progress, l.flight.count > 0, l.err
+	heard, count, progress, busy, err := l.heard, l.count, l.progress, l.flight.count > 0, l.err
 	l.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	half := l.pingEvery()
-	if !l.pinged.IsZero() && heard.After(l.pinged) {
-		l.pinged = time.Time{}
+	if count != l.pingCount {
+		l.pinged = time.Time{} // any packet is a sign of life
 	}
 	switch {
 	case busy && now.Sub(progress) >= stallTimeout:
@@ -35,7 +35,7 @@ func (l *link) check(now time.Time) error {
 		}
 	case now.Sub(heard) >= half || now.Sub(l.wrote) >= half:
 		l.out = append(l.out, byte(mqtt.PINGREQ)<<4, 0)
-		l.pinged = now
+		l.pinged, l.pingCount = now, count
 	}
 	return nil
 }
@@ -74,6 +74,9 @@ func (l *link) sleep(now time.Time) time.Duration {
 		next = l.pinged
 	}
 	d := next.Add(l.pingEvery()).Sub(now)
+	if !l.sayAgain.IsZero() {
+		d = min(d, l.sayAgain.Sub(now))
+	}
 	if l.rateWait > 0 {
 		d = min(d, l.rateWait)
 	}

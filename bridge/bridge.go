@@ -30,7 +30,8 @@ type Bridge struct {
 	ring    *echoes // messages of other bridges that passed
 	backoff backoff
 	will    willLimits
-	returns int // to the first upstream, in vain
+	broke   time.Time // when the last link ended without goodbye
+	returns int       // to the first upstream, in vain
 
 	// packets numbers on where the last link ended: what is said late about a packet
 	// identifier must not meet a new message.
@@ -169,6 +170,10 @@ func (b *Bridge) serve(ctx context.Context, i int) (served time.Duration, err er
 	}
 	start := time.Now()
 	err = l.run(ctx, i)
+	b.broke = time.Time{}
+	if !errors.Is(err, errReturn) {
+		b.broke = time.Now()
+	}
 	return max(1, time.Since(start)), err
 }
 

@@ -163,6 +163,7 @@ func (e *refusedError) Error() string {
 
 // accept takes over what the upstream said about itself.
 func (l *link) accept(ack mqtt.Connack) {
+	l.kept = ack.SessionPresent
 	l.window, l.maxPacket = windowMax, mqtt.MaxRemaining
 	l.maxQoS, l.mayRetain = l.b.qosLimit(l.url), true
 	if n := int(ack.ReceiveMaximum); n != 0 {

@@ -20,6 +20,7 @@ type gaps struct {
 	key   string
 
 	mu      sync.Mutex
+	total   uint64
 	pending gap
 	telling gap // on its way; counted here until acknowledged
 	changed bool
@@ -34,6 +35,7 @@ const gapSave = time.Second
 type gap struct {
 	Bridge string            `json:"bridge"`
 	Lost   uint64            `json:"lost"`
+	Total  uint64            `json:"total"` // since ever, this record included: a record that is missed or doubled does no harm
 	Why    map[string]uint64 `json:"why"`
 	Before time.Time         `json:"before,omitzero"` // the time of a message behind the gap
 }
@@ -54,6 +56,7 @@ func newGaps(store Store, bridge string) *gaps {
 		if value, ok := store.Get(g.key); ok {
 			// Not readable is like not there: it is a count, nothing depends on it.
 			_ = json.Unmarshal(value, &g.pending)
+			g.total = g.pending.Total
 		}
 	}
 	return g
@@ -66,12 +69,14 @@ func (g *gaps) lose(n uint64, why string, before time.Time) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.pending.add(gap{Lost: n, Why: map[string]uint64{why: n}, Before: before})
+	g.pending.add(gap{Lost: n, Total: g.total + n, Why: map[string]uint64{why: n}, Before: before})
+	g.total = g.pending.Total
 	g.changed = true
 }
 
 func (g *gap) add(more gap) {
 	g.Lost += more.Lost
+	g.Total = max(g.Total, more.Total)
 	if g.Why == nil {
 		g.Why = make(map[string]uint64)
 	}
@@ -122,7 +127,7 @@ func (g *gaps) save(now time.Time) {
 	if g.store == nil || !g.changed || now.Sub(g.saved) < gapSave {
 		return
 	}
-	all := gap{Bridge: g.pending.Bridge}
+	all := gap{Bridge: g.pending.Bridge, Total: g.total}
 	all.add(g.pending)
 	all.add(g.telling)
 	value, err := json.Marshal(all)

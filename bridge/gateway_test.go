@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ type gateway struct {
 	queue   *journal.Queue
 	bridge  *Bridge
 	local   chan mqtt.Message
+	refuse  error // of our broker
 }
 
 func newGateway(t *testing.T, o Options) *gateway {
@@ -49,6 +51,9 @@ func newGatewayOn(t *testing.T, j *journal.Journal, o Options) *gateway {
 
 // Publish is what comes down.
 func (g *gateway) Publish(ctx context.Context, m mqtt.Message) error {
+	if g.refuse != nil {
+		return g.refuse
+	}
 	select {
 	case g.local <- m:
 		return nil
@@ -69,16 +74,20 @@ func (g *gateway) send(m mqtt.Message) {
 	}
 }
 
-// run runs the bridge until the returned function is called.
+// run runs the bridge until the returned function is called, or the test ends.
 func (g *gateway) run() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- g.bridge.Run(ctx) }()
-	return func() {
-		g.t.Helper()
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			g.t.Errorf("Run: %v", err)
 		}
-	}
+	})
+	g.t.Cleanup(func() {
+		g.bridge.Cut(true)
+		stop()
+	})
+	return stop
 }

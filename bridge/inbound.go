@@ -74,8 +74,10 @@ func (l *link) unwanted(remote string, m *mqtt.Message, rule *inRule) string {
 		return "it has been here before"
 	case l.level != mqtt.Level5 && b.isEcho(remote, m.Payload):
 		return "it is ours"
-	case !rule.Queue && !l.standing():
-		// From the session that the upstream kept: an order of yesterday.
+	case l.kept && !rule.Queue && !l.standing():
+		// From the session that the upstream kept for other reasons: an order of
+		// yesterday. (In a new session the upstream may send before it answers the
+		// SUBSCRIBE, 3.8.4.)
 		return "it waited while we were away"
 	}
 	return ""

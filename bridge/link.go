@@ -46,6 +46,7 @@ type link struct {
 	maxPacket int
 	maxQoS    byte
 	mayRetain bool
+	kept      bool // the upstream had our session
 	keepAlive time.Duration
 
 	kick chan struct{} // something changed that the sender should look at
@@ -63,10 +64,13 @@ type link struct {
 	rateWait time.Duration // until the backlog may send, 0 if it need not wait
 	stopping bool
 	stopBy   time.Time
-	online   bool // said, or to be said when the subscriptions stand
-	offline  bool // said
-	pinged   time.Time
+	online   bool      // said, or to be said when the subscriptions stand
+	offline  bool      // said
+	sayAgain time.Time // when online is said a second time; zero: not
+	pinged   time.Time // zero: no answer is missing
 	wrote    time.Time
+
+	pingCount uint64 // of count at that time
 
 	mu         sync.Mutex
 	flight     flight
@@ -78,6 +82,7 @@ type link struct {
 	exactly    []byte              // those that wait for the ledger
 	subscribed bool
 	heard      time.Time // the newest packet
+	count      uint64    // packets that came
 	progress   time.Time // the newest acknowledgement
 	err        error     // the first thing that went wrong
 }

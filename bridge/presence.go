@@ -8,13 +8,29 @@ import (
 
 // presence says "online" once, when all subscriptions stand: who sees it may send
 // commands and they arrive.
+//
+// After a link that broke it says so a second time, when the will of the old connection
+// can be published no more: another node of a cluster may hold that connection until its
+// keep-alive has run out one and a half times (3.1.2.10).
 func (l *link) presence(subscribed bool, now time.Time) {
-	if l.online || !subscribed || l.b.opt.Status.Topic == "" || !l.room(l.window) {
+	if !subscribed || l.stopping || l.b.opt.Status.Topic == "" || !l.room(l.window) {
 		return
 	}
-	l.online = true
+	switch {
+	case !l.online:
+		l.online = true
+		if broke := l.b.broke; !broke.IsZero() {
+			l.sayAgain = broke.Add(l.b.opt.KeepAlive*3/2 + sayAgainSlack)
+		}
+	case !l.sayAgain.IsZero() && !now.Before(l.sayAgain):
+		l.sayAgain = time.Time{}
+	default:
+		return
+	}
 	l.sayPresence(l.b.opt.Status.Online)
 }
+
+const sayAgainSlack = 5 * time.Second
 
 // sayPresence encodes a retained message on the status topic. It counts against the
 // window like any other.

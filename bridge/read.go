@@ -37,6 +37,7 @@ func (l *link) read(ctx context.Context, inbound chan<- arrival) error {
 func (l *link) handle(ctx context.Context, f mqtt.Frame, acked []journal.Seq, inbound chan<- arrival) ([]journal.Seq, error) {
 	l.mu.Lock()
 	l.heard = time.Now()
+	l.count++
 	l.mu.Unlock()
 	switch f.Type {
 	case mqtt.PUBACK, mqtt.PUBREC, mqtt.PUBCOMP:

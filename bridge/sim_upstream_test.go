@@ -79,7 +79,7 @@ func (u *simUpstream) choose() vice {
 		return vice{name: "none"}
 	}
 	r := u.rng
-	v := vice{after: r.IntN(200)}
+	v := vice{after: r.IntN(60)}
 	if r.IntN(4) == 0 {
 		v.recvMax = uint16(1 + r.IntN(10))
 	}
@@ -87,6 +87,8 @@ func (u *simUpstream) choose() vice {
 		"forgetful", "takeover", "slow", "quota", "foreign"}
 	v.name = names[r.IntN(len(names))]
 	switch v.name {
+	case "none":
+		v.after *= 5
 	case "connack":
 		v.reason = connackReasons[r.IntN(len(connackReasons))]
 	case "slow":
@@ -145,6 +147,10 @@ func (u *simUpstream) serve(conn net.Conn, v vice) {
 		}
 		if n >= v.after {
 			switch v.name {
+			case "none": // not even a good connection lives for ever
+				if !u.isCalm() {
+					return
+				}
 			case "reset":
 				conn.Write([]byte{byte(mqtt.PUBACK) << 4, 2, 0}) // half a packet
 				return
@@ -172,6 +178,12 @@ func (u *simUpstream) serve(conn net.Conn, v vice) {
 			return
 		}
 	}
+}
+
+func (u *simUpstream) isCalm() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.calm
 }
 
 func (u *simUpstream) thrownOff(c *simConn) bool {
