@@ -25,6 +25,7 @@ func newRoot() *cobra.Command {
 		newStatus(),
 		newPlan(),
 		newModel(),
+		newSchema(),
 		newPasswd(),
 		newReload(),
 		newDemo(),

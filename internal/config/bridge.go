@@ -104,6 +104,8 @@ type policyText journal.Policy
 
 var policies = map[string]journal.Policy{"drop-oldest": journal.DropOldest, "drop-newest": journal.DropNewest, "refuse": journal.Refuse}
 
+func (p policyText) policy() journal.Policy { return journal.Policy(p) }
+
 func (p *policyText) UnmarshalText(text []byte) error {
 	policy, ok := policies[strings.ReplaceAll(string(text), "_", "-")]
 	if !ok {
@@ -123,11 +125,15 @@ func (l *loader) bridges(n *node) {
 	l.loops()
 }
 
-func (l *loader) bridge(n *node) {
-	t := bridgeTable{
-		ClientID: "sensorgate-{node}-" + n.name, Protocol: "3.1.1", KeepAlive: 30 * time.Second,
+func defaultBridge(name string) bridgeTable {
+	return bridgeTable{
+		ClientID: "sensorgate-{node}-" + name, Protocol: "3.1.1", KeepAlive: 30 * time.Second,
 		Spool: spoolTable{Size: 256 << 20, Keep: 14 * 24 * time.Hour, Full: policyText(journal.DropOldest)},
 	}
+}
+
+func (l *loader) bridge(n *node) {
+	t := defaultBridge(n.name)
 	ok := l.table(n, &t)
 	b := &Bridge{
 		Name: n.name, URLs: t.URLs, User: t.User, Password: t.Password, TLS: TLS(t.TLS), Protocol: t.Protocol, KeepAlive: t.KeepAlive, text: textOf(n),

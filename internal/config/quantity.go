@@ -89,6 +89,19 @@ func parseSize(s string) (float64, error) {
 	return math.Round(f * factor), nil
 }
 
+// formatSize writes n bytes as parseSize reads them.
+func formatSize(n int64) string {
+	for _, u := range []struct {
+		factor int64
+		name   string
+	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
+		if n >= u.factor && n%u.factor == 0 {
+			return strconv.FormatInt(n/u.factor, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(n, 10) + "B"
+}
+
 // UnmarshalText reads "50/s", "600/m" or "64KiB/s".
 func (r *Rate) UnmarshalText(text []byte) error {
 	amount, per, ok := strings.Cut(string(text), "/")

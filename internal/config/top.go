@@ -97,10 +97,12 @@ func (e *listenEntry) decodeNode(r *reporter, n *node) bool {
 	return true
 }
 
+func defaultBroker() brokerTable { return brokerTable{MaxClients: 10000, MaxPacketSize: 2 << 20} }
+
 const defaultListen = "tcp://127.0.0.1:1883"
 
 func (l *loader) broker(n *node) {
-	t := brokerTable{MaxClients: 10000, MaxPacketSize: 2 << 20}
+	t := defaultBroker()
 	if n != nil {
 		l.table(n, &t)
 	}
@@ -207,8 +209,12 @@ type journalTable struct {
 	KeepFree size          `toml:"keep_free" doc:"what the journal leaves free on the disk for others"`
 }
 
+func defaultJournal() journalTable {
+	return journalTable{Commit: time.Second, Size: 512 << 20, KeepFree: 64 << 20}
+}
+
 func (l *loader) journal(n *node) {
-	t := journalTable{Commit: time.Second, Size: 512 << 20, KeepFree: 64 << 20}
+	t := defaultJournal()
 	if n != nil {
 		l.table(n, &t)
 	}
