@@ -167,12 +167,18 @@ func (b *Broker) Run(ctx context.Context) error {
 			failed <- b.accept(ctx, l)
 		}()
 	}
+	b.serving.Add(1)
+	go func() {
+		defer b.serving.Done()
+		b.tell(ctx)
+	}()
 	close(b.ready)
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	cancel()
 	b.shutdown()
 	for _, l := range b.loops {
 		l.close()

@@ -249,7 +249,8 @@ func (b *Broker) restoreRetained() {
 
 // sendRetained gives s what is retained for a filter it has just subscribed to.
 func (w *worker) sendRetained(s *session, sub *subscription) {
-	for _, r := range w.b.retained.match(sub.Filter, w.now) {
+	found := append(w.b.retained.match(sub.Filter, w.now), w.b.sysRetained(sub.Filter)...)
+	for _, r := range found {
 		if !w.b.rights.Load().mayRead(s, r.route.topic) {
 			w.b.drop(&w.b.count.denied)
 			continue

@@ -202,3 +202,10 @@ func (t *subscriptions) len() int {
 	defer t.mu.RUnlock()
 	return t.count
 }
+
+// anyBelow reports whether a filter begins with the level.
+func (t *subscriptions) anyBelow(level string) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.root.children[level] != nil
+}

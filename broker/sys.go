@@ -1,0 +1,119 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strconv"
+	"time"
+
+	"sensorgate/internal/mqtt"
+)
+
+// sysEvery is how often the topics below $SYS are published.
+const sysEvery = 10 * time.Second
+
+// sysValue is one topic below $SYS/broker/.
+type sysValue struct {
+	topic string
+	value string
+}
+
+// sysValues gives all: first those that mosquitto's users know, then ours.
+func (b *Broker) sysValues() []sysValue {
+	s := b.Stats()
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	n := func(topic string, v int64) sysValue { return sysValue{topic, strconv.FormatInt(v, 10)} }
+	u := func(topic string, v uint64) sysValue { return sysValue{topic, strconv.FormatUint(v, 10)} }
+	return []sysValue{
+		{"version", "sensorgate version " + b.version},
+		{"uptime", fmt.Sprintf("%d seconds", int64(s.Uptime/time.Second))},
+		n("clients/total", int64(s.Sessions)),
+		n("clients/connected", int64(s.Clients)),
+		n("clients/active", int64(s.Clients)), // mosquitto's older names
+		n("clients/disconnected", int64(s.Sessions-s.Clients)),
+		n("clients/inactive", int64(s.Sessions-s.Clients)),
+		n("clients/maximum", int64(s.ClientsMax)),
+		u("messages/received", s.MessagesReceived),
+		u("messages/sent", s.MessagesSent),
+		u("publish/messages/received", s.PublishReceived),
+		u("publish/messages/sent", s.PublishSent),
+		u("publish/messages/dropped", s.Dropped()),
+		u("bytes/received", s.BytesReceived),
+		u("bytes/sent", s.BytesSent),
+		n("subscriptions/count", int64(s.Subscriptions)),
+		n("retained messages/count", int64(s.Retained)),
+		n("store/messages/bytes", s.RetainedBytes),
+		u("heap/current", mem.HeapAlloc),
+		u("dropped/slow", s.DroppedSlow),
+		u("dropped/offline", s.DroppedOffline),
+		u("dropped/expired", s.DroppedExpired),
+		u("dropped/too large", s.DroppedTooLarge),
+		u("dropped/denied", s.DroppedDenied),
+		u("dropped/full", s.DroppedFull),
+		u("clients/slow disconnected", s.SlowClosed),
+		u("clients/malformed", s.Malformed),
+		u("connections/accepted", s.Connections),
+		u("connections/refused", s.Refused),
+	}
+}
+
+// tell publishes the topics below $SYS, and says in the log what was dropped, as long as
+// there is something new to say.
+func (b *Broker) tell(ctx context.Context) {
+	ticker := time.NewTicker(sysEvery)
+	defer ticker.Stop()
+	var told Stats
+	for {
+		b.publishSys()
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		told = b.logDrops(told)
+	}
+}
+
+func (b *Broker) publishSys() {
+	if !b.subs.anyBelow("$SYS") {
+		return // nobody asks, and a new subscriber gets them then
+	}
+	w := b.worker()
+	defer w.release()
+	for _, v := range b.sysValues() {
+		p := &w.pub
+		*p = publication{route: w.routeString("$SYS/broker/" + v.topic), payload: []byte(v.value), at: w.now}
+		w.publish(p, nil, 0)
+	}
+}
+
+// sysRetained gives what a new subscriber to a filter below $SYS gets first. It is worked
+// out when somebody asks and kept nowhere.
+func (b *Broker) sysRetained(filter string) (found []*retained) {
+	if len(filter) < 4 || filter[:4] != "$SYS" {
+		return nil
+	}
+	now := time.Now()
+	for _, v := range b.sysValues() {
+		if topic := "$SYS/broker/" + v.topic; mqtt.Match(filter, topic) {
+			found = append(found, keep(&publication{route: &route{topic: topic}, payload: []byte(v.value), at: now}))
+		}
+	}
+	return found
+}
+
+// logDrops says what was dropped since it was said last: one line per interval, however
+// many messages it were.
+func (b *Broker) logDrops(told Stats) Stats {
+	s := b.Stats()
+	if s.Dropped() == told.Dropped() {
+		return s
+	}
+	b.log.Warn("messages not delivered",
+		"slow", s.DroppedSlow-told.DroppedSlow, "offline", s.DroppedOffline-told.DroppedOffline,
+		"expired", s.DroppedExpired-told.DroppedExpired, "too_large", s.DroppedTooLarge-told.DroppedTooLarge,
+		"denied", s.DroppedDenied-told.DroppedDenied, "full", s.DroppedFull-told.DroppedFull)
+	return s
+}
