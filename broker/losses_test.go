@@ -114,7 +114,6 @@ func TestSlowSubscriberLosesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := start(t)
 			sub := connect(t, b, mqtt.Level311, "slow", session)
-			_ = sub.nc.(*net.TCPConn).SetReadBuffer(4 << 10)
 			sub.subscribe("q", 1)
 			fast := connect(t, b, mqtt.Level311, "fast")
 			fast.subscribe("q", 0)

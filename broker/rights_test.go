@@ -1,0 +1,357 @@
+package broker
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sensorgate/broker/passwd"
+	"sensorgate/internal/mqtt"
+)
+
+// writeFile writes a file of the test and gives its path.
+func writeFile(t testing.TB, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func user(name, password string) func(*mqtt.Connect) {
+	return func(c *mqtt.Connect) {
+		c.Username, c.HasUsername = name, true
+		c.Password, c.HasPassword = []byte(password), true
+	}
+}
+
+// refused connects and gives the reason of the refusal.
+func refused(t *testing.T, b *Broker, level byte, change ...func(*mqtt.Connect)) mqtt.Reason {
+	t.Helper()
+	c := dial(t, b, level)
+	con := &mqtt.Connect{Level: level, ClientID: "x", CleanStart: true}
+	for _, f := range change {
+		f(con)
+	}
+	c.write(mqtt.AppendConnect(nil, con))
+	ack, err := mqtt.ParseConnack(c.frame(mqtt.CONNACK), level)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ack.Reason != mqtt.Success {
+		c.closed()
+	}
+	return ack.Reason
+}
+
+func passwords(t testing.TB, users ...string) string {
+	t.Helper()
+	f := passwd.File{}
+	for _, u := range users {
+		f[u] = passwd.Hash([]byte("pw-" + u))
+	}
+	path := filepath.Join(t.TempDir(), "passwd")
+	if err := f.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestPasswords(t *testing.T) {
+	b := start(t, func(o *Options) { o.Passwords = passwords(t, "ann", "bob") })
+	eachLevel(t, func(t *testing.T, level byte) {
+		for name, c := range map[string]struct {
+			with []func(*mqtt.Connect)
+			want mqtt.Reason
+		}{
+			"right":          {[]func(*mqtt.Connect){user("ann", "pw-ann")}, mqtt.Success},
+			"wrong password": {[]func(*mqtt.Connect){user("ann", "pw-bob")}, mqtt.BadUserNameOrPassword},
+			"unknown user":   {[]func(*mqtt.Connect){user("eve", "pw-ann")}, mqtt.BadUserNameOrPassword},
+			"empty password": {[]func(*mqtt.Connect){user("ann", "")}, mqtt.BadUserNameOrPassword},
+			"nobody":         {nil, mqtt.NotAuthorized},
+		} {
+			if got := refused(t, b, level, c.with...); got != c.want {
+				t.Errorf("%s: %v, want %v", name, got, c.want)
+			}
+		}
+	})
+}
+
+func TestListenerOpenToTheNetworkIsRefused(t *testing.T) {
+	for _, addr := range []string{":1883", "0.0.0.0:1883", "[::]:1883", "192.168.1.5:1883"} {
+		_, err := New(Options{Journal: memoryJournal(t), Listeners: []Listener{{Network: "tcp", Address: addr}}})
+		if err == nil || !strings.Contains(err.Error(), "broker.passwords") {
+			t.Errorf("%s without passwords: %v, want a refusal that says what to set", addr, err)
+		}
+	}
+	for _, addr := range []string{"127.0.0.1:1883", "[::1]:1883", "localhost:1883"} {
+		if _, err := New(Options{Journal: memoryJournal(t), Listeners: []Listener{{Network: "tcp", Address: addr}}}); err != nil {
+			t.Errorf("%s: %v", addr, err)
+		}
+	}
+}
+
+func TestPortTakenSaysByWhom(t *testing.T) {
+	first := start(t)
+	addr := first.Addrs()[0].String()
+	b, err := New(Options{Journal: memoryJournal(t), Listeners: []Listener{{Network: "tcp", Address: addr}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = b.Run(context.Background())
+	if err == nil || !strings.Contains(err.Error(), "already taken by broker.test") {
+		t.Errorf("got %v, want the owner, this test, named", err)
+	}
+}
+
+const testACL = `
+topic read public/#
+user ann
+topic readwrite ann/#
+topic read shared/#
+topic deny shared/secret
+topic subscribe meters/#
+user bob
+topic readwrite #
+topic read $SYS/#
+pattern readwrite home/%u/%c/#
+`
+
+func TestACL(t *testing.T) {
+	a, err := parseACL([]byte(testACL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		user, client string
+		access       access
+		topic        string
+		want         bool
+	}{
+		{"", "c", accessRead, "public/x", true},
+		{"", "c", accessWrite, "public/x", false},
+		{"ann", "c", accessRead, "public/x", false}, // topic lines before user are for clients without a name
+		{"ann", "c", accessWrite, "ann/x", true},
+		{"ann", "c", accessRead, "shared/x", true},
+		{"ann", "c", accessWrite, "shared/x", false},
+		{"ann", "c", accessRead, "shared/secret", false},
+		{"ann", "c", accessRead, "meters/1", false}, // subscribe alone does not deliver
+		{"ann", "c", accessRead, "home/ann/c/x", true},
+		{"ann", "c", accessRead, "home/bob/c/x", false},
+		{"ann", "#", accessRead, "home/ann/x/y", false}, // names never widen a pattern
+		{"ann", "+", accessRead, "home/ann/x/y", false},
+		{"ann", "x/y", accessRead, "home/ann/x/y", false},
+		{"+", "c", accessRead, "home/ann/c/x", false},
+		{"", "c", accessRead, "home//c/x", false}, // without a name, %u is nothing
+		{"bob", "c", accessWrite, "any/thing", true},
+		{"bob", "c", accessRead, "$SYS/broker/uptime", true},
+		{"bob", "c", accessWrite, "$SYS/broker/uptime", false}, // # does not reach $…
+	} {
+		if got := allows(a.rulesFor(c.user, c.client), c.access, c.topic); got != c.want {
+			t.Errorf("user %q client %q access %d %q: %v, want %v", c.user, c.client, c.access, c.topic, got, c.want)
+		}
+	}
+	for filter, want := range map[string]bool{
+		"shared/#": true, "shared/secret": false, "#": true, "+/x": true, "ann/#": true, "other/#": false,
+		"meters/+": true, "$SYS/#": false, "$share/g/shared/#": true, "$share/g/other": false,
+	} {
+		if got := allowsFilter(a.rulesFor("ann", "c"), filter); got != want {
+			t.Errorf("ann subscribes to %q: %v, want %v", filter, got, want)
+		}
+	}
+}
+
+func TestACLFileIsRefusedAsAWhole(t *testing.T) {
+	for name, text := range map[string]string{
+		"unknown word": "usr ann\n", "no topic": "topic read\n", "bad filter": "topic a/#/b\n",
+		"user without name": "user\n", "share": "topic read $share/g/a\n",
+	} {
+		if _, err := parseACL([]byte(text)); err == nil {
+			t.Errorf("%s: %q was taken", name, text)
+		}
+	}
+}
+
+// TestRightsAtDelivery: a message that was accepted before does not escape a later ACL
+// (CVE-2018-12546, CVE-2021-34434): retained, queued, waiting for the window, by will.
+func TestRightsAtDelivery(t *testing.T) {
+	const open, closed = "user ann\ntopic readwrite #\nuser bob\ntopic readwrite #\n", "user ann\ntopic readwrite ok/#\nuser bob\ntopic readwrite ok/#\n"
+	users, rules := passwords(t, "ann", "bob"), writeFile(t, "acl", open)
+	var options Options
+	b := start(t, func(o *Options) {
+		o.Passwords, o.ACL = users, rules
+		options = *o
+	})
+	ann := user("ann", "pw-ann")
+	bob := user("bob", "pw-bob")
+
+	queued := connect(t, b, mqtt.Level5, "queued", persistent, bob)
+	queued.subscribe("#", 1)
+	queued.disconnect()
+	narrow := connect(t, b, mqtt.Level5, "narrow", bob, func(c *mqtt.Connect) { c.ReceiveMaximum = 1 })
+	narrow.subscribe("+/x", 1)
+	live := connect(t, b, mqtt.Level311, "live", bob)
+	live.subscribe("secret/#", 0)
+	dying := connect(t, b, mqtt.Level5, "dying", ann, func(c *mqtt.Connect) {
+		c.Will = &mqtt.Will{Topic: "secret/will", Payload: []byte("w"), Retain: true}
+	})
+	pub := connect(t, b, mqtt.Level5, "pub", ann)
+	for i, topic := range []string{"ok/x", "secret/x", "ok/x"} {
+		pub.write(mqtt.AppendPublish(nil, 5, mqtt.PublishFlags(1, false, i < 2), topic, uint16(i+1), nil, []byte("v")))
+		pub.wantAck(mqtt.PUBACK, uint16(i+1))
+	}
+	live.want("secret/x", "v")
+
+	if err := os.WriteFile(rules, []byte(closed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	if err := b.Reload(options); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("a reload took %v", took)
+	}
+
+	pub.publish("secret/x", "v2", 1, 9)
+	if a, _ := mqtt.ParseAck(pub.frame(mqtt.PUBACK), 5); a.Reason != mqtt.NotAuthorized {
+		t.Errorf("publish to a topic that was closed: %v", a.Reason)
+	}
+	live.ping() // nothing for it
+
+	m := narrow.want("ok/x", "v")
+	narrow.ack(mqtt.PUBACK, m.ID)
+	m = narrow.want("ok/x", "v") // secret/x, which waited for the window, is left out
+	narrow.ack(mqtt.PUBACK, m.ID)
+	narrow.ping()
+
+	queued = connect(t, b, mqtt.Level5, "queued", persistent, bob)
+	for range 2 {
+		m = queued.want("ok/x", "v")
+		queued.ack(mqtt.PUBACK, m.ID)
+	}
+	queued.ping()
+
+	_ = dying.nc.Close()
+	late := connect(t, b, mqtt.Level5, "late", bob)
+	late.write(mqtt.AppendSubscribe(nil, 5, mqtt.Subscribe{ID: 1, Filters: []mqtt.Subscription{{Filter: "#", QoS: 1}}}))
+	m, _ = late.messageAnd(mqtt.SUBACK)
+	if string(m.Topic) != "ok/x" {
+		t.Errorf("retained: got %q, want ok/x only", m.Topic)
+	}
+	late.ack(mqtt.PUBACK, m.ID)
+	late.ping()
+	if r := b.retained.get("secret/will"); r != nil {
+		t.Error("the will of a client was published to a topic that it may not write any more")
+	}
+}
+
+func TestReloadKeepsTheOldOnABadFile(t *testing.T) {
+	users, rules := passwords(t, "ann"), writeFile(t, "acl", "user ann\ntopic readwrite a\n")
+	var options Options
+	b := start(t, func(o *Options) {
+		o.Passwords, o.ACL = users, rules
+		options = *o
+	})
+	c := connect(t, b, mqtt.Level5, "c", user("ann", "pw-ann"))
+	for name, breakIt := range map[string]func() func(){
+		"password file gone":    func() func() { return replace(t, users, nil) },
+		"password file empty":   func() func() { return replace(t, users, []byte{}) },
+		"password file cut off": func() func() { return replace(t, users, []byte("ann:$argon2id$v=19$m=19456")) },
+		"ACL gone":              func() func() { return replace(t, rules, nil) },
+		"ACL garbled":           func() func() { return replace(t, rules, []byte("topic readwrite #/a\n")) },
+	} {
+		mend := breakIt()
+		if err := b.Reload(options); err == nil {
+			t.Errorf("%s: the reload was taken", name)
+		}
+		c.publish("a", "x", 1, 1)
+		c.wantAck(mqtt.PUBACK, 1)
+		c.publish("b", "x", 1, 2)
+		if a, _ := mqtt.ParseAck(c.frame(mqtt.PUBACK), 5); a.Reason != mqtt.NotAuthorized {
+			t.Errorf("%s: it opened (%v)", name, a.Reason)
+		}
+		mend()
+	}
+	if err := (passwd.File{"bob": passwd.Hash([]byte("x"))}).Save(users); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Reload(options); err != nil {
+		t.Fatal(err)
+	}
+	// ann is gone from the file: her connection is ended with the reason.
+	if f := c.frame(mqtt.DISCONNECT); len(f.Body) < 1 || mqtt.Reason(f.Body[0]) != mqtt.NotAuthorized {
+		t.Errorf("DISCONNECT % x, want not authorized", f.Raw)
+	}
+}
+
+// replace gives a file other contents, nil for none, and a way back.
+func replace(t *testing.T, path string, data []byte) (back func()) {
+	t.Helper()
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data == nil {
+		err = os.Remove(path)
+	} else {
+		err = os.WriteFile(path, data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := os.WriteFile(path, old, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestUnknownUsersTakeAsLong: a user name cannot be found out by the time of the refusal.
+// Both hash once; it is the number of hashes that is compared, by their time, loosely.
+func TestUnknownUsersTakeAsLong(t *testing.T) {
+	a := newAuthenticator()
+	hash := passwd.Hash([]byte("right"))
+	noHash()
+	measure := func(hash string) time.Duration {
+		best := time.Hour
+		for range 5 {
+			begin := time.Now()
+			if a.check(context.Background(), hash, []byte("wrong")) {
+				t.Fatal("a wrong password was taken")
+			}
+			best = min(best, time.Since(begin))
+		}
+		return best
+	}
+	known, unknown := measure(hash), measure("")
+	if unknown < known/2 || known < unknown/2 {
+		t.Errorf("known user %v, unknown user %v", known, unknown)
+	}
+}
+
+func FuzzACL(f *testing.F) {
+	f.Add([]byte(testACL), "ann", "c", "home/ann/c/x")
+	f.Fuzz(func(t *testing.T, data []byte, user, client, topic string) {
+		a, err := parseACL(data)
+		if err != nil || mqtt.CheckTopic(topic) != nil {
+			return
+		}
+		rules := a.rulesFor(user, client)
+		for _, r := range rules {
+			if err := mqtt.CheckFilter(r.filter); err != nil {
+				t.Errorf("rule %q: %v", r.filter, err)
+			}
+			// What covers or overlaps says of a filter must agree with Match on a topic.
+			if mqtt.Match(r.filter, topic) != covers(r.filter, topic) || mqtt.Match(r.filter, topic) != overlap(r.filter, topic) {
+				t.Errorf("%q and %q: match %v, covers %v, overlap %v", r.filter, topic,
+					mqtt.Match(r.filter, topic), covers(r.filter, topic), overlap(r.filter, topic))
+			}
+		}
+		_ = allows(rules, accessRead, topic)
+	})
+}
