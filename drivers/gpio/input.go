@@ -95,7 +95,7 @@ type input struct {
 
 // floodLimit is how many edges a second an input may have. A contact has ten; a line
 // that floats has thousands, and would keep a small board busy with nothing.
-const floodLimit = 500
+const floodLimit = 2000
 
 func (d *input) Close() error { return d.line.Close() }
 

@@ -147,15 +147,15 @@ func TestFloatingLineCostsNoMoreThanItsLimit(t *testing.T) {
 		b := newBench(t)
 		d := b.start("input", "x", 0, "gpio=GPIO17,debounce=0s")
 		d.said("state")
-		for range 20_000 { // two seconds at 10 kHz
+		for range 40_000 { // two seconds at 20 kHz
 			b.board.Drive("GPIO17", !b.board.Level("GPIO17"))
-			time.Sleep(100 * time.Microsecond)
+			time.Sleep(50 * time.Microsecond)
 		}
 		n := len(strings.Fields(d.said("state")))
-		if n > 3*(500+64) || n < 900 { // the third second begins at its end
-			t.Errorf("%d readings in two seconds, want about 500 a second", n)
+		if n > 3*(2000+64) || n < 3000 { // the third second begins at its end
+			t.Errorf("%d readings in two seconds, want about 2000 a second", n)
 		}
-		if got := d.faults(); !strings.Contains(got, "more than 500 edges in a second") {
+		if got := d.faults(); !strings.Contains(got, "more than 2000 edges in a second") {
 			t.Errorf("the fault is %q", got)
 		}
 		b.board.Drive("GPIO17", true)

@@ -30,10 +30,13 @@ type Hardware struct {
 }
 
 // NewHardware makes the table of contents of supported hardware.
-func NewHardware(log *slog.Logger) *Hardware {
+func NewHardware(log *slog.Logger) *Hardware { return newHardware(log, gpio.NewChips(log)) }
+
+// newHardware takes the GPIO lines from a test's board.
+func newHardware(log *slog.Logger, lines *gpio.Chips) *Hardware {
 	h := &Hardware{
 		i2c:    i2c.NewBuses(log),
-		gpio:   gpio.NewChips(log),
+		gpio:   lines,
 		serial: map[string]*serial.Bus{},
 	}
 	h.Registry.Add(serial.Drivers(h.serialBus, log)...)

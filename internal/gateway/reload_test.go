@@ -39,15 +39,20 @@ func (c *counting) Poll(context.Context) ([]drivers.Reading, error) {
 // started is a gateway under test whose file the test rewrites.
 type started struct {
 	*Gateway
-	t    *testing.T
+	t    testing.TB
 	file string
 }
 
 func startGateway(t *testing.T, toml string) *started {
 	t.Helper()
-	s := &started{t: t, file: filepath.Join(t.TempDir(), "sensorgate.toml")}
 	hw := NewHardware(quiet)
 	hw.Registry.Add(sequence())
+	return startGatewayOn(t, hw, toml)
+}
+
+func startGatewayOn(t testing.TB, hw *Hardware, toml string) *started {
+	t.Helper()
+	s := &started{t: t, file: filepath.Join(t.TempDir(), "sensorgate.toml")}
 	load := func() (*config.Config, error) {
 		c, problems := config.Load(s.file, hw.Catalogue())
 		if c == nil {

@@ -117,11 +117,13 @@ func TestScanListsTheBoard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := map[string]int{}
+	refs := map[gpio.Ref]bool{}
 	for _, l := range lines {
-		named[l.Name]++
+		refs[l.Ref] = true
 	}
-	if len(lines) != 24 || named["SIM7"] != 1 || named["EXT14"] != 1 || named[""] != 1 {
-		t.Errorf("%d lines: %v", len(lines), named)
+	for _, want := range []gpio.Ref{"SIM0", "SIM7", "EXT0", "EXT14"} {
+		if !refs[want] {
+			t.Errorf("no line %s among %v", want, refs)
+		}
 	}
 }

@@ -88,6 +88,13 @@ func (g *GPIO) Settled(no int) bool {
 	return l.irq == 0 || !l.latched && l.held != nil
 }
 
+// Watched tells that the guest wants the edges of a line.
+func (g *GPIO) Watched(no int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.lines[no].irq != 0
+}
+
 // Get tells the level on the wire.
 func (g *GPIO) Get(no int) (high, output bool) {
 	g.mu.Lock()
