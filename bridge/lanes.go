@@ -82,6 +82,9 @@ func (c *cursor) empty() bool {
 
 func (c *cursor) take() { c.pos++ }
 
+// drained reports whether the last record was not only read ahead but also taken.
+func (c *cursor) drained() bool { return c.done && c.pos == len(c.buf) }
+
 func (c *cursor) fill() (bool, error) {
 	if c.chunk == 0 {
 		c.chunk = 16

@@ -141,6 +141,31 @@ func TestInOrder(t *testing.T) {
 	})
 }
 
+// The backlog's end is read ahead of its sending: what is live must wait for the
+// sending, or it overtakes through the part of the window that is not the backlog's.
+func TestInOrderWhenTheBacklogIsReadAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options(mqtt.Level311, out("#", "#", 1))
+		o.InOrder = true
+		g, p := newGateway(t, o), newPeer(t, mqtt.Level311)
+		const backlog, all = 600, 610
+		for i := range backlog {
+			g.publish("a", fmt.Sprint(i), 1, false)
+		}
+		stop := p.serve(g)
+		p.welcome(mqtt.Connack{})
+		for i := range all {
+			if i == 1 {
+				for n := backlog; n < all; n++ {
+					g.publish("a", fmt.Sprint(n), 1, false)
+				}
+			}
+			p.takes("a", fmt.Sprint(i))
+		}
+		stopAll(p, stop)
+	})
+}
+
 // What a full spool dropped is told to the upstream as a record, and the sum is right.
 func TestGapRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -21,7 +21,7 @@ func TestLanesOfAnEmptySpool(t *testing.T) {
 	var l lanes
 	l.begin(q, Rate{Messages: 1}, time.Now(), nil)
 	j.Append(journal.Record{Data: []byte("x"), To: []*journal.Queue{q}})
-	if !l.backlog.empty() || !l.backlog.done {
+	if !l.backlog.empty() || !l.backlog.drained() {
 		t.Error("a message that came after the connection is in the backlog lane")
 	}
 	if _, ok, _ := l.live.peek(); !ok {

@@ -191,11 +191,11 @@ func (l *link) encode(now time.Time) {
 	if b.lanes.ahead {
 		l.sendBacklog(now)
 	}
-	if !b.lanes.ahead || b.lanes.backlog.done {
+	if !b.lanes.ahead || b.lanes.backlog.drained() {
 		l.sendLane(&b.lanes.live, live, l.window, now)
 		l.sendBacklog(now)
 	}
-	if b.lanes.backlog.done && idle {
+	if b.lanes.backlog.drained() && idle {
 		b.newer.clear()
 	} else {
 		b.newer.save()

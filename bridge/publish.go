@@ -233,7 +233,7 @@ func (l *link) encodePublication(w *work, lane laneID, now time.Time) {
 	o.topic, o.retain, o.props = p.topic, m.Retain && rule.Retain && l.mayRetain, o.props[:0]
 	o.payload = b.clock.correct(w.seq, m.Payload)
 	if o.retain {
-		if lane == live && !b.lanes.backlog.done {
+		if lane == live && !b.lanes.backlog.drained() {
 			b.newer.note(o.topic)
 		}
 		o.retain = lane == live || !b.newer.than(o.topic)
