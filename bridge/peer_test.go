@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sensorgate/internal/mqtt"
@@ -18,7 +20,9 @@ type peer struct {
 	t     *testing.T
 	level byte
 	dials chan dialed
-	down  map[string]bool // hosts that refuse
+
+	mu   sync.Mutex
+	down map[string]bool // hosts that refuse
 
 	conn net.Conn
 	in   *stream
@@ -38,7 +42,10 @@ func newPeer(t *testing.T, level byte) *peer {
 // serve connects a gateway to the peer and runs it.
 func (p *peer) serve(g *gateway) (stop func()) {
 	g.bridge.dial = func(_ context.Context, u *url.URL) (net.Conn, error) {
-		if p.down[u.Hostname()] {
+		p.mu.Lock()
+		down := p.down[u.Hostname()]
+		p.mu.Unlock()
+		if down {
 			return nil, errors.New("connection refused")
 		}
 		ours, theirs := net.Pipe()
@@ -51,6 +58,13 @@ func (p *peer) serve(g *gateway) (stop func()) {
 		}
 	})
 	return g.run()
+}
+
+// refuse makes a host refuse connections, or take them again.
+func (p *peer) refuse(host string, down bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.down[host] = down
 }
 
 // accept takes the next connection up to its CONNECT.
@@ -70,6 +84,7 @@ func (p *peer) welcome(ack mqtt.Connack) *mqtt.Connect {
 	p.t.Helper()
 	c, _ := p.accept()
 	p.write(mqtt.AppendConnack(nil, p.level, &ack))
+	synctest.Wait() // what is published from now on is live
 	return c
 }
 

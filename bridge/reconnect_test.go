@@ -119,7 +119,7 @@ func TestFailoverAndReturn(t *testing.T) {
 		o.URLs = []string{"mqtt://first", "mqtt://second", "mqtt://third"}
 		o.Status = Status{"status", "online", "offline"}
 		g, p := newGateway(t, o), newPeer(t, mqtt.Level311)
-		p.down["first"] = true
+		p.refuse("first", true)
 		start := time.Now()
 		stop := p.serve(g)
 		_, d := p.accept()
@@ -129,7 +129,7 @@ func TestFailoverAndReturn(t *testing.T) {
 		p.write(mqtt.AppendConnack(nil, p.level, &mqtt.Connack{}))
 		p.takes("status", "online")
 		p.idle(10 * time.Minute) // the first is looked at in vain
-		delete(p.down, "first")
+		p.refuse("first", false)
 		first := time.Now()
 		for { // it says goodbye, not offline: it is only moving
 			f, err := p.in.next()

@@ -24,8 +24,8 @@ var (
 // lost, the order holds, and what is retained is the newest.
 func TestSimulation(t *testing.T) {
 	seeds, days := *simSeeds, *simDays
-	if testing.Short() {
-		seeds, days = 4, 5
+	if testing.Short() || raceDetector {
+		seeds, days = min(seeds, 4), min(days, 5) // make bridgesim runs all of it
 	}
 	for i := range seeds {
 		seed := *simFirst + uint64(i)
