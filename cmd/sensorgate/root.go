@@ -26,6 +26,8 @@ func newRoot() *cobra.Command {
 		newPlan(),
 		newModel(),
 		newSchema(),
+		newFmt(),
+		newInit(),
 		newPasswd(),
 		newReload(),
 		newDemo(),

@@ -22,7 +22,9 @@ type scanner struct {
 	depth int
 	root  *node
 	twice []duplicate
-	stop  *scanStop
+
+	statements []statement // outside of brackets and braces
+	stop       *scanStop
 }
 
 // duplicate is a key that stands in one file twice.
@@ -153,6 +155,9 @@ func (s *scanner) keyValue(table *node) {
 	n := &node{name: last.name, src: s.src, key: last.span}
 	s.blank(false)
 	s.value(n)
+	if s.depth == 0 {
+		s.statements = append(s.statements, statement{whole, n.val})
+	}
 	if old := at.field(n.name); old != nil {
 		s.twice = append(s.twice, duplicate{old, whole})
 		return
