@@ -104,7 +104,7 @@ func (b *Broker) serve(nc net.Conn, l *listener) {
 		return
 	}
 	_ = nc.SetDeadline(time.Time{})
-	s, err := takeSocket(b.loopFor(), nc)
+	s, err := b.takeSocket(nc)
 	switch {
 	case err != nil:
 		b.log.Warn("taking over a connection", "remote", from, "err", err)

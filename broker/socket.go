@@ -17,7 +17,8 @@ import (
 type socket struct {
 	loop   *loop
 	c      *conn
-	posted atomic.Bool // it is in the loop's mail
+	posted atomic.Bool            // it is in the loop's mail
+	first  atomic.Pointer[[]byte] // input that was read before the loop has the socket
 
 	// Guarded by the session's mu.
 	added     bool // to epoll
@@ -28,7 +29,6 @@ type socket struct {
 	fd        int
 	rest      []byte // input that is not a whole packet yet
 	need      int    // how long that packet is, 0 if not known
-	fresh     bool   // rest was read before the loop had the socket
 	heard     time.Time
 	lingering bool // our side is closed; what still comes is thrown away
 }
@@ -36,7 +36,7 @@ type socket struct {
 // takeSocket makes a socket of a plain TCP or Unix connection; nil if it is something
 // else. The file descriptor is a copy of our own, because the one of the Go runtime is
 // watched by the runtime's poller too, which would wake up for every packet.
-func takeSocket(l *loop, nc net.Conn) (*socket, error) {
+func (b *Broker) takeSocket(nc net.Conn) (*socket, error) {
 	var sc syscall.Conn
 	switch c := nc.(type) {
 	case *net.TCPConn:
@@ -56,12 +56,13 @@ func takeSocket(l *loop, nc net.Conn) (*socket, error) {
 		return nil, err
 	}
 	_ = nc.Close() // only the runtime's descriptor; the connection lives on in ours
-	return &socket{loop: l, fd: fd}, nil
+	return &socket{loop: b.loopFor(), fd: fd}, nil
 }
 
 // begin hands the socket to its loop, with input that was read before.
 func (s *socket) begin(rest []byte) {
-	s.rest, s.fresh = append([]byte(nil), rest...), true
+	rest = append([]byte(nil), rest...)
+	s.first.Store(&rest)
 	s.wake()
 }
 
@@ -78,9 +79,8 @@ func (s *socket) attend(w *worker) {
 	if s.fd < 0 || s.lingering {
 		return
 	}
-	if s.fresh {
-		s.fresh = false
-		s.enter(w)
+	if first := s.first.Swap(nil); first != nil {
+		s.enter(w, *first)
 	} else if !s.isAdded() {
 		return // asked before begin, which will look
 	}
@@ -106,7 +106,7 @@ func (s *socket) isAdded() bool {
 }
 
 // enter has the loop watch the socket and handles what was read before.
-func (s *socket) enter(w *worker) {
+func (s *socket) enter(w *worker, first []byte) {
 	l := s.loop
 	s.heard = w.now
 	for len(l.sockets) <= s.fd {
@@ -124,10 +124,8 @@ func (s *socket) enter(w *worker) {
 	if s.c.keepAlive > 0 {
 		l.clock.watch(s, s.heard.Add(s.c.keepAlive*3/2), w.now)
 	}
-	if len(s.rest) > 0 {
-		data := s.rest
-		s.rest = nil
-		s.handle(w, data)
+	if len(first) > 0 {
+		s.handle(w, first)
 	}
 }
 
