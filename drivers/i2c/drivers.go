@@ -31,17 +31,20 @@ func Drivers(b *Buses) []drivers.Driver {
 	var all []drivers.Driver
 	for _, chip := range []func(*Buses) drivers.Driver{
 		// temperature, humidity, pressure
-		chips.BME280, chips.BMP280,
+		chips.BME280, chips.BMP280, chips.BMP180, chips.BMP388, chips.BMP390, chips.BME680,
 		chips.SHT3x, chips.SHT4x, chips.SHTC3, chips.SHT21, chips.HTU21D, chips.SI7021,
 		chips.AHT10, chips.AHT20, chips.AM2320, chips.HDC1080, chips.HDC302x,
 		// temperature
 		chips.TMP102, chips.TMP112, chips.TMP75, chips.LM75, chips.TMP117, chips.MCP9808, chips.ADT7410, chips.MLX90614,
 		// gas, dust
 		chips.SCD30, chips.SCD4x, chips.SGP30, chips.SGP40, chips.SGP41, chips.SPS30, chips.SEN5x,
+		chips.ENS160, chips.CCS811,
 		// voltage, current
 		chips.ADS1115, chips.ADS1015, chips.INA219, chips.INA226, chips.INA228, chips.INA260, chips.INA3221,
 		// light
-		chips.BH1750,
+		chips.BH1750, chips.VEML7700, chips.TSL2561, chips.TSL2591, chips.LTR390,
+		// motion, water, lightning, and a clock's thermometer
+		chips.MPU6050, chips.ADXL345, chips.EZO, chips.AS3935, chips.DS3231,
 		// inputs and outputs
 		chips.MCP23017, chips.PCA9535, chips.PCF8574, chips.PCF8575,
 		// described in the configuration

@@ -1,0 +1,89 @@
+package chips
+
+import (
+	"context"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/i2c/bus"
+)
+
+// LTR390 measures light and ultraviolet, one after the other. LTR-390UV-01 data sheet
+// rev. 1.4, register set.
+func LTR390(b *bus.Buses) drivers.Driver {
+	return chip[*At]{
+		name:     "ltr390",
+		summary:  "Lite-On LTR390: light, UV index",
+		addrs:    []uint16{0x53},
+		every:    10 * time.Second,
+		channels: light(180000, drivers.Channel{Name: "uv_index", Min: 0, Max: 20}),
+		options:  plain,
+		open: func(ctx context.Context, d *bus.Dev, _ *At) (read, error) {
+			id, err := d.U8(ctx, 0x06)
+			if err != nil {
+				return nil, err
+			}
+			if id>>4 != 0x0b { // below is the revision
+				return nil, wrongChip("ltr390", uint32(id), nil)
+			}
+			return func(ctx context.Context) ([]float64, error) {
+				// Light: gain 3, 18 bits in 100 ms, or gain 1 in the sun. Lux is 0.6 × counts /
+				// (gain × time in units of 100 ms).
+				gain, code := 3.0, byte(0x01)
+				als, err := measureLTR390(ctx, d, 0x02, 0x22, code, 0x0d, 100*time.Millisecond)
+				if err == nil && als >= 1<<18-1 {
+					gain, code = 1, 0x00
+					als, err = measureLTR390(ctx, d, 0x02, 0x22, code, 0x0d, 100*time.Millisecond)
+					if err == nil && als >= 1<<18-1 {
+						err = errTooBright
+					}
+				}
+				if err != nil {
+					return nil, err
+				}
+				// Ultraviolet: gain 18, 20 bits in 400 ms, for which 2300 counts are one unit.
+				uvs, err := measureLTR390(ctx, d, 0x0a, 0x04, 0x04, 0x10, 400*time.Millisecond)
+				return []float64{0.6 * als / gain, uvs / 2300}, err
+			}, nil
+		},
+	}.driver(b)
+}
+
+// measureLTR390 sets mode, resolution and gain, waits for a measurement, reads, and sees
+// that the mode is still on: it is off after a reset.
+func measureLTR390(ctx context.Context, d *bus.Dev, mode, rate, gain, data byte, takes time.Duration) (float64, error) {
+	const control, rateReg, gainReg, status, ready = 0x00, 0x04, 0x05, 0x07, 0x08
+	for _, set := range [][2]byte{{control, 0x00}, {rateReg, rate}, {gainReg, gain}, {control, mode}} {
+		if err := d.Write(ctx, set[0], set[1]); err != nil {
+			return 0, err
+		}
+	}
+	// Reading the status clears what was ready before.
+	if _, err := d.U8(ctx, status); err != nil {
+		return 0, err
+	}
+	wait := takes * 12 / 10
+	for range 6 {
+		if err := bus.Sleep(ctx, wait); err != nil {
+			return 0, err
+		}
+		s, err := d.U8(ctx, status)
+		if err != nil {
+			return 0, err
+		}
+		if s&ready == 0 {
+			wait = takes / 4
+			continue
+		}
+		b, err := d.Reg(ctx, data, 3)
+		if err != nil {
+			return 0, err
+		}
+		got, err := d.Reg(ctx, control, 6)
+		if err == nil && (got[0] != mode || got[4] != rate || got[5] != gain) {
+			err = errReset
+		}
+		return float64(uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2]&0x0f)<<16), err
+	}
+	return 0, errNoData
+}
