@@ -24,7 +24,7 @@ type Hop struct {
 
 // The addresses that a chip may have; the rest is reserved. NXP UM10204 section 3.1.12.
 const (
-	firstAddr = 0x03 // reserved up to 0x07, but the AS3935 is there
+	firstAddr = 0x01 // reserved up to 0x07, but the AS3935 is there
 	lastAddr  = 0x77
 )
 

@@ -1,0 +1,117 @@
+package chips
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/i2c/bus"
+)
+
+type as3935Options struct {
+	At
+	Place   string `toml:"place" doc:"indoor or outdoor: the antenna's gain"`
+	Tuning  int    `toml:"tuning" doc:"capacitors of the antenna, 0 to 15: printed on the module or its bag"`
+	Noise   int    `toml:"noise_level" doc:"noise floor, 0 (sensitive) to 7"`
+	Strikes int    `toml:"strikes" doc:"strikes within 15 minutes before the first is told: 1, 5, 9 or 16"`
+}
+
+var as3935Strikes = map[int]byte{1: 0, 5: 1, 9: 2, 16: 3}
+
+// Check implements drivers.Checker.
+func (o *as3935Options) Check() error {
+	errs := []error{o.At.Check()}
+	bad := func(key string, found any, expected string) {
+		errs = append(errs, &drivers.KeyError{Key: key, Problem: fmt.Sprintf("found %v", found), Expected: expected})
+	}
+	if o.Place != "indoor" && o.Place != "outdoor" {
+		bad("place", o.Place, "indoor or outdoor")
+	}
+	if o.Tuning < 0 || o.Tuning > 15 {
+		bad("tuning", o.Tuning, "0 to 15")
+	}
+	if o.Noise < 0 || o.Noise > 7 {
+		bad("noise_level", o.Noise, "0 to 7")
+	}
+	if _, ok := as3935Strikes[o.Strikes]; !ok {
+		bad("strikes", o.Strikes, "1, 5, 9 or 16")
+	}
+	return joined(errs...)
+}
+
+// AS3935 tells of lightning. It is asked every second; its interrupt line is not used, so
+// strikes within one second count as one. ams AS3935 v1.2, "Register table".
+func AS3935(b *bus.Buses) drivers.Driver {
+	return chip[*as3935Options]{
+		name:    "as3935",
+		summary: "ams AS3935: lightning, with its distance",
+		addrs:   []uint16{0x03, 0x02, 0x01},
+		every:   time.Second,
+		channels: []drivers.Channel{
+			{Name: "distance", Unit: "km", Kind: drivers.Event, Min: 0, Max: 63},
+			{Name: "energy", Kind: drivers.Event, Min: 0, Max: 1<<21 - 1},
+		},
+		options: func() *as3935Options { return &as3935Options{Place: "indoor", Noise: 2, Strikes: 1} },
+		open:    openAS3935,
+	}.driver(b)
+}
+
+const (
+	asMaskDisturbers = 0x20 // in 0x03; off after power-on, so it tells that we set the chip up
+	asPreset         = 0x3c
+	asCalibrate      = 0x3d
+	asDirect         = 0x96
+	asOutOfRange     = 0x3f
+)
+
+func openAS3935(ctx context.Context, d *bus.Dev, o *as3935Options) (read, error) {
+	gain := byte(0x12 << 1)
+	if o.Place == "outdoor" {
+		gain = 0x0e << 1
+	}
+	for _, set := range [][2]byte{
+		{asPreset, asDirect},
+		{0x00, gain},
+		{0x01, byte(o.Noise)<<4 | 2}, // watchdog threshold 2, as after power-on
+		{0x02, 0x80 | as3935Strikes[o.Strikes]<<4 | 0x2}, // spike rejection 2; bit 7 reads as one
+		{0x08, byte(o.Tuning)},
+		{asCalibrate, asDirect},
+		{0x03, asMaskDisturbers},
+	} {
+		if err := d.Write(ctx, set[0], set[1]); err != nil {
+			return nil, err
+		}
+		if err := bus.Sleep(ctx, 2*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+	return func(ctx context.Context) ([]float64, error) {
+		b, err := d.Reg(ctx, 0x00, 9)
+		if err != nil {
+			return nil, err
+		}
+		if b[0] != gain || b[3]&asMaskDisturbers == 0 || b[8] != byte(o.Tuning) {
+			return nil, errReset
+		}
+		switch b[3] & 0x0f {
+		case 0x08:
+			return strike(b), nil
+		case 0x01:
+			return nil, errors.New("too much noise to hear lightning (try: noise_level one higher, or another place)")
+		}
+		return nil, nil
+	}, nil
+}
+
+// strike gives distance and energy, a number without a unit. A distance beyond what the
+// chip can tell is no value.
+func strike(b []byte) []float64 {
+	energy := float64(uint32(b[6]&0x1f)<<16 | uint32(b[5])<<8 | uint32(b[4]))
+	if distance := b[7] & 0x3f; distance != asOutOfRange {
+		return []float64{float64(distance), energy}
+	}
+	return []float64{math.NaN(), energy}
+}

@@ -1,0 +1,147 @@
+package chips
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/i2c/bus"
+)
+
+// ezoKinds are Atlas Scientific's circuits: what they call themselves, what they measure
+// and how long it takes at most.
+var ezoKinds = map[string]struct {
+	name    string
+	channel drivers.Channel
+	takes   time.Duration
+}{
+	"ph":  {"pH", drivers.Channel{Name: "ph", Min: 0.001, Max: 14}, 900 * time.Millisecond},
+	"orp": {"ORP", drivers.Channel{Name: "orp", Unit: "mV", Min: -1020, Max: 1020}, 900 * time.Millisecond},
+	"do":  {"D.O.", drivers.Channel{Name: "oxygen", Unit: "mg/l", Min: 0, Max: 100}, 600 * time.Millisecond},
+	"ec":  {"EC", drivers.Channel{Name: "conductivity", Unit: "µS/cm", Min: 0, Max: 500000}, 600 * time.Millisecond},
+	"rtd": {"RTD", drivers.Channel{Name: "temperature", Unit: "°C", Min: -126, Max: 1254}, 600 * time.Millisecond},
+}
+
+type ezoOptions struct {
+	At
+	Circuit string   `toml:"circuit" required:"true" doc:"ph, orp, do, ec or rtd"`
+	Water   *float64 `toml:"water" doc:"temperature of the water in °C, to compensate for (ph, do, ec); 25 unless given"`
+}
+
+// Check implements drivers.Checker.
+func (o *ezoOptions) Check() error {
+	errs := []error{o.At.Check()}
+	if _, ok := ezoKinds[o.Circuit]; !ok {
+		errs = append(errs, &drivers.KeyError{Key: "circuit", Problem: fmt.Sprintf("found %q", o.Circuit), Expected: "ph, orp, do, ec or rtd"})
+	}
+	if o.Water != nil && (*o.Water < -20 || *o.Water > 120) {
+		errs = append(errs, &drivers.KeyError{Key: "water", Problem: fmt.Sprintf("found %v °C", *o.Water), Expected: "-20 to 120"})
+	}
+	return joined(errs...)
+}
+
+// Outputs implements drivers.Outputter.
+func (o *ezoOptions) Outputs() []drivers.Channel {
+	if k, ok := ezoKinds[o.Circuit]; ok {
+		return []drivers.Channel{k.channel}
+	}
+	return nil
+}
+
+// EZO talks to Atlas Scientific's water circuits. EZO data sheets, "I2C mode".
+func EZO(b *bus.Buses) drivers.Driver {
+	return chip[*ezoOptions]{
+		name:    "ezo",
+		summary: "Atlas Scientific EZO circuits: pH, ORP, dissolved oxygen, conductivity, temperature of water",
+		addrs:   span(0x61, 0x6f), // programmable; 0x61 to 0x66 from the factory
+		every:   30 * time.Second,
+		options: func() *ezoOptions { return &ezoOptions{} },
+		device: func(ctx context.Context, d *bus.Dev, o *ezoOptions, _ site) (device, error) {
+			e := &ezo{d: d, o: o}
+			info, err := e.ask(ctx, "i", 300*time.Millisecond)
+			if err != nil {
+				return nil, err
+			}
+			// "?I,pH,1.98". Oxygen circuits say "D.O." or "DO".
+			parts := strings.Split(info, ",")
+			plain := func(s string) string { return strings.ReplaceAll(s, ".", "") }
+			if len(parts) < 3 || !strings.EqualFold(parts[0], "?I") || plain(parts[1]) != plain(ezoKinds[o.Circuit].name) {
+				return nil, fmt.Errorf("this is %.20q, not a circuit for %s", info, o.Circuit)
+			}
+			return e, nil
+		},
+	}.driver(b)
+}
+
+type ezo struct {
+	d *bus.Dev
+	o *ezoOptions
+}
+
+func (e *ezo) poll(ctx context.Context) ([]drivers.Reading, error) {
+	// Not kept over a power cut, so it is said each time.
+	if e.o.Water != nil && slices.Contains([]string{"ph", "do", "ec"}, e.o.Circuit) {
+		if _, err := e.ask(ctx, "T,"+strconv.FormatFloat(*e.o.Water, 'f', 1, 64), 300*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+	k := ezoKinds[e.o.Circuit]
+	text, err := e.ask(ctx, "R", k.takes)
+	if err != nil {
+		return nil, err
+	}
+	first, _, _ := strings.Cut(text, ",") // an EC circuit may be set to say more
+	v, err := strconv.ParseFloat(first, 64)
+	if err != nil {
+		return nil, fmt.Errorf("answered %.20q, expected a number", text)
+	}
+	r := drivers.Reading{Channel: k.channel.Name, Unit: k.channel.Unit, Value: drivers.Number(v), Time: time.Now()}
+	if err := implausible(r, k.channel); err != nil { // a probe that is not connected reads as an end of the range
+		return nil, fmt.Errorf("%w (is the probe connected?)", err)
+	}
+	return []drivers.Reading{r}, nil
+}
+
+// ask sends a command and waits for its answer: a status byte, then text up to a zero.
+func (e *ezo) ask(ctx context.Context, cmd string, takes time.Duration) (string, error) {
+	if err := e.d.Write(ctx, []byte(cmd)...); err != nil {
+		return "", err
+	}
+	for range 4 {
+		if err := bus.Sleep(ctx, takes); err != nil {
+			return "", err
+		}
+		b, err := e.d.Read(ctx, 32)
+		if err != nil {
+			return "", err
+		}
+		switch b[0] {
+		case 1:
+			text, _, ended := bytes.Cut(b[1:], []byte{0})
+			if !ended {
+				return "", errors.New("the answer has no end")
+			}
+			for _, c := range text {
+				if c < ' ' || c > '~' {
+					return "", fmt.Errorf("answered %.20q, which is no text", text)
+				}
+			}
+			return string(text), nil
+		case 2:
+			return "", fmt.Errorf("does not understand %q", cmd)
+		case 254: // still at it
+			takes = 100 * time.Millisecond
+		case 255:
+			return "", fmt.Errorf("%w: has nothing to say to %q (was it reset?)", drivers.ErrNoAnswer, cmd)
+		default:
+			return "", fmt.Errorf("status %d is none of an EZO circuit's", b[0])
+		}
+	}
+	return "", errNoData
+}
