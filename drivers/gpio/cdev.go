@@ -119,7 +119,11 @@ func (c Cdev) Lines(chip string) ([]LineInfo, error) {
 	lines := make([]LineInfo, raw.Lines)
 	for i := range lines {
 		info := unix.GPIOV2LineInfo{Offset: uint32(i)}
-		if err := ioctl(f, unix.GPIO_V2_GET_LINEINFO_IOCTL, unsafe.Pointer(&info)); err != nil {
+		err := ioctl(f, unix.GPIO_V2_GET_LINEINFO_IOCTL, unsafe.Pointer(&info))
+		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTTY) { // an unknown request
+			return nil, fmt.Errorf("%s: this kernel does not know the GPIO interface v2 (5.10 or later is needed): %w", chip, err)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s line %d: %w", chip, i, err)
 		}
 		lines[i] = LineInfo{

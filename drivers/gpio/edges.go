@@ -11,7 +11,7 @@ import (
 // LineOptions choose a line. They are part of every driver's options here.
 type LineOptions struct {
 	GPIO Ref  `toml:"gpio" required:"true" doc:"the line: its name (GPIO17), chip:offset (gpiochip0:17) or header pin (P1_11)"`
-	Pull Pull `toml:"pull" doc:"resistor inside the chip: up, down, none; as-is leaves what the board set up"`
+	Pull Pull `toml:"pull" doc:"resistor inside the chip: up, down or none; default as-is, what the board set up"`
 }
 
 // Claims says that the line is ours.

@@ -10,10 +10,10 @@ import (
 
 type frequencyOptions struct {
 	LineOptions
-	Edge      Edges         `toml:"edge" doc:"which edges count: rising, falling or both"`
+	Edge      Edges         `toml:"edge" doc:"which edges count: rising (default), falling or both"`
 	Debounce  time.Duration `toml:"debounce" doc:"how long a level must last; 0s for electronic outputs"`
 	PerTurn   float64       `toml:"per_turn" doc:"edges per turn of a fan or wheel; 1 for a plain frequency"`
-	Unit      SpeedUnit     `toml:"unit" doc:"Hz or rpm"`
+	Unit      SpeedUnit     `toml:"unit" doc:"Hz (default) or rpm"`
 	ZeroAfter time.Duration `toml:"zero_after" doc:"without an edge for so long the frequency is 0; also the longest period that can be measured"`
 }
 

@@ -10,11 +10,11 @@ import (
 
 type inputOptions struct {
 	LineOptions
-	Active     Active        `toml:"active" doc:"the level of a closed contact or a pressed button: high or low"`
+	Active     Active        `toml:"active" doc:"the level of a closed contact or a pressed button: high (default) or low"`
 	Debounce   time.Duration `toml:"debounce" doc:"how long a level must last; done by the kernel"`
-	Class      InputClass    `toml:"class" doc:"what is on the line; it gives the words: door is open/closed, motion is motion/clear"`
+	Class      InputClass    `toml:"class" doc:"what is on the line; it gives the words: switch (default), contact, door, window, gate, garage, lock, float, leak, motion, presence, vibration, smoke, alarm, tamper, fault, power, running, button"`
 	StuckAfter time.Duration `toml:"stuck_after" doc:"report a fault when the state has not changed for so long; 0 is never"`
-	StuckWhen  StuckWhen     `toml:"stuck_when" doc:"which state may not last: any, active or inactive"`
+	StuckWhen  StuckWhen     `toml:"stuck_when" doc:"which state may not last: any (default), active or inactive"`
 	Poll       time.Duration `toml:"poll" doc:"look at this interval, for a line without an interrupt (some port expanders); 0 uses edges"`
 }
 

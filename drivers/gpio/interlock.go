@@ -64,8 +64,7 @@ func (g *group) movedLocked(d *output, on bool, now time.Time) {
 	}
 }
 
-// leave takes d out. With exit = "keep" its line may still be on, but then nobody
-// can say so any more.
+// leave takes d out, when it has taken its exit state, which is off.
 func (g *group) leave(d *output) {
 	defer g.lock()()
 	if g != nil {

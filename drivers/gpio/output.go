@@ -84,7 +84,7 @@ func openOutput(c *Chips, device string, o outputOptions, store drivers.Store) (
 // Close takes the exit state. What a line does after it was given back is up to the
 // kernel's driver: most keep the level.
 func (d *output) Close() error {
-	d.group.leave(d)
+	defer d.group.leave(d) // no other may go on before this one is off
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true

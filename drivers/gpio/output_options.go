@@ -10,9 +10,9 @@ import (
 
 type outputOptions struct {
 	LineOptions
-	Active        Active        `toml:"active" doc:"the level that switches it on: high or low (most relay boards)"`
-	Drive         Drive         `toml:"drive" doc:"push-pull, open-drain or open-source"`
-	Class         OutputClass   `toml:"class" doc:"what is on the line; it gives the words: a valve is open/closed"`
+	Active        Active        `toml:"active" doc:"the level that switches it on: high (default) or low (most relay boards)"`
+	Drive         Drive         `toml:"drive" doc:"push-pull (default), open-drain or open-source"`
+	Class         OutputClass   `toml:"class" doc:"what is on the line; it gives the words: switch (default), relay, light, pump, fan, heater, siren, valve, lock"`
 	Start         string        `toml:"start" doc:"state at start: off, on, last (as commanded before), keep (leave the line as it is)"`
 	Exit          string        `toml:"exit" doc:"state when the gateway stops: off, on or keep; default: as start, if that is off or on, else keep"`
 	Failsafe      *Failsafe     `toml:"failsafe" doc:"state to take when nobody has sent a command for some time"`
@@ -77,8 +77,8 @@ func (o *outputOptions) checkInterlock(bad func(key, problem, try string)) {
 	if s, err := o.start(); err == nil && s != (state{}) {
 		bad("start", fmt.Sprintf("%q with an interlock could switch two on at once", o.Start), `start = "off"`)
 	}
-	if e, err := o.exit(); err == nil && e.on {
-		bad("exit", fmt.Sprintf("%q with an interlock could leave two on", o.Exit), `exit = "off"`)
+	if e, err := o.exit(); err == nil && e != (state{}) {
+		bad("exit", fmt.Sprintf("%q with an interlock could leave one on that nobody knows of", o.Exit), `exit = "off"`)
 	}
 	if f := o.Failsafe; f != nil {
 		if on, err := o.Class.parse([]byte(f.State)); err == nil && on {

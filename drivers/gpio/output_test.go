@@ -239,3 +239,20 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+func TestRulesThatContradictAreFound(t *testing.T) {
+	for conf, want := range map[string]string{
+		"start=maybe": "start", "exit=last": "exit", "max_on=1m,min_on=2m": "min_on", "min_off=-1s": "min_off",
+		"failsafe.after=0s,failsafe.state=off": "failsafe.after", "failsafe.after=1m,failsafe.state=blue": "failsafe.state",
+		"interlock=a,start=on": "start", "interlock=a,start=keep": "start", "interlock=a,exit=keep": "exit",
+		"interlock=a,failsafe.after=1m,failsafe.state=on": "failsafe.state",
+		"interlock=a,interlock_wait=1m":                   "interlock_wait", "interlock_wait=1s": "interlock_wait",
+	} {
+		o := newBench(t).driver("output").Options()
+		decode(t, o, "gpio=GPIO22,"+conf)
+		var key *drivers.KeyError
+		if err := o.(drivers.Checker).Check(); !errors.As(err, &key) || key.Key != want {
+			t.Errorf("%s: got %v, want a fault of %s", conf, err, want)
+		}
+	}
+}

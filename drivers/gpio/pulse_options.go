@@ -10,7 +10,7 @@ import (
 
 type pulseOptions struct {
 	LineOptions
-	Edge     Edges         `toml:"edge" doc:"what is one pulse, as seen on the wire: a falling edge, a rising one, or both (each counts)"`
+	Edge     Edges         `toml:"edge" doc:"what is one pulse, as seen on the wire: falling (default), rising, or both (each counts)"`
 	Debounce time.Duration `toml:"debounce" doc:"how long a level must last; pulses closer than twice this are not seen; done by the kernel"`
 	MinWidth time.Duration `toml:"min_width" doc:"shorter pulses are not counted; needs edge = falling or rising"`
 	PerPulse Quantity      `toml:"per_pulse" required:"true" doc:"what one pulse stands for: 1 L, 0.01 m³, 1/1000 kWh, or only a number"`
