@@ -87,7 +87,7 @@ func TestAddr(t *testing.T) {
 	}
 	for text, says := range map[string]string{
 		"": "expected bus:address", "1": "expected bus:address", ":0x76": "expected bus:address",
-		"1:76": `try "0x76"`, "1:0x7f": "0x01 to 0x77", "1:0x00": "0x03 to 0x77", "1:bme280": "one like 0x76",
+		"1:76": `try "0x76"`, "1:0x7f": "0x01 to 0x77", "1:0x00": "0x01 to 0x77", "1:bme280": "one like 0x76",
 		"1:0x70:0x76": "multiplexer/channel", "1:0x70/8:0x76": "0 to 7", "1:0x70/1:0x70/2:0x76": "twice", "1:": "one like 0x76",
 	} {
 		var a Addr
