@@ -117,7 +117,7 @@ func (b *Broker) connected(c *conn, connect *mqtt.Connect, ack *mqtt.Connack) {
 		s.window = min(defaultWindow, int(connect.ReceiveMaximum))
 	}
 	s.conn = c
-	s.online.Store(true)
+	s.current.Store(c)
 	c.setOut(mqtt.AppendConnack(c.out(), c.level, ack))
 	c.packets++
 	if s.isDurable() {
@@ -146,7 +146,7 @@ func (b *Broker) teardown(c *conn) {
 	s := c.session
 	s.mu.Lock()
 	s.conn, s.dirty = nil, false
-	s.online.Store(false)
+	s.current.Store(nil)
 	b.count.outBytes.Add(-int64(s.held))
 	s.pending, s.held = nil, 0
 	s.gone = time.Now()

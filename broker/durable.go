@@ -16,7 +16,8 @@ type waitingRecord struct {
 	lane    journal.Lane
 	waiter  journal.Waiter
 	token   uint64
-	current *retained // sent only if it still is the retained message of its topic
+	exact   *exactWaiter // nil: delivered at once
+	current *retained    // sent only if it still is the retained message of its topic
 }
 
 // record notes p for the journal if it has durable consumers: the sessions in
@@ -77,9 +78,13 @@ func (w *worker) addRecord(p *publication, targets [2]int, queues int, shared bo
 	if waiter != nil || p.origin != "" && p.qos > 0 {
 		lane = journal.Event
 	}
+	exact := w.exactFor(p, w.targets[targets[0]:targets[1]], waiter)
+	if exact != nil {
+		waiter = exact
+	}
 	w.waiting = append(w.waiting, waitingRecord{
 		pub: *p, data: [2]int{at, len(w.data)}, queues: [2]int{queues, len(w.queues)}, targets: targets,
-		lane: lane, waiter: waiter, token: token,
+		lane: lane, waiter: waiter, token: token, exact: exact,
 	})
 }
 
@@ -121,6 +126,9 @@ func (w *worker) commit() (failed int) {
 		if r.pub.id != 0 {
 			r.pub.from.received.recorded(r.pub.id, seq)
 		}
+		if r.exact != nil {
+			w.holdExact(r, seq)
+		}
 		r.pub.enc = [4]encoding{}
 		for j := r.targets[0]; j < r.targets[1]; j++ {
 			w.deliverDurable(&r.pub, &w.targets[j], seq)
@@ -160,7 +168,7 @@ func (w *worker) deliverDurable(p *publication, t *target, seq journal.Seq) {
 	if s.conn == nil || !s.live || seq <= s.sent {
 		return
 	}
-	if !s.roomLocked() || s.inflight.find(packetID(seq)) != nil {
+	if !s.roomLocked() || s.inflight.find(packetID(seq)) != nil || s.uncommitted.has(seq) {
 		s.live = false
 		return
 	}
@@ -211,9 +219,9 @@ func (s *session) catchUpLocked(w *worker) {
 }
 
 // sendItemLocked sends one record of the queue; false if it must wait because its
-// packet id is in use.
+// packet id is in use or because it is not on disk.
 func (s *session) sendItemLocked(w *worker, it *journal.Item) bool {
-	if s.inflight.find(packetID(it.Seq)) != nil {
+	if s.inflight.find(packetID(it.Seq)) != nil || s.uncommitted.has(it.Seq) {
 		return false
 	}
 	rec, err := mqtt.ViewRecord(it.Data)

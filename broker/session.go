@@ -24,7 +24,7 @@ type session struct {
 	origin string                   // of its publications: "client/ID"
 	who    atomic.Pointer[identity] // of the newest connection; rights are checked against it
 
-	online atomic.Bool
+	current atomic.Pointer[conn] // conn, for those who may not take mu
 
 	// owner is the connection that has the session, from attach to the end of its
 	// teardown; guarded by Broker.mu. A second client with the same id waits until it is
@@ -58,13 +58,15 @@ type session struct {
 	resent   journal.Seq    // records up to here were sent before: DUP
 	outState qos2Out
 
+	uncommitted seqSet // QoS 2 records that must not be sent yet
+
 	// From the client.
 	received qos2In
 	inDirty  bool // received changed in this batch; used by the connection's goroutine only
 }
 
 // connected reports whether a message given now would be sent.
-func (s *session) connected() bool { return s.online.Load() }
+func (s *session) connected() bool { return s.current.Load() != nil }
 
 func (s *session) isDurable() bool { return s.queue != nil }
 

@@ -1,0 +1,104 @@
+package broker
+
+import (
+	"sync"
+
+	"sensorgate/internal/journal"
+)
+
+// exactWaiter holds a QoS 2 message back from persistent sessions until its record is on
+// disk. A message that they got earlier would be a new one to them after a power cut:
+// the record is gone then, the publisher sends it again, and it gets another packet id.
+//
+// QoS 1 does not wait: it may come twice.
+type exactWaiter struct {
+	next journal.Waiter // who else waits; may be nil
+
+	mu        sync.Mutex
+	committed bool
+	seq       journal.Seq
+	sessions  []*session
+}
+
+// Committed passes on what the journal says and lets the message go.
+func (e *exactWaiter) Committed(token uint64, err error) {
+	if e.next != nil {
+		e.next.Committed(token, err)
+	}
+	e.mu.Lock()
+	e.committed = true
+	seq, sessions := e.seq, e.sessions
+	e.mu.Unlock()
+	for _, s := range sessions {
+		s.uncommitted.remove(seq)
+		if c := s.current.Load(); c != nil {
+			c.link.wake()
+		}
+	}
+}
+
+// hold notes in the sessions that the record must wait, unless it is on disk already.
+func (e *exactWaiter) hold(seq journal.Seq, sessions []*session) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.committed {
+		return
+	}
+	e.seq, e.sessions = seq, sessions
+	for _, s := range sessions {
+		s.uncommitted.add(seq)
+	}
+}
+
+// seqSet is a small set of records. Its lock is innermost.
+type seqSet struct {
+	mu   sync.Mutex
+	seqs map[journal.Seq]struct{}
+}
+
+func (q *seqSet) add(seq journal.Seq) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.seqs == nil {
+		q.seqs = map[journal.Seq]struct{}{}
+	}
+	q.seqs[seq] = struct{}{}
+}
+
+func (q *seqSet) remove(seq journal.Seq) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.seqs, seq)
+}
+
+func (q *seqSet) has(seq journal.Seq) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	_, ok := q.seqs[seq]
+	return ok
+}
+
+// holdExact has the sessions that get the record at QoS 2 wait for its commit.
+func (w *worker) holdExact(r *waitingRecord, seq journal.Seq) {
+	var sessions []*session
+	for i := r.targets[0]; i < r.targets[1]; i++ {
+		if w.targets[i].qos == 2 {
+			sessions = append(sessions, w.targets[i].session)
+		}
+	}
+	r.exact.hold(seq, sessions)
+}
+
+// exactFor gives the waiter of a record: for QoS 2 from somebody who would send it again
+// after a power cut. Our own devices do not.
+func (w *worker) exactFor(p *publication, targets []target, waiter journal.Waiter) *exactWaiter {
+	if p.qos != 2 || waiter == nil && p.origin == "" {
+		return nil
+	}
+	for i := range targets {
+		if targets[i].qos == 2 {
+			return &exactWaiter{next: waiter}
+		}
+	}
+	return nil
+}
