@@ -22,6 +22,7 @@ func (l *link) check(now time.Time) error {
 	if err != nil {
 		return err
 	}
+	l.b.clock.look(l.b.opt.Queue.Last, now.Round(0), now)
 	half := l.pingEvery()
 	if count != l.pingCount {
 		l.pinged = time.Time{} // any packet is a sign of life

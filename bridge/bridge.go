@@ -83,7 +83,7 @@ func New(o Options) (*Bridge, error) {
 		ring:   newEchoes(), sentUp: newEchoes(),
 		newer:  newNewer(o.Store, o.Name),
 		gaps:   newGaps(o.Store, o.Name),
-		clock:  newClock(o.TimeSynced, o.Queue.Last(), now),
+		clock:  newClock(o.TimeSynced, o.Queue.Last(), now.Round(0), now),
 		recut:  make(chan struct{}),
 		warned: make(map[string]time.Time),
 		state:  State{Name: o.Name, Since: now},

@@ -21,27 +21,34 @@ type clock struct {
 	mu    sync.Mutex
 	wall  time.Time // at the start, as the wrong clock had it
 	mono  time.Time // the same moment
+	next  time.Time // not to ask the kernel at every message
 	first journal.Seq
 	last  journal.Seq // the newest record that was stamped with the wrong clock
 	step  time.Duration
 	done  bool
 }
 
-func newClock(synced func() bool, last journal.Seq, now time.Time) *clock {
-	c := &clock{synced: synced, wall: now.Round(0), mono: now, first: last}
+// newClock starts at the moment that the two readings say. mono is a time.Time for its
+// monotonic reading, wall one without it.
+func newClock(synced func() bool, last journal.Seq, wall, mono time.Time) *clock {
+	c := &clock{synced: synced, wall: wall, mono: mono, first: last}
 	c.done = synced == nil || synced()
 	return c
 }
 
 // look notices that the clock has been set. last is the newest record by now.
-func (c *clock) look(last journal.Seq, now time.Time) {
+func (c *clock) look(last func() journal.Seq, wall, mono time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.done || !c.synced() {
+	if c.done || mono.Before(c.next) {
 		return
 	}
-	c.done, c.last = true, last
-	c.step = now.Round(0).Sub(c.wall) - now.Sub(c.mono)
+	c.next = mono.Add(time.Second)
+	if !c.synced() {
+		return
+	}
+	c.done, c.last = true, last()
+	c.step = wall.Sub(c.wall) - mono.Sub(c.mono)
 }
 
 var unsyncedMark = []byte(`"time_synced":false`)

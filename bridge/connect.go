@@ -1,7 +1,9 @@
 package bridge
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -107,6 +109,9 @@ func (l *link) handshake(c *mqtt.Connect) (mqtt.Connack, error) {
 		return mqtt.Connack{}, err
 	}
 	f, err := l.in.next()
+	if bytes.HasPrefix(l.in.buf, []byte("HTTP/")) {
+		return mqtt.Connack{}, errHTTP
+	}
 	if err != nil {
 		return mqtt.Connack{}, fmt.Errorf("no answer to CONNECT: %w", noTimeout(err))
 	}
@@ -141,6 +146,8 @@ func (w *willLimits) learn(r mqtt.Reason) {
 		w.noQoS = true
 	}
 }
+
+var errHTTP = errors.New("answers with HTTP, not MQTT (a captive portal, or the wrong port?)")
 
 // refusedError is a CONNACK that says no.
 type refusedError struct{ ack mqtt.Connack }
