@@ -59,6 +59,7 @@ func run(t *testing.T, name string, args ...string) string {
 }
 
 func TestPackage(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	deb := buildPackage(t, dir, "UTC", "022")
 	t.Run("same input, same bytes", func(t *testing.T) { samebytes(t, deb) })
