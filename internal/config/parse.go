@@ -168,6 +168,9 @@ func (r *reporter) syntax(src *source, s *scanner, err error) (line int, value s
 
 func (r *reporter) duplicates(src *source, twice []duplicate) (line int) {
 	for _, d := range twice {
+		if r.full() {
+			break
+		}
 		p := Problem{Path: d.first.path()}
 		p.mark(src, d.again)
 		p.Text = fmt.Sprintf("stands here a second time, first in line %d", src.lineOf(d.first.key.off))

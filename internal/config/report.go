@@ -41,6 +41,10 @@ func (r *reporter) add(n *node, at span, text string, notes []Note) *Problem {
 	return &r.problems[len(r.problems)-1]
 }
 
+// maxQuoted is the length above which a line is not shown: nobody finds the place in it
+// by looking.
+const maxQuoted = 2000
+
 // mark sets the problem's place, and quotes the line there.
 func (p *Problem) mark(src *source, at span) {
 	if src == nil {
@@ -48,7 +52,9 @@ func (p *Problem) mark(src *source, at span) {
 	}
 	p.File = src.name
 	p.Line, p.Column, p.Length = src.place(at)
-	p.Quotes = []Quote{{Line: p.Line, Text: withoutSecrets(src.line(p.Line)), marked: true}}
+	if line := src.line(p.Line); len(line) <= maxQuoted {
+		p.Quotes = []Quote{{Line: p.Line, Text: withoutSecrets(line), marked: true}}
+	}
 }
 
 // secretText finds what should not be in the file and must not get from there into
