@@ -33,8 +33,9 @@ var ErrNAK = errors.New("not acknowledged")
 type I2CBus struct {
 	mu     sync.Mutex
 	chips  map[uint16]I2CChip
-	stuck  int           // -1, or what every read gives and every address acknowledges
-	dead   bool          // nobody acknowledges
+	stuck  int  // -1, or what every read gives and every address acknowledges
+	dead   bool // nobody acknowledges
+	holds  map[uint16]time.Duration
 	errno  syscall.Errno // the adapter's answer to everything
 	hertz  int
 	hook   func(n int)
@@ -45,7 +46,9 @@ type I2CBus struct {
 }
 
 // NewI2CBus makes an empty bus that works.
-func NewI2CBus() *I2CBus { return &I2CBus{chips: map[uint16]I2CChip{}, stuck: -1} }
+func NewI2CBus() *I2CBus {
+	return &I2CBus{chips: map[uint16]I2CChip{}, holds: map[uint16]time.Duration{}, stuck: -1}
+}
 
 // Attach puts c on the bus; nil takes away what is there.
 func (b *I2CBus) Attach(addr uint16, c I2CChip) {
@@ -78,6 +81,10 @@ func (b *I2CBus) Stick(v int) { b.With(func() { b.stuck = v }) }
 
 // Fail has the adapter report e for every transfer; 0 ends that.
 func (b *I2CBus) Fail(e syscall.Errno) { b.With(func() { b.errno = e }) }
+
+// Hold makes the chip at addr hold the clock at every transfer, until the adapter gives
+// up after d. 0 ends that.
+func (b *I2CBus) Hold(addr uint16, d time.Duration) { b.With(func() { b.holds[addr] = d }) }
 
 // Wire makes transfers take as long as on a wire of this clock.
 func (b *I2CBus) Wire(hertz int) { b.With(func() { b.hertz = hertz }) }
@@ -113,6 +120,13 @@ func (b *I2CBus) Tx(addr uint16, w, r []byte) error {
 		b.mu.Lock()
 	}
 	b.onWire(w, r)
+	if d := b.holds[addr]; d > 0 {
+		b.busy += d
+		b.mu.Unlock()
+		time.Sleep(d)
+		b.mu.Lock()
+		return syscall.ETIMEDOUT
+	}
 	switch {
 	case b.errno != 0:
 		return b.errno

@@ -161,7 +161,7 @@ func watts(volts, amps float64) []float64 { return []float64{volts, amps, volts 
 func INA226(b *bus.Buses) drivers.Driver {
 	return chip[*inaOptions]{
 		name:     "ina226",
-		summary:  "TI INA226, INA230, INA231: voltage, current, power",
+		summary:  "TI INA226: voltage, current, power",
 		addrs:    inaAddrs,
 		every:    5 * time.Second,
 		channels: powerChannels(),
