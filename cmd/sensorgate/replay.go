@@ -51,7 +51,7 @@ same name each time. Requests in the recording are waited for.`,
 			}
 			for {
 				err := play(cmd, args[0], wire, speed)
-				if err != nil || !loop {
+				if err != nil || !loop || cmd.Context().Err() != nil {
 					linger(cmd.Context())
 					return err
 				}

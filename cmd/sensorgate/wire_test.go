@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"sensorgate/drivers"
 	"sensorgate/drivers/serial"
 )
 
@@ -64,6 +67,49 @@ func TestModbusReadFromARecording(t *testing.T) {
 	out, err := commandOutput(t.Context(), "modbus", "read", replaying(t, meterRecording), "holding", "0", "2")
 	if want := "holding 0 (0x0000)  0007  7  7\nholding 1 (0x0001)  FFFE  65534  -2\n"; err != nil || out != want {
 		t.Errorf("got %q, %v, want %q", out, err, want)
+	}
+}
+
+func TestReplayInALoopStopsWhenAsked(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.rec")
+	if err := os.WriteFile(file, []byte("0.01 < 00\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	port := filepath.Join(t.TempDir(), "port")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := commandOutput(ctx, "replay", file, "--link", port, "--loop")
+		ended <- err
+	}()
+	var l serial.Line
+	o, err := serial.ParsePort(port, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = runWire(t.Context(), serial.NewBus(port, o, slog.New(slog.DiscardHandler)), func(ctx context.Context, b *serial.Bus) error {
+		ears := b.Listen()
+		defer ears.Close()
+		for heard := 0; heard < 5; { // it really loops
+			if c, err := ears.Next(ctx, time.Now().Add(5*time.Second)); err == nil {
+				heard += len(c.Data)
+			} else if !errors.Is(err, drivers.ErrAbsent) {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("still running 5 s after it was asked to stop")
 	}
 }
 
