@@ -138,6 +138,7 @@ func (d *output) obey(on bool, order uint64) (wait time.Duration, err error) {
 		}
 	}
 	if err := d.setLocked(on, now); err != nil {
+		d.notify() // Watch finds out whether the chip is gone
 		return 0, err
 	}
 	d.commanded, d.failed = now, false
