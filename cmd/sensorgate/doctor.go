@@ -33,8 +33,12 @@ type finding struct {
 type patient struct {
 	root string // in front of every path; "/" for the machine itself
 	user string // whom the gateway runs as
-	data string // directory of the store
-	port int    // of the local broker
+
+	// of the configuration
+	data   string          // directory of the store
+	port   int             // of the local broker
+	ports  map[string]bool // serial ports that it uses; nil: not known
+	config []finding
 
 	seesAll bool // root sees what other people's processes have open
 }
@@ -49,6 +53,7 @@ var checks = []struct {
 	name string
 	look func(patient) []finding
 }{
+	{"config", lookConfig},
 	{"user", lookUser},
 	{"devices", lookDevices},
 	{"i2c", lookI2C},
@@ -62,12 +67,12 @@ var checks = []struct {
 }
 
 func newDoctor() *cobra.Command {
-	var asJSON bool
-	p := patient{root: "/", seesAll: os.Geteuid() == 0}
+	var s settings
+	p := patient{root: "/", data: usualData, port: usualPort, seesAll: os.Geteuid() == 0}
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "look at this machine: rights, ports, clock, store, power; and say what mends it",
-		Long: "Looks at the machine, not at the configuration (that is sensorgate check), and changes nothing.\n" +
+		Long: "Looks at the machine that the configuration has to do with, and changes nothing.\n" +
 			"As root it sees more: who holds a port, and how fast the store's disk is.",
 		Example: "  sudo sensorgate doctor\n  sensorgate doctor --json | jq '.[] | select(.verdict == \"wrong\")'",
 		Args:    cobra.NoArgs,
@@ -75,14 +80,12 @@ func newDoctor() *cobra.Command {
 			if p.user == "" {
 				p.user = serviceUser()
 			}
-			found := p.examine()
-			return report(cmd.OutOrStdout(), found, asJSON)
+			p.learn(&s)
+			return report(cmd.OutOrStdout(), p.examine(), s.json)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
+	s.flags(cmd)
 	cmd.Flags().StringVar(&p.user, "user", "", "whom the gateway runs as (default: sensorgate, or you where it does not exist)")
-	cmd.Flags().StringVar(&p.data, "data", "/var/lib/sensorgate", "`directory` of the store")
-	cmd.Flags().IntVar(&p.port, "port", 1883, "`port` of the local broker")
 	return cmd
 }
 

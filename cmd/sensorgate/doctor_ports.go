@@ -56,7 +56,7 @@ func (pr process) isGateway() bool {
 
 var (
 	wirePattern = regexp.MustCompile(`^/dev/(tty(USB|ACM|AMA|S)\d+|i2c-\d+|gpiochip\d+)$`)
-	gettyArg    = regexp.MustCompile(`^(tty(USB|ACM|AMA|S)\d+)$`)
+	wireTTY     = regexp.MustCompile(`^(/dev/)?tty(USB|ACM|AMA|S)\d+$`)
 )
 
 // lookPorts finds other programs on the wires: two readers of one serial port each
@@ -73,7 +73,7 @@ func lookPorts(p patient) []finding {
 			if !wirePattern.MatchString(node) {
 				continue
 			}
-			found = append(found, finding{Verdict: wrong, What: fmt.Sprintf("%s is held by %s (pid %d)", node, pr.name, pr.pid), Mend: mendHolder(pr, node)})
+			found = append(found, finding{Verdict: p.used(node), What: fmt.Sprintf("%s is held by %s (pid %d)", node, pr.name, pr.pid), Mend: mendHolder(pr, node)})
 		}
 		if pr.name == "ModemManager" {
 			found = append(found, finding{Verdict: note, What: "ModemManager is running; it writes into serial ports that it does not know",
@@ -115,7 +115,7 @@ func (p patient) consoles() (found []finding) {
 	for _, arg := range strings.Fields(string(cmdline)) {
 		dev, ok := strings.CutPrefix(arg, "console=")
 		dev, _, _ = strings.Cut(dev, ",")
-		if ok && gettyArg.MatchString(dev) {
+		if ok && wireTTY.MatchString(dev) {
 			found = append(found, finding{Verdict: note, What: "the kernel prints its messages on /dev/" + dev,
 				Mend: "sudo raspi-config nonint do_serial_cons 1    (elsewhere: take " + arg + " out of the kernel's command line)"})
 		}

@@ -28,6 +28,9 @@ const (
 
 // lookStore: is there room, may the gateway write, and does the disk keep its word?
 func lookStore(p patient) []finding {
+	if p.data == "" {
+		return one(note, "data = \"\": what waits is kept in memory, and a restart loses it", "")
+	}
 	dir := p.path(p.data)
 	info, err := os.Stat(dir)
 	switch {

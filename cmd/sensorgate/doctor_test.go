@@ -119,7 +119,7 @@ func TestDoctorPorts(t *testing.T) {
 		{"modem manager", "ModemManager", "/dev/ttyUSB0", "disable --now ModemManager"},
 		{"braille", "brltty", "/dev/ttyUSB1", "remove brltty"},
 		{"gps", "gpsd", "/dev/ttyACM0", "disable --now gpsd.socket gpsd.service"},
-		{"unknown", "node-red", "/dev/i2c-1", "systemctl status 412"},
+		{"unknown", "node-red", "/dev/ttyUSB2", "systemctl status 412"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := machine(t, map[string]string{"proc/412/comm": c.comm + "\n", "proc/412/cmdline": c.comm + "\x00", "proc/412/fd/7": "@" + c.node, "proc/412/fd/8": "@" + c.node})
@@ -129,6 +129,36 @@ func TestDoctorPorts(t *testing.T) {
 				t.Errorf("the holder is named %d times: %+v", n, found)
 			}
 		})
+	}
+}
+
+// What the configuration does not use may be held by whom it likes.
+func TestDoctorPortsThatNobodyNeeds(t *testing.T) {
+	p := machine(t, map[string]string{
+		"proc/412/comm": "agetty\n", "proc/412/fd/0": "@/dev/ttyS0", "proc/412/fd/5": "@/dev/i2c-1", "proc/412/fd/6": "@/dev/ttyUSB3",
+		"dev/ttyUSB3": "", "dev/serial/by-id/usb-FTDI": "@../../ttyUSB3",
+		"first.toml": "[device.x]\ndriver = \"lines\"\nserial = { port = \"/dev/serial/by-id/usb-FTDI\", line = \"9600 8N1\" }\nmatch = '^(?P<v>\\d+)$'\n[device.x.channels]\nv = {}\n",
+	})
+	p.learn(&settings{path: p.path("first.toml")})
+	found := append(lookConfig(p), lookPorts(p)...)
+	expect(t, found, fine, "1 devices, 0 upstreams")
+	expect(t, found, note, "/dev/ttyS0 is held by agetty")
+	expect(t, found, note, "/dev/i2c-1 is held by agetty")
+	expect(t, found, wrong, "/dev/ttyUSB3 is held by agetty")
+}
+
+func TestDoctorConfig(t *testing.T) {
+	p := machine(t, map[string]string{
+		"bad.toml": "[device.x]\ndriver = \"bme820\"\n", "good.toml": "data = \"/srv/readings\"\n[broker]\nlisten = [\"tcp://127.0.0.1:1899\"]\n",
+	})
+	p.learn(&settings{path: p.path("none.toml")})
+	expect(t, lookConfig(p), note, "no configuration at")
+	p.learn(&settings{path: p.path("bad.toml")})
+	expect(t, lookConfig(p), wrong, "1 error", "sensorgate check -c")
+	p.learn(&settings{path: p.path("good.toml")})
+	expect(t, lookConfig(p), fine)
+	if p.data != "/srv/readings" || p.port != 1899 {
+		t.Errorf("learned data %q and port %d, want /srv/readings and 1899", p.data, p.port)
 	}
 }
 
@@ -303,7 +333,9 @@ func TestDoctorReport(t *testing.T) {
 // All checks on an empty machine: no panic, and each says something.
 func TestDoctorOnAnEmptyMachine(t *testing.T) {
 	seen := map[string]bool{}
-	for _, f := range machine(t, nil).examine() {
+	p := machine(t, nil)
+	p.learn(&settings{path: p.path("none.toml")})
+	for _, f := range p.examine() {
 		seen[f.Check] = true
 		if f.What == "" {
 			t.Errorf("%s says nothing", f.Check)

@@ -101,10 +101,24 @@ func manFlags(b *strings.Builder, cmd *cobra.Command) {
 	cmd.InheritedFlags().VisitAll(show)
 }
 
-// roff makes text harmless inside a line: a backslash begins an escape, and a bare
-// hyphen may become a typographic one that nobody can paste into a shell.
+// roff makes text harmless inside a line: a backslash begins an escape, a bare hyphen
+// may become a typographic one that nobody can paste into a shell, and groff reads
+// bytes above ASCII as Latin-1.
 func roff(s string) string {
-	return strings.NewReplacer("\\", "\\e", "-", "\\-").Replace(s)
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '\\':
+			b.WriteString(`\e`)
+		case r == '-':
+			b.WriteString(`\-`)
+		case r > '~':
+			fmt.Fprintf(&b, `\[u%04X]`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // roffText is roff for text with lines: a dot or an apostrophe in front of one

@@ -11,12 +11,12 @@ import (
 )
 
 func TestManPageKeepsRequestsAndHyphens(t *testing.T) {
-	cmd := &cobra.Command{Use: "tool FILE", Short: "cuts -- and pastes", Long: "first\n\n.hidden is a dot\nback\\slash", Run: func(*cobra.Command, []string) {}}
+	cmd := &cobra.Command{Use: "tool FILE", Short: "cuts -- and pastes", Long: "first\n\n.hidden is a dot\nback\\slash 5 °C", Run: func(*cobra.Command, []string) {}}
 	cmd.Flags().StringP("out-file", "o", "a-b", "write to `FILE`")
 	page := manPage(cmd)
 	for _, want := range []string{
 		`tool \- cuts \-\- and pastes`,
-		"first\n.PP\n\\&.hidden is a dot\nback\\eslash",
+		"first\n.PP\n\\&.hidden is a dot\nback\\eslash 5 \\[u00B0]C",
 		`.B \-o, \-\-out\-file FILE`,
 		`write to FILE (default a\-b)`,
 	} {
