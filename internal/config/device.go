@@ -124,6 +124,13 @@ func (l *loader) driver(d *deviceAt) bool {
 	f := d.n.field("driver")
 	switch {
 	case f == nil:
+		for _, k := range d.n.fields { // misspelt, or what others call it
+			if suggest(k.name, []string{"driver"}) != "" && k.kind == kindString {
+				p := l.atKey(k, fmt.Sprintf("unknown key %q", k.name), try("driver = "+k.raw()))
+				p.Path = d.n.path()
+				return false
+			}
+		}
 		names := l.cat.Drivers.Names()
 		l.atKey(d.n, "driver is missing", expected(listKeys(names)), try(`driver = "`+guessDriver(d.n, names)+`"`))
 		return false
