@@ -176,6 +176,9 @@ func (l *link) accept(ack mqtt.Connack) {
 	if n := int(ack.ReceiveMaximum); n != 0 {
 		l.window = min(l.window, n)
 	}
+	if l.level == mqtt.Level311 && l.maxQoS == 2 && l.b.rules.exactOut() {
+		l.window = windowExact
+	}
 	if n := ack.MaximumPacket; n != 0 {
 		l.maxPacket = int(min(n, mqtt.MaxRemaining))
 	}

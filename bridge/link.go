@@ -19,6 +19,12 @@ const (
 	windowMax      = 512
 	windowMaxBytes = 1 << 20
 
+	// MQTT 3.1.1 has no receive maximum to tell us, and yet mosquitto closes the
+	// connection at the message that is one too many of QoS 2 (max_inflight_messages,
+	// 20 unless configured). What an earlier connection left open counts too, so a
+	// larger window would be refused again and again.
+	windowExact = 20
+
 	// A backlog that goes as fast as it can leaves room for what is live.
 	windowBacklog = 64
 
@@ -206,7 +212,7 @@ func (l *link) encode(now time.Time) {
 
 func (l *link) sendBacklog(now time.Time) {
 	if !l.stopping {
-		l.sendLane(&l.b.lanes.backlog, backlog, min(l.window, windowBacklog), now)
+		l.sendLane(&l.b.lanes.backlog, backlog, min(l.window-l.window/4, windowBacklog), now)
 	}
 }
 

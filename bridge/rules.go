@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"fmt"
+	"slices"
 
 	"sensorgate/internal/mqtt"
 )
@@ -74,10 +75,8 @@ func (s *ruleSet) fetch(remote string) (*inRule, string) {
 // keepSession reports whether the upstream is to keep our session while we are away: to
 // queue what comes down, or to tell a QoS 2 message that comes twice.
 func (s *ruleSet) keepSession() bool {
-	for i := range s.out {
-		if s.out[i].QoS == 2 {
-			return true
-		}
+	if s.exactOut() {
+		return true
 	}
 	for i := range s.in {
 		if s.in[i].Queue {
@@ -85,6 +84,11 @@ func (s *ruleSet) keepSession() bool {
 		}
 	}
 	return false
+}
+
+// exactOut reports whether a rule sends with QoS 2.
+func (s *ruleSet) exactOut() bool {
+	return slices.ContainsFunc(s.out, func(r outRule) bool { return r.QoS == 2 })
 }
 
 // subscriptions are what the in rules need.

@@ -165,6 +165,8 @@ func (j *Journal) complete(end uint64) {
 	for pos := j.pend.first; pos < end; pos++ {
 		p := j.pend.at(pos)
 		switch {
+		case p.slot == 0 && !p.done && j.replacedAfterLocked(p, end):
+			continue // its Waiter hears when the newer value is on disk
 		case p.slot == 0:
 		case p.kind != kindRecord:
 			j.entryOnDiskLocked(p, pos)

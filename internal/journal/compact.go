@@ -121,31 +121,22 @@ func (j *Journal) firstPending() uint64 {
 }
 
 // copyFrame encodes f again if it is wanted. If there is no room, need is its size.
+//
+// The copy names all consumers of the original, also those that have acknowledged:
+// their positions say so, and may reach the disk later than the copy does.
 func (j *Journal) copyFrame(s *slot, f found) (m moved, need int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	w := j.wr
+	n := 0
 	switch frameKind(f.body[0]) {
 	case kindRecord:
 		rec, err := parseRecordBody(f.body)
-		m.seq, m.from = rec.seq, onDisk(s.no, f.off, len(rec.data))
+		n = len(rec.data)
+		m.seq, m.from = rec.seq, onDisk(s.no, f.off, n)
 		if l, refs := j.index.get(rec.seq); err != nil || refs == 0 || l != m.from {
 			return moved{}, 0
 		}
-		var ids []uint32
-		for r := rec.ids; rec.n > 0; rec.n-- {
-			if q := j.byID[uint32(r.uvarint())]; q != nil && q.wait.has(rec.seq) {
-				ids = append(ids, q.id)
-			}
-		}
-		if need = recordSize(len(ids), len(rec.data)); !w.fits(need) {
-			return moved{}, need
-		}
-		at := w.start()
-		w.buf = appendRecordBody(w.buf, rec.seq, rec.time, ids, rec.data)
-		m.to = onDisk(w.slot.no, w.end(at), len(rec.data))
 	case kindPut, kindDelete:
-		var n int
 		if m.key, n = entryOf(f.body); n < 0 {
 			return moved{}, 0
 		}
@@ -153,13 +144,16 @@ func (j *Journal) copyFrame(s *slot, f found) (m moved, need int) {
 		if e := j.entries[m.key]; e == nil || e.pos != 0 || e.loc != m.from {
 			return moved{}, 0
 		}
-		if need = frameSize(len(f.body)); !w.fits(need) {
-			return moved{}, need
-		}
-		at := w.start()
-		w.buf = append(w.buf, f.body...)
-		m.to = onDisk(w.slot.no, w.end(at), n)
+	default:
+		return moved{}, 0
 	}
+	w := j.wr
+	if need = frameSize(len(f.body)); !w.fits(need) {
+		return moved{}, need
+	}
+	at := w.start()
+	w.buf = append(w.buf, f.body...)
+	m.to = onDisk(w.slot.no, w.end(at), n)
 	return m, 0
 }
 

@@ -126,6 +126,16 @@ func (j *Journal) needsWriteLocked(p *pend, pos, end uint64) bool {
 	return e != nil && (e.pos == pos+1 || e.pos > end)
 }
 
+// replacedAfterLocked says whether the entry append p was left out because of a
+// newer one that is not on disk when everything before end is.
+func (j *Journal) replacedAfterLocked(p *pend, end uint64) bool {
+	if p.kind == kindRecord {
+		return false
+	}
+	e := j.entries[p.key]
+	return e != nil && e.pos > end
+}
+
 // entryOnDiskLocked notes that the append at pos is on disk.
 func (j *Journal) entryOnDiskLocked(p *pend, pos uint64) {
 	s := j.slots[p.slot]

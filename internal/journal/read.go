@@ -51,8 +51,12 @@ func (j *Journal) read(q *Queue, after Seq, max int, buf []Item, gaps bool) ([]I
 			j.mu.Unlock()
 			return buf[:first], err
 		}
-		buf = j.dropDamagedLocked(q, buf, bad)
-		j.leave()
+		if len(bad) > 0 {
+			buf = j.dropDamagedLocked(q, buf, bad)
+			j.leave()
+		} else {
+			j.mu.Unlock() // a Read alone calls no Waiter
+		}
 		if len(buf) > first {
 			return buf, nil
 		}
