@@ -41,10 +41,11 @@ func TestKillLoop(t *testing.T) {
 	k.client("sub", "later", "2", "kill/#").waitFor("subscribed", 10*time.Second)
 	k.stopClient("later")
 	k.client("pub", "p1", "1", "kill/one")
-	k.client("pub", "p2", "2", "kill/two")
+	exact := &exactPublisher{port: k.local, id: "p2", topic: "kill/two"}
+	completed := exact.start(t)
 	k.client("pub", "p-retained", "1", "kill/retained")
 
-	for _, name := range []string{"p1", "p2", "p-retained"} {
+	for _, name := range []string{"p1", "p-retained"} {
 		k.clients[name].waitFor("acked ", 20*time.Second) // a Python needs its time to start
 	}
 	rnd := rand.New(rand.NewPCG(*killSeed, 1))
@@ -55,8 +56,14 @@ func TestKillLoop(t *testing.T) {
 		k.startGateway()
 	}
 	sent := map[string]int{}
-	for topic, name := range map[string]string{"kill/one": "p1", "kill/two": "p2", "kill/retained": "p-retained"} {
+	sent["kill/two"] = exact.finish()
+	for topic, name := range map[string]string{"kill/one": "p1", "kill/retained": "p-retained"} {
 		sent[topic] = k.finish(name)
+	}
+	select {
+	case <-completed:
+	case <-time.After(30 * time.Second):
+		t.Fatalf("%d QoS 2 messages are not completed", len(exact.inFlight))
 	}
 	k.client("sub", "later", "2", "kill/#")
 	for _, name := range []string{"near1", "near2", "far", "later"} {
@@ -87,6 +94,7 @@ data = %q
 listen = ["tcp://127.0.0.1:%d"]
 [bridge.cloud]
 urls = ["mqtt://127.0.0.1:%d"]
+spool = { order = "oldest-first" }
 rules = [ { dir = "out", local = "kill/#", qos = 2 } ]
 `, t.TempDir(), k.local, k.upstream))
 	return k
