@@ -16,7 +16,7 @@ env-linux-arm64 := GOARCH=arm64
 env-linux-armv7 := GOARCH=arm GOARM=7
 env-linux-armv6 := GOARCH=arm GOARM=6
 
-.PHONY: bridgesim
+.PHONY: bridgesim crashmodel crashmodel-long killloop
 .PHONY: build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-kernel dist deb sbom release reproducible system-test bench fuzz clean
 
 build: bin/sensorgate
@@ -33,7 +33,7 @@ run demo: build
 test:
 	$(GO) test ./...
 
-check: fmt-check vet staticcheck race bridgesim deps dist arm-test board-smoke tidy-check
+check: fmt-check vet staticcheck race bridgesim crashmodel deps dist arm-test board-smoke tidy-check
 	@echo "check: all passed"
 
 fmt-check:
@@ -57,6 +57,18 @@ race:
 BRIDGE_SEEDS ?= 20
 bridgesim:
 	$(GO) test -run TestSimulation -timeout 60m ./bridge -sim.seeds $(BRIDGE_SEEDS)
+
+# Power cuts of the journal on a file system in memory; the race detector runs a part of it.
+crashmodel:
+	$(GO) test -run 'TestCrashModel' ./internal/journal -crash.seeds=20000
+
+# The same, more of it, and every bit and every length of a small log.
+crashmodel-long:
+	$(GO) test -run 'TestCrashModel|TestEvery' ./internal/journal -crash.seeds=$(or $(SEEDS),1000000) -crash.every -timeout 12h
+
+# kill -9 of the real program under other people's clients. make check does it 25 times.
+killloop:
+	$(GO) test -run TestKillLoop ./internal/gateway/e2e -kill.count=$(or $(KILLS),500) -timeout 2h -v
 
 # Who may import whom: internal/gateway/deps_test.go.
 deps:
