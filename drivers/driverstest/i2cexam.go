@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -258,9 +259,21 @@ func (e I2CExam) count(t *testing.T, s *sitting) int {
 	return s.bus.Seen()
 }
 
+// transfers numbers those of one poll. A short test takes some eight of many.
+func (e I2CExam) transfers(t *testing.T, s *sitting) iter.Seq[int] {
+	n, step := e.count(t, s), 1
+	if testing.Short() {
+		step = max(n/8, 1)
+	}
+	return func(yield func(int) bool) {
+		for i := 0; i < n && yield(i); i += step {
+		}
+	}
+}
+
 // disturb polls once per transfer of a poll, with what happens at transfer number i.
 func (e I2CExam) disturb(t *testing.T, s *sitting, what string, happen func(i int) (end func())) {
-	for i := range e.count(t, s) {
+	for i := range e.transfers(t, s) {
 		when := fmt.Sprintf("%s at transfer %d", what, i)
 		end := func() {}
 		s.bus.Hook(func(n int) {
@@ -294,7 +307,7 @@ func (e I2CExam) eachDips(t *testing.T, s *sitting) {
 }
 
 func (e I2CExam) eachCancelled(t *testing.T, s *sitting) {
-	for i := range e.count(t, s) {
+	for i := range e.transfers(t, s) {
 		ctx, cancel := context.WithCancel(s.ctx)
 		s.bus.Hook(func(n int) {
 			if n == i {
@@ -322,7 +335,7 @@ func (e I2CExam) bitsFlip(t *testing.T, s *sitting) {
 	if !e.Protected {
 		t.Skip("the chip sends no checksum")
 	}
-	for i := range e.count(t, s) {
+	for i := range e.transfers(t, s) {
 		for at, more := 0, true; more; at++ {
 			more = false
 			s.bus.Flip(func(n int, r []byte) {

@@ -116,7 +116,10 @@ func runCrowd(t *testing.T, d time.Duration, dead uint16, hold time.Duration) (s
 
 // Twenty chips share a bus without missing an interval; what it costs is logged.
 func TestTwentyChips(t *testing.T) {
-	const life = 10 * time.Minute
+	life := 10 * time.Minute
+	if testing.Short() {
+		life = 2 * time.Minute
+	}
 	before := cpu(t)
 	s, fake := runCrowd(t, life, 0, 0)
 	spent := cpu(t) - before
@@ -136,6 +139,9 @@ func TestTwentyChips(t *testing.T) {
 // A chip that holds the clock for a quarter of a second at every transfer delays each
 // neighbour by no more than one such transfer.
 func TestOneDeadChipDelaysOthersByOneTransfer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("three times ten minutes of twenty chips")
+	}
 	const life, hold = 10 * time.Minute, 250 * time.Millisecond
 	alive, _ := runCrowd(t, life, 0, 0)
 	for _, dead := range []string{"tmp102", "sgp40"} { // a polled one, and one that is sampled every second

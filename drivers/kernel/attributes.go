@@ -22,6 +22,14 @@ func (o *deviceOptions) Claims() []drivers.Claim { return nil }
 // channelOptions name an attribute of the device.
 type channelOptions struct {
 	Input string `toml:"input" doc:"the attribute without its ending; default: by the channel's name"`
+
+	measures func(input string) (quantity, bool)
+}
+
+// Outputs implements drivers.Outputter: the unit, where the input tells it.
+func (o *channelOptions) Outputs() []drivers.Channel {
+	q, _ := o.measures(o.Input)
+	return []drivers.Channel{{Unit: q.unit}}
 }
 
 // quantity is what an attribute measures: the kernel's unit and ours.

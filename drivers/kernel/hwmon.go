@@ -41,7 +41,7 @@ func (s sysfs) hwmon() drivers.Driver {
 		Summary:        "what the kernel's hwmon drivers measure: processor temperature, INA2xx, fans, supply voltages",
 		Every:          30 * time.Second,
 		Options:        func() any { return &deviceOptions{} },
-		ChannelOptions: func() any { return &channelOptions{} },
+		ChannelOptions: func() any { return &channelOptions{measures: hwmonKind} },
 		Open: func(_ context.Context, site drivers.Site) (any, error) {
 			opts := site.Options.(*deviceOptions)
 			n, err := s.find(hwmonClass, opts.Name, opts.At)
@@ -61,7 +61,12 @@ func (s sysfs) hwmon() drivers.Driver {
 
 // hwmonQuantity tells what an input such as "temp1", or one labelled "Tctl", measures.
 func hwmonQuantity(dir, input string) (quantity, bool) {
-	q, ok := hwmonQuantities[strings.TrimRight(hwmonLabelled(dir, input), "0123456789")]
+	return hwmonKind(hwmonLabelled(dir, input))
+}
+
+// hwmonKind tells it from the input's name alone.
+func hwmonKind(input string) (quantity, bool) {
+	q, ok := hwmonQuantities[strings.TrimRight(input, "0123456789")]
 	return q, ok
 }
 

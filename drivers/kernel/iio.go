@@ -62,7 +62,7 @@ func (s sysfs) iio() drivers.Driver {
 		Summary:        "what the kernel's IIO drivers measure: DHT22, HX711, SPI converters and some 200 more",
 		Every:          10 * time.Second,
 		Options:        func() any { return &deviceOptions{} },
-		ChannelOptions: func() any { return &channelOptions{} },
+		ChannelOptions: func() any { return &channelOptions{measures: iioQuantity} },
 		Open: func(_ context.Context, site drivers.Site) (any, error) {
 			opts := site.Options.(*deviceOptions)
 			if _, err := s.find(iioClass, opts.Name, opts.At); err != nil {
