@@ -83,6 +83,11 @@ type Driver struct {
 	// Channels are what the driver gives when ChannelOptions is nil.
 	Channels []Channel
 
+	// Example decodes the example that the options may hold: what the device sends, as the
+	// user noted it down. It opens nothing. nil: the driver knows no examples; no readings
+	// and no error: none was given.
+	Example func(s Site) ([]Reading, error)
+
 	// Open makes a device. It may touch the hardware. An error means: try again later.
 	Open func(ctx context.Context, s Site) (any, error)
 }

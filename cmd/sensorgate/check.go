@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"sensorgate/internal/config"
+	"sensorgate/internal/mapping"
 )
 
 func newCheck() *cobra.Command {
@@ -30,6 +32,7 @@ upstream. Outputs are not opened: that would switch them.`,
 			}
 			if !s.json {
 				fmt.Fprintf(cmd.OutOrStdout(), "ok: %s\n", summary(c))
+				showExamples(cmd.OutOrStdout(), c)
 			}
 			if hardware {
 				return s.tryHardware(cmd.Context(), cmd.OutOrStdout(), c)
@@ -40,6 +43,27 @@ upstream. Outputs are not opened: that would switch them.`,
 	s.flags(cmd)
 	cmd.Flags().BoolVar(&hardware, "hardware", false, "also open ports and buses, read each device once, and try the upstreams")
 	return cmd
+}
+
+// showExamples shows what becomes of the examples in the file.
+func showExamples(w io.Writer, c *config.Config) {
+	for _, d := range c.Devices {
+		if d.Driver.Example == nil {
+			continue
+		}
+		readings, err := d.Driver.Example(d.Site)
+		if err != nil || len(readings) == 0 {
+			continue // an error was a problem of the file
+		}
+		fmt.Fprintf(w, "the example of device.%s gives\n", d.Name)
+		messages := mapping.New(d.Map).Messages(readings, true)
+		for _, m := range messages {
+			fmt.Fprintf(w, "  %s %s\n", m.Topic, m.Payload)
+		}
+		if len(messages) == 0 {
+			fmt.Fprintln(w, "  nothing: the filters hold it back")
+		}
+	}
 }
 
 // summary is what a configuration has, in one line.

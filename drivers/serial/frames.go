@@ -124,6 +124,7 @@ func framesDriver(ws *Wires) drivers.Driver {
 		Summary:        "anything that sends frames: sync, length, check sum and fields described in the file",
 		Options:        defaultFrames,
 		ChannelOptions: func() any { return new(FrameChannel) },
+		Example:        framesExample,
 		Open: func(_ context.Context, s drivers.Site) (any, error) {
 			o := s.Options.(*FramesOptions)
 			d, err := newFrameDecoder(o, s.Channels)

@@ -69,6 +69,7 @@ func linesDriver(ws *Wires) drivers.Driver {
 		Summary:        "anything that prints lines: regular expression, columns, JSON, key=value",
 		Options:        defaultLines,
 		ChannelOptions: func() any { return new(LineChannel) },
+		Example:        linesExample,
 		Open: func(_ context.Context, s drivers.Site) (any, error) {
 			o := s.Options.(*LinesOptions)
 			return openDevice(ws, s, deviceParts{

@@ -101,8 +101,23 @@ func (l *loader) device(n *node) {
 		d.unsure = !ok
 		d.known = withOutputs(d.known, o.Outputs())
 	}
+	before := len(l.problems)
 	l.assemble(d)
+	if ok && len(l.problems) == before {
+		l.runExample(d)
+	}
 	l.cfg.Devices = append(l.cfg.Devices, d.dev)
+}
+
+// runExample runs the driver on the example that the user gave.
+func (l *loader) runExample(d *deviceAt) {
+	at := d.n.field("example")
+	if at == nil || d.driver.Example == nil {
+		return
+	}
+	if _, err := d.driver.Example(d.dev.Site); err != nil {
+		l.atValue(at, "the example cannot be read: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
 }
 
 // withOutputs joins the channels of a driver with those that follow from options;
