@@ -37,6 +37,7 @@ type client struct {
 	cafile, capath      string
 	cert, key           string
 	tlsVersion, alpn    string
+	serverName          string // in the certificate; "" is that of the url
 	osCerts, insecure   bool
 	willTopic, willText string
 	willQoS             int
@@ -222,7 +223,7 @@ func (c *client) clientID() string {
 }
 
 func (c *client) tlsConfig() (*tls.Config, error) {
-	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.insecure} //nolint:gosec // asked for with --insecure
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.insecure, ServerName: c.serverName}
 	switch c.tlsVersion {
 	case "", "tlsv1.2":
 	case "tlsv1.3":
@@ -231,7 +232,7 @@ func (c *client) tlsConfig() (*tls.Config, error) {
 		return nil, usageError{fmt.Errorf("--tls-version %s: have tlsv1.2 and tlsv1.3", c.tlsVersion)}
 	}
 	if c.alpn != "" {
-		conf.NextProtos = []string{c.alpn}
+		conf.NextProtos = strings.Split(c.alpn, ",")
 	}
 	if c.cert != "" {
 		pair, err := tls.LoadX509KeyPair(c.cert, c.key)
@@ -290,9 +291,12 @@ func (c *client) connect(ctx context.Context, o *paho.ClientOptions) (paho.Clien
 // connectError adds what to try.
 func (c *client) connectError(err error) error {
 	where := withoutPassword(c.address())
+	if text, ok := strings.CutPrefix(err.Error(), "network Error : "); ok && !strings.Contains(text, "refused") {
+		return fmt.Errorf("%s: %s", where, text) // the library's words in front say nothing
+	}
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(err.Error(), "connection refused"):
-		return fmt.Errorf("%s: connection refused (no broker there; try: sensorgate status, or another -h and -p)", where)
+		return fmt.Errorf("%s: connection refused (no broker listens there)", where)
 	case strings.Contains(err.Error(), "ot Authorized") || strings.Contains(err.Error(), "bad user name"):
 		return fmt.Errorf("%s: the broker does not let user %q in (check -u and -P)", where, c.user)
 	case strings.Contains(err.Error(), "unknown authority"):

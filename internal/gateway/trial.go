@@ -72,8 +72,8 @@ func (h *Hardware) Try(ctx context.Context, c *config.Config, log *slog.Logger) 
 func tryDevice(ctx context.Context, d config.Device, log *slog.Logger) Trial {
 	t := Trial{Name: "device." + d.Name}
 	for _, c := range d.Map.Channels {
-		if c.Writable {
-			t.Skipped, t.Text = true, "takes orders; opening it would switch it"
+		if c.Writable && c.Kind == drivers.State {
+			t.Skipped, t.Text = true, "takes orders; opening it may switch it"
 			return t
 		}
 	}
