@@ -42,6 +42,7 @@ type pulse struct {
 	uncertain bool               // pulses may have been missed since the last reading
 	loadErr   error              // told once
 	dirty     bool               // changed since the last reading
+	urgent    bool               // set by a command: told at once
 	unsaved   bool               // changed since the last save
 	saved     time.Time          // when that was
 	poke      context.CancelFunc // makes Watch look again
@@ -70,8 +71,15 @@ func openPulse(c *Chips, s drivers.Site, o pulseOptions) (*pulse, error) {
 	return d, nil
 }
 
-// Close saves what is not saved.
+// Close counts what still waits in the kernel, and saves what is not saved.
 func (d *pulse) Close() error {
+	for {
+		evs, lost, err := d.edges.next(context.Background(), time.Unix(1, 0)) // only look
+		if err != nil || len(evs) == 0 {
+			break // an error that matters is told by the next Open
+		}
+		d.count(evs, lost)
+	}
 	d.mu.Lock()
 	d.saveLocked(time.Now())
 	d.mu.Unlock()
@@ -91,12 +99,11 @@ func (d *pulse) Watch(ctx context.Context, report drivers.Report) error {
 		poked, cancel := context.WithCancel(ctx)
 		until := d.plan(cancel, reported, time.Now())
 		evs, lost, err := d.edges.next(poked, until)
+		commanded := poked.Err() != nil && ctx.Err() == nil
 		cancel()
 		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil && poked.Err() != nil && len(evs) == 0:
-			continue // a command
+		case err != nil && commanded:
+			continue
 		case err != nil:
 			return err
 		}
@@ -175,6 +182,9 @@ func (d *pulse) saveLocked(now time.Time) {
 // reportAtLocked is when there will be something to report; zero is never, unless a
 // pulse comes.
 func (d *pulse) reportAtLocked(reported time.Time) time.Time {
+	if d.urgent {
+		return reported
+	}
 	next := reported.Add(d.every)
 	rate := d.flow.changesAt(d.opt.Idle)
 	switch {
@@ -189,7 +199,7 @@ func (d *pulse) reportAtLocked(reported time.Time) time.Time {
 // reportIfDue gives the time of the last report.
 func (d *pulse) reportIfDue(report drivers.Report, reported, now time.Time) time.Time {
 	d.mu.Lock()
-	if at := d.reportAtLocked(reported); at.IsZero() || now.Before(at) {
+	if at := d.reportAtLocked(reported); at.IsZero() && !d.urgent || now.Before(at) {
 		d.mu.Unlock()
 		return reported
 	}
@@ -199,7 +209,7 @@ func (d *pulse) reportIfDue(report drivers.Report, reported, now time.Time) time
 	}
 	perSecond, known := d.flow.rate(d.opt.Idle, now)
 	rate := drivers.Number(tidy(perSecond * d.opt.PerPulse.times(1) * d.factor))
-	d.dirty, d.uncertain = false, false
+	d.dirty, d.urgent, d.uncertain = false, false, false
 	d.mu.Unlock()
 
 	report(total, nil)
@@ -221,7 +231,7 @@ func (d *pulse) Command(_ context.Context, c drivers.Command) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.meter.set(total)
-	d.uncertain, d.dirty, d.unsaved = false, true, true
+	d.uncertain, d.dirty, d.urgent, d.unsaved = false, true, true, true
 	d.saveLocked(time.Now())
 	if d.poke != nil {
 		d.poke()

@@ -95,8 +95,10 @@ func TestTotalIsSetByCommand(t *testing.T) {
 		d := b.start("pulse", "power", 10*time.Second, "gpio=GPIO27,per_pulse=1/1000 kWh")
 		d.said("total")
 		time.Sleep(11 * time.Second)
+		must(t, d.order("total", "99"))
+		d.expect("total", "99", "told at once")
 		must(t, d.order("total", "12345.678"))
-		d.expect("total", "12345.678", "told at once")
+		d.expect("total", "12345.678", "told at once, also the second time")
 		b.turn("GPIO27", 1000, time.Second)
 		time.Sleep(10 * time.Second)
 		said := strings.Fields(d.said("total"))
@@ -224,5 +226,18 @@ func TestSlowFrequencyIsExactFromTwoEdges(t *testing.T) {
 		b.board.Drive("GPIO17", true)
 		time.Sleep(time.Second)
 		d.expect("frequency", "0.25", "two edges in 4 s")
+	})
+}
+
+// The stop comes while pulses wait in the kernel.
+func TestPulsesBeforeTheStopAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		d := b.start("pulse", "water", 10*time.Second, "gpio=GPIO27,debounce=0s,edge=both,per_pulse=1")
+		b.board.Burst("GPIO27", 1000)
+		d.stop()
+		if got, want := b.store["total"], `{"pulses":1000,"offset":0,"per":"1"}`; got != want {
+			t.Errorf("stored %s, want %s", got, want)
+		}
 	})
 }
