@@ -51,6 +51,7 @@ type device struct {
 	report  drivers.Report
 	kick    chan *channel // was written, is to be read soon
 
+	told   serial.Told
 	silent int       // requests in a row without an answer
 	after  time.Time // no request before: an answer may still be on its way
 }
@@ -251,7 +252,9 @@ func (d *device) harvest(b *block, data []byte, at time.Time) {
 		switch {
 		case errors.Is(err, field.ErrNone), err == nil && !v.Valid():
 		case err != nil:
-			d.report(drivers.Reading{}, fmt.Errorf("%s: %w", i.channel.name, err))
+			if len(d.channels) == 1 || d.told.Due(i.channel.name, at) {
+				d.report(drivers.Reading{}, d.named(fmt.Errorf("%s: %w", i.channel.name, err)))
+			}
 		default:
 			d.report(drivers.Reading{Channel: i.channel.name, Unit: i.channel.unit, Value: v, Time: at}, nil)
 		}

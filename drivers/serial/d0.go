@@ -127,6 +127,7 @@ type d0Meter struct {
 	o       D0Options
 	decoder *d0Decoder
 	h       harvest
+	told    Told
 }
 
 // Close gives the port back.
@@ -148,7 +149,7 @@ func (m *d0Meter) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	}
 	m.h.reset(at)
 	m.decoder.decode(block, &m.h)
-	return m.h.readings, errors.Join(m.h.errs...)
+	return m.h.readings, errors.Join(m.h.due(&m.told)...)
 }
 
 // Control characters of the protocol.

@@ -71,6 +71,7 @@ type polled struct {
 
 	greeted bool
 	h       harvest
+	told    Told
 }
 
 // Close gives the port back.
@@ -89,7 +90,7 @@ func (p *polled) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	if time.Since(p.awake) < p.WarmUp {
 		return nil, nil
 	}
-	return p.h.readings, errors.Join(p.h.errs...)
+	return p.h.readings, errors.Join(p.h.due(&p.told)...)
 }
 
 func (p *polled) exchange(s *Session) error {

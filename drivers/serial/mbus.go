@@ -74,6 +74,7 @@ type mbusMeter struct {
 	o       MBusOptions
 	sites   []drivers.ChannelSite
 
+	told    Told
 	greeted bool
 	fcb     byte // frame count bit of the next request
 }
@@ -111,7 +112,7 @@ func (m *mbusMeter) Poll(ctx context.Context) ([]drivers.Reading, error) {
 		m.greeted = false
 		return h.readings, err
 	}
-	return h.readings, errors.Join(h.errs...)
+	return h.readings, errors.Join(h.due(&m.told)...)
 }
 
 func (m *mbusMeter) readOut(s *Session, h *harvest) error {

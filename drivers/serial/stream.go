@@ -35,10 +35,25 @@ func (h *harvest) put(channel, unit string, v drivers.Value, err error) {
 	switch {
 	case errors.Is(err, field.ErrNone), err == nil && !v.Valid(): // a NaN is no value
 	case err != nil:
-		h.errs = append(h.errs, fmt.Errorf("%s: %w", channel, err))
+		h.errs = append(h.errs, &channelError{channel, err})
 	default:
 		h.readings = append(h.readings, drivers.Reading{Channel: channel, Unit: unit, Value: v, Time: h.at})
 	}
+}
+
+// due gives the faults that are to be told now: all, if nothing else was in the frame.
+func (h *harvest) due(told *Told) []error {
+	if len(h.readings) == 0 {
+		return h.errs
+	}
+	var due []error
+	for _, err := range h.errs {
+		var ce *channelError
+		if !errors.As(err, &ce) || told.Due(ce.channel, h.at) {
+			due = append(due, err)
+		}
+	}
+	return due
 }
 
 // reject says that the frame as a whole was not what it should be.
@@ -56,6 +71,7 @@ type stream struct {
 	hello   *dialogue     // said whenever the port was opened; nil: nothing
 
 	h       harvest
+	told    Told
 	pending []drivers.Reading
 	lastOut time.Time
 	lastOK  time.Time
@@ -132,7 +148,7 @@ func (s *stream) frame(frame []byte, at time.Time, err error, report drivers.Rep
 	} else {
 		s.keep(s.h.readings)
 	}
-	for _, err := range s.h.errs {
+	for _, err := range s.h.due(&s.told) {
 		if len(s.h.readings) > 0 {
 			report(drivers.Reading{}, err) // one channel of several is wrong
 		} else {
