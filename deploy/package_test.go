@@ -93,6 +93,7 @@ func contents(t *testing.T, deb string) {
 		"./usr/bin/sensorgate", "./usr/lib/systemd/system/sensorgate.service", "./etc/sensorgate/sensorgate.toml",
 		"./usr/lib/sysusers.d/sensorgate.conf", "./usr/lib/tmpfiles.d/sensorgate.conf", "./usr/lib/udev/rules.d/60-sensorgate.rules",
 		"./usr/share/man/man1/sensorgate.1.gz", "./usr/share/bash-completion/completions/sensorgate",
+		"./usr/share/doc/sensorgate/reference.toml.gz", "./usr/share/doc/sensorgate/first-hour.md", "./usr/share/doc/sensorgate/examples/minimal.toml",
 		"./usr/share/doc/sensorgate/copyright", "./usr/share/doc/sensorgate/sbom.cdx.json.gz",
 	} {
 		if !strings.Contains(list, " "+path+"\n") {

@@ -32,10 +32,13 @@ put 644 deploy/sensorgate.toml etc/sensorgate/sensorgate.toml
 
 doc=usr/share/doc/sensorgate
 for page in README.md SECURITY.md docs/install.md docs/first-hour.md docs/migration.md; do
-	[ ! -e $page ] || put 644 $page $doc/"$(basename $page)"
+	put 644 "$page" $doc/"$(basename "$page")"
 done
-[ ! -e CHANGELOG.md ] || zipped CHANGELOG.md $doc/changelog
-[ ! -e configs/reference.toml ] || zipped configs/reference.toml $doc/reference.toml
+zipped CHANGELOG.md $doc/changelog
+zipped configs/reference.toml $doc/reference.toml
+for example in configs/*.toml; do
+	[ "$example" = configs/reference.toml ] || put 644 "$example" $doc/examples/"$(basename "$example")"
+done
 
 # Apache-2.0 section 4 and the BSD and MIT licences ask that their texts travel along.
 mkdir -p "$root/work"

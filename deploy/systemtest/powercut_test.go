@@ -89,7 +89,7 @@ func TestPowerCuts(t *testing.T) {
 
 func cutConfig(listen, data string) string {
 	return fmt.Sprintf("node = \"cut\"\ndata = %q\n[broker]\nlisten = [\"tcp://%s\"]\n[journal]\nsize = \"64MiB\"\nkeep_free = \"1MiB\"\n"+
-		"[device.demo]\ndriver = \"sim\"\nevery = \"1s\"\n", data, listen)
+		"[device.demo]\ndriver = \"sim\"\nevery = \"1s\"\n[device.demo.channels]\nvalue = {}\n", data, listen)
 }
 
 // collect reads the acknowledged numbers from the serial line as they come.
