@@ -263,6 +263,12 @@ func (b *Broker) newConn(l *listener, from string, connect *mqtt.Connect) (*conn
 		c.maxPacketOut = int(min(int64(connect.MaximumPacket), mqtt.MaxRemaining+5))
 	}
 	c.keepAlive = time.Duration(connect.KeepAlive) * time.Second
+	if longest := b.limits().MaxKeepAlive; longest > 0 && (c.keepAlive == 0 || c.keepAlive > longest) {
+		if c.level != mqtt.Level5 {
+			return nil, mqtt.ClientIDNotValid // 3.1.1 has no better word for it
+		}
+		c.keepAlive, c.keepAliveOurs = longest.Truncate(time.Second), true // 3.2.2.3.14
+	}
 	return c, mqtt.Success
 }
 

@@ -23,6 +23,9 @@ func (b *Broker) attach(c *conn, link link, who *identity, connect *mqtt.Connect
 		id = "auto-" + randomID() // [MQTT-3.1.3-6; v5: 3.1.3-6, 3.1.3-7]
 		ack.AssignedClientID = id
 	}
+	if c.keepAliveOurs {
+		ack.ServerKeepAlive, ack.HasKeepAlive = uint16(c.keepAlive/time.Second), true
+	}
 	for {
 		s, previous := b.claim(c, id, who, connect)
 		if previous != nil {

@@ -26,6 +26,10 @@ type Options struct {
 	MaxPacketSize int   // bytes; default 2,000,000
 	MaxQueued     int64 // bytes that wait for one persistent session; default: the journal's size
 
+	// MaxKeepAlive bounds how long a silent client is believed to be there; 0: no bound.
+	// A client of MQTT 5 is told, one of 3.1.1 that asks for more, or for none, is refused.
+	MaxKeepAlive time.Duration
+
 	Journal *journal.Journal
 	Log     *slog.Logger
 	Version string // shown in $SYS

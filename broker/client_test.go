@@ -279,3 +279,7 @@ func persistent(con *mqtt.Connect) {
 		con.SessionExpiry = 3600
 	}
 }
+
+var limitsForTest journal.Limits
+
+const refuse = journal.Refuse

@@ -20,12 +20,13 @@ type conn struct {
 	level    byte
 	session  *session
 
-	keepAlive    time.Duration // 0: none
-	maxPacketOut int
-	maxPacketIn  int
-	problemInfo  bool // reason strings are welcome
-	aliasesIn    []string
-	will         *mqtt.Will
+	keepAlive     time.Duration // 0: none
+	keepAliveOurs bool          // it is not what the client asked for
+	maxPacketOut  int
+	maxPacketIn   int
+	problemInfo   bool // reason strings are welcome
+	aliasesIn     []string
+	will          *mqtt.Will
 
 	acks  ackQueue
 	puts  uint64 // session states put into the journal
