@@ -193,15 +193,17 @@ func TestEcho(t *testing.T) {
 func TestFloodedSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, far, stop := pipe(PortOptions{})
+		var flood sync.WaitGroup
+		defer flood.Wait()
 		defer stop()
-		go func() {
+		flood.Go(func() {
 			for {
 				if _, err := far.Write(make([]byte, 64)); err != nil {
 					return
 				}
 				time.Sleep(time.Millisecond)
 			}
-		}()
+		})
 		l := b.Listen()
 		defer l.Close()
 		l.Next(t.Context(), time.Time{}) // the flood has begun
