@@ -16,7 +16,7 @@ env-linux-arm64 := GOARCH=arm64
 env-linux-armv7 := GOARCH=arm GOARM=7
 env-linux-armv6 := GOARCH=arm GOARM=6
 
-.PHONY: bridgesim crashmodel crashmodel-long killloop
+.PHONY: bridgesim natstest crashmodel crashmodel-long killloop
 .PHONY: build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-kernel dist deb sbom release reproducible system-test bench fuzz clean
 
 build: bin/sensorgate
@@ -53,10 +53,16 @@ race:
 	else echo "race detector skipped: no $(CC) (Debian package gcc)"; $(MAKE) test; fi
 
 # A month of a bridge with an upstream that does everything wrong, on virtual time, per
-# seed. With the race detector only a few days of it are run.
+# seed; and, for root, real sockets on bad lines. The race detector gets a few days of it.
 BRIDGE_SEEDS ?= 20
 bridgesim:
-	$(GO) test -run TestSimulation -timeout 60m ./bridge -sim.seeds $(BRIDGE_SEEDS)
+	$(GO) test -run 'TestSimulation|TestNetwork' -timeout 60m ./bridge -sim.seeds $(BRIDGE_SEEDS)
+
+# A fleet of gateways on a cluster of three nats-servers, of which one after the other is
+# killed. Fetches the server; needs the internet once.
+natstest:
+	GOBIN=$(CURDIR)/bin $(GO) install github.com/nats-io/nats-server/v2@v2.15.2
+	NATS_SERVER=$(CURDIR)/bin/nats-server $(GO) test -run TestFleetOnNATSCluster -v ./bridge
 
 # Power cuts of the journal on a file system in memory; the race detector runs a part of it.
 crashmodel:

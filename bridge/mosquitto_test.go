@@ -104,10 +104,15 @@ func freePort(t *testing.T) int {
 // eventually waits for something that another process does.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	within(t, 10*time.Second, what, ok)
+}
+
+func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within 10 s: %s", what)
+			t.Fatalf("not within %v: %s", limit, what)
 		}
 		time.Sleep(5 * time.Millisecond) // another process: nothing to wait on
 	}
@@ -125,13 +130,26 @@ func receive(t *testing.T, ch <-chan paho.Message, what string) paho.Message {
 }
 
 func TestMosquittoUpAndDown(t *testing.T) {
-	m := startMosquitto(t, "")
+	for _, protocol := range []string{"3.1.1", "5"} {
+		for _, scheme := range []string{"mqtt", "ws"} {
+			t.Run(protocol+" "+scheme, func(t *testing.T) { upAndDown(t, protocol, scheme) })
+		}
+	}
+}
+
+func upAndDown(t *testing.T, protocol, scheme string) {
+	port := freePort(t)
+	m := startMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1\nprotocol websockets", port))
+	url := m.url()
+	if scheme == "ws" {
+		url = fmt.Sprintf("ws://127.0.0.1:%d/", port)
+	}
 	g := newGateway(t, Options{
-		Name: "cloud", Node: "barn", ClientID: "barn-cloud", Prefix: "sites/42/", URLs: []string{m.url()},
+		Name: "cloud", Node: "barn", ClientID: "barn-cloud", Prefix: "sites/42/", URLs: []string{url}, Protocol: protocol,
 		Status: Status{"barn/status", "online", "offline"},
 		Rules: []Rule{
 			{Out: true, Local: "barn/#", Remote: "sites/42/barn/#", QoS: 1, Retain: true},
-			{Out: true, Local: "barn/grid/+", Remote: "sites/42/energy/{1}/barn", QoS: 1, Retain: true},
+			{Out: true, Local: "barn/grid/+", Remote: "sites/42/energy/{1}/barn", QoS: 2, Retain: true},
 			{In: true, Local: "barn/+/+/set", Remote: "sites/42/barn/+/+/set", QoS: 1},
 		},
 	})

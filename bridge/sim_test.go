@@ -23,6 +23,7 @@ var (
 // everything wrong, and with a power switch that somebody plays with. Nothing may be
 // lost, the order holds, and what is retained is the newest.
 func TestSimulation(t *testing.T) {
+	t.Parallel()
 	seeds, days := *simSeeds, *simDays
 	if testing.Short() || raceDetector {
 		seeds, days = min(seeds, 4), min(days, 5) // make bridgesim runs all of it
@@ -30,6 +31,7 @@ func TestSimulation(t *testing.T) {
 	for i := range seeds {
 		seed := *simFirst + uint64(i)
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { newSim(t, seed).run(time.Duration(days) * 24 * time.Hour) })
 		})
 	}
