@@ -26,10 +26,15 @@ func (q *Quantity) UnmarshalText(b []byte) error {
 	if err == nil && isFraction {
 		d, err = strconv.ParseFloat(den, 64)
 	}
+	unit = strings.TrimSpace(unit)
+	// A unit with a slash, or one that is a number, could not be told from its rate.
+	if strings.ContainsAny(unit, "/ \t\n") || unit != "" && unit[0] >= '0' && unit[0] <= '9' {
+		err = strconv.ErrSyntax
+	}
 	if err != nil || !(n > 0) || !(d > 0) || math.IsInf(n/d, 0) || n/d == 0 {
 		return fmt.Errorf("found %q, expected an amount and a unit such as \"1 L\", \"0.01 m³\" or \"1/1000 kWh\"", text)
 	}
-	*q = Quantity{text: text, num: n, den: d, unit: canonicalUnit(strings.TrimSpace(unit))}
+	*q = Quantity{text: text, num: n, den: d, unit: canonicalUnit(unit)}
 	return nil
 }
 
