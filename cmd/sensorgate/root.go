@@ -30,6 +30,7 @@ func newRoot() *cobra.Command {
 		newInit(),
 		newPasswd(),
 		newReload(),
+		newJournal(),
 		newDemo(),
 		newBench(),
 		newScan(),
