@@ -32,6 +32,9 @@ upstream. Outputs are not opened: that would switch them.`,
 			}
 			if !s.json {
 				fmt.Fprintf(cmd.OutOrStdout(), "ok: %s\n", summary(c))
+				if len(c.Devices) == 0 {
+					fmt.Fprintln(cmd.OutOrStdout(), "It has no devices: this is a broker only. See: sensorgate init, sensorgate scan")
+				}
 				showExamples(cmd.OutOrStdout(), c)
 			}
 			if hardware {

@@ -72,12 +72,12 @@ func (o *Options) Claims() []drivers.Claim {
 
 // Channel is one value in a table of the device.
 type Channel struct {
-	Input    *int `toml:"input" doc:"address of an input register, counted from 0"`
-	Holding  *int `toml:"holding" doc:"address of a holding register, counted from 0"`
-	Coil     *int `toml:"coil" doc:"address of a coil, counted from 0"`
-	Discrete *int `toml:"discrete" doc:"address of a discrete input, counted from 0"`
+	Input    *int `choice:"register" toml:"input" doc:"address of an input register, counted from 0"`
+	Holding  *int `choice:"register" toml:"holding" doc:"address of a holding register, counted from 0"`
+	Coil     *int `choice:"register" toml:"coil" doc:"address of a coil, counted from 0"`
+	Discrete *int `choice:"register" toml:"discrete" doc:"address of a discrete input, counted from 0"`
 
-	SunSpec string `toml:"sunspec" doc:"numbers of SunSpec models, the first that the device has: \"103,102,101\"; with at"`
+	SunSpec string `choice:"register" toml:"sunspec" doc:"numbers of SunSpec models, the first that the device has: \"103,102,101\"; with at"`
 	At      *int   `toml:"at" doc:"register in the SunSpec model, counted from its id"`
 
 	field.Layout

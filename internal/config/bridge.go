@@ -14,7 +14,7 @@ import (
 
 // bridgeTable is [bridge.NAME].
 type bridgeTable struct {
-	URLs      []string      `toml:"urls" required:"true" doc:"where the upstream is, tried in order: mqtt:// mqtts:// ws:// wss://"`
+	URLs      []string      `toml:"urls" required:"true" example:"[\"mqtts://mqtt.example.com:8883\"]" doc:"where the upstream is, tried in order: mqtt:// mqtts:// ws:// wss://"`
 	ClientID  string        `toml:"client_id" doc:"default: sensorgate-{node}-NAME"`
 	User      string        `toml:"user" doc:"name at the upstream"`
 	Password  Secret        `toml:"password" doc:"where the password is: { file = } { env = } { credential = }"`
@@ -24,7 +24,7 @@ type bridgeTable struct {
 	KeepAlive time.Duration `toml:"keep_alive" doc:"after one and a half of this the upstream knows that we are gone"`
 	Spool     spoolTable    `toml:"spool" doc:"what waits while the upstream is away"`
 	Status    *statusTable  `toml:"status" doc:"retained topic at the upstream: online, or offline by last will"`
-	Rules     []ruleTable   `toml:"rules" required:"true" doc:"which topics go where"`
+	Rules     []ruleTable   `toml:"rules" required:"true" example:"[ { dir = \"out\", local = \"{node}/#\" } ]" doc:"which topics go where"`
 }
 
 type tlsTable struct {
@@ -69,8 +69,8 @@ type statusTable struct {
 
 // ruleTable is one of bridge.NAME.rules.
 type ruleTable struct {
-	Dir      dirText       `toml:"dir" required:"true" doc:"out (to the upstream), in (from it) or both"`
-	Local    string        `toml:"local" required:"true" doc:"topic or filter on this side"`
+	Dir      dirText       `toml:"dir" required:"true" example:"\"out\"" doc:"out (to the upstream), in (from it) or both"`
+	Local    string        `toml:"local" required:"true" example:"\"{node}/#\"" doc:"topic or filter on this side"`
 	Remote   string        `toml:"remote" doc:"topic or filter on that side, default: the same; the prefix comes in front"`
 	QoS      *qosNumber    `toml:"qos" doc:"default 1"`
 	Retain   *bool         `toml:"retain" doc:"keep the retain flag, default true"`

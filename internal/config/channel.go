@@ -62,7 +62,7 @@ func (l *loader) channel(d *deviceAt, known drivers.Channel, n *node) {
 			site.Options = d.driver.ChannelOptions()
 		}
 		if n.kind != kindTable {
-			l.atValue(n, "found "+n.found()+", expected a table", try(tableHint(n)))
+			l.atValue(n, "found "+n.found()+", expected a table", try(channelHint(n, site.Options)))
 			return
 		}
 		l.options(n, n, site.Options, &t)
@@ -90,6 +90,20 @@ func (l *loader) channel(d *deviceAt, known drivers.Channel, n *node) {
 	if n != nil {
 		d.dev.Site.Channels = append(d.dev.Site.Channels, site)
 	}
+}
+
+// channelHint says how to write a channel whose value stands there without its key.
+func channelHint(n *node, options any) string {
+	for _, t := range targetsOf([]any{options}) {
+		if _, ok := t.field("input"); ok && n.kind == kindInteger {
+			fix, ok := translated(n, "input")
+			if !ok {
+				fix = "input = " + n.raw()
+			}
+			return quoteKey(n.name) + " = { " + fix + " }"
+		}
+	}
+	return tableHint(n)
 }
 
 // leaveTo clears the filters that the driver has keys of its own for, or the value

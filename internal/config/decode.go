@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,7 +64,7 @@ func (r *reporter) required(n *node, ts []target, meant map[string]bool) bool {
 	for _, t := range ts {
 		for _, f := range t.fields {
 			if f.required && !meant[f.key] && n.field(f.key) == nil {
-				r.missing(n, f.key, f.doc, f.typ)
+				r.missing(n, &f)
 				ok = false
 			}
 		}
@@ -71,12 +72,16 @@ func (r *reporter) required(n *node, ts []target, meant map[string]bool) bool {
 	return ok
 }
 
-func (r *reporter) missing(n *node, key, doc string, typ reflect.Type) {
+func (r *reporter) missing(n *node, f *optionField) {
 	var notes []Note
-	if doc != "" {
-		notes = append(notes, expected(key+": "+doc))
+	if f.doc != "" {
+		notes = append(notes, expected(f.key+": "+f.doc))
 	}
-	r.atKey(n, fmt.Sprintf("%s is missing", key), append(notes, try(key+" = "+sample(typ)))...)
+	value := f.example
+	if value == "" {
+		value = sample(f.typ)
+	}
+	r.atKey(n, f.key+" is missing", append(notes, try(f.key+" = "+value))...)
 }
 
 // sample is a value of the type, for a suggestion.
@@ -118,48 +123,14 @@ func (r *reporter) unknownKey(f *node, ts []target) string {
 	p := r.atKey(f, fmt.Sprintf("unknown key %q", f.name), expected(choices(ts)))
 	p.Path = f.parent.path()
 	right := suggest(f.name, keysOf(ts))
+	if f.parent.parent == nil && slices.Contains(r.drivers, f.name) {
+		p.Notes = append(p.Notes, try(fmt.Sprintf("[device.%s] with driver = %q in it", f.name, f.name)))
+		return ""
+	}
 	if right != "" {
 		p.Notes = append(p.Notes, try(replacement(f, right, ts)))
 	}
 	return right
-}
-
-// replacement writes f under its right name, with a value that fits there.
-func replacement(f *node, right string, ts []target) string {
-	if f.kind == kindTable && !f.inline {
-		for _, child := range f.fields {
-			return "[" + joinPath(joinPath(f.parent.path(), right), quoteKey(child.name)) + "]"
-		}
-		return "[" + joinPath(f.parent.path(), right) + "]"
-	}
-	value := f.raw()
-	for _, t := range ts {
-		field, has := t.field(right)
-		if !has || fits(f, field.typ) {
-			continue
-		}
-		switch asText := *f; {
-		case right == "line" && f.kind == kindInteger: // somebody looked for the baud rate
-			value = strconv.Quote(f.raw() + " 8N1")
-		default:
-			asText.kind, asText.value = kindString, f.raw()
-			value = sample(field.typ)
-			if fits(&asText, field.typ) {
-				value = strconv.Quote(f.raw())
-			}
-		}
-	}
-	if len(value) > 60 || strings.Contains(value, "\n") {
-		value = "…"
-	}
-	return right + " = " + value
-}
-
-// fits says whether n can be decoded into a t.
-func fits(n *node, t reflect.Type) bool {
-	var scratch reporter
-	copied := n.copyTo(n.parent) // decode marks what it refuses
-	return scratch.decode(copied, reflect.New(t).Elem())
 }
 
 // choices lists the keys of the targets. Of those with a choice tag exactly one is
@@ -245,6 +216,9 @@ func (r *reporter) decode(n *node, v reflect.Value) bool {
 	case reflect.Map:
 		return r.decodeMap(n, v)
 	case reflect.Struct:
+		if _, takesPort := (&target{fields: fieldsOf(t)}).field("port"); takesPort && n.kind == kindString {
+			return r.wrong(n, "a table", portTable(n.raw()))
+		}
 		return r.table(n, v.Addr().Interface())
 	case reflect.Interface:
 		v.Set(reflect.ValueOf(n.value))
@@ -284,11 +258,16 @@ func quoted(n *node) string {
 
 func (r *reporter) decodeText(n *node, u encoding.TextUnmarshaler) bool {
 	if n.kind != kindString {
-		fix := quoted(n)
-		if fix != "" && u.UnmarshalText([]byte(n.raw())) != nil {
-			fix = ""
+		want, fix := textWanted(u), quoted(n)
+		if fix != "" {
+			if err := u.UnmarshalText([]byte(n.raw())); err != nil {
+				fix = ""
+				if _, told, ok := strings.Cut(err.Error(), "expected "); ok {
+					want = told // its own words, which may say what to try
+				}
+			}
 		}
-		return r.wrong(n, textWanted(u), fix)
+		return r.wrong(n, want, fix)
 	}
 	if err := u.UnmarshalText([]byte(n.text())); err != nil {
 		r.optionError(n, n, err)
@@ -314,7 +293,11 @@ func (r *reporter) decodeDuration(n *node, v reflect.Value) bool {
 	case kindString:
 		d, err := parseDuration(n.text())
 		if err != nil {
-			return r.wrong(n, err.Error(), "")
+			fix := ""
+			if _, ferr := strconv.ParseFloat(n.text(), 64); ferr == nil {
+				fix = strconv.Quote(n.text() + "s")
+			}
+			return r.wrong(n, err.Error(), fix)
 		}
 		v.SetInt(int64(d))
 		return true

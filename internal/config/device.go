@@ -154,13 +154,18 @@ func (l *loader) driver(d *deviceAt) bool {
 	}
 	drv, err := l.cat.Drivers.Lookup(f.text())
 	if err != nil {
+		text := fmt.Sprintf("no driver is called %q", f.text())
 		names := l.cat.Drivers.Names()
-		fix := ""
-		if right := nearest(strings.ToLower(f.text()), names); right != "" {
-			fix = fmt.Sprintf("driver = %q", right)
+		right := nearest(strings.ToLower(f.text()), names)
+		if right == "" {
+			l.atValue(f, text, expected("one of "+strings.Join(names, ", ")))
+			return false
 		}
-		l.atValue(f, fmt.Sprintf("no driver is called %q", f.text()), expected("one of "+strings.Join(names, ", ")), try(fix))
-		return false
+		l.atValue(f, text, try(fmt.Sprintf("driver = %q", right)))
+		drv, err = l.cat.Drivers.Lookup(right) // so that the rest of the table is looked at too
+		if err != nil {
+			return false
+		}
 	}
 	d.driver = drv
 	return true

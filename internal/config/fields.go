@@ -11,7 +11,8 @@ type optionField struct {
 	key      string
 	doc      string
 	required bool
-	choice   bool // exactly one of the keys with this mark is to be given
+	example  string // to type, where a sample of its type says too little
+	choice   bool   // exactly one of the keys with this mark is to be given
 	index    []int
 	typ      reflect.Type
 }
@@ -43,7 +44,7 @@ func fieldsOf(t reflect.Type) []optionField {
 			key = strings.ToLower(f.Name)
 		}
 		fields = append(fields, optionField{
-			key: key, doc: f.Tag.Get("doc"), required: f.Tag.Get("required") == "true", choice: f.Tag.Get("choice") != "",
+			key: key, doc: f.Tag.Get("doc"), required: f.Tag.Get("required") == "true", choice: f.Tag.Get("choice") != "", example: f.Tag.Get("example"),
 			index: []int{i}, typ: f.Type,
 		})
 	}

@@ -49,7 +49,8 @@ func Load(path string, cat Catalogue) (*Config, Problems) {
 
 func newLoader(cat Catalogue) *loader {
 	return &loader{
-		cat: cat, cfg: &Config{},
+		reporter: reporter{drivers: cat.Drivers.Names()},
+		cat:      cat, cfg: &Config{},
 		used: map[string]bool{}, buses: map[string]*node{}, models: map[string]*model{},
 	}
 }

@@ -71,6 +71,8 @@ func upToLineEnd(text string, at int) string {
 	return text
 }
 
+var yamlLine = regexp.MustCompile(`^\s*(- )?[A-Za-z0-9_]+:(\s|$)`)
+
 var assignment = regexp.MustCompile(`^[ \t]*[A-Za-z0-9_-]+[ \t]*=.`)
 
 // repair puts a harmless value of the same length in place of what line n assigns,
@@ -154,6 +156,9 @@ func (r *reporter) syntax(src *source, s *scanner, err error) (line int, value s
 	var key string
 	key, value = splitAssignment(src.line(p.Line))
 	p.Text, p.Notes = explainSyntax(message, key, value)
+	if key == "" && yamlLine.MatchString(src.line(p.Line)) {
+		p.Text, p.Notes = "found a colon, expected key = value", []Note{{"note", "this is TOML, not YAML: tables are [device.NAME], values are key = \"value\""}}
+	}
 	if at.off < len(src.text) && src.text[at.off] >= 0x80 && key == "" {
 		p.Text, p.Notes = `a key with letters beyond A-Z a-z 0-9 _ - stands in quotes`, nil
 	}

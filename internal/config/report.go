@@ -17,6 +17,7 @@ func (r *reporter) full() bool { return len(r.problems) >= maxProblems }
 // reporter collects problems while a configuration is checked.
 type reporter struct {
 	problems Problems
+	drivers  []string // that there are, for who writes [bme280]
 }
 
 // atValue reports a fault in what n is set to; the caret goes under the value.
