@@ -118,6 +118,9 @@ func TestOneDeadUnitCostsTheOthersNothing(t *testing.T) {
 
 // The dead unit is back within a minute and a half of being mended, and at its rhythm.
 func TestSlowLaneEnds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("ten minutes of virtual time take a while on a slow machine")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		units := thirtyTwo()
 		units[7].dead = true
@@ -133,6 +136,9 @@ func TestSlowLaneEnds(t *testing.T) {
 
 // A bus with half of its units dead still serves the other half.
 func TestHalfOfTheUnitsDead(t *testing.T) {
+	if testing.Short() {
+		t.Skip("ten minutes of virtual time take a while on a slow machine")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		units := thirtyTwo()
 		for i := byte(1); i <= 16; i++ {

@@ -279,6 +279,10 @@ func TestOddSpeeds(t *testing.T) {
 			t.Fatal(err)
 		}
 		p, err := openTTY(path, &o)
+		if err != nil && strings.Contains(err.Error(), "function not implemented") {
+			t.Logf("%s: this is not a real kernel (qemu-user has no TCSETS2)", baud)
+			continue
+		}
 		if err != nil {
 			t.Errorf("%s: %v", baud, err)
 			continue
