@@ -156,19 +156,21 @@ func (l *link) released(id uint16) {
 
 // subscribeAnswer looks whether every subscription was granted.
 func (l *link) subscribeAnswer(f mqtt.Frame) error {
-	_, codes, err := mqtt.ParseSuback(f, l.level)
+	id, codes, err := mqtt.ParseSuback(f, l.level)
 	if err != nil {
 		return err
 	}
+	first := int(subscribeID-id) * subscribeMax
 	for i, code := range codes {
-		if code >= mqtt.Unspecified && i < len(l.b.rules.in) {
-			text := fmt.Sprintf("the upstream refuses the subscription to %s: %v", l.b.rules.in[i].rename.Filter(), code)
+		if n := first + i; code >= mqtt.Unspecified && n < len(l.b.rules.in) {
+			text := fmt.Sprintf("the upstream refuses the subscription to %s: %v", l.b.rules.in[n].rename.Filter(), code)
 			l.b.log.Error("rule without effect", "err", text)
 			l.b.setState(func(s *State) { s.Err = text })
 		}
 	}
 	l.mu.Lock()
-	l.subscribed = true
+	l.unanswered--
+	l.subscribed = l.unanswered <= 0
 	l.mu.Unlock()
 	l.nudge()
 	return nil

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -298,5 +299,37 @@ func FuzzLedger(f *testing.F) {
 		if err := again.parse(g.appendLocked(nil)); err != nil || len(again.out) != len(g.out) || len(again.in) != len(g.in) {
 			t.Errorf("what was written cannot be read: %v", err)
 		}
+	})
+}
+
+// More filters than some upstreams take in one packet, one of them refused.
+func TestManySubscriptions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var rules []Rule
+		for i := range 20 {
+			topic := fmt.Sprintf("in/%d", i)
+			rules = append(rules, in(topic, topic, 1))
+		}
+		g, p := newGateway(t, told(options(mqtt.Level311, rules...))), newPeer(t, mqtt.Level311)
+		stop := p.serve(g)
+		p.welcome(mqtt.Connack{})
+		n := 0
+		for range 3 {
+			s, err := mqtt.ParseSubscribe(p.next(mqtt.SUBSCRIBE), p.level)
+			if err != nil || len(s.Filters) > 8 {
+				t.Fatalf("%d filters, %v", len(s.Filters), err)
+			}
+			n += len(s.Filters)
+			codes := make([]mqtt.Reason, len(s.Filters))
+			if n == 16 {
+				codes[1] = mqtt.Unspecified
+			}
+			p.write(mqtt.AppendSuback(nil, mqtt.SUBACK, p.level, s.ID, codes))
+		}
+		p.takes("status", "online")
+		if s := g.bridge.Status(); n != 20 || !strings.Contains(s.Err, "in/9") || !s.Connected {
+			t.Errorf("%d filters; state %+v", n, s)
+		}
+		stopAll(p, stop)
 	})
 }

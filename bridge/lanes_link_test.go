@@ -272,7 +272,7 @@ func TestExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rule := out("#", "#", 1)
 		rule.Expire = time.Hour
-		g, p := newGateway(t, options(mqtt.Level5, rule)), newPeer(t, mqtt.Level5)
+		g, p := newGateway(t, told(options(mqtt.Level5, rule))), newPeer(t, mqtt.Level5)
 		g.publish("old", "", 1, false)
 		g.send(mqtt.Message{Topic: "own", QoS: 1, Time: time.Now(), Properties: &mqtt.PublishProperties{HasExpiry: true, MessageExpiry: 60}})
 		time.Sleep(61 * time.Minute)
@@ -280,6 +280,7 @@ func TestExpire(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		stop := p.serve(g)
 		p.welcome(mqtt.Connack{})
+		p.takes("status", "online")
 		m, _ := p.publish()
 		if string(m.Topic) != "fresh" || m.Expiry != 40 {
 			t.Errorf("got %s with %d s to live, want fresh with 40 [MQTT-3.3.2-6]", m.Topic, m.Expiry)

@@ -86,11 +86,12 @@ type link struct {
 	multi      map[journal.Seq]int // publications of a record that are missing, if it has several
 	answers    []byte              // acknowledgements to be written
 	exactly    []byte              // those that wait for the ledger
-	subscribed bool
-	heard      time.Time // the newest packet
-	count      uint64    // packets that came
-	progress   time.Time // the newest acknowledgement
-	err        error     // the first thing that went wrong
+	unanswered int                 // SUBSCRIBEs
+	subscribed bool                // all of them are answered
+	heard      time.Time           // the newest packet
+	count      uint64              // packets that came
+	progress   time.Time           // the newest acknowledgement
+	err        error               // the first thing that went wrong
 }
 
 // run serves the connection until it breaks, ctx ends or somebody cuts it.
@@ -253,16 +254,23 @@ func (l *link) reason(err error) error {
 // subscribe asks for what the rules fetch. Without such rules all stands at once.
 func (l *link) subscribe() {
 	subs := l.b.rules.subscriptions(l.level)
-	if len(subs) == 0 {
-		l.subscribed = true
-		return
+	l.subscribed = len(subs) == 0
+	for n := 0; len(subs) > 0; n++ {
+		group := subs[:min(len(subs), subscribeMax)]
+		subs = subs[len(group):]
+		l.unanswered++
+		l.out = mqtt.AppendSubscribe(l.out, l.level, mqtt.Subscribe{ID: uint16(subscribeID - n), Filters: group})
 	}
-	l.out = mqtt.AppendSubscribe(l.out, l.level, mqtt.Subscribe{ID: subscribeID, Filters: subs})
 }
 
-// subscribeID is of SUBSCRIBE. Publications of the same number do not matter: what the
-// upstream answers tells the two apart, and the first publication is numbered 1.
-const subscribeID = 65535
+const (
+	// subscribeMax is how many filters go into one SUBSCRIBE; AWS takes no more.
+	subscribeMax = 8
+
+	// subscribeID is the packet identifier of the first SUBSCRIBE; the others count
+	// down. Publications begin at the other end.
+	subscribeID = 65535
+)
 
 // stop begins the end: what is live and what is on its way is finished, the backlog
 // stays in the spool.

@@ -21,6 +21,12 @@ func options(level byte, rules ...Rule) Options {
 	return o
 }
 
+// told is a bridge with a status topic: what is lost is told beside it.
+func told(o Options) Options {
+	o.Status = Status{"status", "online", "offline"}
+	return o
+}
+
 // A link that goes silent is noticed within 30 s, or 1.5 keep-alives if that is less.
 func TestSilenceIsNoticed(t *testing.T) {
 	for _, tt := range []struct{ keepAlive, want time.Duration }{{60 * time.Second, 30 * time.Second}, {10 * time.Second, 15 * time.Second}} {
@@ -150,11 +156,12 @@ func TestReceiveMaximumHolds(t *testing.T) {
 // What an upstream says it cannot do is not asked of it.
 func TestUpstreamLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g, p := newGateway(t, options(mqtt.Level5, out("#", "#", 2))), newPeer(t, mqtt.Level5)
+		g, p := newGateway(t, told(options(mqtt.Level5, out("#", "#", 2)))), newPeer(t, mqtt.Level5)
 		g.publish("a", strings.Repeat("x", 300), 1, true)
 		g.publish("a", "small", 1, true)
 		stop := p.serve(g)
 		p.welcome(mqtt.Connack{MaximumQoS: 1, HasMaximumQoS: true, NoRetain: true, MaximumPacket: 200})
+		p.takes("status", "online")
 		m, _ := p.publish()
 		if string(m.Payload) != "small" || m.QoS != 1 || m.Retain {
 			t.Errorf("got %q with QoS %d, retain %v: want the small one, QoS 1, not retained", m.Payload, m.QoS, m.Retain)
@@ -177,9 +184,10 @@ func TestUpstreamLimits(t *testing.T) {
 // has no room now gets it later.
 func TestRefusedMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g, p := newGateway(t, options(mqtt.Level5, out("#", "#", 1))), newPeer(t, mqtt.Level5)
+		g, p := newGateway(t, told(options(mqtt.Level5, out("#", "#", 1)))), newPeer(t, mqtt.Level5)
 		stop := p.serve(g)
 		p.welcome(mqtt.Connack{})
+		p.takes("status", "online")
 		g.publish("forbidden", "1", 1, false)
 		m, _ := p.publish()
 		p.ack(mqtt.PUBACK, m.ID, mqtt.NotAuthorized)
@@ -193,6 +201,7 @@ func TestRefusedMessages(t *testing.T) {
 		p.ack(mqtt.PUBACK, m.ID, mqtt.QuotaExceeded)
 		p.hangsUp()
 		p.welcome(mqtt.Connack{})
+		p.takes("status", "online")
 		p.takes("later", "2")
 		// A message that is refused again and again without a reason is given up.
 		g.publish("poison", "3", 1, false)
@@ -202,6 +211,7 @@ func TestRefusedMessages(t *testing.T) {
 			if i < strikesMax-1 {
 				p.hangsUp()
 				p.welcome(mqtt.Connack{})
+				p.takes("status", "online")
 			}
 		}
 		if gap, _ = p.publish(); !strings.Contains(string(gap.Payload), `"refused":1`) {

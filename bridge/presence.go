@@ -46,7 +46,7 @@ func (l *link) sayPresence(text string) {
 
 // tellGap publishes what was lost, when there is something to tell.
 func (l *link) tellGap() {
-	if l.stopping || l.maxQoS == 0 || !l.room(l.window) {
+	if l.stopping || l.maxQoS == 0 || l.b.opt.Status.Topic == "" || !l.room(l.window) {
 		return // without an acknowledgement nobody knows whether it was told
 	}
 	record := l.b.gaps.tell()
@@ -57,10 +57,6 @@ func (l *link) tellGap() {
 	l.out = mqtt.AppendPublish(l.out, l.level, mqtt.PublishFlags(1, false, false), l.b.gapTopic(), id, nil, record)
 }
 
-// gapTopic is where the upstream learns of what it will not get.
-func (b *Bridge) gapTopic() string {
-	if b.opt.Status.Topic != "" {
-		return b.statusTopic() + "/gap"
-	}
-	return b.opt.Prefix + b.opt.Node + "/status/gap"
-}
+// gapTopic is where the upstream learns of what it will not get: beside the status. An
+// upstream without a status topic has fixed topics of its own, and is told nothing.
+func (b *Bridge) gapTopic() string { return b.statusTopic() + "/gap" }
