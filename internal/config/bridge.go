@@ -62,9 +62,9 @@ func (o *orderText) UnmarshalText(text []byte) error {
 }
 
 type statusTable struct {
-	Topic   topicText `toml:"topic" doc:"with the prefix in front"`
-	Online  string    `toml:"online" doc:"payload when connected"`
-	Offline string    `toml:"offline" doc:"payload of the last will"`
+	Topic   optionalTopic `toml:"topic" doc:"with the prefix in front; \"\": none, and no gap records either"`
+	Online  string        `toml:"online" doc:"payload when connected"`
+	Offline string        `toml:"offline" doc:"payload of the last will"`
 }
 
 // ruleTable is one of bridge.NAME.rules.

@@ -19,6 +19,17 @@ func (t *topicText) UnmarshalText(text []byte) error {
 	return mqtt.CheckTopic(plain)
 }
 
+// optionalTopic is a topicText that may be empty: no topic at all.
+type optionalTopic string
+
+func (t *optionalTopic) UnmarshalText(text []byte) error {
+	*t = optionalTopic(text)
+	if len(text) == 0 {
+		return nil
+	}
+	return new(topicText).UnmarshalText(text)
+}
+
 // payloadText is json, plain or a template.
 type payloadText mapping.Payload
 
