@@ -97,6 +97,18 @@ func (e I2CExam) RunStates(t *testing.T) {
 	}
 }
 
+// NoticesReset examines a chip that mostly has nothing to say: that it was reset, and so
+// would stay silent for ever, has to be an error.
+func (e I2CExam) NoticesReset(t *testing.T) {
+	e.sitting(t, "reset", func(t *testing.T, s *sitting) {
+		e.poll(s)
+		s.bus.With(s.chip.PowerOn)
+		rs, err := s.once(s.ctx)
+		WantError(t, "after a reset", rs, err, "reset")
+		e.again(t, s, "a reset")
+	})
+}
+
 // Partly examines a chip some of whose channels fail: the others' readings have to come,
 // with an error that has these words.
 func (e I2CExam) Partly(t *testing.T, want []Want, words ...string) {

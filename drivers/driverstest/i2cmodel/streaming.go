@@ -40,7 +40,7 @@ func newStreaming(s streams, data []uint16) *Streaming {
 			if fresh {
 				return []uint16{s.readyWord}, 900 * time.Microsecond, true
 			}
-			return []uint16{0}, 900 * time.Microsecond, true
+			return []uint16{s.readyWord & 0x8000}, 900 * time.Microsecond, true
 		case s.read:
 			if !fresh {
 				return nil, 0, false

@@ -106,7 +106,17 @@ func newPowerMonitor(configReg byte, configReset, fixed uint16, flagReg byte, fl
 
 // NewINA219 models the INA219. SBOS448 section 8.6.
 func NewINA219(shunt, volts uint16) *PowerMonitor {
-	return newPowerMonitor(0, 0x399f, 0, 2, 2, 17*time.Millisecond, nil, map[byte]uint16{1: shunt, 2: volts})
+	c := newPowerMonitor(0, 0x399f, 0, 2, 2, 17*time.Millisecond, nil, map[byte]uint16{1: shunt, 2: volts})
+	read := c.read
+	c.read = func(reg byte) uint16 {
+		v := read(reg)
+		// Full scale of the 16 V range is 4000 steps, of the 32 V range 8000. Section 8.6.3.2.
+		if reg == 2 && c.Reg[0]&0x2000 == 0 && v>>3 > 4000 {
+			v = 4000<<3 | v&7
+		}
+		return v
+	}
+	return c
 }
 
 // NewINA226 models the INA226. SBOS547 section 7.6.

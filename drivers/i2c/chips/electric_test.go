@@ -126,6 +126,20 @@ func adsExam(t *testing.T, name string) driverstest.I2CExam {
 }
 
 func TestADS1115(t *testing.T) { adsExam(t, "ads1115").Run(t) }
+
+// The very settings that the chip has after power-on: a reset must be told all the same.
+func TestADS1115PowerOnSettings(t *testing.T) {
+	e := adsExam(t, "ads1115")
+	site := e.Site
+	e.Site = func(d drivers.Driver) drivers.Site {
+		s := site(d)
+		s.Channels = []drivers.ChannelSite{{Name: "bridge", Options: &adsInput{Input: "A0-A1", Range: 2.048}}}
+		return s
+	}
+	e.Want = []want{w("bridge", -0.512, 1e-9)}
+	e.Run(t)
+}
+
 func TestADS1015(t *testing.T) { adsExam(t, "ads1015").Run(t) }
 
 // SBAS444 table 3, ±2.048 V; the ends mean that the voltage is beyond.

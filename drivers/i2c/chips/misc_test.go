@@ -97,6 +97,7 @@ func TestAS3935(t *testing.T) {
 		{Name: "a disturber", Set: heard(1, 4), Want: []want{}},
 	}
 	e.Run(t)
+	e.NoticesReset(t)
 }
 
 // Every chip of the list has its options checked without hardware.
