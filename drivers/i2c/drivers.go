@@ -43,6 +43,8 @@ func Drivers(b *Buses) []drivers.Driver {
 		chips.ADS1115, chips.ADS1015, chips.INA219, chips.INA226, chips.INA228, chips.INA260, chips.INA3221,
 		// light
 		chips.BH1750, chips.VEML7700, chips.TSL2561, chips.TSL2591, chips.LTR390,
+		// distance
+		chips.VL53L0X, chips.VL53L1X,
 		// motion, water, lightning, and a clock's thermometer
 		chips.MPU6050, chips.ADXL345, chips.EZO, chips.AS3935, chips.DS3231,
 		// inputs and outputs
