@@ -22,7 +22,7 @@ func TestUpstreamExamples(t *testing.T) {
 		if err := os.WriteFile(file, append([]byte("node = \"barn-pi\"\n"), e[1]...), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, problems := Load(file, Catalogue{})
+		c, problems := Load(file, fakeCatalogue())
 		if problems.Errors() || len(c.Bridges) != 1 {
 			t.Errorf("%s\n%v", e[1], problems)
 		}
