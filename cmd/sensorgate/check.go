@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sensorgate/internal/config"
+	"sensorgate/internal/gateway"
 	"sensorgate/internal/mapping"
 )
 
@@ -24,28 +25,59 @@ upstream. Outputs are not opened: that would switch them.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, problems := s.read()
-			if err := s.explain(os.Stdout, problems); err != nil {
-				return err
-			}
-			if c == nil {
-				return usageError{errTold}
-			}
+			result := checkResult{OK: c != nil, Problems: problems}
 			if !s.json {
-				fmt.Fprintf(cmd.OutOrStdout(), "ok: %s\n", summary(c))
-				if len(c.Devices) == 0 {
-					fmt.Fprintln(cmd.OutOrStdout(), "It has no devices: this is a broker only. See: sensorgate init, sensorgate scan")
+				problems.WriteText(os.Stdout, useColour(os.Stdout))
+			}
+			if c != nil && !s.json {
+				writeSummary(cmd.OutOrStdout(), c)
+			}
+			if c != nil && hardware {
+				result.Hardware = s.tryHardware(cmd, c)
+			}
+			if s.json {
+				if err := writeJSON(cmd.OutOrStdout(), result); err != nil {
+					return err
 				}
-				showExamples(cmd.OutOrStdout(), c)
 			}
-			if hardware {
-				return s.tryHardware(cmd.Context(), cmd.OutOrStdout(), c)
-			}
-			return nil
+			return result.failure()
 		},
 	}
 	s.flags(cmd)
 	cmd.Flags().BoolVar(&hardware, "hardware", false, "also open ports and buses, read each device once, and try the upstreams")
 	return cmd
+}
+
+// checkResult is what check --json prints.
+type checkResult struct {
+	OK       bool            `json:"ok"`
+	Problems config.Problems `json:"problems"`
+	Hardware []gateway.Trial `json:"hardware,omitempty"`
+}
+
+// failure is how check ends: 2 for a broken file, 1 for hardware that does not answer.
+func (r *checkResult) failure() error {
+	if !r.OK {
+		return usageError{errTold}
+	}
+	failed := 0
+	for _, t := range r.Hardware {
+		if !t.OK && !t.Skipped {
+			failed++
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d did not answer as configured", failed, len(r.Hardware))
+	}
+	return nil
+}
+
+func writeSummary(w io.Writer, c *config.Config) {
+	fmt.Fprintf(w, "ok: %s\n", summary(c))
+	if len(c.Devices) == 0 {
+		fmt.Fprintln(w, "It has no devices: this is a broker only. See: sensorgate init, sensorgate scan")
+	}
+	showExamples(w, c)
 }
 
 // showExamples shows what becomes of the examples in the file.

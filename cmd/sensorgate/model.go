@@ -58,6 +58,9 @@ func newModelShow() *cobra.Command {
 		Use:   "show MODEL",
 		Short: "print a model; save it in models/ beside the configuration to change it",
 		Args:  cobra.ExactArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return config.ModelNames(catalogue(gateway.NewHardware(discard)), filepath.Dir(s.path)), cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, m := range s.models() {
 				if m.Name != args[0] {

@@ -51,7 +51,7 @@ func (s *settings) read() (*config.Config, config.Problems) {
 
 func (s *settings) explain(w *os.File, problems config.Problems) error {
 	if s.json {
-		return writeJSON(w, problems)
+		return writeJSON(w, checkResult{Problems: problems})
 	}
 	problems.WriteText(w, useColour(w))
 	return nil

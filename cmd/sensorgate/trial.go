@@ -3,40 +3,70 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
+	"os"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"sensorgate/internal/config"
 	"sensorgate/internal/gateway"
 )
 
 // tryHardware opens what the configuration names and tells how each device and
-// upstream answers.
-func (s *settings) tryHardware(ctx context.Context, w io.Writer, c *config.Config) error {
-	results := s.hardware.Try(ctx, c, discard)
+// upstream answers, and whether the files are there.
+func (s *settings) tryHardware(cmd *cobra.Command, c *config.Config) []gateway.Trial {
+	ctx, w := cmd.Context(), cmd.OutOrStdout()
+	show := func(ts []gateway.Trial) []gateway.Trial {
+		for _, t := range ts {
+			if !s.json {
+				fmt.Fprintf(w, "%-8s %s: %s\n", t.Mark(), t.Name, t.Text)
+			}
+		}
+		return ts
+	}
+	if !s.json && isTerminal(os.Stderr) {
+		fmt.Fprintln(os.Stderr, "trying the devices, up to ten seconds …")
+	}
+	results := show(tryFiles(c))
+	results = append(results, show(s.hardware.Try(ctx, c, discard))...)
 	for _, b := range c.Bridges {
-		results = append(results, tryUpstream(ctx, b)...)
+		results = append(results, show(tryUpstream(ctx, b))...)
 	}
-	failed := 0
-	for _, r := range results {
-		if !r.OK && !r.Skipped {
-			failed++
+	return results
+}
+
+// tryFiles opens the files that the configuration names.
+func tryFiles(c *config.Config) (trials []gateway.Trial) {
+	try := func(name, path string) {
+		if path == "" {
+			return
+		}
+		t := gateway.Trial{Name: name, OK: true, Text: path}
+		if f, err := os.Open(path); err != nil {
+			t.OK, t.Text = false, err.Error()
+		} else {
+			f.Close()
+		}
+		trials = append(trials, t)
+	}
+	try("broker.passwords", c.Broker.Passwords)
+	try("broker.acl", c.Broker.ACL)
+	for _, l := range c.Broker.Listeners {
+		if l.Cert != "" {
+			try("broker.cert", l.Cert)
+			try("broker.key", l.Key)
+			try("broker.client_ca", l.ClientCA)
+			break // the same for all listeners
 		}
 	}
-	if s.json {
-		if err := writeJSON(w, results); err != nil {
-			return err
-		}
-	} else {
-		for _, r := range results {
-			fmt.Fprintf(w, "%-8s %s: %s\n", r.Mark(), r.Name, r.Text)
-		}
+	for _, b := range c.Bridges {
+		try("bridge."+b.Name+".password", b.Password.File)
+		try("bridge."+b.Name+".tls.ca", b.TLS.CA)
+		try("bridge."+b.Name+".tls.cert", b.TLS.Cert)
+		try("bridge."+b.Name+".tls.key", b.TLS.Key)
 	}
-	if failed > 0 {
-		return fmt.Errorf("%d of %d did not answer as configured", failed, len(results))
-	}
-	return nil
+	return trials
 }
 
 // upstreamTrialTime is how long one url of an upstream may take to answer.

@@ -2,16 +2,12 @@ package config
 
 import (
 	"encoding"
-	"errors"
 	"fmt"
 	"math"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"sensorgate/drivers"
 )
 
 // nodeDecoder is for our own types that take more than one form.
@@ -56,121 +52,6 @@ func tableHint(n *node) string {
 		return "{ … }"
 	}
 	return quoteKey(n.name) + " = { … }"
-}
-
-// required reports the keys that must be there and are not.
-func (r *reporter) required(n *node, ts []target, meant map[string]bool) bool {
-	ok := true
-	for _, t := range ts {
-		for _, f := range t.fields {
-			if f.required && !meant[f.key] && n.field(f.key) == nil {
-				r.missing(n, &f)
-				ok = false
-			}
-		}
-	}
-	return ok
-}
-
-func (r *reporter) missing(n *node, f *optionField) {
-	var notes []Note
-	if f.doc != "" {
-		notes = append(notes, expected(f.key+": "+f.doc))
-	}
-	value := f.example
-	if value == "" {
-		value = sample(f.typ)
-	}
-	r.atKey(n, f.key+" is missing", append(notes, try(f.key+" = "+value))...)
-}
-
-// sample is a value of the type, for a suggestion.
-func sample(t reflect.Type) string {
-	switch {
-	case t == nil:
-		return `"…"`
-	case t == durationType:
-		return `"5s"`
-	case reflect.PointerTo(t).Implements(textType):
-		return `"…"`
-	}
-	switch t.Kind() {
-	case reflect.Pointer:
-		return sample(t.Elem())
-	case reflect.Bool:
-		return "true"
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
-		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return "1"
-	case reflect.Float32, reflect.Float64:
-		return "1.0"
-	case reflect.Slice, reflect.Array:
-		return "[ … ]"
-	case reflect.Struct, reflect.Map:
-		return "{ … }"
-	}
-	return `"…"`
-}
-
-// maxListed is how many of the keys that are possible a message lists.
-const maxListed = 12
-
-// unknownKey reports f and gives the key that it was probably meant to be, or "".
-func (r *reporter) unknownKey(f *node, ts []target) string {
-	if r.full() {
-		return ""
-	}
-	p := r.atKey(f, fmt.Sprintf("unknown key %q", f.name), expected(choices(ts)))
-	p.Path = f.parent.path()
-	right := suggest(f.name, keysOf(ts))
-	if f.parent.parent == nil && slices.Contains(r.drivers, f.name) {
-		p.Notes = append(p.Notes, try(fmt.Sprintf("[device.%s] with driver = %q in it", f.name, f.name)))
-		return ""
-	}
-	if right != "" {
-		p.Notes = append(p.Notes, try(replacement(f, right, ts)))
-	}
-	return right
-}
-
-// choices lists the keys of the targets. Of those with a choice tag exactly one is
-// to be given, and they come first.
-func choices(ts []target) string {
-	var oneOf, others []string
-	for _, key := range keysOf(ts) {
-		if isChoice(ts, key) {
-			oneOf = append(oneOf, key)
-		} else {
-			others = append(others, key)
-		}
-	}
-	if len(oneOf) == 0 {
-		return listKeys(others)
-	}
-	more := ""
-	if len(others) > maxListed-len(oneOf) {
-		others, more = others[:maxListed-len(oneOf)], ", …"
-	}
-	return "one of " + strings.Join(oneOf, ", ") + "; and " + strings.Join(others, ", ") + more
-}
-
-func isChoice(ts []target, key string) bool {
-	for _, t := range ts {
-		if f, ok := t.field(key); ok && f.choice {
-			return true
-		}
-	}
-	return false
-}
-
-func listKeys(valid []string) string {
-	if len(valid) == 0 {
-		return "no keys here"
-	}
-	if len(valid) > maxListed {
-		return "one of " + strings.Join(valid[:maxListed], ", ") + ", …"
-	}
-	return "one of " + strings.Join(valid, ", ")
 }
 
 // decode puts n's value into v, which can be set. It reports what does not fit.
@@ -404,74 +285,4 @@ func (r *reporter) decodeMap(n *node, v reflect.Value) bool {
 		v.SetMapIndex(reflect.ValueOf(f.name).Convert(v.Type().Key()), item)
 	}
 	return ok
-}
-
-// optionError reports what an option's own check or UnmarshalText says. The keys of
-// a KeyError count from base; at is where the fault is if it has none.
-func (r *reporter) optionError(base, at *node, err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok && !isKeyError(err) {
-		for _, e := range joined.Unwrap() {
-			r.optionError(base, at, e)
-		}
-		return
-	}
-	var ke *drivers.KeyError
-	if !errors.As(err, &ke) {
-		r.atValue(at, withFound(at, err.Error()))
-		return
-	}
-	where, exact := lookup(base, ke.Key)
-	fix := ke.Try
-	if fix != "" && !strings.Contains(fix, "=") && exact {
-		fix = assign(where, fix)
-	}
-	p := r.atValue(where, ke.Problem, expected(ke.Expected), try(fix))
-	if !exact && ke.Key != "" {
-		p.Path = joinPath(base.path(), ke.Key)
-	}
-}
-
-func isKeyError(err error) bool {
-	_, ok := err.(*drivers.KeyError)
-	return ok
-}
-
-// withFound puts what was found in front of an error that does not say it.
-func withFound(at *node, text string) string {
-	switch {
-	case at.kind != kindString || strings.HasPrefix(text, "found "):
-		return text
-	case strings.HasPrefix(text, "a ") || strings.HasPrefix(text, "an "):
-		return fmt.Sprintf("found %s, expected %s", at.found(), text)
-	case strings.HasPrefix(text, "expected "):
-		return fmt.Sprintf("found %s, %s", at.found(), text)
-	case strings.Contains(text, at.text()):
-		return text
-	}
-	return fmt.Sprintf("found %s: %s", at.found(), text)
-}
-
-func joinPath(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
-}
-
-// lookup follows a dotted key from n as far as there are nodes. exact is false if
-// it had to stop above.
-func lookup(n *node, key string) (at *node, exact bool) {
-	for rest := key; rest != ""; {
-		var part string
-		if f := n.field(rest); f != nil { // a channel's name may have a dot in it
-			return f, true
-		}
-		part, rest, _ = strings.Cut(rest, ".")
-		next := n.field(part)
-		if next == nil {
-			return n, false
-		}
-		n = next
-	}
-	return n, true
 }

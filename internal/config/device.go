@@ -90,6 +90,7 @@ func (l *loader) device(n *node) {
 	if !l.driver(d) {
 		return
 	}
+	defer func() { l.guessing = false }()
 	if d.driver.Options != nil {
 		d.options = d.driver.Options()
 	}
@@ -162,6 +163,7 @@ func (l *loader) driver(d *deviceAt) bool {
 			return false
 		}
 		l.atValue(f, text, try(fmt.Sprintf("driver = %q", right)))
+		l.guessing = true
 		drv, err = l.cat.Drivers.Lookup(right) // so that the rest of the table is looked at too
 		if err != nil {
 			return false

@@ -247,6 +247,9 @@ func caretIndent(line string, n int) string {
 	return b.String()
 }
 
+// MarshalJSON gives a list, also when it is empty.
+func (ps Problems) MarshalJSON() ([]byte, error) { return json.Marshal(append([]Problem{}, ps...)) }
+
 // MarshalJSON gives what an editor needs.
 func (p Problem) MarshalJSON() ([]byte, error) {
 	severity := "error"

@@ -18,6 +18,7 @@ func (r *reporter) full() bool { return len(r.problems) >= maxProblems }
 type reporter struct {
 	problems Problems
 	drivers  []string // that there are, for who writes [bme280]
+	guessing bool     // the driver is a guess: what is there is checked, what is missing is not missed
 }
 
 // atValue reports a fault in what n is set to; the caret goes under the value.

@@ -34,7 +34,7 @@ func (l *loader) options(n, base *node, options any, ours ...any) bool {
 
 func (l *loader) checked(n, base *node, options any) bool {
 	c, ok := options.(drivers.Checker)
-	if !ok {
+	if !ok || l.guessing {
 		return true
 	}
 	err := c.Check()

@@ -84,6 +84,7 @@ func (d *device) publishAll(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			d.flush(pubCtx, mapper)
+			d.send(pubCtx, mapper.Flush(timeSynced())) // what a throttle still held back
 			return
 		case <-d.out.wake:
 			d.flush(pubCtx, mapper)
