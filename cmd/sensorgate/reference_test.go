@@ -36,10 +36,7 @@ func TestReferenceIsCompleteAndLoads(t *testing.T) {
 		t.Fatalf("reference.toml: %v", problems)
 	}
 	if missing := config.Missing(cat, string(text)); len(missing) > 0 {
-		t.Errorf("reference.toml does not mention %s", strings.Join(missing, ", "))
-	}
-	if string(withDrivers(string(text), cat)) != string(text) {
-		t.Error("the drivers' part of reference.toml is out of date: go test ./cmd/sensorgate -run Reference -update")
+		t.Errorf("reference.toml does not mention %s (keys of drivers: go test ./cmd/sensorgate -run Reference -update)", strings.Join(missing, ", "))
 	}
 }
 
