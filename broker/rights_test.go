@@ -103,7 +103,11 @@ func TestPortTakenSaysByWhom(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = b.Run(context.Background())
-	if err == nil || !strings.Contains(err.Error(), "already taken by broker.test") {
+	self, rerr := os.ReadFile("/proc/self/comm") // broker.test, or what emulates it
+	if rerr != nil {
+		t.Fatal(rerr)
+	}
+	if err == nil || !strings.Contains(err.Error(), "already taken by "+strings.TrimSpace(string(self))) {
 		t.Errorf("got %v, want the owner, this test, named", err)
 	}
 }

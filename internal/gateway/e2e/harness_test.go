@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -32,7 +33,12 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 		os.Exit(1)
 	}
-	code := m.Run()
+	code := 0
+	if err := exec.Command(binary, "version").Run(); errors.Is(err, syscall.ENOEXEC) {
+		fmt.Println("skipped: emulated, and the kernel does not know how to start another program so (binfmt_misc)")
+	} else {
+		code = m.Run()
+	}
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
