@@ -172,12 +172,14 @@ func (b *Bus) arrived(p []byte, now time.Time) (relaxed bool) {
 	at := now.Add(-time.Duration(len(p)-1) * b.Line().CharTime())
 	if b.session != nil {
 		b.session.arrived(p, at)
-		return false
+		if !b.session.aloud {
+			return false
+		}
 	}
 	for l := range b.listeners {
 		l.arrived(p, at)
 	}
-	return true
+	return b.session == nil
 }
 
 // serve runs jobs until ctx ends, because the Bus is stopped or the port is lost.
@@ -188,7 +190,7 @@ func (b *Bus) serve(ctx context.Context, c conn, lose context.CancelCauseFunc) {
 		b.mu.Lock()
 		j, wait := b.queue.next(time.Now())
 		if j != nil {
-			s.begin(j.ctx, ctx)
+			s.begin(j, ctx)
 			b.session = s
 		}
 		b.mu.Unlock()

@@ -114,7 +114,7 @@ func openDevice(ws *Wires, s drivers.Site, p deviceParts) (any, error) {
 	if len(p.dialogue.Poll) > 0 {
 		return paced(&polled{bus: bus, release: release, framer: p.framer, decoder: p.decoder, dialogue: talk}, s.Every), nil
 	}
-	dev := &stream{bus: bus, release: release, framer: p.framer, decoder: p.decoder, every: s.Every, silence: p.silence}
+	dev := &stream{bus: bus, release: release, framer: p.framer, decoder: p.decoder, silence: p.silence}
 	if len(p.dialogue.Init) > 0 {
 		dev.hello = &talk
 	}

@@ -33,6 +33,7 @@ type Job struct {
 	Priority Priority
 	Due      time.Time // the earlier comes first among equals; zero: now
 	Line     Line      // zero: the wire's usual one
+	Aloud    bool      // what arrives meanwhile is for the listeners as well
 	Run      func(*Session) error
 }
 

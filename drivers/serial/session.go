@@ -27,6 +27,7 @@ type Session struct {
 	received []byte
 	firstAt  time.Time // of received[0]
 	overflow bool
+	aloud    bool // the listeners hear it, too
 
 	arrival chan struct{} // something was received
 	timer   *time.Timer
@@ -39,8 +40,8 @@ func newSession(b *Bus, c conn, lose context.CancelCauseFunc) *Session {
 }
 
 // begin starts a turn. The Bus's mutex is held.
-func (s *Session) begin(job, port context.Context) {
-	s.job, s.port, s.line = job, port, s.bus.Line()
+func (s *Session) begin(j *queued, port context.Context) {
+	s.job, s.port, s.line, s.aloud = j.ctx, port, s.bus.Line(), j.Aloud
 	s.received, s.overflow = s.received[:0], false
 }
 

@@ -59,23 +59,21 @@ func (h *harvest) due(told *Told) []error {
 // reject says that the frame as a whole was not what it should be.
 func (h *harvest) reject(err error) { h.errs = append(h.errs, err) }
 
-// stream is a device that speaks first. Its Watch is never slower than the wire: it
-// reports the newest value of each channel, at most once per interval.
+// stream is a device that speaks first. It reports all that it hears: how often that is
+// published is for the mapping to say, whose median and average need every value.
 type stream struct {
 	bus     *Bus
 	release func()
 	framer  framer
 	decoder decoder
-	every   time.Duration // 0: everything is reported
 	silence time.Duration // without a good frame for this long, it is told; 0: never
 	hello   *dialogue     // said whenever the port was opened; nil: nothing
 
-	h       harvest
-	told    Told
-	pending []drivers.Reading
-	lastOut time.Time
-	lastOK  time.Time
-	bad     int
+	h      harvest
+	told   Told
+	greet  bool // hello is still to be said
+	lastOK time.Time
+	bad    int
 }
 
 // Close gives the port back.
@@ -89,10 +87,10 @@ func (s *stream) Watch(ctx context.Context, report drivers.Report) error {
 	l := s.bus.Listen()
 	defer l.Close()
 	s.lastOK = time.Now()
-	greet := s.hello != nil
+	s.greet = s.hello != nil
 	for {
-		if greet {
-			greet = s.greet(ctx, report)
+		if s.greet {
+			s.sayHello(ctx, report)
 		}
 		c, err := l.Next(ctx, s.deadline())
 		switch {
@@ -102,7 +100,7 @@ func (s *stream) Watch(ctx context.Context, report drivers.Report) error {
 		case err != nil:
 			s.framer.reset()
 			report(drivers.Reading{}, err)
-			greet = s.hello != nil
+			s.greet = s.hello != nil
 		default:
 			s.framer.push(c.Data, c.At)
 		}
@@ -111,13 +109,17 @@ func (s *stream) Watch(ctx context.Context, report drivers.Report) error {
 	}
 }
 
-// greet says hello and reports whether that is still to be done.
-func (s *stream) greet(ctx context.Context, report drivers.Report) bool {
-	err := s.bus.Do(ctx, Job{Priority: Poll, Run: s.hello.sayHello})
-	if err != nil && ctx.Err() == nil {
+// helloEvery is how often hello is tried while the port is not there.
+const helloEvery = time.Second
+
+func (s *stream) sayHello(ctx context.Context, report drivers.Report) {
+	err := s.bus.Do(ctx, Job{Priority: Poll, Aloud: true, Run: s.hello.sayHello})
+	switch {
+	case err == nil:
+		s.greet = false
+	case ctx.Err() == nil:
 		report(drivers.Reading{}, err)
 	}
-	return err != nil
 }
 
 // take looks at everything that the framer has got.
@@ -141,12 +143,8 @@ func (s *stream) frame(frame []byte, at time.Time, err error, report drivers.Rep
 	if len(s.h.readings) > 0 {
 		s.bad, s.lastOK = 0, time.Now()
 	}
-	if s.every == 0 {
-		for _, r := range s.h.readings {
-			report(r, nil)
-		}
-	} else {
-		s.keep(s.h.readings)
+	for _, r := range s.h.readings {
+		report(r, nil)
 	}
 	for _, err := range s.h.due(&s.told) {
 		if len(s.h.readings) > 0 {
@@ -158,22 +156,8 @@ func (s *stream) frame(frame []byte, at time.Time, err error, report drivers.Rep
 }
 
 func (s *stream) garbled(err error, report drivers.Report) {
-	if s.bad++; s.bad > tolerated {
+	if s.bad++; s.bad > tolerated && s.told.Due("", time.Now()) {
 		report(drivers.Reading{}, fmt.Errorf("%s: %w (speed and parity right? try: sensorgate sniff)", s.bus.opts.where(), err))
-	}
-}
-
-// keep replaces the pending reading of each channel by the newer one.
-func (s *stream) keep(rs []drivers.Reading) {
-next:
-	for _, r := range rs {
-		for i := range s.pending {
-			if s.pending[i].Channel == r.Channel {
-				s.pending[i] = r
-				continue next
-			}
-		}
-		s.pending = append(s.pending, r)
 	}
 }
 
@@ -183,12 +167,6 @@ func (s *stream) onTime(now time.Time, report drivers.Report) {
 		if frame, at, err, ok := s.framer.silence(); ok {
 			s.frame(frame, at, err, report)
 		}
-	}
-	if len(s.pending) > 0 && now.Sub(s.lastOut) >= s.every {
-		for _, r := range s.pending {
-			report(r, nil)
-		}
-		s.pending, s.lastOut = s.pending[:0], now
 	}
 	if s.silence > 0 && now.Sub(s.lastOK) >= s.silence {
 		s.lastOK = now
@@ -207,8 +185,8 @@ func (s *stream) deadline() time.Time {
 	if s.framer.gap > 0 && s.framer.unfinished() {
 		consider(s.framer.heard.Add(s.framer.gap))
 	}
-	if len(s.pending) > 0 {
-		consider(s.lastOut.Add(s.every))
+	if s.greet {
+		consider(time.Now().Add(helloEvery))
 	}
 	if s.silence > 0 {
 		consider(s.lastOK.Add(s.silence))

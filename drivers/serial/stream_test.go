@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sensorgate/drivers"
+	"sensorgate/drivers/field"
 )
 
 func noBuses(string) (*Bus, error) { return nil, errors.New("no shared buses here") }
@@ -187,5 +188,50 @@ func TestEndlessLine(t *testing.T) {
 	}
 	if s := next(t, reports); s.r.Value != drivers.Number(2) {
 		t.Errorf("got %v, want 2: the end of the endless line is not a line", s)
+	}
+}
+
+// A device that must be told to speak is told again when it comes back.
+func TestHelloIsSaidAgain(t *testing.T) {
+	link := t.TempDir() + "/port"
+	o := scale(link)
+	o.Init = []field.Bytes{field.Bytes("SIR\r")}
+	reports := watch(t, driverNamed(t, "lines"), drivers.Site{Device: "scale", Options: o}) // the port is not there yet
+	for range 2 {
+		far, path := pty(t)
+		os.Remove(link)
+		if err := os.Symlink(path, link); err != nil {
+			t.Fatal(err)
+		}
+		hello := make([]byte, 4)
+		far.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if _, err := io.ReadFull(far, hello); err != nil || string(hello) != "SIR\r" {
+			t.Fatalf("the device heard %q, %v", hello, err)
+		}
+		io.WriteString(far, "ST,GS,+ 1.0kg\n")
+		for s := next(t, reports); s.err != nil; s = next(t, reports) {
+		}
+		next(t, reports)
+		far.Close()
+	}
+}
+
+// A wire full of noise is told of once, not with every broken line.
+func TestNoiseIsToldOnce(t *testing.T) {
+	far, path := pty(t)
+	reports := watch(t, driverNamed(t, "lines"), drivers.Site{Device: "scale", Options: scale(path)})
+	for range 100 {
+		io.WriteString(far, "bla\nbla\nbla\nST,GS,+ 1.0kg\n")
+	}
+	told, good := 0, 0
+	for good < 200 {
+		if s := next(t, reports); s.err != nil {
+			told++
+		} else {
+			good++
+		}
+	}
+	if told != 1 {
+		t.Errorf("told %d times, want once", told)
 	}
 }
