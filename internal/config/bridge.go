@@ -155,7 +155,7 @@ func (l *loader) bridge(n *node) {
 	for i := range t.Rules {
 		if rule, ok := l.rule(b, &t.Rules[i]); ok {
 			b.Rules = append(b.Rules, rule)
-			l.rules = append(l.rules, ruleAt{Rule: rule, bridge: b, n: t.Rules[i].n})
+			l.rules = append(l.rules, newRuleAt(rule, b, t.Rules[i].n))
 		}
 	}
 	l.cfg.Bridges = append(l.cfg.Bridges, *b)

@@ -215,6 +215,9 @@ func (l *loader) assemble(d *deviceAt) {
 	if t.Payload != nil {
 		m.Payload = mapping.Payload(*t.Payload)
 	}
+	if t.Retain != nil {
+		m.Retain = m.Together && *t.Retain
+	}
 	if t.QoS != nil {
 		m.QoS = byte(*t.QoS)
 	}

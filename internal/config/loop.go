@@ -9,12 +9,26 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
-// ruleAt is a rule with its place.
+// ruleAt is a rule with its place and what loops need to know of it.
 type ruleAt struct {
 	Rule
 	bridge *Bridge
 	n      *node
+
+	localFilter, remoteFilter string   // all topics that the rule touches on each side
+	upstreams                 []string // brokers that its bridge may be connected to
 }
+
+func newRuleAt(r Rule, b *Bridge, n *node) ruleAt {
+	at := ruleAt{Rule: r, bridge: b, n: n, localFilter: asFilter(r.Local), remoteFilter: asFilter(r.Remote)}
+	for _, url := range b.URLs {
+		at.upstreams = append(at.upstreams, brokerAddress(url))
+	}
+	return at
+}
+
+// maxRules bounds all rules together: each is compared with each.
+const maxRules = 1000
 
 // name is how a message in another place calls the rule.
 func (r *ruleAt) name(from *ruleAt) string {
@@ -23,10 +37,6 @@ func (r *ruleAt) name(from *ruleAt) string {
 	}
 	return r.n.path()
 }
-
-// localFilter and remoteFilter are what the rule touches on each side, as filters.
-func (r *ruleAt) localFilter() string  { return asFilter(r.Local) }
-func (r *ruleAt) remoteFilter() string { return asFilter(r.Remote) }
 
 // asFilter widens a pattern to the filter of all topics that it can make.
 func asFilter(pattern string) string {
@@ -46,6 +56,10 @@ func asFilter(pattern string) string {
 // are counted on: what an in rule brings in is not sent out by the same bridge, and a
 // rule with dir = "both" knows the echo of what itself has sent.
 func (l *loader) loops() {
+	if len(l.rules) > maxRules {
+		l.atKey(l.rules[maxRules].n, fmt.Sprintf("more than %d rules", maxRules), try("one rule with a wildcard instead of many"))
+		return
+	}
 	for i := range l.rules {
 		for k := range l.rules {
 			if a, b := &l.rules[i], &l.rules[k]; a.bridge.Name == b.bridge.Name {
@@ -60,13 +74,13 @@ func (l *loader) loops() {
 // "no local", so the second brings back what the first sends, and the bridge cannot
 // take the "in beats out" way because the second is meant to send as well.
 func (l *loader) echo(out, both *ruleAt) {
-	if out.n == both.n || !out.Out || !both.Out || !both.In || both.bridge.Protocol != "3.1.1" {
+	if l.full() || out.n == both.n || !out.Out || !both.Out || !both.In || both.bridge.Protocol != "3.1.1" {
 		return
 	}
 	if out.In && out.n.key.off > both.n.key.off {
 		return // of two both rules the later is told of, once
 	}
-	if !mqtt.FiltersOverlap(out.localFilter(), both.localFilter()) || !mqtt.FiltersOverlap(out.remoteFilter(), both.remoteFilter()) {
+	if !mqtt.FiltersOverlap(out.localFilter, both.localFilter) || !mqtt.FiltersOverlap(out.remoteFilter, both.remoteFilter) {
 		return
 	}
 	p := l.atKey(both.n, fmt.Sprintf("with %s this makes a loop on an MQTT 3.1.1 upstream", out.name(both)),
@@ -76,7 +90,7 @@ func (l *loader) echo(out, both *ruleAt) {
 
 // sends quotes a rule with an example of what it sends.
 func (l *loader) sends(out, in *ruleAt) Quote {
-	if topic, ok := l.example(out.localFilter(), in.localFilter()); ok {
+	if topic, ok := l.example(out.localFilter, in.localFilter); ok {
 		if renamer, err := mqtt.NewRenamer(out.Local, out.Remote); err == nil {
 			if remote, ok := renamer.Rename(topic); ok {
 				return quoteWith(out, fmt.Sprintf("sends    %s as %s", topic, remote))
@@ -108,69 +122,98 @@ func (l *loader) example(a, b string) (string, bool) {
 }
 
 // circles reports rules of several bridges by which a message comes round for ever:
-// brought in by one, sent out by another to where a third fetches it again.
+// brought in by one, sent out by another to where a third fetches it again. It looks
+// for circles in the graph whose nodes are "a message was brought in by rule i" and
+// "a message is sent out by rule i".
 func (l *loader) circles() {
 	if len(l.cfg.Bridges) < 2 {
 		return
 	}
-	const (
-		unseen = iota
-		open
-		done
-	)
-	state := make([]int, len(l.rules))
-	var way []step
-	var visit func(in int)
-	visit = func(in int) {
-		state[in] = open
-		for _, s := range l.stepsFrom(in) {
-			switch state[s.in] {
-			case unseen:
-				way = append(way, s)
-				visit(s.in)
-				way = way[:len(way)-1]
-			case open:
-				l.circle(append(slices.Clone(way), s), s.in)
-			}
-		}
-		state[in] = done
-	}
+	w := &walk{l: l, state: make([]walkState, 2*len(l.rules)), told: map[*node]bool{}, owned: map[ownership]bool{}}
 	for i := range l.rules {
-		if l.rules[i].In && state[i] == unseen {
-			visit(i)
+		if in := (hop{i, false}); l.rules[i].In && w.state[in.node()] == unseen {
+			w.visit(in)
 		}
 	}
 }
 
-// step is a message that was brought in, sent out by rule out and fetched by rule in.
-type step struct{ from, out, in int }
+// hop is a message that a rule has brought in, or sends out.
+type hop struct {
+	rule int
+	out  bool
+}
 
-func (l *loader) stepsFrom(from int) (steps []step) {
-	a := &l.rules[from]
-	for o := range l.rules {
-		out := &l.rules[o]
-		if !out.Out || out.bridge.Name == a.bridge.Name || !mqtt.FiltersOverlap(a.localFilter(), out.localFilter()) || l.beaten(a, out) {
+func (h hop) node() int {
+	if h.out {
+		return 2*h.rule + 1
+	}
+	return 2 * h.rule
+}
+
+type walkState uint8
+
+const (
+	unseen walkState = iota
+	open             // on the way from where the walk began
+	done
+)
+
+// walk is a depth-first search: a way back to an open node is a circle.
+type walk struct {
+	l     *loader
+	state []walkState
+	way   []hop
+	told  map[*node]bool // rules that were reported
+
+	owned map[ownership]bool // what beaten has found out
+}
+
+type ownership struct {
+	rule   int
+	bridge string
+}
+
+func (w *walk) visit(h hop) {
+	w.state[h.node()] = open
+	w.way = append(w.way, h)
+	for i := range w.l.rules {
+		next := hop{i, !h.out}
+		if w.state[next.node()] == done || w.l.full() || !w.follows(h, next) {
 			continue
 		}
-		for k := range l.rules {
-			in := &l.rules[k]
-			sameBridge := in.bridge.Name == out.bridge.Name
-			guarded := sameBridge && (o == k || in.bridge.Protocol != "3.1.1")
-			if !in.In || guarded || !sameUpstream(out.bridge, in.bridge) || !mqtt.FiltersOverlap(out.remoteFilter(), in.remoteFilter()) {
-				continue
-			}
-			steps = append(steps, step{from, o, k})
+		if w.state[next.node()] == open {
+			w.circle(w.way[slices.Index(w.way, next):])
+			continue
 		}
+		w.visit(next)
 	}
-	return steps
+	w.way = w.way[:len(w.way)-1]
+	w.state[h.node()] = done
 }
 
-// beaten: all that a brings in belongs to an in rule of out's bridge, so that bridge
+// follows says whether a message may go from one hop to the next.
+func (w *walk) follows(from, to hop) bool {
+	l := w.l
+	a, b := &l.rules[from.rule], &l.rules[to.rule]
+	if to.out { // brought in by a, sent out by b: a bridge never sends what it has fetched
+		return b.Out && a.bridge.Name != b.bridge.Name && mqtt.FiltersOverlap(a.localFilter, b.localFilter) && !w.beaten(from.rule, b.bridge)
+	}
+	guarded := a.bridge.Name == b.bridge.Name && (from.rule == to.rule || b.bridge.Protocol != "3.1.1")
+	return b.In && !guarded && sameUpstream(a, b) && mqtt.FiltersOverlap(a.remoteFilter, b.remoteFilter)
+}
+
+// beaten: all that rule brings in belongs to an in rule of the bridge, which therefore
 // does not send it.
-func (l *loader) beaten(a, out *ruleAt) bool {
-	return slices.ContainsFunc(l.rules, func(r ruleAt) bool {
-		return r.bridge.Name == out.bridge.Name && r.In && !r.Out && covers(r.localFilter(), a.localFilter())
+func (w *walk) beaten(rule int, bridge *Bridge) bool {
+	key := ownership{rule, bridge.Name}
+	if known, ok := w.owned[key]; ok {
+		return known
+	}
+	local := w.l.rules[rule].localFilter
+	w.owned[key] = slices.ContainsFunc(w.l.rules, func(r ruleAt) bool {
+		return r.bridge.Name == bridge.Name && r.In && !r.Out && covers(r.localFilter, local)
 	})
+	return w.owned[key]
 }
 
 // covers reports whether filter a matches all that filter b matches.
@@ -187,17 +230,11 @@ func covers(a, b string) bool {
 	return len(as) == len(bs)
 }
 
-// sameUpstream reports whether two bridges may be connected to the same broker.
-func sameUpstream(a, b *Bridge) bool {
-	if a.Name == b.Name {
-		return true
-	}
-	for _, x := range a.URLs {
-		if slices.ContainsFunc(b.URLs, func(y string) bool { return brokerAddress(x) == brokerAddress(y) }) {
-			return true
-		}
-	}
-	return false
+// sameUpstream reports whether the bridges of two rules may be connected to the same
+// broker.
+func sameUpstream(a, b *ruleAt) bool {
+	return a.bridge.Name == b.bridge.Name ||
+		slices.ContainsFunc(a.upstreams, func(x string) bool { return slices.Contains(b.upstreams, x) })
 }
 
 var upstreamPorts = map[string]string{"mqtt": "1883", "mqtts": "8883", "ws": "80", "wss": "443"}
@@ -215,15 +252,30 @@ func brokerAddress(text string) string {
 	return u.Hostname()
 }
 
-// circle reports the steps that lead from the in rule start back to it.
-func (l *loader) circle(way []step, start int) {
-	first := slices.IndexFunc(way, func(s step) bool { return s.from == start })
-	way = way[first:]
-	last := &l.rules[way[len(way)-1].in]
-	p := l.atKey(last.n, fmt.Sprintf("with %s this makes a loop", l.rules[way[0].out].name(last)),
-		try("a prefix or other topics for one of the bridges, so that what is sent is not fetched again"))
-	p.Quotes = nil
-	for _, s := range way {
-		p.Quotes = append(p.Quotes, l.sends(&l.rules[s.out], &l.rules[s.from]), quoteWith(&l.rules[s.in], "fetches  "+l.rules[s.in].Remote))
+// circle reports a way of hops whose last leads to its first. It is told at the rule
+// that stands last in the file.
+func (w *walk) circle(way []hop) {
+	l := w.l
+	last := slices.MaxFunc(way, func(a, b hop) int { return a.rule - b.rule })
+	at := &l.rules[last.rule]
+	if w.told[at.n] {
+		return // two rules that go round both ways are one fault
 	}
+	w.told[at.n] = true
+	others, quotes := []string{}, []Quote{}
+	for i, h := range way {
+		r := &l.rules[h.rule]
+		if name := r.name(at); h.rule != last.rule && !slices.Contains(others, name) {
+			others = append(others, name)
+		}
+		if h.out {
+			before := &l.rules[way[(i+len(way)-1)%len(way)].rule]
+			quotes = append(quotes, l.sends(r, before))
+		} else {
+			quotes = append(quotes, quoteWith(r, "fetches  "+r.Remote))
+		}
+	}
+	p := l.atKey(at.n, fmt.Sprintf("with %s this makes a loop", strings.Join(others, " and ")),
+		try("a prefix or other topics for one of the bridges, so that what is sent is not fetched again"))
+	p.Quotes = quotes
 }

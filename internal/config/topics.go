@@ -96,7 +96,7 @@ func (c *Config) Topics() []Topic {
 	for _, d := range c.Devices {
 		m := d.Map
 		if m.Together {
-			out = append(out, Topic{Topic: m.Topic(""), Device: m.Name, Use: "readings", QoS: m.QoS})
+			out = append(out, Topic{Topic: m.Topic(""), Device: m.Name, Use: "readings", QoS: m.QoS, Retain: m.Retain})
 		}
 		for _, ch := range m.Channels {
 			if !m.Together {

@@ -167,7 +167,7 @@ func (m *Mapper) messages(rs []drivers.Reading, synced bool) []mqtt.Message {
 
 // together makes the one message of a device with publish = "device".
 func (m *Mapper) together(rs []drivers.Reading, synced bool) mqtt.Message {
-	msg := mqtt.Message{Topic: m.topic, QoS: m.dev.QoS}
+	msg := mqtt.Message{Topic: m.topic, QoS: m.dev.QoS, Retain: m.dev.Retain}
 	if m.dev.Payload == JSON || m.dev.Payload == Plain {
 		msg.Payload = appendTogether(nil, rs, synced)
 		return msg

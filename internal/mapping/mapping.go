@@ -14,6 +14,7 @@ type Device struct {
 	Payload                       Payload // default of its channels
 	Together                      bool    // publish = "device": one message for all channels of a poll
 	QoS                           byte    // of that one message, and of channels that the file does not name
+	Retain                        bool    // of that one message
 	Channels                      []Channel
 }
 
