@@ -1,0 +1,104 @@
+package i2c
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"reflect"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"periph.io/x/conn/v3/i2c"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/driverstest"
+)
+
+// babble answers every read with the next bytes of a list, over and over.
+type babble struct {
+	data []byte
+	next int
+}
+
+func (b *babble) PowerOn()           {}
+func (b *babble) Write([]byte) error { return nil }
+func (b *babble) Read(r []byte) error {
+	for i := range r {
+		r[i] = b.data[b.next%len(b.data)]
+		b.next++
+	}
+	return nil
+}
+
+// FuzzDrivers has a chip say anything at all: no driver may panic, hang, or give a number
+// that is none or outside its range.
+func FuzzDrivers(f *testing.F) {
+	names := Drivers(NewBuses(slog.New(slog.DiscardHandler)))
+	for i := range names {
+		f.Add(byte(i), []byte{0x00, 0x01, 0x60, 0x58, 0x55, 0x08})
+		f.Add(byte(i), []byte{0x54, 0x49, 0x22, 0x60, 0x80})
+	}
+	f.Fuzz(func(t *testing.T, which byte, data []byte) {
+		if len(data) == 0 || len(data) > 256 {
+			return
+		}
+		synctest.Test(t, func(t *testing.T) { listenTo(t, int(which), data) })
+	})
+}
+
+func listenTo(t *testing.T, which int, data []byte) {
+	fake := driverstest.NewI2CBus()
+	buses := NewBusesOn(slog.New(slog.DiscardHandler), func(string) (i2c.BusCloser, error) { return fake, nil })
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- buses.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+
+	all := Drivers(buses)
+	d := all[which%len(all)]
+	if d.ChannelOptions != nil {
+		return // what they read is up to the user's channels; they have tests of their own
+	}
+	o := d.Options()
+	fields := reflect.ValueOf(o).Elem()
+	addr := uint16(0x40)
+	if can := o.(interface{ Addresses() []uint16 }).Addresses(); len(can) > 0 {
+		addr = can[0]
+	}
+	fields.FieldByName("I2C").Set(reflect.ValueOf(Addr{Bus: "1", Chip: addr}))
+	if shunt := fields.FieldByName("Shunt"); shunt.IsValid() {
+		shunt.SetFloat(0.1)
+	}
+	if circuit := fields.FieldByName("Circuit"); circuit.IsValid() {
+		circuit.SetString("ph")
+	}
+	fake.Attach(addr, &babble{data: data})
+	start := time.Now()
+	dev, err := d.Open(ctx, drivers.Site{Device: "d", Options: o, Every: time.Second, Store: driverstest.Store{}})
+	for range 3 {
+		if err != nil {
+			break
+		}
+		var rs []drivers.Reading
+		rs, err = driverstest.Poll(ctx, dev.(drivers.Poller))
+		for _, r := range rs {
+			plausible(t, d, r)
+		}
+	}
+	if took := time.Since(start); took > 2*time.Minute {
+		t.Errorf("%s listened for %v", d.Name, took)
+	}
+}
+
+func plausible(t *testing.T, d drivers.Driver, r drivers.Reading) {
+	v, isNumber := r.Value.Number()
+	if !r.Value.Valid() || isNumber && (math.IsNaN(v) || math.IsInf(v, 0)) {
+		t.Errorf("%s published %s = %v", d.Name, r.Channel, r.Value)
+	}
+	for _, c := range d.Channels {
+		if c.Name == r.Channel && isNumber && (c.Min != 0 || c.Max != 0) && (v < c.Min || v > c.Max) {
+			t.Errorf("%s published %s = %v, out of its range", d.Name, r.Channel, v)
+		}
+	}
+}
