@@ -67,13 +67,12 @@ func texas(ctx context.Context, d *bus.Dev, name string, makerReg, dieReg byte, 
 // inaShot is one measurement that the driver starts: write the configuration, wait, ask
 // whether it is over, read, and see that the configuration is still there.
 type inaShot struct {
-	d           *bus.Dev
-	configReg   byte
-	config      uint16
-	takes       time.Duration
-	readyReg    byte
-	ready       uint16
-	configFixed uint16 // bits that read as they like
+	d         *bus.Dev
+	configReg byte // 0 but for the INA228
+	config    uint16
+	takes     time.Duration
+	readyReg  byte
+	ready     uint16
 }
 
 func (s inaShot) run(ctx context.Context, collect func() error) error {
@@ -90,7 +89,7 @@ func (s inaShot) run(ctx context.Context, collect func() error) error {
 		return err
 	}
 	got, err := s.d.U16(ctx, s.configReg)
-	if err == nil && (got^s.config)&^s.configFixed != 0 {
+	if err == nil && got != s.config {
 		err = errReset
 	}
 	return err
@@ -109,40 +108,64 @@ func (s inaShot) await(ctx context.Context) error {
 	return errNoData
 }
 
-// INA219 measures up to 26 V. SBOS448G.
-func INA219(b *bus.Buses) drivers.Driver {
+// pair is an INA2xx that shows current, or the shunt's voltage, in register 1 and the
+// load's voltage in register 2.
+type pair struct {
+	shot   inaShot
+	die    uint16 // 0: it has no ids
+	decode func(first, volts uint16, r Ohm) ([]float64, error)
+}
+
+func (p pair) open(ctx context.Context, d *bus.Dev, name string, r Ohm) (read, error) {
+	if p.die != 0 {
+		if err := texas(ctx, d, name, 0xfe, 0xff, p.die); err != nil {
+			return nil, err
+		}
+	}
+	shot := p.shot
+	shot.d = d
+	return func(ctx context.Context) (out []float64, err error) {
+		err = shot.run(ctx, func() error {
+			first, err := d.U16(ctx, 0x01)
+			if err != nil {
+				return err
+			}
+			volts, err := d.U16(ctx, 0x02)
+			if err != nil {
+				return err
+			}
+			out, err = p.decode(first, volts, r)
+			return err
+		})
+		return out, err
+	}, nil
+}
+
+func watts(volts, amps float64) []float64 { return []float64{volts, amps, volts * amps} }
+
+// inaPair is the driver of one with a shunt outside.
+func inaPair(b *bus.Buses, name, summary string, p pair) drivers.Driver {
 	return chip[*inaOptions]{
-		name:     "ina219",
-		summary:  "TI INA219: voltage, current, power",
+		name:     name,
+		summary:  summary,
 		addrs:    inaAddrs,
 		every:    5 * time.Second,
 		channels: powerChannels(),
 		options:  func() *inaOptions { return &inaOptions{} },
 		open: func(ctx context.Context, d *bus.Dev, o *inaOptions) (read, error) {
-			if _, err := d.U16(ctx, 0x00); err != nil {
-				return nil, err
-			}
-			// Section 8.6.2: bus range 32 V (16 V would show 24 V as 16 V), shunt ±320 mV, both
-			// averaged over 16 samples (8.51 ms each), once. Conversion ready is bit 1 of the
-			// bus voltage and is cleared by the write.
-			shot := inaShot{d: d, configReg: 0x00, config: 0x3e63, takes: 19 * time.Millisecond, readyReg: 0x02, ready: 0x0002}
-			return func(ctx context.Context) (out []float64, err error) {
-				err = shot.run(ctx, func() error {
-					shunt, err := d.U16(ctx, 0x01)
-					if err != nil {
-						return err
-					}
-					volts, err := d.U16(ctx, 0x02)
-					if err != nil {
-						return err
-					}
-					out, err = decodeINA219(shunt, volts, o.Shunt)
-					return err
-				})
-				return out, err
-			}, nil
+			return p.open(ctx, d, name, o.Shunt)
 		},
 	}.driver(b)
+}
+
+// INA219 measures up to 26 V. SBOS448G section 8.6.2: bus range 32 V (16 V would show 24 V
+// as 16 V), shunt ±320 mV, both averaged over 16 samples (8.51 ms each), once. Conversion
+// ready is bit 1 of the bus voltage and is cleared by the write.
+func INA219(b *bus.Buses) drivers.Driver {
+	return inaPair(b, "ina219", "TI INA219: voltage, current, power", pair{
+		shot:   inaShot{config: 0x3e63, takes: 19 * time.Millisecond, readyReg: 0x02, ready: 0x0002},
+		decode: decodeINA219,
+	})
 }
 
 // decodeINA219: 10 µV a step over the shunt, 4 mV a step on the bus from bit 3 on.
@@ -155,41 +178,16 @@ func decodeINA219(shunt, volts uint16, r Ohm) ([]float64, error) {
 	return watts(float64(volts>>3)*4e-3, float64(mv)*10e-6/float64(r)), nil
 }
 
-func watts(volts, amps float64) []float64 { return []float64{volts, amps, volts * amps} }
+// averaged16 is the measurement of INA226 and INA260: 16 averages of 1.1 ms each for bus
+// and shunt, once. Conversion ready is bit 3 of the mask register.
+func averaged16(config uint16) inaShot {
+	return inaShot{config: config, takes: 39 * time.Millisecond, readyReg: 0x06, ready: 0x0008}
+}
 
-// INA226 measures up to 36 V. SBOS547B.
+// INA226 measures up to 36 V. SBOS547B section 7.6.1; bit 14 of the configuration always
+// reads as one.
 func INA226(b *bus.Buses) drivers.Driver {
-	return chip[*inaOptions]{
-		name:     "ina226",
-		summary:  "TI INA226: voltage, current, power",
-		addrs:    inaAddrs,
-		every:    5 * time.Second,
-		channels: powerChannels(),
-		options:  func() *inaOptions { return &inaOptions{} },
-		open: func(ctx context.Context, d *bus.Dev, o *inaOptions) (read, error) {
-			if err := texas(ctx, d, "ina226", 0xfe, 0xff, 0x2260); err != nil {
-				return nil, err
-			}
-			// Section 7.6.1: 16 averages of 1.1 ms each for bus and shunt, once. Conversion ready
-			// is bit 3 of the mask register. Bit 14 of the configuration always reads as one.
-			shot := inaShot{d: d, configReg: 0x00, config: 0x4523, takes: 39 * time.Millisecond, readyReg: 0x06, ready: 0x0008}
-			return func(ctx context.Context) (out []float64, err error) {
-				err = shot.run(ctx, func() error {
-					shunt, err := d.U16(ctx, 0x01)
-					if err != nil {
-						return err
-					}
-					volts, err := d.U16(ctx, 0x02)
-					if err != nil {
-						return err
-					}
-					out, err = decodeINA226(shunt, volts, o.Shunt)
-					return err
-				})
-				return out, err
-			}, nil
-		},
-	}.driver(b)
+	return inaPair(b, "ina226", "TI INA226: voltage, current, power", pair{shot: averaged16(0x4523), die: 0x2260, decode: decodeINA226})
 }
 
 // decodeINA226: 2.5 µV a step over the shunt, 1.25 mV on the bus. Section 7.6.2.
@@ -200,8 +198,9 @@ func decodeINA226(shunt, volts uint16, r Ohm) ([]float64, error) {
 	return watts(float64(volts)*1.25e-3, float64(int16(shunt))*2.5e-6/float64(r)), nil
 }
 
-// INA260 has its shunt inside. SBOS656C.
+// INA260 has its shunt inside. SBOS656C section 8.6.1; bits 14 to 12 are fixed at 110.
 func INA260(b *bus.Buses) drivers.Driver {
+	p := pair{shot: averaged16(0x6523), die: 0x2270, decode: decodeINA260}
 	return chip[*At]{
 		name:     "ina260",
 		summary:  "TI INA260: voltage, current (±15 A, shunt inside), power",
@@ -210,31 +209,15 @@ func INA260(b *bus.Buses) drivers.Driver {
 		channels: powerChannels(),
 		options:  plain,
 		open: func(ctx context.Context, d *bus.Dev, _ *At) (read, error) {
-			if err := texas(ctx, d, "ina260", 0xfe, 0xff, 0x2270); err != nil {
-				return nil, err
-			}
-			// Section 8.6.1: 16 averages of 1.1 ms each for voltage and current, once. Bits 14 to
-			// 12 are fixed at 110.
-			shot := inaShot{d: d, configReg: 0x00, config: 0x6523, takes: 39 * time.Millisecond, readyReg: 0x06, ready: 0x0008}
-			return func(ctx context.Context) (out []float64, err error) {
-				err = shot.run(ctx, func() error {
-					amps, err := d.U16(ctx, 0x01)
-					if err != nil {
-						return err
-					}
-					volts, err := d.U16(ctx, 0x02)
-					if err != nil {
-						return err
-					}
-					if amps == 0x7fff || amps == 0x8000 {
-						return errors.New("the current is beyond ±40 A")
-					}
-					// 1.25 mA and 1.25 mV a step: sections 8.6.2 and 8.6.3.
-					out = watts(float64(volts)*1.25e-3, float64(int16(amps))*1.25e-3)
-					return nil
-				})
-				return out, err
-			}, nil
+			return p.open(ctx, d, "ina260", 0)
 		},
 	}.driver(b)
+}
+
+// decodeINA260: 1.25 mA and 1.25 mV a step. Sections 8.6.2 and 8.6.3.
+func decodeINA260(amps, volts uint16, _ Ohm) ([]float64, error) {
+	if amps == 0x7fff || amps == 0x8000 {
+		return nil, errors.New("the current is beyond ±40 A")
+	}
+	return watts(float64(volts)*1.25e-3, float64(int16(amps))*1.25e-3), nil
 }

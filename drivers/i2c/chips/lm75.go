@@ -131,23 +131,31 @@ func lm75(b *bus.Buses, name, summary string, bits int) drivers.Driver {
 			if err := bus.Sleep(ctx, 320*time.Millisecond); err != nil {
 				return nil, err
 			}
-			return func(ctx context.Context) ([]float64, error) {
-				raw, err := d.U16(ctx, 0x00)
-				if err != nil {
-					return nil, err
-				}
-				got, err := d.U16(ctx, hysteresis)
-				if err != nil {
-					return nil, err
-				}
-				if got&0xff80 != mark {
-					return nil, errReset
-				}
-				valid := uint16(0xffff) << (16 - o.Bits)
-				return []float64{float64(int16(raw&valid)) / 256}, nil
-			}, nil
+			valid := uint16(0xffff) << (16 - o.Bits)
+			return marked(d, 0x00, hysteresis, 0xff80, mark, func(raw uint16) float64 {
+				return float64(int16(raw&valid)) / 256
+			}), nil
 		},
 	}.driver(b)
+}
+
+// marked reads the register temp of a chip that converts on its own, and then sees that
+// the mark is still there that we left in another register.
+func marked(d *bus.Dev, temp, markReg byte, mask, mark uint16, celsius func(raw uint16) float64) read {
+	return func(ctx context.Context) ([]float64, error) {
+		raw, err := d.U16(ctx, temp)
+		if err != nil {
+			return nil, err
+		}
+		got, err := d.U16(ctx, markReg)
+		if err != nil {
+			return nil, err
+		}
+		if got&mask != mark {
+			return nil, errReset
+		}
+		return []float64{celsius(raw)}, nil
+	}
 }
 
 // TMP117 measures within 0.1 °C. SNOSD82 section 7.6.

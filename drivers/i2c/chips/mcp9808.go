@@ -39,21 +39,10 @@ func MCP9808(b *bus.Buses) drivers.Driver {
 			if err := bus.Sleep(ctx, 320*time.Millisecond); err != nil {
 				return nil, err
 			}
-			return func(ctx context.Context) ([]float64, error) {
-				raw, err := d.U16(ctx, 0x05)
-				if err != nil {
-					return nil, err
-				}
-				got, err := d.U16(ctx, critical)
-				if err != nil {
-					return nil, err
-				}
-				if got != mark {
-					return nil, errReset
-				}
+			return marked(d, 0x05, critical, 0xffff, mark, func(raw uint16) float64 {
 				// Twelve bits and a sign; above are alert flags. Section 5.1.3.1.
-				return []float64{float64(int16(raw<<3)>>3) / 16}, nil
-			}, nil
+				return float64(int16(raw<<3)>>3) / 16
+			}), nil
 		},
 	}.driver(b)
 }
@@ -83,20 +72,10 @@ func ADT7410(b *bus.Buses) drivers.Driver {
 			if err := bus.Sleep(ctx, 320*time.Millisecond); err != nil {
 				return nil, err
 			}
-			return func(ctx context.Context) ([]float64, error) {
-				raw, err := d.U16(ctx, 0x00)
-				if err != nil {
-					return nil, err
-				}
-				got, err := d.U8(ctx, config)
-				if err != nil {
-					return nil, err
-				}
-				if got != bits16 {
-					return nil, errReset
-				}
-				return []float64{float64(int16(raw)) / 128}, nil
-			}, nil
+			// The byte after the configuration is the high limit's, which is another matter.
+			return marked(d, 0x00, config, 0xff00, bits16<<8, func(raw uint16) float64 {
+				return float64(int16(raw)) / 128
+			}), nil
 		},
 	}.driver(b)
 }
