@@ -125,7 +125,7 @@ func (l *link) plan(w *work, item *journal.Item, lane laneID, now time.Time) (mi
 		if !l.thin.pass(&r.Rule, thinKey{i, lane, m.Topic}, w.at, m.Payload) {
 			continue
 		}
-		if b.expired(w, r.Expire, now) {
+		if r.Expire > 0 && b.expired(w, r.Expire, now) {
 			b.lose(lostExpired, w.at)
 			continue
 		}
@@ -165,15 +165,14 @@ func (b *Bridge) mayLeave(m *mqtt.Message, now time.Time) bool {
 }
 
 // expired looks at the age that the rule (or, with 0, the message itself) allows. With a
-// clock that is not set no age is known.
+// clock that is not set no age is known; that is asked last, because it costs a system
+// call.
 func (b *Bridge) expired(w *work, limit time.Duration, now time.Time) bool {
-	if !b.timeSynced() {
-		return false
+	old := w.msg.Expired(now)
+	if limit > 0 {
+		old = now.Sub(w.at) > limit
 	}
-	if limit == 0 {
-		return w.msg.Expired(now)
-	}
-	return now.Sub(w.at) > limit
+	return old && b.timeSynced()
 }
 
 // publish encodes the current publication of w.
