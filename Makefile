@@ -76,6 +76,10 @@ crashmodel-long:
 killloop:
 	$(GO) test -run TestKillLoop ./internal/gateway/e2e -kill.count=$(or $(KILLS),500) -timeout 2h -v
 
+# The journal against bbolt, a module of its own: make journal-compare DIR=/on/the/card
+journal-compare:
+	cd internal/journal/compare && $(GO) run . -dir $(or $(DIR),/tmp)
+
 # Who may import whom: internal/gateway/deps_test.go.
 deps:
 	$(GO) test -run TestDependencyRules ./internal/gateway

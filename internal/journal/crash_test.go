@@ -29,6 +29,7 @@ var (
 // Seeds that once failed, and what they found.
 var crashRegressions = []uint64{
 	308,   // a full store refused an entry that needs no Seq
+	749,   // a value replaced in the same commit was told as committed before the newer one was on disk
 	81870, // a compacted record no longer named a consumer whose acknowledgement was then lost
 	39312, // a clean stop with a full disk did not say what it could not write
 	16632, // a file that was cut short by the power cut grew on a full disk
@@ -109,6 +110,9 @@ type simRecord struct {
 	heard     bool
 	confirmed bool // its Waiter heard nil, or a recovery found it
 	refused   bool
+
+	entry *simEntry // it is a Put, the putth change of this entry
+	put   int
 }
 
 type simQueue struct {
@@ -126,7 +130,20 @@ type simWaiting struct {
 }
 
 type simEntry struct {
-	may []string // what a recovery may find: the last that is sure, and all newer ones
+	may     []string // what a recovery may find: the last that is sure, and all newer ones
+	changes int
+}
+
+func (e *simEntry) change(value string) {
+	e.may = append(e.may, value)
+	e.changes++
+}
+
+// sure: the nth change is on disk, or a newer one.
+func (e *simEntry) sure(n int) {
+	for len(e.may) > 1 && e.changes-len(e.may)+1 < n {
+		e.may = e.may[1:]
+	}
 }
 
 const absent = "\x00absent"
@@ -253,6 +270,9 @@ func (h *history) Committed(token uint64, err error) {
 		h.fail("record %d heard twice", token)
 	}
 	r.heard, r.confirmed, r.refused = true, err == nil, errors.Is(err, ErrFull)
+	if r.entry != nil && err == nil {
+		r.entry.sure(r.put)
+	}
 	for i := len(h.heard) - 1; i >= 0; i-- {
 		if o := h.recs[h.heard[i]]; o.lane == r.lane {
 			if h.heard[i] > token {
@@ -303,13 +323,15 @@ func (h *history) put() {
 		h.entries[key] = e
 	}
 	if h.rnd.IntN(3) == 0 {
+		e.change(absent)
 		h.j.Delete(key, Event)
-		e.may = append(e.may, absent)
 		return
 	}
 	v := string(simData(1000 + h.rnd.IntN(1000)))
-	h.j.Put(key, []byte(v), Event, nil, 0)
-	e.may = append(e.may, v)
+	e.change(v)
+	r := &simRecord{id: len(h.recs), lane: Lane(h.rnd.IntN(2)), entry: e, put: e.changes}
+	h.recs = append(h.recs, r)
+	h.j.Put(key, []byte(v), r.lane, h, uint64(r.id))
 }
 
 func (h *history) ack() {
@@ -443,7 +465,7 @@ func (h *history) compare() {
 		if !eio {
 			e.may = []string{got}
 		} else {
-			e.may = append(e.may, got)
+			e.change(got)
 		}
 	}
 	if h.j.last < h.maxSeq {
