@@ -3,9 +3,11 @@ package modbus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -284,5 +286,65 @@ func TestDeadUnitAndBack(t *testing.T) {
 		if s := next(t, reports); s.err == nil {
 			break
 		}
+	}
+}
+
+// Two units on one wire; the adapter is unplugged and comes back with another pty behind
+// the same name. Told within 2 s, and working within 2 s.
+func TestUnplugAndBack(t *testing.T) {
+	units := map[byte]*slave{1: {holding: map[uint16]uint16{0: 11}}, 2: {holding: map[uint16]uint16{0: 22}}}
+	first, path := newSlaves(t, units)
+	link := t.TempDir() + "/port"
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	b := bus(t, link, "115200 8N1")
+	x := map[string]Channel{"x": {Holding: ptr(0)}}
+	_, one := unit(t, b, Options{Unit: 1}, 50*time.Millisecond, x)
+	_, two := unit(t, b, Options{Unit: 2}, 50*time.Millisecond, x)
+	both := func(want string) {
+		t.Helper()
+		for i, reports := range []<-chan seen{one, two} {
+			for start := time.Now(); ; {
+				s := next(t, reports)
+				if s.err == nil && s.r.Value.String() == strings.Repeat(fmt.Sprint(i+1), 2) && want == "values" || errors.Is(s.err, drivers.ErrAbsent) && want == "absent" {
+					break
+				}
+				if time.Since(start) > 2*time.Second {
+					t.Fatalf("unit %d: no %s for 2 s, at last %v", i+1, want, s)
+				}
+			}
+		}
+	}
+	both("values")
+	os.Remove(link)
+	first.far.(io.Closer).Close()
+	both("absent")
+	_, path = newSlaves(t, units)
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	both("values")
+}
+
+// An adapter that hears what it sends: FC 5's and 6's answers are the same as the requests.
+func TestEchoIsNotAnAnswer(t *testing.T) {
+	u := &slave{holding: map[uint16]uint16{0: 1}, coils: map[uint16]bool{0: false}}
+	s, path := newSlaves(t, map[byte]*slave{1: u})
+	s.set(func() { s.echo = true })
+	o := serial.PortOptions{Port: path, Echo: true}
+	b := serial.NewBus("wire", o, quiet())
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); b.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	d, reports := unit(t, b, Options{}, time.Hour, map[string]Channel{"x": {Holding: ptr(0)}, "relay": {Coil: ptr(0), Write: true}})
+	collect(t, reports, 2)
+	if err := d.Command(t.Context(), drivers.Command{Channel: "relay", Payload: []byte("on")}); err != nil {
+		t.Error(err)
+	}
+	s.set(func() { u.dead = true })
+	if err := d.Command(t.Context(), drivers.Command{Channel: "relay", Payload: []byte("off")}); !errors.Is(err, drivers.ErrNoAnswer) {
+		t.Errorf("only the echo came back: got %v, want no answer", err)
 	}
 }

@@ -22,6 +22,7 @@ type slaves struct {
 	units    map[byte]*slave
 	requests []string // as received, for tests that count them
 	chunk    int      // bytes per write; 0: all at once
+	echo     bool     // what arrives is sent back, as some adapters do
 }
 
 // slave is one unit.
@@ -89,6 +90,9 @@ func (s *slaves) answer(frame []byte) {
 	s.mu.Lock()
 	u := s.units[frame[0]]
 	s.requests = append(s.requests, string(frame))
+	if s.echo {
+		s.far.Write(frame)
+	}
 	if u == nil || u.dead || uint16(crcModbus.Of(frame[:len(frame)-2])) != binary.LittleEndian.Uint16(frame[len(frame)-2:]) {
 		s.mu.Unlock()
 		return
