@@ -296,7 +296,17 @@ func (a *At) Check() error {
 // Addresses are those that the chip can have; none: any.
 func (a *At) Addresses() []uint16 { return a.addrs }
 
-// Claims implements drivers.Claimer.
+// Claims implements drivers.Claimer. Behind a multiplexer others may share its address,
+// and the chip's own on the wires before it, but no chip may sit there: it would answer
+// too while the channel is through.
 func (a *At) Claims() []drivers.Claim {
-	return []drivers.Claim{{Kind: "i2c", ID: a.I2C.String(), Key: "i2c"}}
+	claims := []drivers.Claim{{Kind: "i2c", ID: a.I2C.String(), Key: "i2c"}}
+	for i, h := range a.I2C.Hops {
+		before := bus.Addr{Bus: a.I2C.Bus, Hops: a.I2C.Hops[:i]}
+		for _, addr := range []uint16{h.Mux, a.I2C.Chip} {
+			before.Chip = addr
+			claims = append(claims, drivers.Claim{Kind: "i2c", ID: before.String(), Key: "i2c", Shared: true})
+		}
+	}
+	return claims
 }
