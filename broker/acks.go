@@ -2,6 +2,7 @@ package broker
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
@@ -16,10 +17,11 @@ import (
 type ackQueue struct {
 	mu    sync.Mutex
 	list  []ack
-	first uint64 // token of list[0]
-	put   uint64 // state up to this Put is on disk
-	fault error  // the journal failed
-	batch bool   // its own goroutine is at work and will look at the end
+	size  atomic.Int32 // of list, for those who only want to know that there is nothing
+	first uint64       // token of list[0]
+	put   uint64       // state up to this Put is on disk
+	fault error        // the journal failed
+	batch bool         // its own goroutine is at work and will look at the end
 }
 
 type ack struct {
@@ -45,6 +47,7 @@ func (q *ackQueue) open(a ack) (token uint64) {
 	defer q.mu.Unlock()
 	a.left += preparing
 	q.list = append(q.list, a)
+	q.size.Store(int32(len(q.list)))
 	return q.first + uint64(len(q.list)) - 1
 }
 
@@ -91,14 +94,15 @@ func (q *ackQueue) inBatch(yes bool) {
 	q.mu.Unlock()
 }
 
-func (q *ackQueue) empty() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.list) == 0
-}
+// empty reports whether an ack may go past the queue. Only the connection's own goroutine
+// adds to it, so for that one the answer stays true.
+func (q *ackQueue) empty() bool { return q.size.Load() == 0 }
 
 // next takes the oldest ack off if it may be sent.
 func (q *ackQueue) next() (a ack, ok bool) {
+	if q.empty() {
+		return a, false
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.list) == 0 {
@@ -117,6 +121,7 @@ func (q *ackQueue) next() (a ack, ok bool) {
 	} else {
 		q.list = q.list[1:]
 	}
+	q.size.Store(int32(len(q.list)))
 	return a, true
 }
 

@@ -75,7 +75,7 @@ func (c *conn) waiting() int { return len(c.buf) - c.outAt + c.writing }
 
 // giveBack returns an output buffer that was written: an idle connection has none.
 func giveBack(b []byte) {
-	if cap(b) > 0 && cap(b) <= 256<<10 {
+	if cap(b) > 0 && cap(b) <= maxOutQueue {
 		b = b[:0]
 		buffers.Put(&b)
 	}

@@ -9,9 +9,9 @@ import (
 
 // Limits of what waits for one connected client in memory.
 const (
-	maxOutQoS0  = 1 << 20 // more waits: QoS 0 to it is dropped and counted
-	maxOutQueue = 1 << 20 // more waits: QoS 1 and 2 stay in the queue
-	maxHeld     = 8 << 20 // a session that is not durable is disconnected beyond
+	maxOutQoS0  = 1 << 20  // more waits: QoS 0 to it is dropped and counted
+	maxOutQueue = 4 << 20  // more waits: QoS 1 and 2 stay in the queue
+	maxHeld     = 32 << 20 // a session that is not durable is disconnected beyond
 	// maxOutTotal bounds all clients together: beyond it, a client may only have
 	// fairShare waiting.
 	maxOutTotal = 64 << 20
@@ -90,7 +90,6 @@ func (w *worker) deliver(p *publication, t *target, retain bool) {
 		}
 	default:
 		s.holdLocked(p, flags, t.ids)
-		w.b.count.outBytes.Add(int64(s.pending[len(s.pending)-1].size()))
 	}
 }
 
@@ -178,14 +177,13 @@ func (s *session) fillLocked(w *worker) {
 	}
 	for len(s.pending) > 0 && s.roomLocked() {
 		h := &s.pending[0]
-		w.b.count.outBytes.Add(-int64(h.size()))
-		switch {
-		case h.expired(w.now):
+		switch p := h.publication(); {
+		case p.expired(w.now):
 			w.b.drop(&w.b.count.expired)
 		case !w.b.rights.Load().mayRead(s, h.route.topic):
 			w.b.drop(&w.b.count.denied)
 		default:
-			s.sendLocked(w, &h.publication, h.flags, h.ids)
+			s.sendLocked(w, &p, h.flags, h.ids)
 			w.touchLocked(s)
 		}
 		s.unholdLocked()

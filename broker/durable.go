@@ -25,6 +25,9 @@ type waitingRecord struct {
 // shared subscription is a record of its own, so that reading it back is not mixed up
 // with what the same session has subscribed to alone.
 func (w *worker) record(p *publication, from int, waiter journal.Waiter, token uint64) (needs int) {
+	if len(w.targets) == from && len(p.route.spools) == 0 {
+		return 0
+	}
 	targets := w.targets[from:]
 	slices.SortStableFunc(targets, func(a, b target) int { return boolOrder(a.shared, b.shared) })
 	plain := len(targets)

@@ -131,7 +131,7 @@ func TestWillDelayAndSessionExpiry(t *testing.T) { // 3.1.3.2.2
 				_ = cl.nc.Close()
 				if c.back > 0 {
 					time.Sleep(c.back)
-					cl = p.connect(mqtt.Level5, "c", session)
+					p.connect(mqtt.Level5, "c", session)
 				}
 				time.Sleep(10 * time.Minute)
 				select {

@@ -97,11 +97,18 @@ func (w *worker) newRoute(topic string) *route {
 	return r
 }
 
-// touch notes that s has output to flush. The caller holds s.mu.
+// flushEarly is how much output a batch may gather for one client before it is sent: the
+// client gets to work while the rest of the batch is handled, and buffers stay small.
+const flushEarly = 128 << 10
+
+// touchLocked notes that s has output to flush. The caller holds s.mu.
 func (w *worker) touchLocked(s *session) {
 	if !s.dirty {
 		s.dirty = true
 		w.touched = append(w.touched, s)
+	}
+	if s.conn.waiting() >= flushEarly {
+		s.conn.link.flushLocked(s.conn)
 	}
 }
 
