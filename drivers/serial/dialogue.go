@@ -63,11 +63,11 @@ func (d *dialogue) sayHello(s *Session) error {
 
 // polled is a device that answers when asked.
 type polled struct {
-	bus     *Bus
+	commander
+	dialogue
 	release func()
 	framer  framer
 	decoder decoder
-	dialogue
 
 	greeted bool
 	h       harvest
@@ -82,7 +82,7 @@ func (p *polled) Close() error {
 
 // Poll asks once. Frames that are no answer to us are passed over until the time is up.
 func (p *polled) Poll(ctx context.Context) ([]drivers.Reading, error) {
-	err := p.bus.Do(ctx, Job{Priority: Poll, Line: p.line, Run: p.exchange})
+	err := p.bus.Do(ctx, Job{Priority: Poll, Line: p.dialogue.line, Run: p.exchange})
 	if err != nil {
 		p.greeted = false
 		return nil, err
@@ -197,6 +197,14 @@ type pacedPoller struct{ device pollCloser }
 
 // Close closes the device.
 func (p *pacedPoller) Close() error { return p.device.Close() }
+
+// Command hands orders on to a device that takes any.
+func (p *pacedPoller) Command(ctx context.Context, cmd drivers.Command) error {
+	if c, ok := p.device.(drivers.Commander); ok {
+		return c.Command(ctx, cmd)
+	}
+	return fmt.Errorf("%s: %w", cmd.Channel, drivers.ErrNoCommands)
+}
 
 // Watch asks at the usual pace until ctx ends.
 func (p *pacedPoller) Watch(ctx context.Context, report drivers.Report) error {

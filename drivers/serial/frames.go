@@ -56,6 +56,7 @@ func (o *FramesOptions) Outputs() []drivers.Channel { return o.Text.outputs() }
 type FrameChannel struct {
 	At *int `toml:"at" doc:"first byte, counted from 0; negative counts from the end"`
 	Selector
+	Orders
 	field.Layout
 }
 

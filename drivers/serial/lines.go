@@ -45,6 +45,7 @@ func (o *LinesOptions) Outputs() []drivers.Channel { return o.Text.outputs() }
 // LineChannel is one channel of lines.
 type LineChannel struct {
 	Selector
+	Orders
 	field.Value
 	Type field.Type `toml:"type" doc:"text: take it as it is, even if it looks like a number"`
 }
@@ -110,11 +111,12 @@ func openDevice(ws *Wires, s drivers.Site, p deviceParts) (any, error) {
 		return nil, err
 	}
 	p.framer.charTime = bus.Line().CharTime()
+	orders := newCommander(bus, p.wire.LineOn(bus), s.Channels)
 	talk := dialogue{Dialogue: p.dialogue, line: p.wire.LineOn(bus)}
 	if len(p.dialogue.Poll) > 0 {
-		return paced(&polled{bus: bus, release: release, framer: p.framer, decoder: p.decoder, dialogue: talk}, s.Every), nil
+		return paced(&polled{release: release, framer: p.framer, decoder: p.decoder, dialogue: talk, commander: orders}, s.Every), nil
 	}
-	dev := &stream{bus: bus, release: release, framer: p.framer, decoder: p.decoder, silence: p.silence}
+	dev := &stream{release: release, framer: p.framer, decoder: p.decoder, silence: p.silence, commander: orders}
 	if len(p.dialogue.Init) > 0 {
 		dev.hello = &talk
 	}

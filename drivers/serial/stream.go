@@ -62,7 +62,7 @@ func (h *harvest) reject(err error) { h.errs = append(h.errs, err) }
 // stream is a device that speaks first. It reports all that it hears: how often that is
 // published is for the mapping to say, whose median and average need every value.
 type stream struct {
-	bus     *Bus
+	commander
 	release func()
 	framer  framer
 	decoder decoder

@@ -235,3 +235,39 @@ func TestNoiseIsToldOnce(t *testing.T) {
 		t.Errorf("told %d times, want once", told)
 	}
 }
+
+// A relay board that is told with bytes, and prints what it did.
+func TestOrders(t *testing.T) {
+	far, path := pty(t)
+	o := defaultLines().(*LinesOptions)
+	o.Serial = &PortOptions{Port: path}
+	relay := &LineChannel{Selector: Selector{Key: "RELAY"}, Orders: Orders{Set: map[string]field.Bytes{"on": {0xA0, 1, 1, 0xA2}, "off": {0xA0, 1, 0, 0xA1}, "blink": {7}}}}
+	if out := relay.Outputs(); len(out) != 1 || !out[0].Writable {
+		t.Errorf("outputs %v, want a writable channel", out)
+	}
+	dev, err := driverNamed(t, "lines").Open(t.Context(), drivers.Site{Options: o, Channels: []drivers.ChannelSite{
+		{Name: "relay", Options: relay}, {Name: "other", Options: &LineChannel{}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.(io.Closer).Close()
+	for payload, want := range map[string]string{"on": "\xa0\x01\x01\xa2", "false": "\xa0\x01\x00\xa1", "blink": "\x07"} {
+		if err := dev.(drivers.Commander).Command(t.Context(), drivers.Command{Channel: "relay", Payload: []byte(payload)}); err != nil {
+			t.Error(err)
+		}
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(far, got); err != nil || string(got) != want {
+			t.Errorf("%s: sent % X, %v, want % X", payload, got, err, want)
+		}
+	}
+	for _, bad := range []struct {
+		channel, payload string
+		want             error
+	}{{"relay", "maybe", drivers.ErrRefused}, {"other", "on", drivers.ErrNoCommands}} {
+		err := dev.(drivers.Commander).Command(t.Context(), drivers.Command{Channel: bad.channel, Payload: []byte(bad.payload)})
+		if !errors.Is(err, bad.want) {
+			t.Errorf("%s %s: got %v, want %v", bad.channel, bad.payload, err, bad.want)
+		}
+	}
+}
