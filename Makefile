@@ -133,7 +133,7 @@ bin/vmtest: FORCE
 # Three tests on it; part of check.
 board-smoke: bin/vmtest
 	@if why=$$(bin/vmtest -ready); then \
-	  $(GO) test -count=1 -exec $(CURDIR)/bin/vmtest -run Smoke ./deploy/board/guest; \
+	  $(GO) test -count=1 -timeout 3m -exec $(CURDIR)/bin/vmtest -run Smoke ./deploy/board/guest; \
 	else echo "skipped board-smoke: $$why"; fi
 
 # All of it, and the unit tests under qemu-user. Emulation: nothing is measured here.
