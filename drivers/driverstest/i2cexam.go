@@ -92,7 +92,7 @@ func (e I2CExam) RunStates(t *testing.T) {
 				time.Sleep(e.Every)
 				rs, err = s.once(s.ctx)
 			}
-			WantError(t, st.Name, rs, err, st.Err)
+			WantError(t, st.Name, rs, err, st.Err, s.driver.Name, "bus 1", fmt.Sprintf("0x%02x", e.Address))
 		})
 	}
 }

@@ -76,7 +76,7 @@ func (c chip[O]) driver(b *bus.Buses) drivers.Driver {
 				return nil, fmt.Errorf("%s: options of type %T", c.name, ds.Options)
 			}
 			s := site{ds, map[string]any{}}
-			a := &adapter{name: c.name, ranges: ranges(c.channels), lock: make(chan struct{}, 1)}
+			a := &adapter{name: c.name, lock: make(chan struct{}, 1)}
 			a.open = func(ctx context.Context) (device, error) {
 				d, err := b.Dev(o.at().I2C)
 				if err != nil {
@@ -86,9 +86,9 @@ func (c chip[O]) driver(b *bus.Buses) drivers.Driver {
 				if err != nil {
 					return nil, d.At(err)
 				}
-				return placed{dev, d}, nil
+				return placed{dev, d, ranges(c.channels)}, nil
 			}
-			dev, err := a.started(ctx, c.channels, c.channelOptions != nil)
+			dev, err := a.started(ctx)
 			if err == nil && c.sample > 0 {
 				return sampling{a, c.sample, ds.Every}, nil
 			}
@@ -111,9 +111,8 @@ func (c chip[O]) start(ctx context.Context, d *bus.Dev, o O, s site) (device, er
 
 // adapter is the device that Runner sees: it opens its chip again after every error.
 type adapter struct {
-	name   string
-	open   func(context.Context) (device, error)
-	ranges map[string]drivers.Channel
+	name string
+	open func(context.Context) (device, error)
 
 	lock chan struct{} // 1 deep; guards chip: a command may come while a poll runs
 	chip device        // nil after an error
@@ -124,16 +123,14 @@ type commanding struct{ *adapter }
 
 // started opens the chip for the first time, so that a chip that is not there is found
 // at the start and not at the first interval.
-func (a *adapter) started(ctx context.Context, channels []drivers.Channel, named bool) (any, error) {
+func (a *adapter) started(ctx context.Context) (any, error) {
 	dev, err := a.open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a.name, err)
 	}
 	a.chip = dev
-	if named || slices.ContainsFunc(channels, func(c drivers.Channel) bool { return c.Writable }) {
-		if _, ok := dev.(placed).device.(commander); ok {
-			return commanding{a}, nil
-		}
+	if _, ok := dev.(placed).device.(commander); ok {
+		return commanding{a}, nil
 	}
 	return a, nil
 }
@@ -144,18 +141,7 @@ func (a *adapter) Poll(ctx context.Context) (rs []drivers.Reading, err error) {
 		rs, err = d.poll(ctx)
 		return err
 	})
-	good := rs[:0]
-	for _, r := range rs {
-		if bad := implausible(r, a.ranges[r.Channel]); bad != nil {
-			// One number out of range makes all that came with it doubtful.
-			a.drop(ctx)
-			return nil, fmt.Errorf("%s: %w", a.name, bad)
-		}
-		if r.Value.Valid() {
-			good = append(good, r)
-		}
-	}
-	return good, err
+	return rs, err
 }
 
 // Command implements drivers.Commander.
@@ -198,24 +184,26 @@ func (a *adapter) with(ctx context.Context, f func(device) error) error {
 	return nil
 }
 
-func (a *adapter) drop(ctx context.Context) {
-	select {
-	case a.lock <- struct{}{}:
-		a.chip = nil
-		<-a.lock
-	case <-ctx.Done():
-	}
-}
-
-// placed adds the chip's place to its errors.
+// placed adds the chip's place to its errors, and lets no number pass that cannot be.
 type placed struct {
 	device
-	dev *bus.Dev
+	dev    *bus.Dev
+	ranges map[string]drivers.Channel
 }
 
 func (p placed) poll(ctx context.Context) ([]drivers.Reading, error) {
 	rs, err := p.device.poll(ctx)
-	return rs, p.dev.At(err)
+	good := rs[:0]
+	for _, r := range rs {
+		if bad := implausible(r, p.ranges[r.Channel]); bad != nil {
+			// One number out of range makes all that came with it doubtful.
+			return nil, p.dev.At(bad)
+		}
+		if r.Value.Valid() {
+			good = append(good, r)
+		}
+	}
+	return good, p.dev.At(err)
 }
 
 // numbers is the device of a chip that gives a list of numbers.
