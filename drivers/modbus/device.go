@@ -92,6 +92,9 @@ func (d *device) Watch(ctx context.Context, report drivers.Report) error {
 
 // prepare makes the plan, for which SunSpec models have to be found first.
 func (d *device) prepare(ctx context.Context) (wait time.Duration) {
+	if wait := time.Until(d.after); wait > 0 {
+		return wait // no answer, the last time
+	}
 	items := d.fixed
 	if len(d.sunspec) > 0 {
 		found, err := d.discover(ctx)

@@ -1,8 +1,13 @@
 package modbus
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/serial"
 )
 
 // inverter is a SunSpec map at 40000: common model 1, inverter model 103 (three phases,
@@ -62,4 +67,39 @@ func TestSunSpecIsFound(t *testing.T) {
 			t.Errorf("got %v: what is not implemented is no reading", s)
 		}
 	}
+}
+
+// An inverter that sleeps at night is asked less and less, and found in the morning.
+func TestSunSpecDeviceThatSleeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := inverter()
+		u.dead = true
+		s, b, stop := pipeBus(t, map[byte]*slave{1: u})
+		driver := Drivers(func(string) (*serial.Bus, error) { return b, nil }, quiet())[0]
+		dev, err := driver.Open(t.Context(), drivers.Site{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: 1, Timeout: time.Second}, Every: time.Second,
+			Channels: []drivers.ChannelSite{{Name: "power", Options: &Channel{SunSpec: "103", At: ptr(14), SF: ptr(15), Layout: typed(t, "s16")}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(time.Hour, func() {
+			s.set(func() {
+				if n := len(s.requests); n > 75 {
+					t.Errorf("asked %d times in an hour of silence", n)
+				}
+				u.dead = false
+			})
+		})
+		ctx, cancel := context.WithTimeout(context.Background(), time.Hour+2*time.Minute)
+		defer cancel()
+		readings := 0
+		dev.(drivers.Watcher).Watch(ctx, func(r drivers.Reading, err error) {
+			if err == nil && r.Value.String() == "1234" {
+				readings++
+			}
+		})
+		stop()
+		if readings < 30 {
+			t.Errorf("%d readings in the two minutes after it woke up", readings)
+		}
+	})
 }

@@ -36,8 +36,7 @@ type Bus struct {
 	dial func(context.Context, *PortOptions) (conn, error) // tests have their own
 
 	mu        sync.Mutex
-	up        bool
-	err       error // why it is not up; nil while it was never tried
+	err       error // why the port is not usable; nil while it is, or was never tried
 	queue     queue
 	listeners map[*Listener]struct{}
 	session   *Session  // takes what arrives, instead of the listeners
@@ -229,14 +228,14 @@ func (b *Bus) setUp() {
 	if b.err != nil {
 		b.log.Info("port back")
 	}
-	b.up, b.err = true, nil
+	b.err = nil
 }
 
 // setDown tells everybody who waits, and once per reason the log.
 func (b *Bus) setDown(err error) {
 	b.mu.Lock()
 	news := b.err == nil || b.err.Error() != err.Error()
-	b.up, b.err = false, err
+	b.err = err
 	jobs := b.queue.drain()
 	if news {
 		for l := range b.listeners {
