@@ -31,7 +31,7 @@ func TestINA219(t *testing.T) {
 	v := load(t, "INA219-1")
 	e.Want = load3(v.number(t, "voltage_V"), v.number(t, "current_A"))
 	e.States = []driverstest.I2CState{
-		{Name: "24 V", Set: monitor(map[byte]uint16{1: 0, 2: 0xbb82}), Want: load3(24, 0)},
+		{Name: "24 V", Set: monitor(map[byte]uint16{1: 0, 2: 0xbb82}), Want: load3(load(t, "INA219-3").number(t, "voltage_V"), 0)},
 		{Name: "current the other way", Set: monitor(map[byte]uint16{1: 0xf830}), Want: load3(11.98, -10)},
 		{Name: "beyond the shunt", Set: monitor(map[byte]uint16{1: 0x7d00}), Err: "beyond what this shunt"},
 		{Name: "beyond the shunt, the other way", Set: monitor(map[byte]uint16{1: 0x8300}), Err: "beyond what this shunt"},
@@ -142,32 +142,34 @@ func TestADS1115PowerOnSettings(t *testing.T) {
 
 func TestADS1015(t *testing.T) { adsExam(t, "ads1015").Run(t) }
 
-// SBAS444 table 3, ±2.048 V; the ends mean that the voltage is beyond.
-func TestADS1115Ends(t *testing.T) {
+// SBAS444 table 3; the ends mean that the voltage is beyond, which is an error and not
+// the number that the table has for them.
+func TestADS1115Codes(t *testing.T) {
 	for _, c := range []struct {
-		code int16
-		want float64
+		id   string
+		span Volt
 		err  string
 	}{
-		{0x7ffe, 2.048 * 0x7ffe / 32768, ""}, {0, 0, ""}, {-0x7fff, -2.048 * 0x7fff / 32768, ""},
-		{0x7fff, 0, "beyond the range of ±2.048 V"}, {-0x8000, 0, "beyond the range of ±2.048 V"},
+		{"ADS1115-1", 2.048, "beyond the range of ±2.048 V"}, {"ADS1115-3", 2.048, ""},
+		{"ADS1115-5", 2.048, "beyond the range of ±2.048 V"}, {"ADS1115-7", 4.096, ""},
 	} {
+		v := load(t, c.id)
+		b := v.bytes(t, "")
 		e := adsExam(t, "ads1115")
 		site := e.Site
 		e.Site = func(d drivers.Driver) drivers.Site {
 			s := site(d)
-			s.Channels = []drivers.ChannelSite{{Name: "v", Options: &adsInput{Input: "A0", Range: 2.048}}}
+			s.Channels = []drivers.ChannelSite{{Name: "v", Options: &adsInput{Input: "A0", Range: c.span}}}
 			return s
 		}
-		e.Want = []want{w("v", c.want, 1e-9)}
 		e.Chip = func() driverstest.I2CChip {
-			return i2cmodel.NewADS([]int{8, 16, 32, 64, 128, 250, 475, 860}, 1, func(int) int16 { return c.code })
+			return i2cmodel.NewADS([]int{8, 16, 32, 64, 128, 250, 475, 860}, 1, func(int) int16 { return int16(uint16(b[0])<<8 | uint16(b[1])) })
 		}
-		if c.err != "" {
-			e.States = []driverstest.I2CState{{Name: "end", Set: func(driverstest.I2CChip) {}, Err: c.err}}
-		} else {
-			e.States = []driverstest.I2CState{{Name: "code", Set: func(driverstest.I2CChip) {}, Want: e.Want}}
+		state := driverstest.I2CState{Name: c.id, Set: func(driverstest.I2CChip) {}, Err: c.err}
+		if c.err == "" {
+			state.Want = []want{w("v", v.number(t, "voltage_V"), 1e-9)}
 		}
+		e.States = []driverstest.I2CState{state}
 		e.RunStates(t)
 	}
 }

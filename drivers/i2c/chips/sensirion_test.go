@@ -2,6 +2,7 @@ package chips
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"sensorgate/drivers"
@@ -22,8 +23,9 @@ func TestChecksums(t *testing.T) {
 		v := load(t, id)
 		crcIs(t, v, crc8(0, v.bytes(t, "")...))
 	}
-	if got := crc16Modbus([]byte("123456789")); got != 0x4b37 {
-		t.Errorf("CRC-16/MODBUS is %04x, want 4B37", got)
+	modbus := load(t, "CRC04")
+	if got := fmt.Sprintf("%04X", crc16Modbus([]byte("123456789"))); got != modbus.Expect["crc"] {
+		t.Errorf("CRC-16/MODBUS is %s, want %v", got, modbus.Expect["crc"])
 	}
 }
 

@@ -74,10 +74,12 @@ func TestTMP117(t *testing.T) {
 	set := func(raw uint16) func(driverstest.I2CChip) {
 		return func(c driverstest.I2CChip) { c.(*i2cmodel.Thermometer).Raw = raw }
 	}
-	e.States = append(e.States,
-		driverstest.I2CState{Name: "the register's end is out of its range", Set: set(0x7fff), Err: "out of range"},
-		driverstest.I2CState{Name: "the power-on value is no data", Set: set(0x8000), Err: "not finished"},
-	)
+	// The ends of the data sheet's table: what the register can say and the sensor cannot,
+	// and what it holds at power-on.
+	for id, says := range map[string]string{"TMP117-1": "of 255.992 °C is out of range", "TMP117-11": "not finished"} {
+		b := load(t, id).bytes(t, "")
+		e.States = append(e.States, driverstest.I2CState{Name: id, Set: set(uint16(b[0])<<8 | uint16(b[1])), Err: says})
+	}
 	e.Run(t)
 }
 
