@@ -42,7 +42,8 @@ func (w *worker) publish(p *publication, waiter journal.Waiter, token uint64) (n
 	}
 	if len(r.locals) > 0 {
 		m := p.message()
-		m.Retain = false // as for every subscription that existed before [MQTT-3.3.1-9]
+		// As published, as MQTT 5 subscribers may ask for too [MQTT-3.3.1-13]: an order that
+		// is to be kept for later has to be known as such by who must refuse it.
 		for _, l := range r.locals {
 			l.give(&m)
 		}

@@ -112,7 +112,8 @@ func cpuTime(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// Orders of a relay over MQTT: done, or refused with a reason.
+// Orders of a relay over MQTT: done, or refused with a reason; a retained one is an
+// order for whoever comes later, and refused whatever it says.
 func TestRelayAnswersItsOrders(t *testing.T) {
 	b, _, c := wired(t, "[device.pump]\ndriver = \"output\"\ngpio = \"L3\"\nmin_on = \"1h\"\n")
 	results := make(chan string, 10)
@@ -120,14 +121,16 @@ func TestRelayAnswersItsOrders(t *testing.T) {
 	state := make(chan string, 10)
 	subscribe(t, c, "barn/pump/state", func(m paho.Message) { state <- string(m.Payload()) })
 	for _, order := range []struct {
-		payload string
-		want    []string
+		payload  string
+		retained bool
+		want     []string
 	}{
-		{`{"value":"on","id":"7"}`, []string{`"done"`, `"7"`}},
-		{"off", []string{`"refused"`, "min_on"}},
-		{"toggle", []string{`"refused"`, "end state"}},
+		{`{"value":"on","id":"7"}`, false, []string{`"done"`, `"7"`}},
+		{"off", false, []string{`"refused"`, "min_on"}},
+		{"toggle", false, []string{`"refused"`, "end state"}},
+		{"on", true, []string{`"refused"`, "retained"}},
 	} {
-		c.Publish("barn/pump/state/set", 1, false, order.payload)
+		c.Publish("barn/pump/state/set", 1, order.retained, order.payload)
 		if got, err := next(results); err != nil || !containsAll(got, order.want) {
 			t.Errorf("%s: got %s %v, want %v", order.payload, got, err, order.want)
 		}
