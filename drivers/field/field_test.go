@@ -2,6 +2,7 @@ package field
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"testing"
 
@@ -191,6 +192,45 @@ func TestPatternsAndBytes(t *testing.T) {
 	var b Bytes
 	if err := b.UnmarshalText([]byte(`FF "READ" 0d0A`)); err != nil || string(b) != "\xffREAD\r\n" {
 		t.Errorf("got %q, %v", b, err)
+	}
+}
+
+// DSMR meters write the CRC in hexadecimal after the last "!", one of them without
+// leading zeros; DSMR 2 and 3 have none.
+func TestCheckSumInDigits(t *testing.T) {
+	crc, err := Named("crc16-arc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Check{Kind: crc, After: "!", Hex: true}
+	if err := c.Check(); err != nil {
+		t.Fatal(err)
+	}
+	short := 0
+	for i := range 200 {
+		body := fmt.Sprintf("/x%d\r\n!", i)
+		sum := crc.Of([]byte(body))
+		if sum < 0x1000 {
+			short++
+		}
+		for _, form := range []string{"%s%04X\r\n", "%s%X\r\n", "%s%04x\r\n"} {
+			if err := c.Verify(fmt.Appendf(nil, form, body, sum)); err != nil {
+				t.Fatalf(form+": %v", body, sum, err)
+			}
+		}
+		if c.Verify(fmt.Appendf(nil, "%s%04X\r\n", body, sum^1)) == nil {
+			t.Fatal("a wrong sum was taken")
+		}
+	}
+	if short == 0 {
+		t.Error("no sum had a leading zero")
+	}
+	if c.Verify([]byte("/x\r\n!\r\n")) == nil {
+		t.Error("a frame without its sum was taken")
+	}
+	c.Optional = true
+	if err := c.Verify([]byte("/x\r\n!\r\n")); err != nil {
+		t.Errorf("optional: %v", err)
 	}
 }
 

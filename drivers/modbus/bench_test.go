@@ -38,3 +38,41 @@ func BenchmarkRegistersOnAPty(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkOneOf32DeadOnAPty polls 32 units once a second at 38400 baud through a pty,
+// with one of them dead and with none, and tells how the others kept their second. Late
+// is an interval more than 10 % too long; each probe of the dead unit may cause some.
+func BenchmarkOneOf32DeadOnAPty(b *testing.B) {
+	for name, dead := range map[string]bool{"all alive": false, "one dead": true} {
+		b.Run(name, func(b *testing.B) {
+			const interval, timeout, seconds = time.Second, 200 * time.Millisecond, 20
+			units := thirtyTwo()
+			units[7].dead = dead
+			s, path := newSlaves(b, units)
+			wire := bus(b, path, "38400 8N1")
+			s.set(func() { s.wire = wire.Line().CharTime() })
+			late, readings, longest := 0, 0, time.Duration(0)
+			for b.Loop() {
+				for unit, r := range run(b, wire, 32, interval, timeout, seconds*time.Second) {
+					if unit == 0 || dead && unit == 7 {
+						continue
+					}
+					late += r.late
+					readings += r.readings
+					longest = max(longest, r.longest)
+				}
+			}
+			probes := 0
+			s.set(func() {
+				for _, r := range s.requests {
+					if r[0] == 7 && dead {
+						probes++
+					}
+				}
+			})
+			b.ReportMetric(100*float64(late)/float64(readings), "%late")
+			b.ReportMetric(float64(longest.Milliseconds()), "ms-longest")
+			b.ReportMetric(float64(probes)/float64(b.N), "probes")
+		})
+	}
+}

@@ -39,7 +39,7 @@ type rhythm struct {
 }
 
 // run polls all units of b every interval for d and tells their rhythms.
-func run(t *testing.T, b *serial.Bus, units int, interval, timeout, d time.Duration) []rhythm {
+func run(t testing.TB, b *serial.Bus, units int, interval, timeout, d time.Duration) []rhythm {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
