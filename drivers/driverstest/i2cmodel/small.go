@@ -46,6 +46,7 @@ func (c *INA228) Write(b []byte) error {
 func (c *INA228) Read(b []byte) error {
 	if c.finish() {
 		c.ready = true
+		c.conf &^= 0xf000 // shut down again
 		c.shown = [3]uint32{c.Shunt << 4, c.Volts << 4, uint32(c.T)}
 	}
 	v, size := uint32(0), 2

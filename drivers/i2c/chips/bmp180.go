@@ -8,11 +8,11 @@ import (
 	"sensorgate/drivers/i2c/bus"
 )
 
-// BMP180 measures temperature and pressure: BMP180, BMP085. BST-BMP180-DS000 section 3.
+// BMP180 measures temperature and pressure. BST-BMP180-DS000 section 3.
 func BMP180(b *bus.Buses) drivers.Driver {
 	return chip[*At]{
 		name:     "bmp180",
-		summary:  "Bosch BMP180, BMP085: temperature, pressure",
+		summary:  "Bosch BMP180: temperature, pressure",
 		addrs:    []uint16{0x77},
 		every:    10 * time.Second,
 		channels: []drivers.Channel{temperature(-40, 85), pressure(30000, 110000)},

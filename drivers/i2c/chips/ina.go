@@ -73,6 +73,7 @@ type inaShot struct {
 	takes     time.Duration
 	readyReg  byte
 	ready     uint16
+	mode      uint16 // bits of config that may fall back to "off" when the shot is done
 }
 
 func (s inaShot) run(ctx context.Context, collect func() error) error {
@@ -89,7 +90,7 @@ func (s inaShot) run(ctx context.Context, collect func() error) error {
 		return err
 	}
 	got, err := s.d.U16(ctx, s.configReg)
-	if err == nil && got != s.config {
+	if err == nil && (got^s.config)&^s.mode != 0 {
 		err = errReset
 	}
 	return err
@@ -163,7 +164,7 @@ func inaPair(b *bus.Buses, name, summary string, p pair) drivers.Driver {
 // ready is bit 1 of the bus voltage and is cleared by the write.
 func INA219(b *bus.Buses) drivers.Driver {
 	return inaPair(b, "ina219", "TI INA219: voltage, current, power", pair{
-		shot:   inaShot{config: 0x3e63, takes: 19 * time.Millisecond, readyReg: 0x02, ready: 0x0002},
+		shot:   inaShot{config: 0x3e63, takes: 19 * time.Millisecond, readyReg: 0x02, ready: 0x0002, mode: 0x0007},
 		decode: decodeINA219,
 	})
 }
@@ -181,7 +182,7 @@ func decodeINA219(shunt, volts uint16, r Ohm) ([]float64, error) {
 // averaged16 is the measurement of INA226 and INA260: 16 averages of 1.1 ms each for bus
 // and shunt, once. Conversion ready is bit 3 of the mask register.
 func averaged16(config uint16) inaShot {
-	return inaShot{config: config, takes: 39 * time.Millisecond, readyReg: 0x06, ready: 0x0008}
+	return inaShot{config: config, takes: 39 * time.Millisecond, readyReg: 0x06, ready: 0x0008, mode: 0x0007}
 }
 
 // INA226 measures up to 36 V. SBOS547B section 7.6.1; bit 14 of the configuration always

@@ -28,7 +28,7 @@ func INA228(b *bus.Buses) drivers.Driver {
 			}
 			// ADC_CONFIG: temperature, bus and shunt once, 1052 µs each, 16 averages. Conversion
 			// ready is bit 1 of DIAG_ALRT.
-			shot := inaShot{d: d, configReg: 0x01, config: 0x7b6a, takes: 56 * time.Millisecond, readyReg: 0x0b, ready: 0x0002}
+			shot := inaShot{d: d, configReg: 0x01, config: 0x7b6a, takes: 56 * time.Millisecond, readyReg: 0x0b, ready: 0x0002, mode: 0xf000}
 			return func(ctx context.Context) (out []float64, err error) {
 				err = shot.run(ctx, func() error {
 					out, err = readINA228(ctx, d, o.Shunt)
@@ -103,7 +103,7 @@ func INA3221(b *bus.Buses) drivers.Driver {
 			}
 			// Table 4: three channels, 16 averages of 1.1 ms for bus and shunt, once. Conversion
 			// ready is bit 0 of the mask register.
-			shot := inaShot{d: d, configReg: 0x00, config: 0x7523, takes: 117 * time.Millisecond, readyReg: 0x0f, ready: 0x0001}
+			shot := inaShot{d: d, configReg: 0x00, config: 0x7523, takes: 117 * time.Millisecond, readyReg: 0x0f, ready: 0x0001, mode: 0x0007}
 			return func(ctx context.Context) (out []float64, err error) {
 				err = shot.run(ctx, func() error {
 					out = nil

@@ -150,7 +150,7 @@ func measureTSL2561(ctx context.Context, d *bus.Dev, timing byte, takes time.Dur
 			return 0, 0, err
 		}
 	}
-	got, err := d.Reg(ctx, control, 2)
+	got, err := d.Reg(ctx, control|0x20, 2)
 	if err == nil && (got[0]&0x0f != 0x03 || got[1] != timing) {
 		err = errReset
 	}
