@@ -30,6 +30,7 @@ type Bridge struct {
 	ring    *echoes // messages of other bridges that passed
 	backoff backoff
 	will    willLimits
+	exactly exactTrial
 	broke   time.Time // when the last link ended without goodbye
 	returns int       // to the first upstream, in vain
 
@@ -170,6 +171,7 @@ func (b *Bridge) serve(ctx context.Context, i int) (served time.Duration, err er
 	}
 	start := time.Now()
 	err = l.run(ctx, i)
+	b.exactly.ended(l, err)
 	b.broke = time.Time{}
 	if !errors.Is(err, errReturn) {
 		b.broke = time.Now()

@@ -92,6 +92,7 @@ func (b *Bridge) connectPacket() (*mqtt.Connect, error) {
 	if o.Protocol == "5" {
 		c.Level = mqtt.Level5
 		c.ReceiveMaximum, c.MaximumPacket = inboundMax, maxPacket
+		c.User = []mqtt.UserProperty{{Key: "sensorgate", Value: o.Version}}
 		if !c.CleanStart {
 			c.SessionExpiry = mqtt.SessionForever
 		}
@@ -214,5 +215,27 @@ func (b *Bridge) qosLimit(u *url.URL) byte {
 			return 1
 		}
 	}
+	if b.exactly.refused() {
+		return 1
+	}
 	return 2
 }
+
+// exactTrial notices that an upstream closes the connection at QoS 2 messages, which is
+// all that MQTT 3.1.1 lets it say.
+type exactTrial struct{ closed int }
+
+// exactTrials is how many connections must end at a QoS 2 message before we stop sending
+// any: a single one may have broken for any reason.
+const exactTrials = 3
+
+func (t *exactTrial) ended(l *link, err error) {
+	switch {
+	case l.received2:
+		t.closed = 0
+	case l.sent2 && errors.Is(err, errClosed):
+		t.closed++
+	}
+}
+
+func (t *exactTrial) refused() bool { return t.closed >= exactTrials }

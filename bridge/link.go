@@ -75,6 +75,7 @@ type link struct {
 	sayAgain time.Time // when online is said a second time; zero: not
 	pinged   time.Time // zero: no answer is missing
 	wrote    time.Time
+	sent2    bool // something at QoS 2
 
 	pingCount uint64 // of count at that time
 
@@ -91,6 +92,7 @@ type link struct {
 	heard      time.Time           // the newest packet
 	count      uint64              // packets that came
 	progress   time.Time           // the newest acknowledgement
+	received2  bool                // a PUBREC
 	err        error               // the first thing that went wrong
 }
 

@@ -200,7 +200,7 @@ func (l *link) publish(w *work, lane laneID, now time.Time) {
 		id := l.track(s)
 		l.out = mqtt.AppendPublish(l.out, l.level, flags, l.pub.topic, id, l.pub.props, l.pub.payload)
 	case 2:
-		s.state = awaitPubrec
+		s.state, l.sent2 = awaitPubrec, true
 		id := l.track(s)
 		l.b.ledger.sent(id, w.seq, p.rule)
 		l.staged = mqtt.AppendPublish(l.staged, l.level, flags, l.pub.topic, id, l.pub.props, l.pub.payload)

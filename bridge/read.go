@@ -70,6 +70,7 @@ func (l *link) handle(ctx context.Context, f mqtt.Frame, acked []journal.Seq, in
 func (l *link) acknowledged(t mqtt.Type, a mqtt.Ack, acked []journal.Seq) ([]journal.Seq, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.received2 = l.received2 || t == mqtt.PUBREC
 	s, old := l.flight.find(a.ID), false
 	if s == nil {
 		s, old = l.resumed[a.ID]

@@ -205,3 +205,59 @@ func TestPresenceIsSaidAgain(t *testing.T) {
 		stopAll(p, stop)
 	})
 }
+
+// An upstream that closes the connection at QoS 2, and on MQTT 3.1.1 cannot say why.
+func TestUpstreamWithoutQoS2(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, p := newGateway(t, options(mqtt.Level311, out("#", "#", 2))), newPeer(t, mqtt.Level311)
+		g.publish("a", "1", 1, false)
+		stop := p.serve(g)
+		for range exactTrials {
+			p.welcome(mqtt.Connack{SessionPresent: true})
+			if m, _ := p.publish(); m.QoS != 2 {
+				t.Fatalf("QoS %d", m.QoS)
+			}
+			p.drops()
+		}
+		p.welcome(mqtt.Connack{SessionPresent: true})
+		m, _ := p.publish()
+		if m.QoS != 1 || string(m.Payload) != "1" {
+			t.Errorf("sent %q with QoS %d, want it lowered to 1", m.Payload, m.QoS)
+		}
+		p.ack(mqtt.PUBACK, m.ID, 0)
+		synctest.Wait()
+		if s := g.bridge.Status(); s.Waiting != 0 {
+			t.Errorf("%d wait", s.Waiting)
+		}
+		stopAll(p, stop)
+	})
+}
+
+// Whatever an upstream sends: the bridge may hang up, but not fall over.
+func FuzzUpstream(f *testing.F) {
+	f.Add(byte(4), []byte{0x40, 2, 0, 1, 0x50, 2, 0, 2, 0x70, 2, 0, 2})
+	f.Add(byte(5), mqtt.AppendPublish(nil, mqtt.Level5, 2, "in/x", 7, nil, []byte("y")))
+	f.Add(byte(5), mqtt.AppendDisconnect(nil, mqtt.Level5, mqtt.SessionTakenOver, "gone"))
+	f.Add(byte(4), []byte{0x90, 3, 255, 255, 0x80})
+	f.Fuzz(func(t *testing.T, level byte, bytes []byte) {
+		if level != mqtt.Level5 {
+			level = mqtt.Level311
+		}
+		synctest.Test(t, func(t *testing.T) {
+			g, p := newGateway(t, told(options(level, out("a", "a", 1), out("b", "b", 2), in("in/#", "in/#", 2)))), newPeer(t, level)
+			g.publish("a", "1", 1, false)
+			g.publish("b", "2", 1, false)
+			stop := p.serve(g)
+			p.welcome(mqtt.Connack{SessionPresent: true})
+			read := make(chan struct{})
+			go func() { p.hangsUp(); close(read) }()
+			p.conn.SetWriteDeadline(time.Now().Add(time.Minute))
+			p.conn.Write(bytes)
+			synctest.Wait()
+			g.bridge.Cut(true)
+			p.drops()
+			stop()
+			<-read
+		})
+	})
+}

@@ -17,7 +17,7 @@ type beforeKey struct {
 // identifiers [MQTT-4.4.0-1]. Without the upstream's memory of them they start anew.
 func (l *link) resume(sessionPresent bool, now time.Time) error {
 	g := l.b.ledger
-	if !sessionPresent {
+	if !sessionPresent || l.maxQoS < 2 {
 		g.lostSession()
 	}
 	l.before = make(map[beforeKey]exactState)
@@ -69,7 +69,7 @@ func (l *link) sendAgain(id uint16, s *slot, now time.Time) (found bool, err err
 		w.at = items[0].Time
 	}
 	l.encodePublication(&w, backlog, now)
-	s.state = awaitPubrec
+	s.state, l.sent2 = awaitPubrec, true
 	l.out = mqtt.AppendPublish(l.out, l.level, mqtt.PublishFlags(2, true, l.pub.retain), l.pub.topic, id, l.pub.props, l.pub.payload)
 	return true, nil
 }

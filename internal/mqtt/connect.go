@@ -20,6 +20,7 @@ type Connect struct {
 	RequestProblem  bool // reason strings are welcome; default true
 	RequestResponse bool
 	AuthMethod      string // "" for none
+	User            []UserProperty
 }
 
 // SessionForever as a session expiry interval means that it does not end (3.1.2.11.2).
@@ -112,6 +113,8 @@ func (c *Connect) properties(r *reader) {
 			c.RequestResponse = v.num == 1
 		case propAuthMethod:
 			c.AuthMethod = string(v.data)
+		case propUser:
+			c.User = append(c.User, UserProperty{string(v.data), string(v.val)})
 		case propAuthData:
 			authData = true
 		}
@@ -237,5 +240,5 @@ func (c *Connect) appendProperties(p []byte) []byte {
 	if c.AuthMethod != "" {
 		p = appendString(append(p, propAuthMethod), c.AuthMethod)
 	}
-	return p
+	return AppendPublishProperties(p, &PublishProperties{User: c.User}, 0)
 }
