@@ -40,8 +40,7 @@ func wire(t testing.TB, s string) []byte {
 func runClauses(t *testing.T, level byte, fresh bool, clauses []clause) {
 	b := start(t)
 	for _, c := range clauses {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(c.name, func(t *testing.T) { // one after the other: who subscribes to # hears all
 			var cl *client
 			if fresh {
 				cl = dial(t, b, level)
