@@ -142,13 +142,16 @@ func (r *Runner) poll(ctx context.Context, p Poller) error {
 		if !sleep(ctx, time.Until(next)) {
 			return ctx.Err()
 		}
-		err := r.pollOnce(ctx, p)
+		answered, err := r.pollOnce(ctx, p)
 		interval := every
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, ErrAbsent):
 			return err
+		case err != nil && answered: // some channels failed, the device is there
+			r.fail(err)
+			fails = 0
 		case err != nil:
 			r.fail(err)
 			fails++
@@ -169,7 +172,8 @@ func (r *Runner) poll(ctx context.Context, p Poller) error {
 	}
 }
 
-func (r *Runner) pollOnce(ctx context.Context, p Poller) error {
+// pollOnce asks once; answered tells whether there was at least one reading.
+func (r *Runner) pollOnce(ctx context.Context, p Poller) (answered bool, err error) {
 	timeout := max(min(r.Site.Every, stuckAfter), 5*time.Second) // slow chips need seconds even when asked often
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -181,7 +185,7 @@ func (r *Runner) pollOnce(ctx context.Context, p Poller) error {
 	if err == nil {
 		r.good()
 	}
-	return err
+	return len(rs) > 0, err
 }
 
 // watchStuck reports the device as stuck if the returned func is not called in

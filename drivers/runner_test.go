@@ -128,6 +128,25 @@ func TestDeadDeviceGoesToTheSlowLaneAndComesBack(t *testing.T) {
 	})
 }
 
+func TestOneBadChannelDoesNotSlowTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dev := &fake{poll: func(context.Context) ([]Reading, error) {
+			return []Reading{{Channel: "good", Value: Number(1)}}, errors.New("register 7 refused")
+		}}
+		r, rec := start(t, time.Second, func() (any, error) { return dev, nil })
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		rec.mu.Lock()
+		defer rec.mu.Unlock()
+		if n := len(rec.readings); n < 59 {
+			t.Errorf("%d readings of the good channel in a minute, want one per second", n)
+		}
+		if s := r.Health().State; s != Failing {
+			t.Errorf("state %q, want failing: a channel is missing", s)
+		}
+	})
+}
+
 func TestAbsentDeviceIsLookedForEverySecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var opens atomic.Int64
