@@ -240,7 +240,8 @@ func TestKill(t *testing.T) {
 			break
 		}
 		// It is killed when some of this life's messages are acknowledged, in mid-flight.
-		killer := time.AfterFunc(time.Duration(20+13*life)*time.Millisecond, c.kill)
+		victim := c.cmd.Process
+		killer := time.AfterFunc(time.Duration(20+13*life)*time.Millisecond, func() { _ = victim.Kill() })
 		pub.speak(&next, want, &open)
 		<-done
 		killer.Stop()

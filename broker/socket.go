@@ -303,5 +303,7 @@ func (s *socket) close() {
 	fd := s.fd
 	s.fd = -1
 	_ = unix.Close(fd) // epoll forgets it with that; the connection is over either way
-	s.c.b.serving.Done()
+	b := s.c.b
+	s.c = nil // the wheel may know the socket for a minute still
+	b.serving.Done()
 }
