@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"time"
 
-	"sensorgate/drivers"
 	"sensorgate/internal/config"
 	"sensorgate/internal/mapping"
 	"sensorgate/internal/mqtt"
@@ -52,18 +50,19 @@ func (g *Gateway) reload() error {
 		return err
 	}
 	old := g.config()
-	if err := needsRestart(old, next); err != nil {
+	changes := config.Diff(old, next) // the same that `plan` shows
+	if err := needsRestart(&changes); err != nil {
 		return err
 	}
 	// What may fail comes first, while nothing has changed yet.
-	links, err := g.planUpstreams(old, next)
+	links, err := g.planUpstreams(next, &changes.Bridges)
 	if err != nil {
 		return err
 	}
 	if err := g.broker.Reload(brokerOptions(next, g.journal, g.opt)); err != nil {
 		return err
 	}
-	g.changeDevices(old, next)
+	g.changeDevices(old, next, &changes)
 	g.changeUpstreams(next, links)
 	g.mu.Lock()
 	g.cfg = next
@@ -86,31 +85,21 @@ func (g *Gateway) plan() (any, error) {
 
 // needsRestart names what cannot change under a running gateway: it is the place
 // where everything else stands.
-func needsRestart(old, next *config.Config) error {
+func needsRestart(c *config.Changes) error {
 	var errs []error
-	for _, c := range []struct {
-		key    string
-		change bool
-	}{
-		{"node", old.Node != next.Node},
-		{"data", old.Data != next.Data},
-		{"journal", old.Journal != next.Journal},
-	} {
-		if c.change {
-			errs = append(errs, fmt.Errorf("%s cannot change while running (try: systemctl restart sensorgate)", c.key))
-		}
+	for _, r := range c.Restart {
+		errs = append(errs, fmt.Errorf("%s cannot change while running (try: systemctl restart sensorgate)", r.Name))
 	}
 	return errors.Join(errs...)
 }
 
 // changeDevices stops what is gone or different, then starts what is new. A device
-// on a bus that changed is started again with it.
-func (g *Gateway) changeDevices(old, next *config.Config) {
-	stale := changedBuses(old.Serial, next.Serial)
+// on a bus that changed counts as different.
+func (g *Gateway) changeDevices(old, next *config.Config, changes *config.Changes) {
 	keep := map[string]*device{}
 	for _, d := range g.devices {
 		i := slices.IndexFunc(next.Devices, func(n config.Device) bool { return n.Name == d.cfg.Name })
-		if i >= 0 && sameDevice(d.cfg, next.Devices[i]) && !onBus(d.cfg, stale) {
+		if !changes.Devices.Touches(d.cfg.Name) {
 			keep[d.cfg.Name] = d
 			continue
 		}
@@ -123,13 +112,13 @@ func (g *Gateway) changeDevices(old, next *config.Config) {
 		g.clearTopics(d.cfg.Map, then)
 	}
 	for _, c := range old.Serial {
-		if stale[c.Name] {
+		if changes.Serial.Touches(c.Name) {
 			g.buses.stop(c.Name)
 			g.opt.Hardware.removeSerial(c.Name)
 		}
 	}
 	for _, c := range next.Serial {
-		if stale[c.Name] {
+		if changes.Serial.Touches(c.Name) {
 			g.buses.start(c.Name, g.opt.Hardware.addSerial(c, g.log))
 		}
 	}
@@ -145,29 +134,6 @@ func (g *Gateway) changeDevices(old, next *config.Config) {
 	g.mu.Lock()
 	g.devices = devices
 	g.mu.Unlock()
-}
-
-// changedBuses gives the names of the serial buses that are new, gone or different.
-func changedBuses(old, next []config.SerialBus) map[string]bool {
-	before, changed := map[string]config.SerialBus{}, map[string]bool{}
-	for _, b := range old {
-		before[b.Name] = b
-		changed[b.Name] = true
-	}
-	for _, b := range next {
-		changed[b.Name] = !reflect.DeepEqual(before[b.Name], b)
-	}
-	return changed
-}
-
-func onBus(d config.Device, buses map[string]bool) bool {
-	c, ok := d.Site.Options.(drivers.Claimer)
-	return ok && slices.ContainsFunc(c.Claims(), func(c drivers.Claim) bool { return c.Kind == "bus" && buses[c.ID] })
-}
-
-// sameDevice compares what a device does. A driver itself is code and compared by name.
-func sameDevice(a, b config.Device) bool {
-	return a.Driver.Name == b.Driver.Name && reflect.DeepEqual(a.Site, b.Site) && reflect.DeepEqual(a.Map, b.Map)
 }
 
 // clearTopics removes the retained messages of a device's topics that it does not
@@ -219,7 +185,7 @@ type linkPlan struct {
 	next, fresh, gone []*upstream
 }
 
-func (g *Gateway) planUpstreams(old, next *config.Config) (linkPlan, error) {
+func (g *Gateway) planUpstreams(next *config.Config, changes *config.Tables) (linkPlan, error) {
 	var p linkPlan
 	now := map[string]*upstream{}
 	for _, u := range g.upstreams {
@@ -228,7 +194,7 @@ func (g *Gateway) planUpstreams(old, next *config.Config) (linkPlan, error) {
 	for _, c := range next.Bridges {
 		u := now[c.Name]
 		delete(now, c.Name)
-		if u == nil || !reflect.DeepEqual(u.cfg, c) {
+		if u == nil || changes.Touches(c.Name) {
 			if u != nil {
 				p.gone = append(p.gone, u)
 			}
