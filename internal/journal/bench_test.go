@@ -1,7 +1,10 @@
 package journal
 
 import (
+	"fmt"
+	"os"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -116,6 +119,7 @@ func TestMillionQueued(t *testing.T) {
 		j.Append(recs...)
 	}
 	w.wait(t, n)
+	resident := residentKiB(t)
 	queued := heap() - before
 	stop()
 
@@ -148,7 +152,7 @@ func TestMillionQueued(t *testing.T) {
 		drained += len(buf)
 	}
 	took := time.Since(begin)
-	t.Logf("a million queued: %d KiB of heap; reopened in %v; drained at %.0f/s", queued>>10, reopened, n/took.Seconds())
+	t.Logf("a million queued: %d KiB of heap, the process has %d KiB; reopened in %v; drained at %.0f/s", queued>>10, resident, reopened, n/took.Seconds())
 	if drained != n {
 		t.Errorf("%d records drained", drained)
 	}
@@ -159,6 +163,17 @@ func TestMillionQueued(t *testing.T) {
 	if s := j.Stats(); s.Segments > 2+maxSpare {
 		t.Errorf("%d segments are left of a drained queue", s.Segments)
 	}
+}
+
+// residentKiB is the memory of this process as the kernel counts it.
+func residentKiB(t *testing.T) (n int) {
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(b), "VmRSS:")
+	fmt.Sscan(rest, &n)
+	return n
 }
 
 func heap() int64 {
