@@ -67,7 +67,7 @@ type memRecord struct {
 
 // Sizes of what waits in memory for the disk.
 const (
-	maxPending   = 8 << 20 // Append waits beyond
+	maxPending   = 4 << 20 // Append waits beyond
 	flushPending = 1 << 20 // not to wait for the window
 	eventWindow  = 5 * time.Millisecond
 	memoryBound  = 64 << 20
