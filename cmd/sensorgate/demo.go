@@ -94,7 +94,14 @@ func demo(ctx context.Context, port, upstreamPort int) error {
 		})
 	}
 	runPart("upstream", far.broker.Run)
-	runPart("gateway", g.Run)
+	runPart("gateway", func(ctx context.Context) error {
+		select { // or the first connect fails, and the newcomer waits for the second
+		case <-ctx.Done():
+			return nil
+		case <-far.broker.Ready():
+		}
+		return g.Run(ctx)
+	})
 	s := screen{gateway: g, far: far, logs: logs, path: path, port: port, stop: func() { stop(nil) }}
 	s.run(ctx)
 	stop(nil)
