@@ -38,9 +38,8 @@ func TestPowerCuts(t *testing.T) {
 	dir := shared(t, "amd64")
 	m := boot(t, board.Config{Arch: "amd64", Share: dir, DataMB: 256})
 	m.ctl("serial ttyS1 sink")
-	m.sh("dpkg -i /host/v1.0.0.deb && systemctl stop sensorgate && mount /dev/vdb /var/lib/sensorgate && chown sensorgate: /var/lib/sensorgate")
-	m.write("/etc/sensorgate/sensorgate.toml", cutConfig("127.0.0.1:1883", "/var/lib/sensorgate"))
-	m.sh("systemctl start sensorgate && /host/ledger park 127.0.0.1:1883 witness")
+	m.storeOnItsOwnDisk()
+	m.sh("/host/ledger park 127.0.0.1:1883 witness")
 	m.sh("stty -F /dev/ttyS1 raw -echo; (setsid /host/ledger publish 127.0.0.1:1883 /dev/ttyS1 >/run/ledger.log 2>&1 &)")
 	acks := m.collect(15 * time.Second)
 	m.PowerCut()
@@ -85,6 +84,30 @@ func TestPowerCuts(t *testing.T) {
 	if number(t, got) == 0 {
 		t.Error("nothing is left after the start on the board")
 	}
+}
+
+// storeOnItsOwnDisk installs the package and starts the service with the store on the
+// machine's second disk.
+func (m *machine) storeOnItsOwnDisk() {
+	m.t.Helper()
+	m.sh("dpkg -i /host/v1.0.0.deb && systemctl stop sensorgate && mount /dev/vdb /var/lib/sensorgate && chown sensorgate: /var/lib/sensorgate")
+	m.write("/etc/sensorgate/sensorgate.toml", cutConfig("127.0.0.1:1883", "/var/lib/sensorgate"))
+	m.sh("systemctl start sensorgate")
+}
+
+// The disk takes no more data, and the journal's commit waits for ever, while the
+// broker goes on. The process is alive and busy; it must be ended all the same.
+func TestStuckDiskIsNoticed(t *testing.T) {
+	m := boot(t, board.Config{Arch: "amd64", Share: shared(t, "amd64"), DataMB: 256})
+	m.write("/etc/systemd/system/sensorgate.service.d/fast.conf", "[Service]\nWatchdogSec=8\nTimeoutAbortSec=2\n")
+	m.storeOnItsOwnDisk()
+	m.sh("sleep 12; test $(systemctl show sensorgate -P NRestarts) = 0") // a disk that works is not too slow
+	m.sh("fsfreeze -f /var/lib/sensorgate")
+	m.until("journalctl -u sensorgate --no-pager -o cat | grep -F 'Watchdog timeout'", time.Minute)
+	m.sh("journalctl -u sensorgate --no-pager -o cat | grep -F 'no progress' | grep -F part=journal")
+	m.sh("fsfreeze -u /var/lib/sensorgate")
+	m.until("test $(systemctl show sensorgate -P NRestarts) -gt 0 && systemctl is-active sensorgate", time.Minute)
+	m.arrives("cut/demo/value", "value")
 }
 
 func cutConfig(listen, data string) string {

@@ -176,7 +176,15 @@ func brokenConfiguration(m *machine) {
 	if !strings.Contains(out, "refuses the configuration") || m.show("MainPID") != pid {
 		m.t.Errorf("an upgrade with a broken configuration: process %s, was %s\n%s", m.show("MainPID"), pid, out)
 	}
-	m.sh("rm /etc/sensorgate/conf.d/broken.toml")
+	// At a start there is nothing that could go on: it fails once and is not restarted.
+	if _, rc, _ := m.Run("systemctl restart sensorgate"); rc == 0 {
+		m.t.Error("it started on a broken file")
+	}
+	time.Sleep(5 * time.Second) // RestartSec is 2
+	if got := m.show("ActiveState") + " " + m.show("ExecMainStatus") + " " + m.show("NRestarts"); got != "failed 2 0" {
+		m.t.Errorf("on a broken file the service is %q, want failed, exit code 2, no restart", got)
+	}
+	m.sh("rm /etc/sensorgate/conf.d/broken.toml && systemctl start sensorgate")
 }
 
 // upgrade installs a newer version while a publisher works. What was acknowledged
