@@ -101,6 +101,8 @@ func TestStuckDiskIsNoticed(t *testing.T) {
 	m := boot(t, board.Config{Arch: "amd64", Share: shared(t, "amd64"), DataMB: 256})
 	m.write("/etc/systemd/system/sensorgate.service.d/fast.conf", "[Service]\nWatchdogSec=8\nTimeoutAbortSec=2\n")
 	m.storeOnItsOwnDisk()
+	// Somebody has to want the disk: a commit loop without work has nothing to hang on.
+	m.sh("/host/ledger park 127.0.0.1:1883 witness; (setsid /host/ledger publish 127.0.0.1:1883 /run/acked >/run/ledger.log 2>&1 &)")
 	m.sh("sleep 12; test $(systemctl show sensorgate -P NRestarts) = 0") // a disk that works is not too slow
 	m.sh("fsfreeze -f /var/lib/sensorgate")
 	m.until("journalctl -u sensorgate --no-pager -o cat | grep -F 'Watchdog timeout'", time.Minute)
