@@ -31,7 +31,9 @@ type conn struct {
 	acks  ackQueue
 	puts  uint64 // session states put into the journal
 	clean bool   // DISCONNECT came: no will
-	end   error  // why input stopped
+
+	lastRound bool  // it was taken over, and what was sent before is still handled
+	end       error // why input stopped
 
 	buf       []byte // output that waits
 	outAt     int    // of it, already written
@@ -148,7 +150,7 @@ var errClosed = errors.New("client disconnected")
 func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 	c.acks.inBatch(true)
 	packets := 0
-	for c.stopping.Load() == 0 {
+	for c.stopping.Load() == 0 || c.lastRound {
 		f, n, err := mqtt.NextFrame(data[used:], c.maxPacketIn)
 		if err != nil {
 			return used, 0, err

@@ -171,7 +171,7 @@ func (w *worker) deliverDurable(p *publication, t *target, seq journal.Seq) {
 	if s.conn == nil || !s.live || seq <= s.sent {
 		return
 	}
-	if !s.roomLocked() || s.inflight.find(packetID(seq)) != nil || s.uncommitted.has(seq) {
+	if !s.roomLocked() || s.inflight.inUse(seq) || s.uncommitted.has(seq) {
 		s.live = false
 		return
 	}
@@ -224,7 +224,7 @@ func (s *session) catchUpLocked(w *worker) {
 // sendItemLocked sends one record of the queue; false if it must wait because its
 // packet id is in use or because it is not on disk.
 func (s *session) sendItemLocked(w *worker, it *journal.Item) bool {
-	if s.inflight.find(packetID(it.Seq)) != nil || s.uncommitted.has(it.Seq) {
+	if s.inflight.inUse(it.Seq) || s.uncommitted.has(it.Seq) {
 		return false
 	}
 	rec, err := mqtt.ViewRecord(it.Data)

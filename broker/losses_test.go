@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
 
@@ -249,5 +250,21 @@ func TestOneThatNeverReads(t *testing.T) {
 	}
 	if n := b.count.outBytes.Load(); n != 0 {
 		t.Errorf("%d bytes are still counted as waiting, and nobody is there", n)
+	}
+}
+
+// TestInUse: packet ids of records repeat after 65,535, and only then may one be in use.
+func TestInUse(t *testing.T) {
+	var f inflight
+	f.push(sentMessage{seq: 10, id: packetID(10), qos: 1})
+	f.push(sentMessage{seq: 12, id: packetID(12), qos: 1})
+	for seq, want := range map[journal.Seq]bool{11: false, 13: false, 10 + 65535: true, 12 + 65535: true, 11 + 65535: false, 10 + 2*65535: true} {
+		if got := f.inUse(seq); got != want {
+			t.Errorf("record %d: id in use %v, want %v", seq, got, want)
+		}
+	}
+	f.done(f.find(packetID(10)))
+	if f.inUse(10+65535) || !f.inUse(12+65535) {
+		t.Error("the id of an acknowledged message is still in use, or that of another is not")
 	}
 }

@@ -91,6 +91,7 @@ type inflight struct {
 	list    []sentMessage
 	head    int
 	unacked int
+	oldest  journal.Seq // durable only: no unacknowledged one is older
 }
 
 // maxInflightSpan bounds the list when a client acknowledges all but the oldest.
@@ -104,7 +105,25 @@ func (f *inflight) push(m sentMessage) {
 		f.head = 0
 	}
 	f.list = append(f.list, m)
+	if f.unacked == 0 || m.seq < f.oldest {
+		f.oldest = m.seq
+	}
 	f.unacked++
+}
+
+// inUse reports whether the packet id of a record is one of an unacknowledged message.
+// Ids repeat after 65,535 records, so as a rule the oldest one says that it cannot be.
+func (f *inflight) inUse(seq journal.Seq) bool {
+	if f.unacked == 0 || seq < f.oldest+65535 {
+		return false
+	}
+	f.oldest = seq
+	for _, m := range f.list[f.head:] {
+		if m.state != sentDone {
+			f.oldest = min(f.oldest, m.seq)
+		}
+	}
+	return seq >= f.oldest+65535 && f.find(packetID(seq)) != nil
 }
 
 // find gives the message with the packet id: in practice one of the oldest.
@@ -136,6 +155,7 @@ func (f *inflight) done(m *sentMessage) {
 // sent again from the queue.
 func (f *inflight) keepReleased() {
 	kept := f.list[:0]
+	f.oldest = 0
 	for _, m := range f.list[f.head:] {
 		if m.state == sentPubrel {
 			kept = append(kept, m)

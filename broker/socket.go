@@ -87,8 +87,13 @@ func (s *socket) attend(w *worker) {
 	if s.fd < 0 || s.lingering {
 		return
 	}
-	if s.c.stopping.Load() != 0 {
-		s.end(w, nil)
+	if reason, asked := s.c.stopReason(); asked {
+		if reason == mqtt.SessionTakenOver {
+			s.lastInput(w)
+		}
+		if s.fd >= 0 && !s.lingering {
+			s.end(w, nil)
+		}
 		return
 	}
 	sess := s.c.session
@@ -97,6 +102,14 @@ func (s *socket) attend(w *worker) {
 	sess.fillLocked(w)
 	w.touchLocked(sess)
 	sess.mu.Unlock()
+}
+
+// lastInput handles what the client had sent when it was taken over. Without its
+// acknowledgements the new connection would begin with the same messages again, and
+// two that take over each other quickly enough would never get ahead.
+func (s *socket) lastInput(w *worker) {
+	s.c.lastRound = true
+	s.readable(w)
 }
 
 func (s *socket) isAdded() bool {
