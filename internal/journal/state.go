@@ -91,7 +91,13 @@ func parseState(body []byte) (queueState, error) {
 
 // reserveStep is how many Seqs are handed out before the log must know of more. A
 // crash skips what is left of them: no Seq is used twice.
-const reserveStep = 1 << 20
+//
+// MQTT packet ids are made of Seqs modulo 65,535. A step of 2^20 moves them by 16
+// only, so that after a crash a new message soon had the id of one whose end was not
+// on disk, and the PUBREL that was repeated for the old one released the new one.
+// This step moves them by 65,535 times the golden section: the ids of many lives in a
+// row lie far apart.
+const reserveStep = 16*65535 + 40503
 
 // reserveBody: Seqs up to limit and queue ids up to nextID may have been used.
 func appendReserveBody(b []byte, limit Seq, nextID uint32) []byte {
