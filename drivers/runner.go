@@ -76,7 +76,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			backoff = minBackoff
 		}
 		r.fail(err)
-		if !sleep(ctx, delay(err, backoff)) {
+		if !Sleep(ctx, delay(err, backoff)) {
 			break
 		}
 		backoff = min(2*backoff, maxBackoff)
@@ -139,7 +139,7 @@ func (r *Runner) poll(ctx context.Context, p Poller) error {
 	// Devices that start together must not poll together for ever.
 	next := time.Now().Add(phase(r.Site.Device, min(every, maxPhase)))
 	for fails := 0; ; {
-		if !sleep(ctx, time.Until(next)) {
+		if !Sleep(ctx, time.Until(next)) {
 			return ctx.Err()
 		}
 		answered, err := r.pollOnce(ctx, p)
@@ -305,8 +305,9 @@ func phase(device string, over time.Duration) time.Duration {
 	return time.Duration(h.Sum32()) % max(over, 1)
 }
 
-// sleep waits for d and reports whether ctx is still alive.
-func sleep(ctx context.Context, d time.Duration) bool {
+// Sleep waits for d, which a device needs or a schedule says, and reports whether ctx
+// is still alive.
+func Sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
 	}

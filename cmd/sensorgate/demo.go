@@ -67,7 +67,7 @@ func demo(ctx context.Context, port, upstreamPort int) error {
 	logs := &tail{max: 4}
 	log := slog.New(slog.NewTextHandler(logs, nil))
 	hw := gateway.NewHardware(log)
-	c, problems := config.Load(path, catalogue(hw))
+	c, problems := config.Load(path, hw.Catalogue())
 	if c == nil {
 		problems.WriteText(os.Stderr, useColour(os.Stderr))
 		return usageError{errTold}

@@ -61,7 +61,7 @@ func finishInit(w io.Writer, path, text string) error {
 		return err
 	}
 	fmt.Fprintf(w, "\nWrote %s.\n", path)
-	c, problems := config.Load(path, catalogue(gateway.NewHardware(discard)))
+	c, problems := config.Load(path, gateway.NewHardware(discard).Catalogue())
 	if len(problems) > 0 {
 		problems.WriteText(w, useColour(os.Stdout))
 	}

@@ -59,7 +59,7 @@ func newModelShow() *cobra.Command {
 		Short: "print a model; save it in models/ beside the configuration to change it",
 		Args:  cobra.ExactArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return config.ModelNames(catalogue(gateway.NewHardware(discard)), filepath.Dir(s.path)), cobra.ShellCompDirectiveNoFileComp
+			return config.ModelNames(gateway.NewHardware(discard).Catalogue(), filepath.Dir(s.path)), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, m := range s.models() {
@@ -80,5 +80,5 @@ func newModelShow() *cobra.Command {
 }
 
 func (s *settings) models() []config.Model {
-	return config.Models(catalogue(gateway.NewHardware(discard)), filepath.Dir(s.path))
+	return config.Models(gateway.NewHardware(discard).Catalogue(), filepath.Dir(s.path))
 }

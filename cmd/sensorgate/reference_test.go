@@ -20,7 +20,7 @@ const (
 // The reference is correct and complete: it loads without a warning, and mentions
 // every key of every table and driver.
 func TestReferenceIsCompleteAndLoads(t *testing.T) {
-	cat := catalogue(gateway.NewHardware(discard))
+	cat := gateway.NewHardware(discard).Catalogue()
 	text, err := os.ReadFile(reference)
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestShippedConfigurationsLoad(t *testing.T) {
 			continue
 		}
 		seen++
-		if c, problems := config.Load("../../configs/"+e.Name(), catalogue(gateway.NewHardware(discard))); c == nil || len(problems) > 0 {
+		if c, problems := config.Load("../../configs/"+e.Name(), gateway.NewHardware(discard).Catalogue()); c == nil || len(problems) > 0 {
 			t.Errorf("%s: %v", e.Name(), problems)
 		}
 	}

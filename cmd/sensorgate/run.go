@@ -40,7 +40,7 @@ func newRun() *cobra.Command {
 func run(ctx context.Context, path string, log *slog.Logger) error {
 	hw := gateway.NewHardware(log)
 	load := func() (*config.Config, error) {
-		c, problems := config.Load(path, catalogue(hw))
+		c, problems := config.Load(path, hw.Catalogue())
 		if len(problems) > 0 {
 			problems.WriteText(os.Stderr, useColour(os.Stderr)) // also where there are only warnings
 		}

@@ -19,7 +19,7 @@ func newSchema() *cobra.Command {
   #:schema ./sensorgate.schema.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cat := catalogue(gateway.NewHardware(discard))
+			cat := gateway.NewHardware(discard).Catalogue()
 			if !keys {
 				return writeJSON(cmd.OutOrStdout(), config.Schema(cat))
 			}

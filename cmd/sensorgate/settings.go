@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sensorgate/drivers/serial"
 	"sensorgate/internal/config"
 	"sensorgate/internal/gateway"
 )
@@ -46,7 +45,7 @@ func (s *settings) load(w *os.File) (*config.Config, error) {
 
 func (s *settings) read() (*config.Config, config.Problems) {
 	s.hardware = gateway.NewHardware(discard)
-	return config.Load(s.path, catalogue(s.hardware))
+	return config.Load(s.path, s.hardware.Catalogue())
 }
 
 func (s *settings) explain(w *os.File, problems config.Problems) error {
@@ -55,19 +54,6 @@ func (s *settings) explain(w *os.File, problems config.Problems) error {
 	}
 	problems.WriteText(w, useColour(w))
 	return nil
-}
-
-// catalogue is what a configuration may choose from. It opens no hardware, but looks
-// which stable names the ports have now.
-func catalogue(hw *gateway.Hardware) config.Catalogue {
-	c := hw.Catalogue()
-	c.StablePort = func(port string) string {
-		if stable := serial.StableName(port); stable != port {
-			return stable
-		}
-		return ""
-	}
-	return c
 }
 
 // useColour: only for people at a terminal who did not ask for none (no-color.org).

@@ -64,18 +64,6 @@ func earliest(ts ...time.Time) time.Time {
 	return first
 }
 
-// pause waits for d; false means that ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
-}
-
 // wait waits until the given time or for wake; false means that ctx ended.
 func wait(ctx context.Context, until time.Time, wake <-chan struct{}) bool {
 	t := time.NewTimer(time.Until(until))

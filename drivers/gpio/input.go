@@ -146,7 +146,7 @@ func (d *input) first(report drivers.Report) error {
 }
 
 func (d *input) watchByPolling(ctx context.Context, report drivers.Report) error {
-	for candidate := d.active; pause(ctx, d.opt.Poll); {
+	for candidate := d.active; drivers.Sleep(ctx, d.opt.Poll); {
 		active, err := d.line.Get()
 		if err != nil {
 			return err
@@ -213,7 +213,7 @@ func (d *input) holdFlood(ctx context.Context, report drivers.Report, n int) err
 		return nil
 	}
 	report(drivers.Reading{}, fmt.Errorf("more than %d edges in a second (a line that floats? try: pull, debounce)", floodLimit))
-	if !pause(ctx, time.Second-now.Sub(d.second)) {
+	if !drivers.Sleep(ctx, time.Second-now.Sub(d.second)) {
 		return ctx.Err()
 	}
 	return nil

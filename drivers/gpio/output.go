@@ -113,7 +113,7 @@ func (d *output) Command(ctx context.Context, c drivers.Command) error {
 		if wait == 0 {
 			return err
 		}
-		if !pause(ctx, wait) {
+		if !drivers.Sleep(ctx, wait) {
 			return fmt.Errorf("%w: interlock_wait did not end in time", drivers.ErrRefused)
 		}
 	}

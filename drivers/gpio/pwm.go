@@ -168,7 +168,7 @@ func (d *pwm) export(ctx context.Context, chip string) error {
 		if !errors.Is(err, os.ErrPermission) && !errors.Is(err, os.ErrNotExist) {
 			return nil // it answers; what it thinks of the value is setUp's business
 		}
-		if !pause(ctx, 20*time.Millisecond) {
+		if !drivers.Sleep(ctx, 20*time.Millisecond) {
 			return err
 		}
 	}

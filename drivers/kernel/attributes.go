@@ -88,7 +88,7 @@ func (s *source) ask(ctx context.Context, dir, input string) (v float64, err err
 		if err == nil || try >= s.tries || !errors.Is(err, drivers.ErrNoAnswer) {
 			return v, err
 		}
-		if serr := sleep(ctx, s.pause); serr != nil {
+		if !drivers.Sleep(ctx, s.pause) {
 			return 0, err
 		}
 	}

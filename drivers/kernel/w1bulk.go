@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"sensorgate/drivers"
 )
 
 // bulkFresh is how old a common conversion may be for a probe that asks later. The
@@ -67,8 +69,8 @@ func (m *w1Master) trigger() error {
 func (m *w1Master) await(ctx context.Context) error {
 	for {
 		// The shortest conversion, of 9 bits, takes 94 ms.
-		if err := sleep(ctx, 100*time.Millisecond); err != nil {
-			return err
+		if !drivers.Sleep(ctx, 100*time.Millisecond) {
+			return ctx.Err()
 		}
 		state, err := m.files.number(ctx, m.bulk())
 		if err != nil || state >= 0 {
@@ -78,14 +80,3 @@ func (m *w1Master) await(ctx context.Context) error {
 }
 
 func (m *w1Master) bulk() string { return filepath.Join(m.dir, "therm_bulk_read") }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -108,7 +108,7 @@ func (b *Bus) Run(ctx context.Context) error {
 			break
 		}
 		b.setDown(fmt.Errorf("%s: %w", b.opts.where(), err))
-		sleep(ctx, reopenEvery)
+		drivers.Sleep(ctx, reopenEvery)
 	}
 	b.setDown(errStopped)
 	return ctx.Err()
@@ -147,7 +147,7 @@ func (b *Bus) read(ctx context.Context, c conn) error {
 				b.tap(false, buf[:n], now)
 			}
 			if b.arrived(buf[:n], now) && b.tap == nil {
-				sleep(ctx, coalesce)
+				drivers.Sleep(ctx, coalesce)
 			}
 		}
 		if err != nil {
@@ -285,19 +285,4 @@ func (b *Bus) Do(ctx context.Context, j Job) error {
 	b.mu.Unlock()
 	<-q.done
 	return q.err
-}
-
-// sleep waits for d and reports whether ctx is still alive.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

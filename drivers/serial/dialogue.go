@@ -219,7 +219,7 @@ func (p *pacedPoller) Watch(ctx context.Context, report drivers.Report) error {
 		if err != nil {
 			report(drivers.Reading{}, err)
 		}
-		if !sleep(ctx, usualPace) {
+		if !drivers.Sleep(ctx, usualPace) {
 			return ctx.Err()
 		}
 	}

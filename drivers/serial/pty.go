@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sensorgate/drivers"
 )
 
 // OpenPTY makes a pair of ports that are connected by a wire in the kernel: what is
@@ -57,7 +59,7 @@ func AwaitOpen(ctx context.Context, master *os.File, path string) error {
 	}
 	raw.Control(func(fd uintptr) { makeRaw(int(fd)) })
 	for open := false; !open; {
-		if !sleep(ctx, 20*time.Millisecond) {
+		if !drivers.Sleep(ctx, 20*time.Millisecond) {
 			return ctx.Err()
 		}
 		raw.Control(func(fd uintptr) {
@@ -67,6 +69,6 @@ func AwaitOpen(ctx context.Context, master *os.File, path string) error {
 			}
 		})
 	}
-	sleep(ctx, 100*time.Millisecond) // whoever opened it sets the line up first
+	drivers.Sleep(ctx, 100*time.Millisecond) // whoever opened it sets the line up first
 	return ctx.Err()
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"sensorgate/drivers"
 )
 
 // A recording is text, one piece of bytes a line: seconds since the start, < for what
@@ -110,7 +112,7 @@ func Replay(ctx context.Context, recording io.Reader, wire io.ReadWriter, speed 
 			}
 			continue
 		}
-		if !sleep(ctx, time.Duration(float64(pause)/speed)) {
+		if !drivers.Sleep(ctx, time.Duration(float64(pause)/speed)) {
 			return ctx.Err()
 		}
 		if _, err := wire.Write(p.data); err != nil {

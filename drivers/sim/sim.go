@@ -83,7 +83,7 @@ func (d *device) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	case d.opts.Fail.during(age):
 		return nil, errors.New("sim: checksum wrong (told so by fail)")
 	}
-	if !wait(ctx, d.opts.Answer) {
+	if !drivers.Sleep(ctx, d.opts.Answer) {
 		return nil, fmt.Errorf("sim: %w", drivers.ErrNoAnswer)
 	}
 	d.mu.Lock()
@@ -165,18 +165,4 @@ func hash(s string) uint64 {
 	h := fnv.New64a()
 	io.WriteString(h, s)
 	return h.Sum64()
-}
-
-func wait(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

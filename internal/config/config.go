@@ -124,7 +124,7 @@ type Rate struct {
 
 // BridgeStatus is the retained last-will topic at the upstream.
 type BridgeStatus struct {
-	Topic, Online, Offline string // Topic "" is none; it is complete, the prefix is already in front
+	Topic, Online, Offline string // Topic "" is none; the bridge puts its prefix in front
 }
 
 // Rule says which topics a bridge sends or fetches.

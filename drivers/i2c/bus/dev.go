@@ -128,12 +128,8 @@ func (d *Dev) NotStuck(ctx context.Context) error {
 
 // Sleep waits for a conversion.
 func Sleep(ctx context.Context, wait time.Duration) error {
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
+	if !drivers.Sleep(ctx, wait) {
 		return ctx.Err()
 	}
+	return nil
 }

@@ -89,7 +89,7 @@ func TestFirstLight(t *testing.T) {
 	far := mosquitto(t, up)
 	sub := subscriber(t, up, "-t", "sites/42/#", "-q", "1", "-F", "%q %r %t %p", "-i", "ledger", "-c")
 	gw, _ := gateway(t, firstLight(local, up, gpsPort, counterPort))
-	sub.waitFor("sites/42/barn/status online", 10*time.Second)
+	sub.waitFor("1 0 sites/42/barn/status online", 10*time.Second) // the prefix once
 
 	t.Run("readings arrive upstream with QoS 1", func(t *testing.T) {
 		defer say(t, gps, "garbage\x00\xff"+nmeaBurst)()
