@@ -220,13 +220,23 @@ func (t *tty) send(p []byte) error {
 		p = p[n:]
 	}
 	if t.rs485.usesRTS() {
-		return t.port.Drain() // RTS must not fall before the last bit has left
+		return t.drain() // RTS must not fall before the last bit has left
 	}
 	return nil
 }
 
+// drain waits until all has left. A signal, of which Go's scheduler sends many, ends
+// the library's wait early.
+func (t *tty) drain() error {
+	for {
+		if err := t.port.Drain(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
 func (t *tty) SetLine(l Line) error {
-	if err := t.port.Drain(); err != nil {
+	if err := t.drain(); err != nil {
 		return err
 	}
 	if err := t.port.SetMode(mode(l)); err != nil {
