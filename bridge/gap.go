@@ -10,7 +10,7 @@ import (
 
 // Store keeps small values over a restart; a *journal.Journal is one.
 type Store interface {
-	Put(key string, value []byte, lane journal.Lane, w journal.Waiter, token uint64)
+	Put(key string, value []byte, lane journal.CommitClass, w journal.Waiter, token uint64)
 	Get(key string) ([]byte, bool)
 }
 

@@ -13,7 +13,7 @@ type waitingRecord struct {
 	data    [2]int // place in worker.data
 	queues  [2]int // places in worker.queues and worker.targets
 	targets [2]int
-	lane    journal.Lane
+	lane    journal.CommitClass
 	waiter  journal.Waiter
 	token   uint64
 	exact   *exactWaiter // nil: delivered at once
@@ -115,7 +115,7 @@ func (w *worker) commit() (failed int) {
 		w.records = append(w.records, journal.Record{
 			Data: data[r.data[0]:r.data[1]:r.data[1]],
 			To:   w.queues[r.queues[0]:r.queues[1]],
-			Lane: r.lane, Waiter: r.waiter, Token: r.token,
+			Class: r.lane, Waiter: r.waiter, Token: r.token,
 		})
 	}
 	failed = w.b.journal.Append(w.records...)

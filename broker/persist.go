@@ -25,7 +25,7 @@ type savedSub struct {
 }
 
 // save writes subscriptions and expiry; waiter may be nil.
-func (s *session) save(lane journal.Lane, waiter journal.Waiter, token uint64) {
+func (s *session) save(lane journal.CommitClass, waiter journal.Waiter, token uint64) {
 	s.mu.Lock()
 	saved := savedSession{Expiry: s.expiry, User: s.who.Load().user}
 	if !s.gone.IsZero() {

@@ -86,10 +86,10 @@ type Driver struct {
 	// Example decodes the example that the options may hold: what the device sends, as the
 	// user noted it down. It opens nothing. nil: the driver knows no examples; no readings
 	// and no error: none was given.
-	Example func(s Site) ([]Reading, error)
+	Example func(s DeviceConfig) ([]Reading, error)
 
 	// Open makes a device. It may touch the hardware. An error means: try again later.
-	Open func(ctx context.Context, s Site) (any, error)
+	Open func(ctx context.Context, s DeviceConfig) (any, error)
 }
 
 // Channel describes one quantity of a device.
@@ -150,17 +150,17 @@ func (e *KeyError) Error() string {
 	return s
 }
 
-// Site is what a driver gets to open one device.
-type Site struct {
+// DeviceConfig is what a driver gets to open one device.
+type DeviceConfig struct {
 	Device   string
 	Options  any           // what Driver.Options made, decoded and checked
-	Channels []ChannelSite // the user's channels, in the order of the file
+	Channels []ChannelConfig // the user's channels, in the order of the file
 	Every    time.Duration // the device's interval
 	Store    Store         // never nil
 }
 
-// ChannelSite is one entry of [device.NAME.channels].
-type ChannelSite struct {
+// ChannelConfig is one entry of [device.NAME.channels].
+type ChannelConfig struct {
 	Name, Unit string
 	Every      time.Duration // 0: the device's
 	Options    any           // what Driver.ChannelOptions made, or nil

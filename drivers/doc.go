@@ -12,5 +12,5 @@
 // outages once. What needs a goroutine of its own is a bus (package serial, i2c,
 // gpio), and the gateway runs those.
 //
-// Nothing here survives a power cut except what a driver puts into Site.Store.
+// Nothing here survives a power cut except what a driver puts into DeviceConfig.Store.
 package drivers

@@ -52,7 +52,7 @@ type Sink interface {
 // was lost, and tells of every outage once. A device that fails or hangs costs
 // nobody else anything.
 type Runner struct {
-	Site   Site
+	Config   DeviceConfig
 	Driver Driver
 	Sink   Sink
 	Log    *slog.Logger // with the device attached
@@ -128,16 +128,16 @@ func (r *Runner) open(ctx context.Context) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	defer r.watchStuck()()
-	return r.Driver.Open(ctx, r.Site)
+	return r.Driver.Open(ctx, r.Config)
 }
 
 // poll asks the device at its interval until ctx ends or the device is absent.
 // After failsToSlow failures in a row the device is asked less and less often, so
 // that its time-outs cost its neighbours on the wire little, until it answers.
 func (r *Runner) poll(ctx context.Context, p Poller) error {
-	every := max(r.Site.Every, time.Millisecond)
+	every := max(r.Config.Every, time.Millisecond)
 	// Devices that start together must not poll together for ever.
-	next := time.Now().Add(phase(r.Site.Device, min(every, maxPhase)))
+	next := time.Now().Add(phase(r.Config.Device, min(every, maxPhase)))
 	for fails := 0; ; {
 		if !Sleep(ctx, time.Until(next)) {
 			return ctx.Err()
@@ -174,7 +174,7 @@ func (r *Runner) poll(ctx context.Context, p Poller) error {
 
 // pollOnce asks once; answered tells whether there was at least one reading.
 func (r *Runner) pollOnce(ctx context.Context, p Poller) (answered bool, err error) {
-	timeout := max(min(r.Site.Every, stuckAfter), 5*time.Second) // slow chips need seconds even when asked often
+	timeout := max(min(r.Config.Every, stuckAfter), 5*time.Second) // slow chips need seconds even when asked often
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	defer r.watchStuck()()
@@ -210,7 +210,7 @@ func (r *Runner) report(rd Reading, err error) {
 
 func (r *Runner) emit(rs []Reading) {
 	for i := range rs {
-		rs[i].Device = r.Site.Device
+		rs[i].Device = r.Config.Device
 		if rs[i].Time.IsZero() {
 			rs[i].Time = time.Now()
 		}
@@ -252,7 +252,7 @@ func (r *Runner) setHealth(s Condition, err error) bool {
 	}
 	r.health = h
 	r.mu.Unlock()
-	r.Sink.Health(r.Site.Device, h)
+	r.Sink.Health(r.Config.Device, h)
 	return true
 }
 

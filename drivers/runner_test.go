@@ -64,8 +64,8 @@ func start(t *testing.T, every time.Duration, open func() (any, error)) (*Runner
 	t.Helper()
 	rec := &recorder{}
 	r := &Runner{
-		Site:   Site{Device: "x", Every: every},
-		Driver: Driver{Name: "fake", Open: func(context.Context, Site) (any, error) { return open() }},
+		Config:   DeviceConfig{Device: "x", Every: every},
+		Driver: Driver{Name: "fake", Open: func(context.Context, DeviceConfig) (any, error) { return open() }},
 		Sink:   rec,
 		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
@@ -252,7 +252,7 @@ func TestNumberRefusesWhatIsNoNumber(t *testing.T) {
 
 func TestRegistryNamesWhatItHas(t *testing.T) {
 	var r Registry
-	open := func(context.Context, Site) (any, error) { return nil, nil }
+	open := func(context.Context, DeviceConfig) (any, error) { return nil, nil }
 	r.Add(Driver{Name: "bme280", Open: open}, Driver{Name: "sim", Open: open})
 	_, err := r.Lookup("bme820")
 	if want := `unknown driver "bme820" (have bme280, sim)`; err == nil || err.Error() != want {

@@ -63,8 +63,8 @@ func sniffDevice(ctx context.Context, file, name string, show *byteView) error {
 	if err != nil {
 		return err
 	}
-	r := &drivers.Runner{Site: dev.Site, Driver: driver, Sink: show, Log: slog.New(slog.DiscardHandler)}
-	r.Site.Store = nowhere{}
+	r := &drivers.Runner{Config: dev.Site, Driver: driver, Sink: show, Log: slog.New(slog.DiscardHandler)}
+	r.Config.Store = nowhere{}
 	return runWire(ctx, bus, func(ctx context.Context, _ *serial.Bus) error { return r.Run(ctx) })
 }
 

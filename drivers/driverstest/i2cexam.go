@@ -17,9 +17,9 @@ import (
 type I2CExam struct {
 	// Driver gives the driver on bus, and what has to run beside it: the bus's owner.
 	Driver func(bus *I2CBus) (drivers.Driver, func(context.Context) error)
-	// Site is what the driver is opened with; Options have to say address Address of
+	// Config is what the driver is opened with; Options have to say address Address of
 	// bus 1. Store is made anew for each part of the exam.
-	Site    func(d drivers.Driver) drivers.Site
+	Config    func(d drivers.Driver) drivers.DeviceConfig
 	Address uint16
 	Chip    func() I2CChip // a chip right after power-on, that measures what Want says
 	Want    []Want
@@ -137,7 +137,7 @@ type sitting struct {
 	bus    *I2CBus
 	chip   I2CChip
 	driver drivers.Driver
-	site   drivers.Site
+	site   drivers.DeviceConfig
 	dev    drivers.Poller // nil until it could be opened
 	stop   func()
 }
@@ -147,7 +147,7 @@ func (e I2CExam) sit(t *testing.T) *sitting {
 	s := &sitting{t: t, ctx: ctx, bus: NewI2CBus(), chip: e.Chip()}
 	s.bus.Attach(e.Address, s.chip)
 	d, run := e.Driver(s.bus)
-	s.driver, s.site = d, e.Site(d)
+	s.driver, s.site = d, e.Config(d)
 	if s.site.Store == nil {
 		s.site.Store = Store{}
 	}

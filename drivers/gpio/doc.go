@@ -13,7 +13,7 @@
 // away and an edge that the kernel did not tell of.
 //
 // What survives a power cut: the pulse total and, with start = "last", an output's
-// state, in Site.Store, each within the store's commit window.
+// state, in DeviceConfig.Store, each within the store's commit window.
 //
 // Why not a library: periph's gpioioctl turns an output into an input on a read and
 // drops edges without a word; go-gpiocdev never passes its event buffer size on.

@@ -60,7 +60,7 @@ func frequencyDriver(c *Chips) drivers.Driver {
 		Every:    time.Second,
 		Options:  func() any { return &frequencyOptions{Edge: Rising, PerTurn: 1, ZeroAfter: 2 * time.Second} },
 		Channels: []drivers.Channel{{Name: "frequency", Unit: "Hz"}},
-		Open: func(_ context.Context, s drivers.Site) (any, error) {
+		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := *s.Options.(*frequencyOptions)
 			// Only the newest events matter: the kernel numbers the ones it drops.
 			line, err := c.request(s.Device, o.GPIO, Config{Pull: o.Pull, Edges: o.Edge, Debounce: o.Debounce, Buffer: 16})

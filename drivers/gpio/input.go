@@ -60,7 +60,7 @@ func inputDriver(c *Chips) drivers.Driver {
 			return &inputOptions{Debounce: 10 * time.Millisecond, Class: InputClass{inputClasses[0]}}
 		},
 		Channels: []drivers.Channel{{Name: "state", Kind: drivers.State}},
-		Open: func(_ context.Context, s drivers.Site) (any, error) {
+		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			return openInput(c, s.Device, *s.Options.(*inputOptions))
 		},
 	}

@@ -16,7 +16,7 @@ func outputDriver(c *Chips) drivers.Driver {
 		Summary:  "GPIO output: relay, valve, light; with a safe state, time limits and interlocks",
 		Options:  func() any { return &outputOptions{Class: OutputClass{outputClasses[0]}, Start: "off"} },
 		Channels: []drivers.Channel{{Name: "state", Kind: drivers.State, Writable: true}},
-		Open: func(_ context.Context, s drivers.Site) (any, error) {
+		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			return openOutput(c, s.Device, *s.Options.(*outputOptions), s.Store)
 		},
 	}

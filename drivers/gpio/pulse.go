@@ -50,7 +50,7 @@ type pulse struct {
 	flow flow
 }
 
-func openPulse(c *Chips, s drivers.Site, o pulseOptions) (*pulse, error) {
+func openPulse(c *Chips, s drivers.DeviceConfig, o pulseOptions) (*pulse, error) {
 	cfg := Config{Pull: o.Pull, Edges: o.Edge, Debounce: o.Debounce, Buffer: eventBuffer}
 	if o.MinWidth > 0 {
 		cfg.Edges = Both

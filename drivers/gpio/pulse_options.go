@@ -54,7 +54,7 @@ func pulseDriver(c *Chips) drivers.Driver {
 			return &pulseOptions{Edge: Falling, Debounce: 5 * time.Millisecond, Idle: 5 * time.Minute}
 		},
 		Channels: []drivers.Channel{{Name: "total", Kind: drivers.Total, Writable: true}, {Name: "rate"}},
-		Open: func(_ context.Context, s drivers.Site) (any, error) {
+		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			return openPulse(c, s, *s.Options.(*pulseOptions))
 		},
 	}

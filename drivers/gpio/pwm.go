@@ -82,7 +82,7 @@ func pwmDriver(c *Chips) drivers.Driver {
 		Summary:  "PWM output of the kernel: fan, dimmer, servo",
 		Options:  func() any { return &pwmOptions{Frequency: 1000} },
 		Channels: []drivers.Channel{{Name: "duty", Unit: "%", Writable: true, Min: 0, Max: 100}},
-		Open: func(ctx context.Context, s drivers.Site) (any, error) {
+		Open: func(ctx context.Context, s drivers.DeviceConfig) (any, error) {
 			return openPWM(ctx, c.pwm, *s.Options.(*pwmOptions))
 		},
 	}

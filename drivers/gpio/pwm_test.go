@@ -109,7 +109,7 @@ func runPWM(t *testing.T, f *fakePWM, o *pwmOptions) (*drivers.Runner, *sink, fu
 		t.Fatal(err)
 	}
 	s := &sink{}
-	r := &drivers.Runner{Site: drivers.Site{Device: "fan", Options: o}, Driver: pwmDriver(c), Sink: s, Log: c.log}
+	r := &drivers.Runner{Config: drivers.DeviceConfig{Device: "fan", Options: o}, Driver: pwmDriver(c), Sink: s, Log: c.log}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- r.Run(ctx) }()

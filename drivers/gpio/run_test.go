@@ -64,7 +64,7 @@ func (b *bench) start(driver, name string, every time.Duration, conf string) *de
 	}
 	d := &device{t: b.t}
 	d.Runner = &drivers.Runner{
-		Site:   drivers.Site{Device: name, Options: o, Every: max(every, drv.Every), Store: b.store},
+		Config:   drivers.DeviceConfig{Device: name, Options: o, Every: max(every, drv.Every), Store: b.store},
 		Driver: drv, Sink: d, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -139,7 +139,7 @@ func (d *device) expect(channel, want, why string) {
 }
 
 func (d *device) order(channel, payload string) error {
-	return d.Command(context.Background(), drivers.Command{Device: d.Site.Device, Channel: channel, Payload: []byte(payload)})
+	return d.Command(context.Background(), drivers.Command{Device: d.Config.Device, Channel: channel, Payload: []byte(payload)})
 }
 
 type memStore map[string]string

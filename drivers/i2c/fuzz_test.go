@@ -75,7 +75,7 @@ func listenTo(t *testing.T, which int, data []byte) {
 	}
 	fake.Attach(addr, &babble{data: data})
 	start := time.Now()
-	dev, err := d.Open(ctx, drivers.Site{Device: "d", Options: o, Every: time.Second, Store: driverstest.Store{}})
+	dev, err := d.Open(ctx, drivers.DeviceConfig{Device: "d", Options: o, Every: time.Second, Store: driverstest.Store{}})
 	for range 3 {
 		if err != nil {
 			break

@@ -104,7 +104,7 @@ func runCrowd(t *testing.T, d time.Duration, dead uint16, hold time.Duration) (s
 			}
 			fake.Attach(at.Chip, c.chip)
 			r := &drivers.Runner{Driver: driver, Sink: s, Log: log,
-				Site: drivers.Site{Device: c.driver, Options: o, Every: driver.Every, Store: driverstest.Store{}}}
+				Config: drivers.DeviceConfig{Device: c.driver, Options: o, Every: driver.Every, Store: driverstest.Store{}}}
 			all.Go(func() { r.Run(ctx) })
 		}
 		time.Sleep(d)

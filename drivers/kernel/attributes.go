@@ -95,7 +95,7 @@ func (s *source) ask(ctx context.Context, dir, input string) (v float64, err err
 }
 
 // attributes resolves the user's channels with the quantities of a class.
-func attributes(site drivers.Site, byName map[string]string, measures func(input string) (quantity, bool)) ([]attribute, error) {
+func attributes(site drivers.DeviceConfig, byName map[string]string, measures func(input string) (quantity, bool)) ([]attribute, error) {
 	if len(site.Channels) == 0 {
 		return nil, errors.New("no channels (try: [device." + site.Device + ".channels] temperature = {})")
 	}

@@ -42,7 +42,7 @@ func (s sysfs) hwmon() drivers.Driver {
 		Every:          30 * time.Second,
 		Options:        func() any { return &deviceOptions{} },
 		ChannelOptions: func() any { return &channelOptions{measures: hwmonKind} },
-		Open: func(_ context.Context, site drivers.Site) (any, error) {
+		Open: func(_ context.Context, site drivers.DeviceConfig) (any, error) {
 			opts := site.Options.(*deviceOptions)
 			n, err := s.find(hwmonClass, opts.Name, opts.At)
 			if err != nil {

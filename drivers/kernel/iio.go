@@ -63,7 +63,7 @@ func (s sysfs) iio() drivers.Driver {
 		Every:          10 * time.Second,
 		Options:        func() any { return &deviceOptions{} },
 		ChannelOptions: func() any { return &channelOptions{measures: iioQuantity} },
-		Open: func(_ context.Context, site drivers.Site) (any, error) {
+		Open: func(_ context.Context, site drivers.DeviceConfig) (any, error) {
 			opts := site.Options.(*deviceOptions)
 			if _, err := s.find(iioClass, opts.Name, opts.At); err != nil {
 				return nil, err

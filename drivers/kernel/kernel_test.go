@@ -53,14 +53,14 @@ func (tr tree) remove(path string) {
 }
 
 // open opens a driver below the tree; edit fills in its options.
-func (tr tree) open(name string, edit func(any), channels ...drivers.ChannelSite) (drivers.Poller, error) {
+func (tr tree) open(name string, edit func(any), channels ...drivers.ChannelConfig) (drivers.Poller, error) {
 	for _, d := range driversOn(sysfs(tr.root)) {
 		if d.Name != name {
 			continue
 		}
 		o := d.Options()
 		edit(o)
-		dev, err := d.Open(tr.t.Context(), drivers.Site{Device: "d", Options: o, Channels: channels})
+		dev, err := d.Open(tr.t.Context(), drivers.DeviceConfig{Device: "d", Options: o, Channels: channels})
 		if err != nil {
 			return nil, err
 		}
@@ -70,7 +70,7 @@ func (tr tree) open(name string, edit func(any), channels ...drivers.ChannelSite
 	return nil, nil
 }
 
-func (tr tree) mustOpen(name string, edit func(any), channels ...drivers.ChannelSite) drivers.Poller {
+func (tr tree) mustOpen(name string, edit func(any), channels ...drivers.ChannelConfig) drivers.Poller {
 	tr.t.Helper()
 	p, err := tr.open(name, edit, channels...)
 	if err != nil {
@@ -81,8 +81,8 @@ func (tr tree) mustOpen(name string, edit func(any), channels ...drivers.Channel
 
 func named(name string) func(any) { return func(o any) { o.(*deviceOptions).Name = name } }
 
-func channel(name, input string) drivers.ChannelSite {
-	return drivers.ChannelSite{Name: name, Options: &channelOptions{Input: input}}
+func channel(name, input string) drivers.ChannelConfig {
+	return drivers.ChannelConfig{Name: name, Options: &channelOptions{Input: input}}
 }
 
 func w(channel string, value float64) driverstest.Want {

@@ -51,7 +51,7 @@ func (s sysfs) w1() drivers.Driver {
 		Every:    30 * time.Second,
 		Options:  func() any { return &w1Options{} },
 		Channels: []drivers.Channel{{Name: "temperature", Unit: "°C", Min: -55, Max: 125}},
-		Open: func(_ context.Context, site drivers.Site) (any, error) {
+		Open: func(_ context.Context, site drivers.DeviceConfig) (any, error) {
 			p := &w1Probe{id: site.Options.(*w1Options).ID, root: s, masters: masters, files: newFiles()}
 			_, err := p.dir()
 			return p, err

@@ -23,7 +23,7 @@ func BenchmarkRegistersOnAPty(b *testing.B) {
 			link := &rtu{timeout: time.Second, line: wire.Line()}
 			b.ReportAllocs()
 			for b.Loop() {
-				err := wire.Do(b.Context(), serial.Job{Priority: serial.Poll, Run: func(s *serial.Session) error {
+				err := wire.Do(b.Context(), serial.Job{Priority: serial.Poll, Run: func(s *serial.Transaction) error {
 					_, _, err := link.exchange(s, 1, readRequest(Holding, 0, 100))
 					return err
 				}})

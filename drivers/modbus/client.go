@@ -52,7 +52,7 @@ func (t Table) Registers() bool { return t.registers() }
 
 // Read gives n values from addr on: two bytes each of registers, a bit each of the others.
 func (c *Client) Read(ctx context.Context, t Table, addr, n int) (data []byte, err error) {
-	err = c.do(ctx, func(s *serial.Session) error {
+	err = c.do(ctx, func(s *serial.Transaction) error {
 		data, _, err = c.link.exchange(s, c.unit, readRequest(t, uint16(addr), n))
 		return err
 	})
@@ -78,7 +78,7 @@ func (c *Client) Write(ctx context.Context, t Table, addr int, l field.Layout, v
 	return d.write(ctx, ch, drivers.Command{Payload: []byte(value)})
 }
 
-func (c *Client) do(ctx context.Context, run func(*serial.Session) error) error {
+func (c *Client) do(ctx context.Context, run func(*serial.Transaction) error) error {
 	err := c.bus.Do(ctx, serial.Job{Priority: serial.Command, Run: run})
 	if err != nil && !errors.Is(err, drivers.ErrAbsent) { // which names the wire
 		return fmt.Errorf("modbus unit %d on %s: %w", c.unit, c.bus, err)
@@ -105,7 +105,7 @@ func Scan(ctx context.Context, b *serial.Bus, lines []serial.Line, units []byte,
 		for _, unit := range units {
 			progress(line, unit, done, total)
 			done++
-			err := b.Do(ctx, serial.Job{Priority: serial.Command, Line: line, Run: func(s *serial.Session) error {
+			err := b.Do(ctx, serial.Job{Priority: serial.Command, Line: line, Run: func(s *serial.Transaction) error {
 				_, _, err := link.exchange(s, unit, readRequest(Holding, 0, 1))
 				return err
 			}})

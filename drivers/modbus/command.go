@@ -29,7 +29,7 @@ func (d *device) write(ctx context.Context, c *channel, cmd drivers.Command) err
 	if err != nil {
 		return err
 	}
-	err = d.bus.Do(ctx, serial.Job{Priority: serial.Command, Line: d.line, Run: func(s *serial.Session) error {
+	err = d.bus.Do(ctx, serial.Job{Priority: serial.Command, Line: d.line, Run: func(s *serial.Transaction) error {
 		if _, _, err := d.link.exchange(s, d.unit, r); err != nil {
 			return err
 		}

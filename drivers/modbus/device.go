@@ -31,7 +31,7 @@ const (
 
 // exchanger frames requests: rtu or tcp.
 type exchanger interface {
-	exchange(s *serial.Session, unit byte, r request) (data []byte, at time.Time, err error)
+	exchange(s *serial.Transaction, unit byte, r request) (data []byte, at time.Time, err error)
 }
 
 // device is one unit. Watch is its schedule; commands come from outside.
@@ -161,7 +161,7 @@ func (d *device) read(ctx context.Context, t Table, at, n int, due time.Time) (d
 	if d.silent >= toSlowLane {
 		priority = serial.Probe
 	}
-	err = d.bus.Do(ctx, serial.Job{Priority: priority, Due: due, Line: d.line, Run: func(s *serial.Session) error {
+	err = d.bus.Do(ctx, serial.Job{Priority: priority, Due: due, Line: d.line, Run: func(s *serial.Transaction) error {
 		data, when, err = d.link.exchange(s, d.unit, readRequest(t, uint16(at), n))
 		return err
 	}})

@@ -55,12 +55,12 @@ func unit(t testing.TB, b *serial.Bus, o Options, every time.Duration, channels 
 	if err := o.Check(); err != nil {
 		t.Fatal(err)
 	}
-	site := drivers.Site{Device: "d", Options: &o, Every: every}
+	site := drivers.DeviceConfig{Device: "d", Options: &o, Every: every}
 	for name, c := range channels {
 		if err := c.Check(); err != nil {
 			t.Fatal(name, err)
 		}
-		site.Channels = append(site.Channels, drivers.ChannelSite{Name: name, Options: &c})
+		site.Channels = append(site.Channels, drivers.ChannelConfig{Name: name, Options: &c})
 	}
 	driver := Drivers(func(string) (*serial.Bus, error) { return b, nil }, quiet())[0]
 	dev, err := driver.Open(t.Context(), site)

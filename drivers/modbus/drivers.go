@@ -31,7 +31,7 @@ type master struct {
 	ids   atomic.Uint32 // TCP transactions; one counter for all connections does no harm
 }
 
-func (m *master) open(_ context.Context, s drivers.Site) (any, error) {
+func (m *master) open(_ context.Context, s drivers.DeviceConfig) (any, error) {
 	o := s.Options.(*Options)
 	wire := o.Wire
 	if o.TCP != "" {
@@ -69,7 +69,7 @@ func (m *master) open(_ context.Context, s drivers.Site) (any, error) {
 }
 
 // setChannels turns the user's channels into things to read.
-func (d *device) setChannels(s drivers.Site, order field.Order) error {
+func (d *device) setChannels(s drivers.DeviceConfig, order field.Order) error {
 	factors := map[Table]map[int]*item{Input: {}, Holding: {}}
 	for _, site := range s.Channels {
 		o, ok := site.Options.(*Channel)

@@ -46,7 +46,7 @@ type rtu struct {
 	line    serial.Line
 }
 
-func (t *rtu) exchange(s *serial.Session, unit byte, r request) ([]byte, time.Time, error) {
+func (t *rtu) exchange(s *serial.Transaction, unit byte, r request) ([]byte, time.Time, error) {
 	if err := s.Quiet(max(t.pause, silence(t.line))); err != nil {
 		return nil, time.Time{}, err
 	}
@@ -69,7 +69,7 @@ func seal(unit byte, pdu []byte) []byte {
 
 // answer waits for the answer to r. Bytes that are not that answer are passed over:
 // noise, or the late answer of another unit. sent is when the request has left.
-func (t *rtu) answer(s *serial.Session, unit byte, r request, sent time.Time) ([]byte, time.Time, error) {
+func (t *rtu) answer(s *serial.Transaction, unit byte, r request, sent time.Time) ([]byte, time.Time, error) {
 	var got []byte
 	var first time.Time
 	whole := s.TimeOf(r.answer + 3)

@@ -22,7 +22,7 @@ type tcp struct {
 	next    func() uint16
 }
 
-func (t *tcp) exchange(s *serial.Session, unit byte, r request) ([]byte, time.Time, error) {
+func (t *tcp) exchange(s *serial.Transaction, unit byte, r request) ([]byte, time.Time, error) {
 	if t.pause > 0 {
 		if err := s.Quiet(t.pause); err != nil {
 			return nil, time.Time{}, err
@@ -69,7 +69,7 @@ func (t *tcp) exchange(s *serial.Session, unit byte, r request) ([]byte, time.Ti
 
 // noAnswer is the time-out's error. Half an answer leaves the connection out of step,
 // so that is dropped.
-func (t *tcp) noAnswer(s *serial.Session, got []byte) error {
+func (t *tcp) noAnswer(s *serial.Transaction, got []byte) error {
 	err := fmt.Errorf("%w within %v", drivers.ErrNoAnswer, t.timeout)
 	if len(got) > 0 {
 		return s.Drop(fmt.Errorf("%w: cut short", err))

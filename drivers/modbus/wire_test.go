@@ -48,8 +48,8 @@ func run(t testing.TB, b *serial.Bus, units int, interval, timeout, d time.Durat
 	var done sync.WaitGroup
 	for unit := 1; unit <= units; unit++ {
 		c := Channel{Holding: ptr(0), Layout: typed(t, "u32")}
-		site := drivers.Site{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: uint8(unit), Timeout: timeout}, Every: interval,
-			Channels: []drivers.ChannelSite{{Name: "energy", Options: &c}}}
+		site := drivers.DeviceConfig{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: uint8(unit), Timeout: timeout}, Every: interval,
+			Channels: []drivers.ChannelConfig{{Name: "energy", Options: &c}}}
 		dev, err := driver.Open(ctx, site)
 		if err != nil {
 			t.Fatal(err)
@@ -162,8 +162,8 @@ func TestCommandsGoFirst(t *testing.T) {
 		units[1].coils = map[uint16]bool{0: false}
 		s, b, stop := pipeBus(t, units)
 		driver := Drivers(func(string) (*serial.Bus, error) { return b, nil }, quiet())[0]
-		dev, err := driver.Open(t.Context(), drivers.Site{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: 1, Timeout: time.Second},
-			Channels: []drivers.ChannelSite{{Name: "relay", Options: &Channel{Coil: ptr(0), Write: true}}}})
+		dev, err := driver.Open(t.Context(), drivers.DeviceConfig{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: 1, Timeout: time.Second},
+			Channels: []drivers.ChannelConfig{{Name: "relay", Options: &Channel{Coil: ptr(0), Write: true}}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,8 +195,8 @@ func TestLostConnectionIsAbsence(t *testing.T) {
 		var done sync.WaitGroup
 		done.Go(func() { b.Run(ctx) })
 		driver := Drivers(func(string) (*serial.Bus, error) { return b, nil }, quiet())[0]
-		dev, err := driver.Open(ctx, drivers.Site{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: 1, Timeout: time.Second}, Every: time.Second,
-			Channels: []drivers.ChannelSite{{Name: "x", Options: &Channel{Holding: ptr(0)}}}})
+		dev, err := driver.Open(ctx, drivers.DeviceConfig{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: 1, Timeout: time.Second}, Every: time.Second,
+			Channels: []drivers.ChannelConfig{{Name: "x", Options: &Channel{Holding: ptr(0)}}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -73,12 +73,12 @@ func TestDoGivesUp(t *testing.T) {
 		defer stop()
 		go io.Copy(io.Discard, far)
 		busy := make(chan struct{})
-		go b.Do(context.Background(), Job{Run: func(*Session) error { <-busy; return nil }})
+		go b.Do(context.Background(), Job{Run: func(*Transaction) error { <-busy; return nil }})
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		ran := false
-		if err := b.Do(ctx, Job{Run: func(*Session) error { ran = true; return nil }}); !errors.Is(err, context.DeadlineExceeded) {
+		if err := b.Do(ctx, Job{Run: func(*Transaction) error { ran = true; return nil }}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the deadline", err)
 		}
 		close(busy)
@@ -107,7 +107,7 @@ func TestListenersDoNotHearAnswers(t *testing.T) {
 		if err != nil || string(c.Data) != "before" {
 			t.Errorf("got %q, %v", c.Data, err)
 		}
-		err = b.Do(t.Context(), Job{Run: func(s *Session) error {
+		err = b.Do(t.Context(), Job{Run: func(s *Transaction) error {
 			if err := s.Write([]byte("?")); err != nil {
 				return err
 			}
@@ -165,7 +165,7 @@ func TestEcho(t *testing.T) {
 		}()
 		exchange := func() (string, error) {
 			var got string
-			err := b.Do(t.Context(), Job{Run: func(s *Session) error {
+			err := b.Do(t.Context(), Job{Run: func(s *Transaction) error {
 				s.Flush()
 				if err := s.Write([]byte("hello")); err != nil {
 					return err
@@ -207,11 +207,11 @@ func TestFloodedSession(t *testing.T) {
 		l := b.Listen()
 		defer l.Close()
 		l.Next(t.Context(), time.Time{}) // the flood has begun
-		err := b.Do(t.Context(), Job{Run: func(s *Session) error { return s.Quiet(10 * time.Millisecond) }})
+		err := b.Do(t.Context(), Job{Run: func(s *Transaction) error { return s.Quiet(10 * time.Millisecond) }})
 		if err == nil || !strings.Contains(err.Error(), "never silent") {
 			t.Errorf("got %v, want that it is never silent", err)
 		}
-		err = b.Do(t.Context(), Job{Run: func(s *Session) error {
+		err = b.Do(t.Context(), Job{Run: func(s *Transaction) error {
 			s.pause(3 * time.Second) // 192 KB come
 			_, _, err := s.Read(make([]byte, 10), time.Now().Add(time.Second))
 			return err
@@ -228,7 +228,7 @@ func TestLostPortEndsATurn(t *testing.T) {
 		defer stop()
 		time.AfterFunc(time.Second, func() { far.Close() })
 		start := time.Now()
-		err := b.Do(t.Context(), Job{Run: func(s *Session) error {
+		err := b.Do(t.Context(), Job{Run: func(s *Transaction) error {
 			_, _, err := s.Read(make([]byte, 1), time.Now().Add(time.Hour))
 			return err
 		}})
@@ -251,7 +251,7 @@ func TestLineIsSwitchedForATurn(t *testing.T) {
 	done.Go(func() { b.Run(ctx) })
 	defer func() { cancel(); done.Wait() }()
 	look := func(l Line) (baud int) {
-		err := b.Do(ctx, Job{Line: l, Run: func(s *Session) error {
+		err := b.Do(ctx, Job{Line: l, Run: func(s *Transaction) error {
 			baud = s.conn.(*tty).line.Baud
 			return nil
 		}})

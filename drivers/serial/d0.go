@@ -62,7 +62,7 @@ func d0Driver(ws *Wires) drivers.Driver {
 			return &D0Options{Mode: D0Push, Timeout: 3 * time.Second}
 		},
 		ChannelOptions: func() any { return new(OBISChannel) },
-		Open: func(_ context.Context, s drivers.Site) (any, error) {
+		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*D0Options)
 			obis, err := newOBISDecoder(s.Channels)
 			if err != nil {
@@ -140,7 +140,7 @@ func (m *d0Meter) Close() error {
 func (m *d0Meter) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	var block []byte
 	var at time.Time
-	err := m.bus.Do(ctx, Job{Priority: Poll, Line: m.line, Run: func(s *Session) (err error) {
+	err := m.bus.Do(ctx, Job{Priority: Poll, Line: m.line, Run: func(s *Transaction) (err error) {
 		block, at, err = m.readOut(s)
 		return err
 	}})
@@ -163,7 +163,7 @@ const (
 var d0Bauds = map[byte]int{'0': 300, '1': 600, '2': 1200, '3': 2400, '4': 4800, '5': 9600, '6': 19200}
 
 // readOut signs on, agrees on a speed, and gives the data block. 6.4 of the standard.
-func (m *d0Meter) readOut(s *Session) ([]byte, time.Time, error) {
+func (m *d0Meter) readOut(s *Transaction) ([]byte, time.Time, error) {
 	s.Flush()
 	if err := s.Write([]byte("/?" + m.o.Address + "!\r\n")); err != nil {
 		return nil, time.Time{}, err
@@ -233,7 +233,7 @@ func findD0Block(p []byte) (message []byte, err error) {
 
 // until reads until find has its message. The time-out counts from the last byte: a
 // read-out is as long as it is.
-func (m *d0Meter) until(s *Session, find func([]byte) ([]byte, error)) (message []byte, at time.Time, err error) {
+func (m *d0Meter) until(s *Transaction, find func([]byte) ([]byte, error)) (message []byte, at time.Time, err error) {
 	var got []byte
 	var buf [512]byte
 	for {

@@ -49,7 +49,7 @@ type dialogue struct {
 }
 
 // sayHello sends the init sequences.
-func (d *dialogue) sayHello(s *Session) error {
+func (d *dialogue) sayHello(s *Transaction) error {
 	for _, p := range d.Init {
 		if err := s.Write(p); err != nil {
 			return err
@@ -93,7 +93,7 @@ func (p *polled) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	return p.h.readings, errors.Join(p.h.due(&p.told)...)
 }
 
-func (p *polled) exchange(s *Session) error {
+func (p *polled) exchange(s *Transaction) error {
 	if !p.greeted {
 		if err := p.sayHello(s); err != nil {
 			return err
@@ -120,7 +120,7 @@ func (p *polled) exchange(s *Session) error {
 }
 
 // answer reads until a frame has given readings, or the time is up.
-func (p *polled) answer(s *Session, deadline time.Time) error {
+func (p *polled) answer(s *Transaction, deadline time.Time) error {
 	var buf [512]byte
 	why := fmt.Errorf("%s: %w", p.bus.opts.where(), drivers.ErrNoAnswer)
 	for {

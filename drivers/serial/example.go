@@ -10,7 +10,7 @@ import (
 // An example in the configuration is a test that the user wrote: `sensorgate check`
 // decodes it and shows the readings, without a port.
 
-func linesExample(s drivers.Site) ([]drivers.Reading, error) {
+func linesExample(s drivers.DeviceConfig) ([]drivers.Reading, error) {
 	o, ok := s.Options.(*LinesOptions)
 	if !ok || o.Example == "" {
 		return nil, nil
@@ -18,7 +18,7 @@ func linesExample(s drivers.Site) ([]drivers.Reading, error) {
 	return decodeExample(newTextDecoder(o.Text, textFields(s.Channels)), []byte(o.Example))
 }
 
-func framesExample(s drivers.Site) ([]drivers.Reading, error) {
+func framesExample(s drivers.DeviceConfig) ([]drivers.Reading, error) {
 	o, ok := s.Options.(*FramesOptions)
 	if !ok || len(o.Example) == 0 {
 		return nil, nil

@@ -56,7 +56,7 @@ func (o *FramesOptions) Outputs() []drivers.Channel { return o.Text.outputs() }
 type FrameChannel struct {
 	At *int `toml:"at" doc:"first byte, counted from 0; negative counts from the end"`
 	Selector
-	Orders
+	Commands
 	field.Layout
 }
 
@@ -84,7 +84,7 @@ type binaryField struct {
 	field.Binary
 }
 
-func newFrameDecoder(o *FramesOptions, sites []drivers.ChannelSite) (*frameDecoder, error) {
+func newFrameDecoder(o *FramesOptions, sites []drivers.ChannelConfig) (*frameDecoder, error) {
 	d := &frameDecoder{}
 	var text []textField
 	for _, site := range sites {
@@ -126,7 +126,7 @@ func framesDriver(ws *Wires) drivers.Driver {
 		Options:        defaultFrames,
 		ChannelOptions: func() any { return new(FrameChannel) },
 		Example:        framesExample,
-		Open: func(_ context.Context, s drivers.Site) (any, error) {
+		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*FramesOptions)
 			d, err := newFrameDecoder(o, s.Channels)
 			if err != nil {

@@ -48,7 +48,7 @@ func listenTo(tb testing.TB, path string) (stop func()) {
 	if err := o.Serial.Line.UnmarshalText([]byte("115200 8N1")); err != nil {
 		tb.Fatal(err)
 	}
-	dev, err := driverNamed(tb, "frames").Open(tb.Context(), drivers.Site{Options: o})
+	dev, err := driverNamed(tb, "frames").Open(tb.Context(), drivers.DeviceConfig{Options: o})
 	if err != nil {
 		tb.Fatal(err)
 	}

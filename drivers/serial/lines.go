@@ -45,7 +45,7 @@ func (o *LinesOptions) Outputs() []drivers.Channel { return o.Text.outputs() }
 // LineChannel is one channel of lines.
 type LineChannel struct {
 	Selector
-	Orders
+	Commands
 	field.Value
 	Type field.Type `toml:"type" doc:"text: take it as it is, even if it looks like a number"`
 }
@@ -71,7 +71,7 @@ func linesDriver(ws *Wires) drivers.Driver {
 		Options:        defaultLines,
 		ChannelOptions: func() any { return new(LineChannel) },
 		Example:        linesExample,
-		Open: func(_ context.Context, s drivers.Site) (any, error) {
+		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*LinesOptions)
 			return openDevice(ws, s, deviceParts{
 				wire: o.Wire, dialogue: o.Dialogue, silence: o.Silence,
@@ -82,7 +82,7 @@ func linesDriver(ws *Wires) drivers.Driver {
 	}
 }
 
-func textFields(sites []drivers.ChannelSite) []textField {
+func textFields(sites []drivers.ChannelConfig) []textField {
 	var fields []textField
 	for _, site := range sites {
 		f := textField{name: site.Name, unit: site.Unit}
@@ -105,7 +105,7 @@ type deviceParts struct {
 }
 
 // openDevice makes a device that listens or, if there is something to ask, one that is polled.
-func openDevice(ws *Wires, s drivers.Site, p deviceParts) (any, error) {
+func openDevice(ws *Wires, s drivers.DeviceConfig, p deviceParts) (any, error) {
 	bus, release, err := ws.Open(p.wire)
 	if err != nil {
 		return nil, err

@@ -51,7 +51,7 @@ func mbusDriver(ws *Wires) drivers.Driver {
 		Every:          15 * time.Minute, // battery meters allow only so many read-outs
 		Options:        func() any { return &MBusOptions{Address: 254, Timeout: 500 * time.Millisecond} },
 		ChannelOptions: func() any { return new(MBusChannel) },
-		Open: func(_ context.Context, s drivers.Site) (any, error) {
+		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*MBusOptions)
 			wire := o.Wire
 			if wire.Line.IsZero() && (wire.Serial == nil || wire.Serial.Line.IsZero()) {
@@ -72,7 +72,7 @@ type mbusMeter struct {
 	release func()
 	line    Line
 	o       MBusOptions
-	sites   []drivers.ChannelSite
+	sites   []drivers.ChannelConfig
 
 	told    Told
 	greeted bool
@@ -107,7 +107,7 @@ func mbusShortFrame(control, address byte) []byte {
 // Poll reads the meter out. Readings of earlier telegrams are kept if a later one fails.
 func (m *mbusMeter) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	var h harvest
-	err := m.bus.Do(ctx, Job{Priority: Poll, Line: m.line, Run: func(s *Session) error { return m.readOut(s, &h) }})
+	err := m.bus.Do(ctx, Job{Priority: Poll, Line: m.line, Run: func(s *Transaction) error { return m.readOut(s, &h) }})
 	if err != nil {
 		m.greeted = false
 		return h.readings, err
@@ -115,7 +115,7 @@ func (m *mbusMeter) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	return h.readings, errors.Join(h.due(&m.told)...)
 }
 
-func (m *mbusMeter) readOut(s *Session, h *harvest) error {
+func (m *mbusMeter) readOut(s *Transaction, h *harvest) error {
 	if !m.greeted {
 		// Resets the meter's frame count bit, and makes it begin with its first telegram.
 		if _, _, err := m.request(s, mbusSndNke); err != nil {
@@ -142,7 +142,7 @@ func (m *mbusMeter) readOut(s *Session, h *harvest) error {
 }
 
 // request sends a short frame until it is answered: with E5, or with a long frame.
-func (m *mbusMeter) request(s *Session, control byte) (frame []byte, at time.Time, err error) {
+func (m *mbusMeter) request(s *Transaction, control byte) (frame []byte, at time.Time, err error) {
 	for range mbusTries {
 		// 33 bit times of silence before a request. EN 13757-2, 5.2.
 		if err := s.Quiet(4 * s.line.CharTime()); err != nil {
@@ -159,7 +159,7 @@ func (m *mbusMeter) request(s *Session, control byte) (frame []byte, at time.Tim
 	return nil, at, err
 }
 
-func (m *mbusMeter) answer(s *Session, deadline time.Time) ([]byte, time.Time, error) {
+func (m *mbusMeter) answer(s *Transaction, deadline time.Time) ([]byte, time.Time, error) {
 	var got []byte
 	var first time.Time
 	var buf [maxMBusFrame]byte

@@ -47,7 +47,7 @@ func TestMBusVectors(t *testing.T) {
 }
 
 // meter opens a driver's device on a pty whose far end serve plays.
-func meter(t *testing.T, driver string, o any, site drivers.Site, serve func(far *os.File)) drivers.Poller {
+func meter(t *testing.T, driver string, o any, site drivers.DeviceConfig, serve func(far *os.File)) drivers.Poller {
 	t.Helper()
 	far, path := pty(t)
 	switch o := o.(type) {
@@ -84,7 +84,7 @@ func TestMBusMeterOnAPty(t *testing.T) {
 		frame = hexBytes(t, v.text(t))
 	}
 	asked := make(chan []byte, 10)
-	m := meter(t, "mbus", &MBusOptions{Address: 2, Timeout: 100 * time.Millisecond}, drivers.Site{Every: time.Hour, Channels: []drivers.ChannelSite{
+	m := meter(t, "mbus", &MBusOptions{Address: 2, Timeout: 100 * time.Millisecond}, drivers.DeviceConfig{Every: time.Hour, Channels: []drivers.ChannelConfig{
 		{Name: "peak", Unit: "l/h", Options: &MBusChannel{Record: "flow_max_s5"}},
 	}}, func(far *os.File) {
 		for n := 1; ; n++ {
@@ -122,7 +122,7 @@ func TestMBusMeterOnAPty(t *testing.T) {
 }
 
 func TestMBusSilence(t *testing.T) {
-	m := meter(t, "mbus", &MBusOptions{Address: 2, Timeout: 20 * time.Millisecond}, drivers.Site{Every: time.Hour}, func(*os.File) {})
+	m := meter(t, "mbus", &MBusOptions{Address: 2, Timeout: 20 * time.Millisecond}, drivers.DeviceConfig{Every: time.Hour}, func(*os.File) {})
 	if _, err := m.Poll(t.Context()); !errors.Is(err, drivers.ErrNoAnswer) {
 		t.Errorf("got %v, want no answer", err)
 	}
@@ -133,7 +133,7 @@ func TestMBusSilence(t *testing.T) {
 func TestD0ModeC(t *testing.T) {
 	data := "0.0.0(12345678)\r\n1.8.1(000123.45*kWh)\r\n1-0:2.8.0*255(00000.9*kWh)\r\n1-0:21.7.0*255(000747.85*W)\r\n32.7(230.1*V)\r\n!\r\n"
 	said := make(chan string, 10)
-	m := meter(t, "d0", &D0Options{Mode: D0Ask, Timeout: time.Second}, drivers.Site{Every: time.Hour, Channels: []drivers.ChannelSite{
+	m := meter(t, "d0", &D0Options{Mode: D0Ask, Timeout: time.Second}, drivers.DeviceConfig{Every: time.Hour, Channels: []drivers.ChannelConfig{
 		{Name: "number", Options: &OBISChannel{OBIS: "1-0:0.0.0"}},
 	}}, func(far *os.File) {
 		buf := make([]byte, 64)
@@ -167,7 +167,7 @@ func TestD0ModeC(t *testing.T) {
 func TestD0Push(t *testing.T) {
 	far, path := pty(t)
 	o := &D0Options{Mode: D0Push, Timeout: time.Second, Wire: Wire{Serial: &PortOptions{Port: path}}}
-	reports := watch(t, driverNamed(t, "d0"), drivers.Site{Options: o})
+	reports := watch(t, driverNamed(t, "d0"), drivers.DeviceConfig{Options: o})
 	io.WriteString(far, "00052185.7825309*kWh)\r\n!\r\n/ESY5Q3DB1024 V3.04\r\n\r\n1-0:0.0.0*255(0272031312565)\r\n1-0:1.8.0*255(00052185.7825309*kWh)\r\n1-0:1.7.0*255(002124.86*W)\r\n!\r\n")
 	for _, want := range []string{"energy_import=52185.782531 kWh", "power_import=2124.86 W"} {
 		if s := next(t, reports); s.err != nil || s.r.Channel+"="+s.r.Value.String()+" "+s.r.Unit != want {
@@ -177,7 +177,7 @@ func TestD0Push(t *testing.T) {
 }
 
 func TestTeleinfo(t *testing.T) {
-	sites := []drivers.ChannelSite{{Name: "tariff", Options: &TeleinfoChannel{Label: "PTEC"}}, {Name: "number", Options: &TeleinfoChannel{Label: "NTARF"}}}
+	sites := []drivers.ChannelConfig{{Name: "tariff", Options: &TeleinfoChannel{Label: "PTEC"}}, {Name: "number", Options: &TeleinfoChannel{Label: "NTARF"}}}
 	// Groups as a meter of the 2000s prints them, with their check characters.
 	got, errs := decodeAll(newTeleinfoDecoder(Historic, sites), "\x02", "ADCO 040422040644 5", "BASE 002815235 %", "PTEC TH.. $", "IINST 002 Y", "PAPP 00390 -")
 	want := "map[apparent_power:390 current:2 energy_import:2815.235 tariff:TH..]"

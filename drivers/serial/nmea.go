@@ -71,7 +71,7 @@ func nmeaDriver(ws *Wires) drivers.Driver {
 		Summary:  "NMEA 0183: GNSS receivers, weather stations, boat instruments",
 		Options:  func() any { return &NMEAOptions{Dialogue: defaultDialogue()} },
 		Channels: nmeaChannels,
-		Open: func(_ context.Context, s drivers.Site) (any, error) {
+		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*NMEAOptions)
 			return openDevice(ws, s, deviceParts{
 				wire: o.Wire, dialogue: o.Dialogue, silence: o.Silence,

@@ -117,7 +117,7 @@ func TestNMEAGivesNothingItDoesNotKnow(t *testing.T) {
 func TestNMEAOnAPty(t *testing.T) {
 	far, path := pty(t)
 	o := &NMEAOptions{Wire: Wire{Serial: &PortOptions{Port: path}}, Dialogue: defaultDialogue(), Only: []string{"GGA"}}
-	reports := watch(t, driverNamed(t, "nmea"), drivers.Site{Device: "gps", Options: o})
+	reports := watch(t, driverNamed(t, "nmea"), drivers.DeviceConfig{Device: "gps", Options: o})
 	for range 20 {
 		far.WriteString("\xff\xfe$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n$WIMWV,12.1,T,10.1,N,A*27\r\n")
 	}

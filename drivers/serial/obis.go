@@ -89,11 +89,11 @@ func obisOutputs() []drivers.Channel {
 // obisDecoder sorts a meter's values into channels by their codes.
 type obisDecoder struct {
 	usual map[string]obisChannel
-	own   map[string][]drivers.ChannelSite // with options, by code
+	own   map[string][]drivers.ChannelConfig // with options, by code
 }
 
-func newOBISDecoder(sites []drivers.ChannelSite) (*obisDecoder, error) {
-	d := &obisDecoder{usual: map[string]obisChannel{}, own: map[string][]drivers.ChannelSite{}}
+func newOBISDecoder(sites []drivers.ChannelConfig) (*obisDecoder, error) {
+	d := &obisDecoder{usual: map[string]obisChannel{}, own: map[string][]drivers.ChannelConfig{}}
 	codes := map[string]string{}
 	for _, c := range obisChannels {
 		d.usual[c.code] = c

@@ -11,13 +11,13 @@ import (
 	"sensorgate/drivers/field"
 )
 
-// Orders are what to send for a commanded state. Channels embed it.
-type Orders struct {
+// Commands are what to send for a commanded state. Channels embed it.
+type Commands struct {
 	Set map[string]field.Bytes `toml:"set" doc:"bytes to send for a command: { on = \"A0 01 01 A2\", off = \"A0 01 00 A1\" }"`
 }
 
 // Outputs says that the channel takes commands, if it does.
-func (o *Orders) Outputs() []drivers.Channel {
+func (o *Commands) Outputs() []drivers.Channel {
 	if len(o.Set) == 0 {
 		return nil
 	}
@@ -29,17 +29,17 @@ func (o *Orders) Outputs() []drivers.Channel {
 type commander struct {
 	bus    *Bus
 	line   Line
-	orders map[string]Orders // by channel
+	orders map[string]Commands // by channel
 }
 
-func newCommander(bus *Bus, line Line, sites []drivers.ChannelSite) commander {
-	c := commander{bus: bus, line: line, orders: map[string]Orders{}}
+func newCommander(bus *Bus, line Line, sites []drivers.ChannelConfig) commander {
+	c := commander{bus: bus, line: line, orders: map[string]Commands{}}
 	for _, site := range sites {
 		switch o := site.Options.(type) {
 		case *LineChannel:
-			c.orders[site.Name] = o.Orders
+			c.orders[site.Name] = o.Commands
 		case *FrameChannel:
-			c.orders[site.Name] = o.Orders
+			c.orders[site.Name] = o.Commands
 		}
 	}
 	return c
@@ -56,11 +56,11 @@ func (c *commander) Command(ctx context.Context, cmd drivers.Command) error {
 		return fmt.Errorf("%w: %.40q is none of %s", drivers.ErrRefused, cmd.Payload, strings.Join(slices.Sorted(maps.Keys(o.Set)), ", "))
 	}
 	// What the device answers is for whoever listens.
-	return c.bus.Do(ctx, Job{Priority: Command, Line: c.line, Aloud: true, Run: func(s *Session) error { return s.Write(p) }})
+	return c.bus.Do(ctx, Job{Priority: Command, Line: c.line, Aloud: true, Run: func(s *Transaction) error { return s.Write(p) }})
 }
 
 // of finds the bytes for a command: under its own words, or for true and 1 under on.
-func (o *Orders) of(cmd drivers.Command) (field.Bytes, bool) {
+func (o *Commands) of(cmd drivers.Command) (field.Bytes, bool) {
 	if p, ok := o.Set[strings.TrimSpace(string(cmd.Payload))]; ok {
 		return p, true
 	}

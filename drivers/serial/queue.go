@@ -34,7 +34,7 @@ type Job struct {
 	Due      time.Time // the earlier comes first among equals; zero: now
 	Line     Line      // zero: the wire's usual one
 	Aloud    bool      // what arrives meanwhile is for the listeners as well
-	Run      func(*Session) error
+	Run      func(*Transaction) error
 }
 
 // queued is a Job that waits for its turn or runs.

@@ -13,9 +13,9 @@ import (
 // reads on; what floods in beyond is not an answer.
 const maxReceived = 64 << 10
 
-// Session is a Job's turn on the wire: nobody else sends, and what arrives is its.
+// Transaction is a Job's turn on the wire: nobody else sends, and what arrives is its.
 // Its methods are for the Job's goroutine only, and not after Run has returned.
-type Session struct {
+type Transaction struct {
 	bus  *Bus
 	conn conn
 	job  context.Context // whoever asked
@@ -33,19 +33,19 @@ type Session struct {
 	timer   *time.Timer
 }
 
-func newSession(b *Bus, c conn, lose context.CancelCauseFunc) *Session {
+func newSession(b *Bus, c conn, lose context.CancelCauseFunc) *Transaction {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
-	return &Session{bus: b, conn: c, lose: lose, arrival: make(chan struct{}, 1), timer: t}
+	return &Transaction{bus: b, conn: c, lose: lose, arrival: make(chan struct{}, 1), timer: t}
 }
 
 // begin starts a turn. The Bus's mutex is held.
-func (s *Session) begin(j *queued, port context.Context) {
+func (s *Transaction) begin(j *queued, port context.Context) {
 	s.job, s.port, s.line, s.aloud = j.ctx, port, s.bus.Line(), j.Aloud
 	s.received, s.overflow = s.received[:0], false
 }
 
-func (s *Session) run(j *queued, line *Line) error {
+func (s *Transaction) run(j *queued, line *Line) error {
 	want := j.Line
 	if want.IsZero() {
 		want = s.bus.Line()
@@ -71,7 +71,7 @@ func (s *Session) run(j *queued, line *Line) error {
 }
 
 // arrived takes over what the port read. The Bus's mutex is held.
-func (s *Session) arrived(p []byte, at time.Time) {
+func (s *Transaction) arrived(p []byte, at time.Time) {
 	if len(s.received) == 0 {
 		s.firstAt = at
 	}
@@ -89,7 +89,7 @@ func (s *Session) arrived(p []byte, at time.Time) {
 // Read gives what has arrived, waiting until deadline for the first byte. at is when
 // that byte came. It fails with os.ErrDeadlineExceeded when nothing comes, or with
 // the reason why the turn is over.
-func (s *Session) Read(p []byte, deadline time.Time) (n int, at time.Time, err error) {
+func (s *Transaction) Read(p []byte, deadline time.Time) (n int, at time.Time, err error) {
 	for {
 		s.bus.mu.Lock()
 		n, at = copy(p, s.received), s.firstAt
@@ -109,7 +109,7 @@ func (s *Session) Read(p []byte, deadline time.Time) (n int, at time.Time, err e
 }
 
 // wait ends when something arrives, after d, or when the turn is over.
-func (s *Session) wait(d time.Duration) error {
+func (s *Transaction) wait(d time.Duration) error {
 	if d <= 0 {
 		if err := s.over(); err != nil {
 			return err
@@ -130,7 +130,7 @@ func (s *Session) wait(d time.Duration) error {
 }
 
 // over gives the reason why the turn is over, if it is.
-func (s *Session) over() error {
+func (s *Transaction) over() error {
 	if s.port.Err() != nil {
 		return fmt.Errorf("%s: %w", s.bus.opts.where(), context.Cause(s.port))
 	}
@@ -138,7 +138,7 @@ func (s *Session) over() error {
 }
 
 // Flush forgets what has arrived so far.
-func (s *Session) Flush() {
+func (s *Transaction) Flush() {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
 	s.received, s.overflow = s.received[:0], false
@@ -146,7 +146,7 @@ func (s *Session) Flush() {
 
 // Quiet waits until the wire has been silent for d, in both directions, and forgets
 // what arrived. A wire that is never silent is an error after a second more than d.
-func (s *Session) Quiet(d time.Duration) error {
+func (s *Transaction) Quiet(d time.Duration) error {
 	giveUp := time.Now().Add(d + time.Second)
 	for {
 		s.bus.mu.Lock()
@@ -167,7 +167,7 @@ func (s *Session) Quiet(d time.Duration) error {
 
 // Write sends p, and takes its echo back where the adapter hears itself. It returns
 // when p is handed over to the hardware: TimeOf says how long that is busy with it.
-func (s *Session) Write(p []byte) error {
+func (s *Transaction) Write(p []byte) error {
 	if err := s.over(); err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (s *Session) Write(p []byte) error {
 }
 
 // takeEcho reads back what was sent. Something else means that two have sent at once.
-func (s *Session) takeEcho(sent []byte) error {
+func (s *Transaction) takeEcho(sent []byte) error {
 	deadline := time.Now().Add(s.TimeOf(len(sent)) + 500*time.Millisecond)
 	echo := make([]byte, len(sent))
 	for got := 0; got < len(sent); {
@@ -208,13 +208,13 @@ func (s *Session) takeEcho(sent []byte) error {
 }
 
 // TimeOf is how long n characters take on the wire.
-func (s *Session) TimeOf(n int) time.Duration {
+func (s *Transaction) TimeOf(n int) time.Duration {
 	return time.Duration(n) * s.line.CharTime()
 }
 
 // SetLine changes speed and frame for the rest of the turn, as some protocols do
 // after their first words. The next Job gets what it asks for.
-func (s *Session) SetLine(l Line) error {
+func (s *Transaction) SetLine(l Line) error {
 	if err := s.conn.SetLine(l); err != nil {
 		return fmt.Errorf("%s: %s: %w", s.bus.opts.where(), l, err)
 	}
@@ -223,7 +223,7 @@ func (s *Session) SetLine(l Line) error {
 }
 
 // pause waits for d, or until the turn is over.
-func (s *Session) pause(d time.Duration) error {
+func (s *Transaction) pause(d time.Duration) error {
 	for end := time.Now().Add(d); ; {
 		if err := s.wait(time.Until(end)); errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil
@@ -235,7 +235,7 @@ func (s *Session) pause(d time.Duration) error {
 
 // Drop gives the port up, because what comes from it can no longer be understood: it
 // is closed and opened again. It returns why, for the job to return.
-func (s *Session) Drop(why error) error {
+func (s *Transaction) Drop(why error) error {
 	s.lose(lost(why))
 	return why
 }

@@ -28,7 +28,7 @@ func smlDriver(ws *Wires) drivers.Driver {
 		Summary:        "SML electricity meters (Germany: eHZ, mMe) through an optical head",
 		Options:        func() any { return &MeterOptions{Silence: time.Minute} },
 		ChannelOptions: func() any { return new(OBISChannel) },
-		Open: func(_ context.Context, s drivers.Site) (any, error) {
+		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*MeterOptions)
 			obis, err := newOBISDecoder(s.Channels)
 			if err != nil {

@@ -13,14 +13,14 @@ import (
 )
 
 // smlChannels asks for every code that the vectors expect.
-func smlChannels(codes ...string) []drivers.ChannelSite {
-	var sites []drivers.ChannelSite
+func smlChannels(codes ...string) []drivers.ChannelConfig {
+	var sites []drivers.ChannelConfig
 	for _, code := range codes {
 		var o OBISChannel
 		if err := o.OBIS.UnmarshalText([]byte(code)); err != nil {
 			panic(err)
 		}
-		sites = append(sites, drivers.ChannelSite{Name: code, Options: &o})
+		sites = append(sites, drivers.ChannelConfig{Name: code, Options: &o})
 	}
 	return sites
 }

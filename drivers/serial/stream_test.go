@@ -37,7 +37,7 @@ type seen struct {
 }
 
 // watch runs a device and gives what it reports.
-func watch(t *testing.T, driver drivers.Driver, site drivers.Site) <-chan seen {
+func watch(t *testing.T, driver drivers.Driver, site drivers.DeviceConfig) <-chan seen {
 	t.Helper()
 	if c, ok := site.Options.(drivers.Checker); ok {
 		if err := c.Check(); err != nil {
@@ -94,7 +94,7 @@ func scale(path string) *LinesOptions {
 
 func TestLinesOfAScale(t *testing.T) {
 	far, path := pty(t)
-	reports := watch(t, driverNamed(t, "lines"), drivers.Site{Device: "scale", Options: scale(path), Channels: []drivers.ChannelSite{
+	reports := watch(t, driverNamed(t, "lines"), drivers.DeviceConfig{Device: "scale", Options: scale(path), Channels: []drivers.ChannelConfig{
 		{Name: "weight", Unit: "kg", Options: &LineChannel{}},
 	}})
 	io.WriteString(far, "S,GS,+   9.999kg\r\nST,GS,+   1.234kg\r\nUS,NT,-   0.") // the first is the second half of something
@@ -118,7 +118,7 @@ func TestUnplugAndBack(t *testing.T) {
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
 	}
-	reports := watch(t, driverNamed(t, "lines"), drivers.Site{Device: "scale", Options: scale(link)})
+	reports := watch(t, driverNamed(t, "lines"), drivers.DeviceConfig{Device: "scale", Options: scale(link)})
 	io.WriteString(far, "ST,GS,+ 1.0kg\n")
 	next(t, reports)
 	next(t, reports)
@@ -146,7 +146,7 @@ func TestUnplugAndBack(t *testing.T) {
 
 func TestAbsentPortIsTold(t *testing.T) {
 	o := scale(t.TempDir() + "/nothing")
-	s := next(t, watch(t, driverNamed(t, "lines"), drivers.Site{Device: "scale", Options: o}))
+	s := next(t, watch(t, driverNamed(t, "lines"), drivers.DeviceConfig{Device: "scale", Options: o}))
 	if !errors.Is(s.err, drivers.ErrAbsent) || !strings.Contains(s.err.Error(), "scan serial") {
 		t.Errorf("got %v, want absent and what to try", s.err)
 	}
@@ -174,7 +174,7 @@ func TestNotAPort(t *testing.T) {
 // A 300 KB line without an end costs one error and no memory; the next line counts.
 func TestEndlessLine(t *testing.T) {
 	far, path := pty(t)
-	reports := watch(t, driverNamed(t, "lines"), drivers.Site{Device: "scale", Options: scale(path)})
+	reports := watch(t, driverNamed(t, "lines"), drivers.DeviceConfig{Device: "scale", Options: scale(path)})
 	go func() {
 		for range 300 {
 			if _, err := far.WriteString(strings.Repeat("x", 1024)); err != nil {
@@ -196,7 +196,7 @@ func TestHelloIsSaidAgain(t *testing.T) {
 	link := t.TempDir() + "/port"
 	o := scale(link)
 	o.Init = []field.Bytes{field.Bytes("SIR\r")}
-	reports := watch(t, driverNamed(t, "lines"), drivers.Site{Device: "scale", Options: o}) // the port is not there yet
+	reports := watch(t, driverNamed(t, "lines"), drivers.DeviceConfig{Device: "scale", Options: o}) // the port is not there yet
 	for range 2 {
 		far, path := pty(t)
 		os.Remove(link)
@@ -219,7 +219,7 @@ func TestHelloIsSaidAgain(t *testing.T) {
 // A wire full of noise is told of once, not with every broken line.
 func TestNoiseIsToldOnce(t *testing.T) {
 	far, path := pty(t)
-	reports := watch(t, driverNamed(t, "lines"), drivers.Site{Device: "scale", Options: scale(path)})
+	reports := watch(t, driverNamed(t, "lines"), drivers.DeviceConfig{Device: "scale", Options: scale(path)})
 	for range 100 {
 		io.WriteString(far, "bla\nbla\nbla\nST,GS,+ 1.0kg\n")
 	}
@@ -241,11 +241,11 @@ func TestOrders(t *testing.T) {
 	far, path := pty(t)
 	o := defaultLines().(*LinesOptions)
 	o.Serial = &PortOptions{Port: path}
-	relay := &LineChannel{Selector: Selector{Key: "RELAY"}, Orders: Orders{Set: map[string]field.Bytes{"on": {0xA0, 1, 1, 0xA2}, "off": {0xA0, 1, 0, 0xA1}, "blink": {7}}}}
+	relay := &LineChannel{Selector: Selector{Key: "RELAY"}, Commands: Commands{Set: map[string]field.Bytes{"on": {0xA0, 1, 1, 0xA2}, "off": {0xA0, 1, 0, 0xA1}, "blink": {7}}}}
 	if out := relay.Outputs(); len(out) != 1 || !out[0].Writable {
 		t.Errorf("outputs %v, want a writable channel", out)
 	}
-	dev, err := driverNamed(t, "lines").Open(t.Context(), drivers.Site{Options: o, Channels: []drivers.ChannelSite{
+	dev, err := driverNamed(t, "lines").Open(t.Context(), drivers.DeviceConfig{Options: o, Channels: []drivers.ChannelConfig{
 		{Name: "relay", Options: relay}, {Name: "other", Options: &LineChannel{}},
 	}})
 	if err != nil {

@@ -90,7 +90,7 @@ func teleinfoDriver(ws *Wires) drivers.Driver {
 		Summary:        "French electricity meters (Linky and older): customer port, historic and standard mode",
 		Options:        func() any { return &TeleinfoOptions{Mode: Historic, Silence: time.Minute} },
 		ChannelOptions: func() any { return new(TeleinfoChannel) },
-		Open: func(_ context.Context, s drivers.Site) (any, error) {
+		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*TeleinfoOptions)
 			wire := o.Wire
 			if wire.Line.IsZero() && (wire.Serial == nil || wire.Serial.Line.IsZero()) {
@@ -111,10 +111,10 @@ func teleinfoDriver(ws *Wires) drivers.Driver {
 // teleinfoDecoder sorts groups into channels.
 type teleinfoDecoder struct {
 	mode  TeleinfoMode
-	sites []drivers.ChannelSite
+	sites []drivers.ChannelConfig
 }
 
-func newTeleinfoDecoder(mode TeleinfoMode, sites []drivers.ChannelSite) *teleinfoDecoder {
+func newTeleinfoDecoder(mode TeleinfoMode, sites []drivers.ChannelConfig) *teleinfoDecoder {
 	return &teleinfoDecoder{mode: mode, sites: sites}
 }
 

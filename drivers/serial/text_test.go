@@ -12,9 +12,9 @@ import (
 
 func column(n int) *int { return &n }
 
-func lineSites(channels map[string]*LineChannel) (sites []drivers.ChannelSite) {
+func lineSites(channels map[string]*LineChannel) (sites []drivers.ChannelConfig) {
 	for name, o := range channels {
-		sites = append(sites, drivers.ChannelSite{Name: name, Options: o})
+		sites = append(sites, drivers.ChannelConfig{Name: name, Options: o})
 	}
 	return sites
 }

@@ -22,7 +22,7 @@ func Driver() drivers.Driver {
 		Every:          time.Second,
 		Options:        func() any { return new(Options) },
 		ChannelOptions: defaultChannel,
-		Open: func(_ context.Context, s drivers.Site) (any, error) {
+		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			return open(s)
 		},
 	}
@@ -45,7 +45,7 @@ type channel struct {
 	value      float64 // of a walk, setpoint or output
 }
 
-func open(s drivers.Site) (*device, error) {
+func open(s drivers.DeviceConfig) (*device, error) {
 	d := &device{name: s.Device, born: time.Now()}
 	if o, ok := s.Options.(*Options); ok && o != nil {
 		d.opts = *o

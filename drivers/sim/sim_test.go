@@ -15,7 +15,7 @@ func openSim(t *testing.T, o Options, channels map[string]ChannelOptions) *devic
 	if err := o.Check(); err != nil {
 		t.Fatal(err)
 	}
-	site := drivers.Site{Device: "d", Options: &o}
+	site := drivers.DeviceConfig{Device: "d", Options: &o}
 	for name, co := range channels {
 		if co.Period == 0 {
 			co.Period = time.Minute
@@ -26,7 +26,7 @@ func openSim(t *testing.T, o Options, channels map[string]ChannelOptions) *devic
 		if err := co.Check(); err != nil {
 			t.Fatal(err)
 		}
-		site.Channels = append(site.Channels, drivers.ChannelSite{Name: name, Unit: "u", Options: &co})
+		site.Channels = append(site.Channels, drivers.ChannelConfig{Name: name, Unit: "u", Options: &co})
 	}
 	dev, err := Driver().Open(t.Context(), site)
 	if err != nil {

@@ -171,7 +171,7 @@ func (o *fakeGPIO) Claims() []drivers.Claim {
 }
 
 func fakeCatalogue() Catalogue {
-	open := func(context.Context, drivers.Site) (any, error) { return nil, nil }
+	open := func(context.Context, drivers.DeviceConfig) (any, error) { return nil, nil }
 	reg := &drivers.Registry{}
 	state := []drivers.Channel{{Name: "state", Kind: drivers.State}}
 	reg.Add(

@@ -53,7 +53,7 @@ func (l *loader) unknownChannel(d *deviceAt, n *node) {
 // channel makes one channel; n is nil if the file says nothing about it.
 func (l *loader) channel(d *deviceAt, known drivers.Channel, n *node) {
 	var t channelTable
-	site := drivers.ChannelSite{Name: known.Name, Unit: known.Unit}
+	site := drivers.ChannelConfig{Name: known.Name, Unit: known.Unit}
 	if n != nil {
 		if err := validName(n.name); err != nil {
 			l.atKey(n, err.Error())
@@ -145,7 +145,7 @@ func (l *loader) refine(d *deviceAt, c *mapping.Channel, t *channelTable, n *nod
 	if t.Topic != nil {
 		c.TopicTemplate = string(*t.Topic)
 		l.topicVariables(n.field("topic"), c.TopicTemplate)
-		if d.dev.Map.Together {
+		if d.dev.Map.PerDevice {
 			l.atValue(n.field("topic"), `with publish = "device" there is one topic for all channels`, try("topic in the device"))
 		}
 	}

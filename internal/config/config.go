@@ -67,7 +67,7 @@ type Device struct {
 	Name   string
 	Driver drivers.Driver
 	Model  string       // template it came from, "" if none
-	Site   drivers.Site // without Store
+	Site   drivers.DeviceConfig // without Store
 	Map    mapping.Device
 
 	text tableText

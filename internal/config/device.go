@@ -206,7 +206,7 @@ func (l *loader) assemble(d *deviceAt) {
 	}
 	m := mapping.Device{
 		Name: d.n.name, Node: l.cfg.Node, Bus: busOf(d.options), Model: t.Model, Class: t.Class,
-		TopicTemplate: l.cfg.Topic, Payload: orJSON(l.cfg.payload), Together: t.Publish == "device", QoS: 1,
+		TopicTemplate: l.cfg.Topic, Payload: orJSON(l.cfg.payload), PerDevice: t.Publish == "device", QoS: 1,
 	}
 	if t.Topic != nil {
 		m.TopicTemplate = string(*t.Topic)
@@ -216,17 +216,17 @@ func (l *loader) assemble(d *deviceAt) {
 		m.Payload = mapping.Payload(*t.Payload)
 	}
 	if t.Retain != nil {
-		m.Retain = m.Together && *t.Retain
+		m.Retain = m.PerDevice && *t.Retain
 	}
 	if t.QoS != nil {
 		m.QoS = byte(*t.QoS)
 	}
 	d.dev = Device{
 		Name: d.n.name, Driver: d.driver, Model: t.Model, Map: m, text: textOf(d.n),
-		Site: drivers.Site{Device: d.n.name, Options: d.options, Every: every},
+		Site: drivers.DeviceConfig{Device: d.n.name, Options: d.options, Every: every},
 	}
 	l.channels(d)
-	if f := d.n.field("payload"); f != nil && d.dev.Map.Together {
+	if f := d.n.field("payload"); f != nil && d.dev.Map.PerDevice {
 		l.payloadVariables(f, d, nil)
 	} else if f != nil {
 		l.payloadVariables(f, d, &mapping.Channel{})

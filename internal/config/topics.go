@@ -37,7 +37,7 @@ func (l *loader) topicsOf(d *deviceAt) {
 		l.topics = append(l.topics, topicUse{topic, path, at})
 	}
 	use(m.StatusTopic(), "the status of device."+m.Name, d.n)
-	if m.Together {
+	if m.PerDevice {
 		use(m.Topic(""), "device."+m.Name, d.n)
 	}
 	for _, c := range m.Channels {
@@ -46,7 +46,7 @@ func (l *loader) topicsOf(d *deviceAt) {
 			at = d.n
 		}
 		path := "device." + m.Name + ".channels." + c.Name
-		if !m.Together {
+		if !m.PerDevice {
 			use(m.Topic(c.Name), path, at)
 		}
 		if c.Writable {
@@ -95,11 +95,11 @@ func (c *Config) Topics() []Topic {
 	var out []Topic
 	for _, d := range c.Devices {
 		m := d.Map
-		if m.Together {
+		if m.PerDevice {
 			out = append(out, Topic{Topic: m.Topic(""), Device: m.Name, Use: "readings", QoS: m.QoS, Retain: m.Retain})
 		}
 		for _, ch := range m.Channels {
-			if !m.Together {
+			if !m.PerDevice {
 				out = append(out, Topic{Topic: m.Topic(ch.Name), Device: m.Name, Channel: ch.Name, Use: "readings", Unit: ch.Unit, QoS: ch.QoS, Retain: ch.Retain})
 			}
 			if ch.Writable {

@@ -50,7 +50,7 @@ func newDevice(cfg config.Device, b publisher, j *journal.Journal, log *slog.Log
 	}
 	site := cfg.Site
 	site.Store = deviceStore{j, "device/" + cfg.Name + "/"}
-	d.runner = &drivers.Runner{Site: site, Driver: cfg.Driver, Sink: d.out, Log: log}
+	d.runner = &drivers.Runner{Config: site, Driver: cfg.Driver, Sink: d.out, Log: log}
 	return d
 }
 

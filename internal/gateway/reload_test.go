@@ -25,7 +25,7 @@ func sequence() drivers.Driver {
 		Name:     "sequence",
 		Every:    10 * time.Millisecond,
 		Channels: []drivers.Channel{{Name: "n"}},
-		Open:     func(context.Context, drivers.Site) (any, error) { return &counting{}, nil },
+		Open:     func(context.Context, drivers.DeviceConfig) (any, error) { return &counting{}, nil },
 	}
 }
 

@@ -82,7 +82,7 @@ func tryDevice(ctx context.Context, d config.Device, log *slog.Logger) Trial {
 	sink := &trialSink{done: cancel}
 	site := d.Site
 	site.Store = forgetful{}
-	r := drivers.Runner{Site: site, Driver: d.Driver, Sink: sink, Log: log}
+	r := drivers.Runner{Config: site, Driver: d.Driver, Sink: sink, Log: log}
 	_ = r.Run(ctx) // always the context's end
 	return sink.result(t, d.Driver.Every == 0)
 }

@@ -243,7 +243,7 @@ func (j *Journal) appendLocked(r *Record, now time.Time, at int64) error {
 		}
 		return nil
 	}
-	p.kind, p.lane, p.seq, p.at = kindRecord, r.Lane, r.Seq, at
+	p.kind, p.lane, p.seq, p.at = kindRecord, r.Class, r.Seq, at
 	p.data, p.w, p.token = r.Data, r.Waiter, r.Token
 	j.index.set(r.Seq, atPending(pos), p.idsN)
 	j.pendedLocked(p, now)
@@ -264,7 +264,7 @@ func (j *Journal) pendedLocked(p *pend, now time.Time) {
 func (j *Journal) pushDoneLocked(r *Record, err error) {
 	p, _, c := j.pend.push()
 	p.ids = uint32(len(c.ids))
-	p.lane, p.w, p.token, p.err, p.done = r.Lane, r.Waiter, r.Token, err, true
+	p.lane, p.w, p.token, p.err, p.done = r.Class, r.Waiter, r.Token, err, true
 }
 
 func (j *Journal) refuseLocked(r *Record, err error) {

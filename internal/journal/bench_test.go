@@ -47,7 +47,7 @@ func BenchmarkAppendDurable(b *testing.B) {
 	n := 0
 	for ; n < b.N; n += batch {
 		for i := range recs {
-			recs[i] = Record{Data: data, To: to, Lane: Event, Waiter: &w}
+			recs[i] = Record{Data: data, To: to, Class: Event, Waiter: &w}
 		}
 		j.Append(recs...)
 		var seqs [batch]Seq
@@ -76,7 +76,7 @@ func BenchmarkAppendSynced(b *testing.B) {
 	data := make([]byte, 256)
 	b.ResetTimer()
 	for range b.N {
-		j.Append(Record{Data: data, To: []*Queue{q}, Lane: Event, Waiter: w})
+		j.Append(Record{Data: data, To: []*Queue{q}, Class: Event, Waiter: w})
 		<-w.more
 	}
 }
@@ -92,7 +92,7 @@ func BenchmarkAppendAcknowledgedAtOnce(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		recs[0] = Record{Data: data, To: to, Lane: Telemetry}
+		recs[0] = Record{Data: data, To: to, Class: Telemetry}
 		j.Append(recs...)
 		q.Ack(recs[0].Seq)
 	}
@@ -114,7 +114,7 @@ func TestMillionQueued(t *testing.T) {
 	recs := make([]Record, 100)
 	for range n / len(recs) {
 		for i := range recs {
-			recs[i] = Record{Data: make([]byte, 256), To: []*Queue{q}, Lane: Event, Waiter: &w}
+			recs[i] = Record{Data: make([]byte, 256), To: []*Queue{q}, Class: Event, Waiter: &w}
 		}
 		j.Append(recs...)
 	}

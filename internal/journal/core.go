@@ -103,7 +103,7 @@ func (j *Journal) skipDoneLocked() {
 }
 
 // wantLocked makes Run commit in the window of the lane.
-func (j *Journal) wantLocked(lane Lane, now time.Time) {
+func (j *Journal) wantLocked(lane CommitClass, now time.Time) {
 	at := &j.windowAt
 	if lane == Event {
 		at = &j.eventAt

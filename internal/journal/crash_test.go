@@ -106,7 +106,7 @@ type history struct {
 // simRecord is one append.
 type simRecord struct {
 	id        int
-	lane      Lane
+	lane      CommitClass
 	heard     bool
 	confirmed bool // its Waiter heard nil, or a recovery found it
 	refused   bool
@@ -289,7 +289,7 @@ func (h *history) append() {
 		if h.j.pend.bytes > maxPending/2 {
 			h.commit()
 		}
-		r := &simRecord{id: len(h.recs), lane: Lane(h.rnd.IntN(2))}
+		r := &simRecord{id: len(h.recs), lane: CommitClass(h.rnd.IntN(2))}
 		h.recs = append(h.recs, r)
 		var to []*Queue
 		var models []*simQueue
@@ -301,7 +301,7 @@ func (h *history) append() {
 		if to == nil {
 			to, models = h.q[:1], h.model[:1]
 		}
-		rec := []Record{{Data: simData(r.id), To: to, Lane: r.lane, Waiter: h, Token: uint64(r.id)}}
+		rec := []Record{{Data: simData(r.id), To: to, Class: r.lane, Waiter: h, Token: uint64(r.id)}}
 		if h.j.Append(rec...) > 0 {
 			continue
 		}
@@ -329,7 +329,7 @@ func (h *history) put() {
 	}
 	v := string(simData(1000 + h.rnd.IntN(1000)))
 	e.change(v)
-	r := &simRecord{id: len(h.recs), lane: Lane(h.rnd.IntN(2)), entry: e, put: e.changes}
+	r := &simRecord{id: len(h.recs), lane: CommitClass(h.rnd.IntN(2)), entry: e, put: e.changes}
 	h.recs = append(h.recs, r)
 	h.j.Put(key, []byte(v), r.lane, h, uint64(r.id))
 }

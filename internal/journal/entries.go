@@ -18,21 +18,21 @@ type entry struct {
 // Put sets the entry of key to value, which the journal keeps. An empty value is
 // a value; Delete removes. w may be nil; it hears when the value, or a newer one,
 // is on disk. Values that are replaced within the lane's window are never written.
-func (j *Journal) Put(key string, value []byte, lane Lane, w Waiter, token uint64) {
+func (j *Journal) Put(key string, value []byte, lane CommitClass, w Waiter, token uint64) {
 	j.entryAppend(kindPut, key, value, lane, w, token)
 }
 
 // Delete removes the entry of key, if there is one.
-func (j *Journal) Delete(key string, lane Lane) {
+func (j *Journal) Delete(key string, lane CommitClass) {
 	j.entryAppend(kindDelete, key, nil, lane, nil, 0)
 }
 
-func (j *Journal) entryAppend(kind frameKind, key string, value []byte, lane Lane, w Waiter, token uint64) {
+func (j *Journal) entryAppend(kind frameKind, key string, value []byte, lane CommitClass, w Waiter, token uint64) {
 	now := time.Now()
 	j.mu.Lock()
 	defer j.leave()
 	j.waitRoomLocked(0)
-	r := Record{Lane: lane, Waiter: w, Token: token}
+	r := Record{Class: lane, Waiter: w, Token: token}
 	err := j.stateLocked(0)
 	if len(key) > maxName || len(value) > maxBody {
 		err = ErrTooLarge

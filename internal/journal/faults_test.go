@@ -34,7 +34,7 @@ func TestFullDisk(t *testing.T) {
 	full, taken := 0, 0
 	data := make([]byte, 10<<10)
 	for i := 0; full == 0 && i < 2000; i++ {
-		j.Append(Record{Data: data, To: []*Queue{refuse}, Lane: Event, Waiter: w, Token: uint64(i)})
+		j.Append(Record{Data: data, To: []*Queue{refuse}, Class: Event, Waiter: w, Token: uint64(i)})
 		w.next(t, 1)
 		if err := w.errs[i]; errors.Is(err, ErrFull) {
 			full++
@@ -69,7 +69,7 @@ func TestFullDisk(t *testing.T) {
 		time.Sleep(10 * time.Millisecond) // the journal looks for room once a second
 	}
 	n := len(w.errs)
-	j.Append(Record{Data: data, To: []*Queue{refuse}, Lane: Event, Waiter: w})
+	j.Append(Record{Data: data, To: []*Queue{refuse}, Class: Event, Waiter: w})
 	w.next(t, 1)
 	if w.errs[n] != nil {
 		t.Errorf("append after there is room: %v", w.errs[n])
@@ -89,7 +89,7 @@ func TestFullDiskDropsOldest(t *testing.T) {
 	w := newWaits()
 	const n = 3000
 	for i := range n {
-		j.Append(Record{Data: append(fmt.Appendf(nil, "%d ", i), make([]byte, 10<<10)...), To: []*Queue{q}, Lane: Event, Waiter: w})
+		j.Append(Record{Data: append(fmt.Appendf(nil, "%d ", i), make([]byte, 10<<10)...), To: []*Queue{q}, Class: Event, Waiter: w})
 		w.next(t, 1)
 	}
 	items := readAll(t, q)
@@ -111,7 +111,7 @@ func TestSizeBound(t *testing.T) {
 	here := openQueue(t, j, "here", Limits{})
 	w := newWaits()
 	for i := range 8000 {
-		j.Append(Record{Data: make([]byte, 1000), To: []*Queue{away, here}, Lane: Event, Waiter: w})
+		j.Append(Record{Data: make([]byte, 1000), To: []*Queue{away, here}, Class: Event, Waiter: w})
 		w.next(t, 1)
 		if i%100 == 0 {
 			items, _ := here.Read(0, 1000, nil)
@@ -214,7 +214,7 @@ func TestBrokenDisk(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- j.Run(context.Background()) }()
 	w := newWaits()
-	j.Append(Record{Data: []byte("x"), To: []*Queue{q}, Lane: Event, Waiter: w})
+	j.Append(Record{Data: []byte("x"), To: []*Queue{q}, Class: Event, Waiter: w})
 	w.next(t, 1)
 	if !errors.Is(w.errs[0], ErrFailed) {
 		t.Errorf("the waiter heard %v", w.errs[0])
@@ -222,7 +222,7 @@ func TestBrokenDisk(t *testing.T) {
 	if err := <-done; !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.EIO) {
 		t.Errorf("run: %v", err)
 	}
-	if j.Append(Record{Data: []byte("x"), To: []*Queue{q}, Lane: Event, Waiter: w}) != 1 {
+	if j.Append(Record{Data: []byte("x"), To: []*Queue{q}, Class: Event, Waiter: w}) != 1 {
 		t.Error("an append to a failed journal was taken")
 	}
 }

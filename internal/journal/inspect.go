@@ -159,7 +159,7 @@ func Bench(dir string, size int, span time.Duration) (syncs []time.Duration, err
 	data := make([]byte, size)
 	for begin := time.Now(); time.Since(begin) < span; {
 		start := time.Now()
-		j.Append(Record{Data: slices.Clone(data), To: []*Queue{q}, Lane: Event})
+		j.Append(Record{Data: slices.Clone(data), To: []*Queue{q}, Class: Event})
 		if err := j.commit(); err != nil {
 			return syncs, err
 		}

@@ -10,11 +10,11 @@ import (
 // never goes back and is never used twice, also not after a power cut.
 type Seq uint64
 
-// Lane says how long a record may wait for company before it is committed.
-type Lane uint8
+// CommitClass says how long a record may wait for company before it is committed.
+type CommitClass uint8
 
 const (
-	Telemetry Lane = iota // within Options.Commit: our own readings, QoS 0
+	Telemetry CommitClass = iota // within Options.Commit: our own readings, QoS 0
 	Event                 // at idle or within 5 ms: somebody waits for an acknowledgement
 )
 
@@ -73,7 +73,7 @@ type Waiter interface {
 type Record struct {
 	Data   []byte   // the journal keeps it: the caller never changes it again
 	To     []*Queue // at least one; the slice is not kept
-	Lane   Lane
+	Class   CommitClass
 	Waiter Waiter // may be nil
 	Token  uint64 // handed to Waiter
 

@@ -100,7 +100,7 @@ func TestCommittedRecordsSurviveReopen(t *testing.T) {
 		if i%3 == 0 {
 			to = append(to, other)
 		}
-		j.Append(Record{Data: payload(i), To: to, Lane: Event, Waiter: w, Token: uint64(i)})
+		j.Append(Record{Data: payload(i), To: to, Class: Event, Waiter: w, Token: uint64(i)})
 	}
 	w.next(t, n)
 	for i, tok := range w.tokens {
@@ -138,7 +138,7 @@ func TestAcknowledgedWithinWindowIsNeverWritten(t *testing.T) {
 	q := openQueue(t, j, "q", Limits{})
 	before := j.Stats().BytesWritten
 	for i := range 1000 {
-		j.Append(Record{Data: payload(i), To: []*Queue{q}, Lane: Telemetry, Waiter: w, Token: uint64(i)})
+		j.Append(Record{Data: payload(i), To: []*Queue{q}, Class: Telemetry, Waiter: w, Token: uint64(i)})
 		items, err := q.Read(0, 10, nil)
 		if err != nil || len(items) != 1 {
 			t.Fatalf("read %d, %v", len(items), err)
@@ -159,7 +159,7 @@ func TestSegmentsAreReused(t *testing.T) {
 	j, _ := start(t, Options{Dir: dir, SegmentSize: 64 << 10})
 	q := openQueue(t, j, "q", Limits{})
 	for i := range 20000 {
-		rec := []Record{{Data: payload(i), To: []*Queue{q}, Lane: Event, Waiter: w}}
+		rec := []Record{{Data: payload(i), To: []*Queue{q}, Class: Event, Waiter: w}}
 		j.Append(rec...)
 		if i%100 == 99 {
 			w.next(t, 100)
@@ -222,7 +222,7 @@ func TestLimits(t *testing.T) {
 		w := newWaits()
 		for i := range 20 {
 			j.Append(Record{Data: []byte(fmt.Sprintf("%010d", i)), To: []*Queue{oldest, newest}})
-			failed := j.Append(Record{Data: make([]byte, 10), To: []*Queue{refuse}, Waiter: w, Lane: Event})
+			failed := j.Append(Record{Data: make([]byte, 10), To: []*Queue{refuse}, Waiter: w, Class: Event})
 			if want := i >= 10; (failed == 1) != want {
 				t.Errorf("%s: append %d to the refusing queue: failed %d", name, i, failed)
 			}

@@ -3,7 +3,7 @@ package journal
 // pend is one append, entry or removal on its way to the disk.
 type pend struct {
 	kind  frameKind // kindRecord, kindPut or kindDelete
-	lane  Lane
+	lane  CommitClass
 	done  bool // nothing left to write: all consumers acknowledged it, or a newer value replaced it
 	idsN  uint32
 	ids   uint32 // first of idsN queue ids in the chunk
@@ -115,7 +115,7 @@ type notice struct {
 
 // noticeLocked collects the Waiters of the lane that can be told: those at the
 // front whose appends are done.
-func (j *Journal) noticeLocked(lane Lane) {
+func (j *Journal) noticeLocked(lane CommitClass) {
 	pos := max(j.told.next[lane], j.pend.first)
 	for ; pos < j.pend.end; pos++ {
 		p := j.pend.at(pos)

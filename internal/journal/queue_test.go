@@ -218,7 +218,7 @@ func TestAppendAllocatesNothing(t *testing.T) {
 	var w counter
 	n := testing.AllocsPerRun(500, func() {
 		for i := range recs {
-			recs[i] = Record{Data: payload, To: to, Lane: Event, Waiter: &w}
+			recs[i] = Record{Data: payload, To: to, Class: Event, Waiter: &w}
 		}
 		j.Append(recs...)
 		for i := range recs {

@@ -42,7 +42,7 @@ func TestAcknowledgedWhileRotating(t *testing.T) {
 	for range 1000 {
 		recs := make([]Record, 60)
 		for i := range recs {
-			recs[i] = Record{Data: data, To: []*Queue{q}, Lane: Event}
+			recs[i] = Record{Data: data, To: []*Queue{q}, Class: Event}
 		}
 		if n := j.Append(recs...); n != 0 {
 			t.Fatalf("%d records refused", n)

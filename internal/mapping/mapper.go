@@ -28,7 +28,7 @@ type Mapper struct {
 
 // New makes a mapper. d has passed the configuration's checks.
 func New(d Device) *Mapper {
-	m := &Mapper{dev: d, channels: map[string]*channel{}, gathers: d.Together}
+	m := &Mapper{dev: d, channels: map[string]*channel{}, gathers: d.PerDevice}
 	if m.dev.Payload == "" {
 		m.dev.Payload = JSON
 	}
@@ -36,7 +36,7 @@ func New(d Device) *Mapper {
 		m.addChannel(c)
 		m.gathers = m.gathers || len(c.Filters.When) > 0
 	}
-	if d.Together {
+	if d.PerDevice {
 		m.topic = d.Topic("")
 		m.template = ParseTemplate(string(m.dev.Payload))
 	}
@@ -152,7 +152,7 @@ func (m *Mapper) messages(rs []drivers.Reading, synced bool) []mqtt.Message {
 	if len(rs) == 0 {
 		return nil
 	}
-	if m.dev.Together {
+	if m.dev.PerDevice {
 		return []mqtt.Message{m.together(rs, synced)}
 	}
 	out := make([]mqtt.Message, 0, len(rs))

@@ -81,7 +81,7 @@ func TestValuesInJSON(t *testing.T) {
 // publish = "device": one message per poll, also when hardware that speaks first
 // hands its readings over one by one.
 func TestTogether(t *testing.T) {
-	dev := Device{Name: "gps", Node: "n", TopicTemplate: "{node}/{device}/{channel}", Together: true,
+	dev := Device{Name: "gps", Node: "n", TopicTemplate: "{node}/{device}/{channel}", PerDevice: true,
 		Channels: []Channel{{Name: "lat"}, {Name: "lon"}, {Name: "alt", Unit: "m"}}}
 	m := New(dev)
 	fix := func(at time.Time) []drivers.Reading {
@@ -103,7 +103,7 @@ func TestTogether(t *testing.T) {
 
 // A fix without altitude is published when no more of it comes, or with the next.
 func TestIncompleteReport(t *testing.T) {
-	m := New(Device{Name: "gps", Node: "n", TopicTemplate: "{node}/{device}/{channel}", Together: true,
+	m := New(Device{Name: "gps", Node: "n", TopicTemplate: "{node}/{device}/{channel}", PerDevice: true,
 		Channels: []Channel{{Name: "lat"}, {Name: "lon"}, {Name: "alt"}}})
 	if got := m.Messages([]drivers.Reading{reading("lat", drivers.Number(1), epoch)}, true); got != nil {
 		t.Fatalf("published half a report: %s", payloads(got))
@@ -218,7 +218,7 @@ func TestTopics(t *testing.T) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
-	d.Together = true
+	d.PerDevice = true
 	if got := d.Topic("state"); got != "pi/meters/grid" {
 		t.Errorf("together on %s", got)
 	}

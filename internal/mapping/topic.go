@@ -24,7 +24,7 @@ func (d Device) Topic(channel string) string {
 	if known && c.TopicTemplate != "" {
 		template = c.TopicTemplate
 	}
-	if d.Together {
+	if d.PerDevice {
 		return d.expand(withoutChannel(d.TopicTemplate), "", "")
 	}
 	if !known {
@@ -45,7 +45,7 @@ func (d Device) StatusTopic() string { return d.Node + "/" + d.Name + statusLeve
 // channelTopic is the channel's own topic also when all are published together:
 // a command must name what it is for.
 func (d Device) channelTopic(channel string) string {
-	if !d.Together {
+	if !d.PerDevice {
 		return d.Topic(channel)
 	}
 	return d.Topic(channel) + "/" + channel

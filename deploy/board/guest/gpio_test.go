@@ -71,11 +71,11 @@ func TestSmokeGPIO(t *testing.T) {
 }
 
 func TestGPIOExamSimulator(t *testing.T) {
-	gpiotest.Exam(t, func(t *testing.T) gpiotest.Wire { return simulated(t, 3) })
+	gpiotest.Conformance(t, func(t *testing.T) gpiotest.Wire { return simulated(t, 3) })
 }
 
 func TestGPIOExamExternal(t *testing.T) {
-	gpiotest.Exam(t, func(t *testing.T) gpiotest.Wire { return external(t, 5) })
+	gpiotest.Conformance(t, func(t *testing.T) gpiotest.Wire { return external(t, 5) })
 }
 
 // The wire itself, as the host sees it: nothing but what is wanted reaches it.

@@ -88,7 +88,7 @@ func start(t *testing.T, toml string) *device {
 	site := c.Devices[0].Site
 	site.Store = noStore{}
 	dev := &device{news: make(chan struct{}, 1)}
-	dev.Runner = &drivers.Runner{Site: site, Driver: c.Devices[0].Driver, Sink: dev, Log: quiet()}
+	dev.Runner = &drivers.Runner{Config: site, Driver: c.Devices[0].Driver, Sink: dev, Log: quiet()}
 	dev.stop = run(t, dev.Run)
 	return dev
 }

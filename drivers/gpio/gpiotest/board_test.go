@@ -8,7 +8,7 @@ import (
 
 // The fake sits the exam that the real kernel sits on the virtual board.
 func TestBoardKeepsTheKernelsRules(t *testing.T) {
-	gpiotest.Exam(t, func(t *testing.T) gpiotest.Wire {
+	gpiotest.Conformance(t, func(t *testing.T) gpiotest.Wire {
 		b := gpiotest.New("")
 		b.AddChip("gpiochip0", "fake", "A", "B")
 		b.Drive("B", false)

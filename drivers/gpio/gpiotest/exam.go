@@ -29,9 +29,9 @@ type Wire struct {
 // is emulated, on a machine that is busy.
 const patience = 5 * time.Second
 
-// Exam is what a kernel must do for the drivers to be right. setUp gives a wire that
+// Conformance is what a kernel must do for the drivers to be right. setUp gives a wire that
 // is held low. It takes real time.
-func Exam(t *testing.T, setUp func(t *testing.T) Wire) {
+func Conformance(t *testing.T, setUp func(t *testing.T) Wire) {
 	for _, q := range []struct {
 		name string
 		ask  func(t *testing.T, w Wire)

@@ -35,7 +35,7 @@ type chip[O located] struct {
 
 // site is where a chip is opened. keep survives reopening after an error, but no restart.
 type site struct {
-	drivers.Site
+	drivers.DeviceConfig
 	keep map[string]any
 }
 
@@ -70,7 +70,7 @@ func (c chip[O]) driver(b *bus.Buses) drivers.Driver {
 			o.at().name, o.at().addrs = c.name, c.addrs
 			return o
 		},
-		Open: func(ctx context.Context, ds drivers.Site) (any, error) {
+		Open: func(ctx context.Context, ds drivers.DeviceConfig) (any, error) {
 			o, ok := ds.Options.(O)
 			if !ok {
 				return nil, fmt.Errorf("%s: options of type %T", c.name, ds.Options)

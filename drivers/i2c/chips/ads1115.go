@@ -104,7 +104,7 @@ type adsDevice struct {
 	rate   int
 	code   uint16 // of rate
 	top    uint16 // the highest code, which means that the input is beyond
-	inputs []drivers.ChannelSite
+	inputs []drivers.ChannelConfig
 }
 
 func (a *adsDevice) poll(ctx context.Context) ([]drivers.Reading, error) {

@@ -135,7 +135,7 @@ func TestBME680(t *testing.T) {
 	}
 	e.Run(t)
 
-	e.Site = sit(BME680, 0x77, func(o *bme680Options) { o.Heater = 0 }).Site
+	e.Config = sit(BME680, 0x77, func(o *bme680Options) { o.Heater = 0 }).Config
 	e.Want, e.States = e.Want[:3], nil
 	e.Run(t)
 }

@@ -91,7 +91,7 @@ func Described(b *bus.Buses) drivers.Driver {
 type described struct {
 	d        *bus.Dev
 	o        *describedOptions
-	channels []drivers.ChannelSite
+	channels []drivers.ChannelConfig
 }
 
 func (c *described) initialize(ctx context.Context) error {

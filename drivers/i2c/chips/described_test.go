@@ -18,9 +18,9 @@ func typed(t *testing.T, name string) (ft field.Type) {
 }
 
 // describe adds channels to an exam of the described chip.
-func describe(t *testing.T, e driverstest.I2CExam, channels ...drivers.ChannelSite) driverstest.I2CExam {
-	site := e.Site
-	e.Site = func(d drivers.Driver) drivers.Site {
+func describe(t *testing.T, e driverstest.I2CExam, channels ...drivers.ChannelConfig) driverstest.I2CExam {
+	site := e.Config
+	e.Config = func(d drivers.Driver) drivers.DeviceConfig {
 		s := site(d)
 		if err := s.Options.(drivers.Checker).Check(); err != nil {
 			t.Error(err)
@@ -44,8 +44,8 @@ func TestDescribedCommandChip(t *testing.T) {
 	e.Want = air(25, 50.0008)
 	e.Protected = true
 	e = describe(t, e,
-		drivers.ChannelSite{Name: "temperature", Options: &describedChannel{At: 0, Layout: field.Layout{Type: typed(t, "u16"), Value: field.Value{Scale: 175.0 / 65535, Offset: -45}}}},
-		drivers.ChannelSite{Name: "humidity", Options: &describedChannel{At: 2, Layout: field.Layout{Type: typed(t, "u16"), Value: field.Value{Scale: 100.0 / 65535}}}})
+		drivers.ChannelConfig{Name: "temperature", Options: &describedChannel{At: 0, Layout: field.Layout{Type: typed(t, "u16"), Value: field.Value{Scale: 175.0 / 65535, Offset: -45}}}},
+		drivers.ChannelConfig{Name: "humidity", Options: &describedChannel{At: 2, Layout: field.Layout{Type: typed(t, "u16"), Value: field.Value{Scale: 100.0 / 65535}}}})
 	e.Run(t)
 }
 
@@ -61,7 +61,7 @@ func TestDescribedRegisterChip(t *testing.T) {
 	e.Want = celsius(-0.25)
 	e.WrongChip = func(c driverstest.I2CChip) { c.(*i2cmodel.Thermometer).IDs[0x06] = 0x0011 }
 	e.WrongID = "id is 00 11, expected 00 54"
-	e = describe(t, e, drivers.ChannelSite{Name: "temperature", Unit: "°C", Options: &describedChannel{
+	e = describe(t, e, drivers.ChannelConfig{Name: "temperature", Unit: "°C", Options: &describedChannel{
 		Register: field.Bytes{0x05},
 		Layout:   field.Layout{Type: typed(t, "s16"), Bits: &[]int{0, 12}, Value: field.Value{Scale: 1.0 / 16}},
 	}})

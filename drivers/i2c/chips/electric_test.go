@@ -111,10 +111,10 @@ func adsExam(t *testing.T, name string) driverstest.I2CExam {
 	e.Chip = func() driverstest.I2CChip {
 		return i2cmodel.NewADS(rates, step, func(mux int) int16 { return codes[mux] })
 	}
-	site := e.Site
-	e.Site = func(d drivers.Driver) drivers.Site {
+	site := e.Config
+	e.Config = func(d drivers.Driver) drivers.DeviceConfig {
 		s := site(d)
-		s.Channels = []drivers.ChannelSite{
+		s.Channels = []drivers.ChannelConfig{
 			{Name: "tank", Options: &adsInput{Input: "A0", Range: 4.096}},
 			{Name: "battery", Options: &adsInput{Input: "A1", Range: 2.048}},
 			{Name: "bridge", Options: &adsInput{Input: "A0-A1", Range: 0.256}},
@@ -130,10 +130,10 @@ func TestADS1115(t *testing.T) { adsExam(t, "ads1115").Run(t) }
 // The very settings that the chip has after power-on: a reset must be told all the same.
 func TestADS1115PowerOnSettings(t *testing.T) {
 	e := adsExam(t, "ads1115")
-	site := e.Site
-	e.Site = func(d drivers.Driver) drivers.Site {
+	site := e.Config
+	e.Config = func(d drivers.Driver) drivers.DeviceConfig {
 		s := site(d)
-		s.Channels = []drivers.ChannelSite{{Name: "bridge", Options: &adsInput{Input: "A0-A1", Range: 2.048}}}
+		s.Channels = []drivers.ChannelConfig{{Name: "bridge", Options: &adsInput{Input: "A0-A1", Range: 2.048}}}
 		return s
 	}
 	e.Want = []want{w("bridge", -0.512, 1e-9)}
@@ -156,10 +156,10 @@ func TestADS1115Codes(t *testing.T) {
 		v := load(t, c.id)
 		b := v.bytes(t, "")
 		e := adsExam(t, "ads1115")
-		site := e.Site
-		e.Site = func(d drivers.Driver) drivers.Site {
+		site := e.Config
+		e.Config = func(d drivers.Driver) drivers.DeviceConfig {
 			s := site(d)
-			s.Channels = []drivers.ChannelSite{{Name: "v", Options: &adsInput{Input: "A0", Range: c.span}}}
+			s.Channels = []drivers.ChannelConfig{{Name: "v", Options: &adsInput{Input: "A0", Range: c.span}}}
 			return s
 		}
 		e.Chip = func() driverstest.I2CChip {

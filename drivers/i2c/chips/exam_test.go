@@ -32,13 +32,13 @@ func sit[O located](make func(*bus.Buses) drivers.Driver, addr uint16, edit func
 			buses := onFake(b)
 			return make(buses), buses.Run
 		},
-		Site: func(d drivers.Driver) drivers.Site {
+		Config: func(d drivers.Driver) drivers.DeviceConfig {
 			o := d.Options().(O)
 			o.at().I2C = bus.Addr{Bus: "1", Chip: addr}
 			if edit != nil {
 				edit(o)
 			}
-			return drivers.Site{Device: "d", Options: o}
+			return drivers.DeviceConfig{Device: "d", Options: o}
 		},
 	}
 }

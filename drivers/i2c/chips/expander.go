@@ -93,7 +93,7 @@ type pin struct {
 	out       bool
 }
 
-func openExpander(ctx context.Context, chip expander, names []string, sites []drivers.ChannelSite) (device, error) {
+func openExpander(ctx context.Context, chip expander, names []string, sites []drivers.ChannelConfig) (device, error) {
 	if len(sites) == 0 {
 		return nil, fmt.Errorf("no channels (try: door = { pin = %q })", names[0])
 	}

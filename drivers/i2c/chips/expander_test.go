@@ -26,8 +26,8 @@ func TestExpanders(t *testing.T) {
 	} {
 		e := sit[*At](c.driver, 0x20, nil)
 		e.Chip = c.chip
-		site := e.Site
-		e.Site = func(d drivers.Driver) drivers.Site {
+		site := e.Config
+		e.Config = func(d drivers.Driver) drivers.DeviceConfig {
 			s := site(d)
 			for i, o := range []pinOptions{
 				{Active: "low", Start: "off"},             // an input that is pulled low
@@ -39,7 +39,7 @@ func TestExpanders(t *testing.T) {
 				if err := ch.Check(); err != nil {
 					t.Fatal(err)
 				}
-				s.Channels = append(s.Channels, drivers.ChannelSite{Name: []string{"door", "pump", "valve"}[i], Options: ch})
+				s.Channels = append(s.Channels, drivers.ChannelConfig{Name: []string{"door", "pump", "valve"}[i], Options: ch})
 			}
 			return s
 		}
@@ -65,7 +65,7 @@ func expanderOrders(t *testing.T, e driverstest.I2CExam) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx) }()
-	dev, err := d.Open(ctx, e.Site(d))
+	dev, err := d.Open(ctx, e.Config(d))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -125,7 +125,7 @@ func TestSGP30Baseline(t *testing.T) {
 			driver := SGP30(buses)
 			o := driver.Options().(*At)
 			o.I2C.Bus, o.I2C.Chip = "1", 0x58
-			dev, err := driver.Open(ctx, drivers.Site{Device: "air", Options: o, Store: store, Every: 10 * time.Second})
+			dev, err := driver.Open(ctx, drivers.DeviceConfig{Device: "air", Options: o, Store: store, Every: 10 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
