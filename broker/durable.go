@@ -113,8 +113,8 @@ func (w *worker) commit() (failed int) {
 	for i := range w.waiting {
 		r := &w.waiting[i]
 		w.records = append(w.records, journal.Record{
-			Data: data[r.data[0]:r.data[1]:r.data[1]],
-			To:   w.queues[r.queues[0]:r.queues[1]],
+			Data:  data[r.data[0]:r.data[1]:r.data[1]],
+			To:    w.queues[r.queues[0]:r.queues[1]],
 			Class: r.lane, Waiter: r.waiter, Token: r.token,
 		})
 	}

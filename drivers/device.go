@@ -153,10 +153,10 @@ func (e *KeyError) Error() string {
 // DeviceConfig is what a driver gets to open one device.
 type DeviceConfig struct {
 	Device   string
-	Options  any           // what Driver.Options made, decoded and checked
+	Options  any             // what Driver.Options made, decoded and checked
 	Channels []ChannelConfig // the user's channels, in the order of the file
-	Every    time.Duration // the device's interval
-	Store    Store         // never nil
+	Every    time.Duration   // the device's interval
+	Store    Store           // never nil
 }
 
 // ChannelConfig is one entry of [device.NAME.channels].

@@ -52,7 +52,7 @@ type Sink interface {
 // was lost, and tells of every outage once. A device that fails or hangs costs
 // nobody else anything.
 type Runner struct {
-	Config   DeviceConfig
+	Config DeviceConfig
 	Driver Driver
 	Sink   Sink
 	Log    *slog.Logger // with the device attached

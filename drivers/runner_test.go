@@ -64,7 +64,7 @@ func start(t *testing.T, every time.Duration, open func() (any, error)) (*Runner
 	t.Helper()
 	rec := &recorder{}
 	r := &Runner{
-		Config:   DeviceConfig{Device: "x", Every: every},
+		Config: DeviceConfig{Device: "x", Every: every},
 		Driver: Driver{Name: "fake", Open: func(context.Context, DeviceConfig) (any, error) { return open() }},
 		Sink:   rec,
 		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),

@@ -19,7 +19,7 @@ type I2CExam struct {
 	Driver func(bus *I2CBus) (drivers.Driver, func(context.Context) error)
 	// Config is what the driver is opened with; Options have to say address Address of
 	// bus 1. Store is made anew for each part of the exam.
-	Config    func(d drivers.Driver) drivers.DeviceConfig
+	Config  func(d drivers.Driver) drivers.DeviceConfig
 	Address uint16
 	Chip    func() I2CChip // a chip right after power-on, that measures what Want says
 	Want    []Want

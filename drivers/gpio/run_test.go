@@ -64,7 +64,7 @@ func (b *bench) start(driver, name string, every time.Duration, conf string) *de
 	}
 	d := &device{t: b.t}
 	d.Runner = &drivers.Runner{
-		Config:   drivers.DeviceConfig{Device: name, Options: o, Every: max(every, drv.Every), Store: b.store},
+		Config: drivers.DeviceConfig{Device: name, Options: o, Every: max(every, drv.Every), Store: b.store},
 		Driver: drv, Sink: d, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -39,8 +39,8 @@ type Bus struct {
 	err       error // why the port is not usable; nil while it is, or was never tried
 	queue     queue
 	listeners map[*Listener]struct{}
-	session   *Transaction  // takes what arrives, instead of the listeners
-	heard     time.Time // when the wire was last busy, in either direction
+	session   *Transaction // takes what arrives, instead of the listeners
+	heard     time.Time    // when the wire was last busy, in either direction
 
 	tap  func(sent bool, p []byte, at time.Time)
 	wake chan struct{} // the queue has changed

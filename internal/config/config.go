@@ -66,7 +66,7 @@ type SerialBus struct {
 type Device struct {
 	Name   string
 	Driver drivers.Driver
-	Model  string       // template it came from, "" if none
+	Model  string               // template it came from, "" if none
 	Site   drivers.DeviceConfig // without Store
 	Map    mapping.Device
 

@@ -15,7 +15,7 @@ type CommitClass uint8
 
 const (
 	Telemetry CommitClass = iota // within Options.Commit: our own readings, QoS 0
-	Event                 // at idle or within 5 ms: somebody waits for an acknowledgement
+	Event                        // at idle or within 5 ms: somebody waits for an acknowledgement
 )
 
 // Policy says what happens to a record for which a queue has no room.
@@ -73,7 +73,7 @@ type Waiter interface {
 type Record struct {
 	Data   []byte   // the journal keeps it: the caller never changes it again
 	To     []*Queue // at least one; the slice is not kept
-	Class   CommitClass
+	Class  CommitClass
 	Waiter Waiter // may be nil
 	Token  uint64 // handed to Waiter
 

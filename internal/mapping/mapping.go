@@ -12,7 +12,7 @@ type Device struct {
 	Name, Node, Bus, Model, Class string
 	TopicTemplate                 string  // of its channels' topics
 	Payload                       Payload // default of its channels
-	PerDevice                      bool    // publish = "device": one message for all channels of a poll
+	PerDevice                     bool    // publish = "device": one message for all channels of a poll
 	QoS                           byte    // of that one message, and of channels that the file does not name
 	Retain                        bool    // of that one message
 	Channels                      []Channel
