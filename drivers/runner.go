@@ -14,10 +14,11 @@ import (
 // Timing of the loop around a device.
 const (
 	openTimeout   = 10 * time.Second
+	absentEvery   = time.Second // a look into /dev is free, and who replugs a cable is waiting
 	minBackoff    = time.Second
 	maxBackoff    = time.Minute
 	maxPhase      = 250 * time.Millisecond
-	failsToSlow   = 3                // polls that fail in a row before the device goes to the slow lane
+	backoffAfter  = 3                // polls that fail in a row before the device is asked less often
 	stuckAfter    = 30 * time.Second // a driver that ignores its context this long is reported as stuck
 	commandExpiry = 10 * time.Second // how long a command may take unless it expires sooner
 )
@@ -66,36 +67,31 @@ type Runner struct {
 // that fails stops nothing.
 func (r *Runner) Run(ctx context.Context) error {
 	r.setHealth(Starting, nil)
-	backoff := minBackoff
+	backoff := Backoff{After: 1, First: minBackoff, Longest: maxBackoff}
 	for ctx.Err() == nil {
-		opened, err := r.session(ctx)
+		opened, err := r.openPeriod(ctx)
 		if ctx.Err() != nil {
 			break
 		}
 		if opened {
-			backoff = minBackoff
+			backoff.Reset()
 		}
 		r.fail(err)
-		if !Sleep(ctx, delay(err, backoff)) {
+		pause := backoff.Failed()
+		if errors.Is(err, ErrAbsent) {
+			pause = absentEvery
+		}
+		if !Sleep(ctx, pause) {
 			break
 		}
-		backoff = min(2*backoff, maxBackoff)
 	}
 	r.setHealth(Stopped, nil)
 	return ctx.Err()
 }
 
-// delay is how long to wait before the next attempt to open.
-func delay(err error, backoff time.Duration) time.Duration {
-	if errors.Is(err, ErrAbsent) {
-		return minBackoff // a look into /dev is free, and who replugs a cable is waiting
-	}
-	return backoff
-}
-
-// session opens the device and works with it until it is lost. opened tells
+// openPeriod opens the device and works with it until it is lost. opened reports
 // whether it got any further than Open.
-func (r *Runner) session(ctx context.Context) (opened bool, err error) {
+func (r *Runner) openPeriod(ctx context.Context) (opened bool, err error) {
 	dev, err := r.open(ctx)
 	if err != nil {
 		return false, err
@@ -132,44 +128,30 @@ func (r *Runner) open(ctx context.Context) (any, error) {
 }
 
 // poll asks the device at its interval until ctx ends or the device is absent.
-// After failsToSlow failures in a row the device is asked less and less often, so
+// After backoffAfter failures in a row the device is asked less and less often, so
 // that its time-outs cost its neighbours on the wire little, until it answers.
 func (r *Runner) poll(ctx context.Context, p Poller) error {
 	every := max(r.Config.Every, time.Millisecond)
-	// Devices that start together must not poll together for ever.
-	next := time.Now().Add(phase(r.Config.Device, min(every, maxPhase)))
-	for fails := 0; ; {
-		if !Sleep(ctx, time.Until(next)) {
-			return ctx.Err()
-		}
+	s := Schedule{Every: every, Backoff: Backoff{After: backoffAfter, First: 2 * every, Longest: max(every, maxBackoff)}}
+	// Devices that start together must not poll together forever.
+	s.StartAt(time.Now().Add(phase(r.Config.Device, min(every, maxPhase))))
+	for Sleep(ctx, time.Until(s.Due())) {
 		answered, err := r.pollOnce(ctx, p)
-		interval := every
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, ErrAbsent):
 			return err
-		case err != nil && answered: // some channels failed, the device is there
-			r.fail(err)
-			fails = 0
 		case err != nil:
 			r.fail(err)
-			fails++
-			for i := failsToSlow; i <= fails && interval < maxBackoff; i++ {
-				interval *= 2
-			}
-		default:
-			fails = 0
 		}
-		// The schedule is kept, not shifted, by a slow poll; ticks that passed are skipped.
-		next = next.Add(interval)
-		if late := time.Since(next); late > 0 {
-			next = next.Add(late.Truncate(interval))
-			if time.Until(next) < 0 {
-				next = next.Add(interval)
-			}
+		if err != nil && !answered {
+			s.Failed(time.Now())
+		} else { // when only some channels failed, the device is there
+			s.Answered(time.Now())
 		}
 	}
+	return ctx.Err()
 }
 
 // pollOnce asks once; answered tells whether there was at least one reading.

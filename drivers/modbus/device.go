@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	// toSlowLane is how many requests in a row may go without an answer before the unit
+	// backoffAfter is how many requests in a row may go without an answer before the unit
 	// counts as dead: its time-outs cost the others on the wire.
-	toSlowLane = 3
-	firstProbe = 2 * time.Second // then twice as long each time
-	lastProbe  = time.Minute
+	backoffAfter = 3
+	firstProbe   = 2 * time.Second // then twice as long each time
+	lastProbe    = time.Minute
 
 	// refusedEvery is when a register that the device refused is tried again: a firmware
 	// update may bring it.
@@ -52,8 +52,8 @@ type device struct {
 	kick    chan *channel // was written, is to be read soon
 
 	told   serial.Told
-	silent int       // requests in a row without an answer
-	after  time.Time // no request before: an answer may still be on its way
+	silent drivers.Backoff // requests in a row without an answer
+	after  time.Time       // no request before: an answer may still be on its way
 }
 
 // channel is one value that the user wants.
@@ -106,7 +106,7 @@ func (d *device) prepare(ctx context.Context) (wait time.Duration) {
 	d.blocks = plan(items, d.limits)
 	now := time.Now()
 	for _, b := range d.blocks {
-		b.due = now
+		b.StartNow(now)
 	}
 	if len(d.blocks) == 0 {
 		return lastProbe // takes commands only
@@ -117,16 +117,16 @@ func (d *device) prepare(ctx context.Context) (wait time.Duration) {
 // turn reads the block that is due, or says how long to wait for it.
 func (d *device) turn(ctx context.Context) (wait time.Duration) {
 	b := d.next()
-	if wait := time.Until(later(b.due, d.after)); wait > 0 {
+	if wait := time.Until(later(b.Due(), d.after)); wait > 0 {
 		return wait
 	}
-	data, at, err := d.read(ctx, b.table, b.at, b.width, b.due)
+	data, at, err := d.read(ctx, b.table, b.at, b.width, b.Due())
 	if err != nil {
 		return d.failed(ctx, b, err)
 	}
 	d.answered()
 	d.harvest(b, data, at)
-	b.reschedule(at)
+	b.Answered(at)
 	return 0
 }
 
@@ -134,31 +134,17 @@ func (d *device) turn(ctx context.Context) (wait time.Duration) {
 func (d *device) next() *block {
 	first := d.blocks[0]
 	for _, b := range d.blocks[1:] {
-		if b.due.Before(first.due) {
+		if b.Due().Before(first.Due()) {
 			first = b
 		}
 	}
 	return first
 }
 
-// reschedule keeps the rhythm: a late poll does not shift those after it, and what was
-// missed is not made up for. The first answer sets the rhythm: devices that started
-// together are all due at once, and whoever had to wait then would have to each time.
-func (b *block) reschedule(now time.Time) {
-	every := max(b.every, minInterval)
-	if !b.inRhythm {
-		b.inRhythm, b.due = true, now
-	}
-	b.due = b.due.Add(every)
-	if late := now.Sub(b.due); late > 0 {
-		b.due = b.due.Add(late.Truncate(every) + every)
-	}
-}
-
-// read asks for n values. A unit in the slow lane is only probed.
+// read asks for n values. A unit that does not answer is only probed.
 func (d *device) read(ctx context.Context, t Table, at, n int, due time.Time) (data []byte, when time.Time, err error) {
 	priority := serial.Poll
-	if d.silent >= toSlowLane {
+	if d.silent.Active() {
 		priority = serial.Probe
 	}
 	err = d.bus.Do(ctx, serial.Job{Priority: priority, Due: due, Line: d.line, Run: func(s *serial.Transaction) error {
@@ -190,43 +176,41 @@ func (d *device) failed(ctx context.Context, b *block, err error) (wait time.Dur
 		return 0
 	}
 	d.report(drivers.Reading{}, d.named(fmt.Errorf("%s %d: %w", b.table, b.at, err)))
-	b.due = time.Now().Add(max(b.every, minInterval))
-	if tooMuch(err) {
-		b.due = time.Now().Add(max(b.every, refusedEvery))
+	if pause := b.Every; tooMuch(err) {
+		b.Postpone(time.Now().Add(max(pause, refusedEvery)))
+	} else {
+		b.Postpone(time.Now().Add(pause))
 	}
 	return 0
 }
 
-// noAnswer moves the unit towards the slow lane.
+// noAnswer counts a request without an answer, and lets the unit rest after some.
 func (d *device) noAnswer(b *block, err error) (wait time.Duration) {
-	d.silent++
 	now := time.Now()
-	// If the answer comes after all, nobody of this unit must be waiting for another.
-	d.after = now.Add(d.timeout)
-	if d.silent < toSlowLane {
+	pause := d.silent.Failed()
+	if pause == 0 {
+		// If the answer comes after all, nobody of this unit must be waiting for another.
+		d.after = now.Add(d.timeout)
 		if b != nil {
-			b.reschedule(now)
+			b.Keep(now)
 		}
 		return 0
 	}
 	d.report(drivers.Reading{}, d.named(fmt.Errorf("%w (address, speed, wires A and B? try: sensorgate scan modbus)", err)))
-	backoff := firstProbe
-	for i := toSlowLane; i < d.silent && backoff < lastProbe; i++ {
-		backoff *= 2
-	}
-	d.after = now.Add(min(backoff, lastProbe))
+	d.after = now.Add(pause)
 	return 0
 }
 
-// answered ends the slow lane: everything is due, since what is known is old.
+// answered ends the back-off: everything is due, since what is known is old.
 func (d *device) answered() {
-	if d.silent >= toSlowLane {
+	if d.silent.Active() {
 		now := time.Now()
 		for _, b := range d.blocks {
-			b.due = earlier(b.due, now)
+			b.Hasten(now)
 		}
 	}
-	d.silent, d.after = 0, time.Time{}
+	d.silent.Reset()
+	d.after = time.Time{}
 }
 
 func (d *device) replace(b *block, parts []*block) {
@@ -323,7 +307,7 @@ func (d *device) dueNow(c *channel) {
 	for _, b := range d.blocks {
 		for _, i := range b.items {
 			if i.channel == c {
-				b.due = earlier(b.due, time.Now())
+				b.Hasten(time.Now())
 			}
 		}
 	}

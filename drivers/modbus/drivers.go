@@ -45,6 +45,7 @@ func (m *master) open(_ context.Context, s drivers.DeviceConfig) (any, error) {
 		bus: bus, release: release, unit: o.Unit, line: o.LineOn(bus), timeout: o.Timeout,
 		limits: limits{gap: defaultGap, registers: maxReadRegisters},
 		kick:   make(chan *channel, 1),
+		silent: drivers.Backoff{After: backoffAfter, First: firstProbe, Longest: lastProbe},
 	}
 	if o.Gap != nil {
 		d.limits.gap = *o.Gap

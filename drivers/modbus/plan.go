@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"sensorgate/drivers"
 )
 
 // item is one thing to read: a channel, or the scale factor of some.
@@ -24,11 +26,8 @@ type block struct {
 	table Table
 	at    int
 	width int
-	every time.Duration
 	items []*item
-	due   time.Time
-
-	inRhythm bool // due follows from the one before
+	drivers.Schedule
 }
 
 // limits of a device's blocks.
@@ -46,7 +45,7 @@ func plan(items []*item, l limits) []*block {
 	var last *block
 	for _, i := range sorted {
 		if last == nil || !last.join(i, l) {
-			last = &block{table: i.table, at: i.at, width: i.width, every: i.every, items: []*item{i}}
+			last = &block{table: i.table, at: i.at, width: i.width, items: []*item{i}, Schedule: drivers.Schedule{Every: max(i.every, minInterval)}}
 			blocks = append(blocks, last)
 		}
 	}
@@ -60,7 +59,7 @@ func (b *block) join(i *item, l limits) bool {
 	if !b.table.registers() {
 		gap, most = 16*gap, maxReadBits // bits cost a sixteenth
 	}
-	if i.table != b.table || i.every != b.every || i.at > end+gap || max(end, i.end())-b.at > most {
+	if i.table != b.table || max(i.every, minInterval) != b.Every || i.at > end+gap || max(end, i.end())-b.at > most {
 		return false
 	}
 	b.width = max(end, i.end()) - b.at
@@ -80,7 +79,7 @@ func (b *block) split() []*block {
 		parts = append(plan(b.items[:half], limits{registers: b.table.maxRead()}), plan(b.items[half:], limits{registers: b.table.maxRead()})...)
 	}
 	for _, p := range parts {
-		p.due = b.due
+		p.StartAt(b.Due())
 	}
 	return parts
 }

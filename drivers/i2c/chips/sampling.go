@@ -20,10 +20,11 @@ type sampling struct {
 // Watch implements drivers.Watcher. A chip that fails is asked less and less often, so
 // that it costs its neighbours on the bus little.
 func (s sampling) Watch(ctx context.Context, report drivers.Report) error {
+	schedule := drivers.Schedule{Every: s.sample, Backoff: drivers.Backoff{After: 1, First: 2 * s.sample, Longest: longestPause}}
+	schedule.StartAt(time.Now())
 	var due time.Time
-	pause := s.sample
-	for next := time.Now(); ; next = next.Add(pause) {
-		if err := bus.Sleep(ctx, time.Until(next)); err != nil {
+	for {
+		if err := bus.Sleep(ctx, time.Until(schedule.Due())); err != nil {
 			return err
 		}
 		rs, err := s.Poll(ctx)
@@ -32,8 +33,7 @@ func (s sampling) Watch(ctx context.Context, report drivers.Report) error {
 			return ctx.Err()
 		case err != nil:
 			report(drivers.Reading{}, err)
-			pause = min(2*pause, longestPause)
-			next = time.Now()
+			schedule.Failed(time.Now())
 			continue
 		case len(rs) > 0 && !time.Now().Before(due):
 			for _, r := range rs {
@@ -41,9 +41,6 @@ func (s sampling) Watch(ctx context.Context, report drivers.Report) error {
 			}
 			due = time.Now().Add(s.every - s.sample/2)
 		}
-		pause = s.sample
-		if late := time.Since(next); late > s.sample { // a slow bus must not be caught up with
-			next = next.Add(late.Truncate(s.sample))
-		}
+		schedule.Answered(time.Now())
 	}
 }
