@@ -14,9 +14,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sensorgate/internal/disk/crashdisk"
 )
 
-// The crash model: histories of several lives of one store on crashFS. Each life
+// The crash model: histories of several lives of one store on crashdisk.Disk. Each life
 // appends, acknowledges, puts and commits at random until the power is cut at a
 // random operation, also in the middle of recovery, the process is killed, or it
 // stops cleanly. What the journal gives back is compared with what it promised.
@@ -91,7 +93,7 @@ func runHistory(t *testing.T, seed uint64) {
 
 type history struct {
 	rnd     *rand.Rand
-	fs      *crashFS
+	fs      *crashdisk.Disk
 	opt     Options
 	j       *Journal
 	q       []*Queue
@@ -150,14 +152,14 @@ const absent = "\x00absent"
 
 func newHistory(seed uint64) *history {
 	rnd := rand.New(rand.NewPCG(seed, 4))
-	h := &history{rnd: rnd, fs: newCrashFS(rnd), entries: map[string]*simEntry{}}
-	h.fs.unordered = seed%2 == 1
+	h := &history{rnd: rnd, fs: crashdisk.New(rnd), entries: map[string]*simEntry{}}
+	h.fs.Unordered = seed%2 == 1
 	h.opt = Options{Dir: "d", fs: h.fs, SegmentSize: 12 << 10, Size: 1 << 20, FreeFloor: -1}
 	if seed%5 == 0 {
 		h.opt.Size = 6 * h.opt.SegmentSize // eviction, compaction, refusal
 	}
 	if seed%7 == 0 {
-		h.fs.quota = 5 * h.opt.SegmentSize
+		h.fs.Quota = 5 * h.opt.SegmentSize
 	}
 	for i, full := range []Policy{DropOldest, DropNewest, Refuse} {
 		m := &simQueue{name: fmt.Sprint("q", i), lim: Limits{Full: full}}
@@ -177,16 +179,16 @@ func (h *history) fail(format string, args ...any) {
 
 func (h *history) run() error {
 	for range 2 + h.rnd.IntN(5) {
-		if h.fs.eio = 0; h.rnd.IntN(6) == 0 {
-			h.fs.eio = 0.003
+		if h.fs.EIO = 0; h.rnd.IntN(6) == 0 {
+			h.fs.EIO = 0.003
 		}
 		if !h.open() {
 			return h.err
 		}
 		if h.rnd.IntN(4) > 0 {
-			h.fs.ops = h.rnd.IntN(300)
+			h.fs.Ops = h.rnd.IntN(300)
 		}
-		for n := h.rnd.IntN(80); n > 0 && !h.fs.off && h.err == nil && h.j.failed == nil; n-- {
+		for n := h.rnd.IntN(80); n > 0 && !h.fs.Off && h.err == nil && h.j.failed == nil; n-- {
 			h.step()
 			h.follow()
 		}
@@ -201,20 +203,20 @@ func (h *history) run() error {
 func (h *history) open() bool {
 	for {
 		if h.rnd.IntN(3) == 0 {
-			h.fs.ops = h.rnd.IntN(40)
+			h.fs.Ops = h.rnd.IntN(40)
 		}
-		seen := h.fs.eioSeen
+		seen := h.fs.EIOSeen
 		j, err := Open(h.opt)
-		if err == nil && !h.fs.off {
-			h.j, h.fs.ops = j, -1
+		if err == nil && !h.fs.Off {
+			h.j, h.fs.Ops = j, -1
 			h.compare()
 			return h.err == nil
 		}
 		switch {
-		case h.fs.off:
-			h.fs.cut()
-		case h.fs.eioSeen > seen:
-			h.fs.eio = 0
+		case h.fs.Off:
+			h.fs.Cut()
+		case h.fs.EIOSeen > seen:
+			h.fs.EIO = 0
 		default:
 			h.fail("the store does not open: %w", err)
 			return false
@@ -225,17 +227,17 @@ func (h *history) open() bool {
 // end of a life: cleanly, by kill, or by power cut.
 func (h *history) end() {
 	kind := h.rnd.IntN(3)
-	if kind == 0 && !h.fs.off && h.j.failed == nil {
+	if kind == 0 && !h.fs.Off && h.j.failed == nil {
 		if err := h.j.close(); err == nil && h.j.full == nil {
 			h.settled()
 		}
 	}
 	h.follow()
-	if kind == 1 && !h.fs.off {
-		h.fs.locked, h.fs.ops = false, -1 // the page cache survives a kill
+	if kind == 1 && !h.fs.Off {
+		h.fs.Locked, h.fs.Ops = false, -1 // the page cache survives a kill
 		return
 	}
-	h.fs.cut()
+	h.fs.Cut()
 }
 
 func (h *history) step() {
@@ -359,7 +361,7 @@ func (h *history) read() {
 	i := h.rnd.IntN(len(h.q))
 	items, err := h.q[i].Read(0, 20, nil)
 	if err != nil {
-		if !h.fs.off {
+		if !h.fs.Off {
 			h.fail("read: %w", err)
 		}
 		return
@@ -438,7 +440,7 @@ func (h *history) follow() {
 // compare checks every promise on what a recovery found, which is the truth then.
 func (h *history) compare() {
 	h.q = h.q[:0]
-	eio := h.fs.eioSeen > 0
+	eio := h.fs.EIOSeen > 0
 	if d := h.j.stats.Damaged; d > 0 && !eio {
 		h.fail("%d frames reported damaged, and none was", d)
 	}

@@ -7,14 +7,16 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"sensorgate/internal/disk/crashdisk"
 )
 
 var everyBit = flag.Bool("crash.every", false, "damage every bit and cut at every byte, not a sample")
 
-// smallLog makes a closed store of n records in one queue on crashFS.
-func smallLog(t testing.TB, n int, segment int64, commitEach int) (*crashFS, Options) {
+// smallLog makes a closed store of n records in one queue on crashdisk.Disk.
+func smallLog(t testing.TB, n int, segment int64, commitEach int) (*crashdisk.Disk, Options) {
 	t.Helper()
-	fs := newCrashFS(rand.New(rand.NewPCG(1, 1)))
+	fs := crashdisk.New(rand.New(rand.NewPCG(1, 1)))
 	o := Options{Dir: "d", fs: fs, SegmentSize: segment, Size: 1 << 30, FreeFloor: -1}
 	j, err := Open(o)
 	if err != nil {
@@ -78,10 +80,10 @@ func TestEveryBitFlip(t *testing.T) {
 		step = 401
 	}
 	rnd := rand.New(rand.NewPCG(2, 2))
-	for _, name := range fs.segments() {
-		for bit := 0; bit < len(fs.names[name].data)*8; bit += step {
-			image := fs.clone(rnd)
-			image.flip(name, bit)
+	for _, name := range fs.Files(".seg") {
+		for bit := 0; bit < len(fs.Data(name))*8; bit += step {
+			image := fs.Clone(rnd)
+			image.Flip(name, bit)
 			o.fs = image
 			_, got, s := survivors(t, o)
 			if got < n-1 || got < n && s.Damaged != 1 || s.Damaged > 1 {
@@ -104,11 +106,10 @@ func TestEveryTruncation(t *testing.T) {
 		step = 101
 	}
 	rnd := rand.New(rand.NewPCG(3, 3))
-	for _, name := range fs.segments() {
-		for size := 0; size < len(fs.names[name].data); size += step {
-			image := fs.clone(rnd)
-			f := image.names[name]
-			f.data, f.durable = f.data[:size], f.durable[:size]
+	for _, name := range fs.Files(".seg") {
+		for size := 0; size < len(fs.Data(name)); size += step {
+			image := fs.Clone(rnd)
+			image.Replace(name, slices.Clone(image.Data(name)[:size]))
 			o.fs = image
 			survivors(t, o)
 		}
@@ -123,12 +124,12 @@ func TestOneFlipInTwentyThousandRecords(t *testing.T) {
 	}
 	fs, o := smallLog(t, n, 1<<20, 100)
 	rnd := rand.New(rand.NewPCG(5, 5))
-	names := fs.segments()
+	names := fs.Files(".seg")
 	for range trials {
 		name := names[rnd.IntN(len(names))]
-		bit := rnd.IntN(len(fs.names[name].data) * 8)
-		image := fs.clone(rnd)
-		image.flip(name, bit)
+		bit := rnd.IntN(len(fs.Data(name)) * 8)
+		image := fs.Clone(rnd)
+		image.Flip(name, bit)
 		o.fs = image
 		found, got, s := survivors(t, o)
 		if got < n-1 || s.Damaged > 1 || got < n && s.Damaged != 1 {
@@ -148,7 +149,7 @@ func TestDamageFoundAtRead(t *testing.T) {
 	}
 	q := openQueue(t, j, "q", Limits{})
 	l, _ := j.index.get(11)
-	fs.flip("d/"+slotName(l.slot()), int(l.offset()+frameHeader+20)*8)
+	fs.Flip("d/"+slotName(l.slot()), int(l.offset()+frameHeader+20)*8)
 	items := readAll(t, q)
 	if len(items) != 49 || items[10].Gap != 1 || items[9].Gap != 0 {
 		t.Errorf("%d records, gap before the eleventh %d: want 49 and 1", len(items), items[10].Gap)
@@ -170,15 +171,15 @@ func FuzzRecovery(f *testing.F) {
 	f.Add(uint8(2), uint16(headerBlock+frameHeader), bytes.Repeat([]byte{0xff}, 200))            // everything
 	f.Fuzz(func(t *testing.T, segment uint8, off uint16, b []byte) {
 		rnd := rand.New(rand.NewPCG(1, 1))
-		image := fs.clone(rnd)
-		names := image.segments()
-		file := image.names[names[int(segment)%len(names)]]
-		at := int(off) % len(file.data)
-		copy(file.data[at:], b)
+		image := fs.Clone(rnd)
+		names := image.Files(".seg")
+		name := names[int(segment)%len(names)]
+		data := slices.Clone(image.Data(name))
+		copy(data[int(off)%len(data):], b)
 		if segment&0x80 != 0 {
-			resealAll(file.data) // past the checksums
+			resealAll(data) // past the checksums
 		}
-		file.durable = slices.Clone(file.data)
+		image.Replace(name, data)
 		o := o
 		o.fs = image
 		j, err := Open(o)

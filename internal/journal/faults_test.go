@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sensorgate/internal/disk"
 )
 
 // tmpfs mounts a small file system of its own.
@@ -50,7 +52,7 @@ func TestFullDisk(t *testing.T) {
 	if s := j.Stats(); !errors.Is(s.Failed, ErrFull) || !strings.Contains(s.Failed.Error(), "MiB") {
 		t.Errorf("Stats does not tell why: %v", s.Failed)
 	}
-	if free, _, _ := (osFS{}).Space(dir); free < 1<<20 {
+	if free, _, _ := (disk.OS{}).Space(dir); free < 1<<20 {
 		t.Errorf("%d bytes free, below the floor", free)
 	}
 	// The consumer comes back: what it acknowledges makes room, without a restart.
@@ -228,17 +230,17 @@ func TestBrokenDisk(t *testing.T) {
 }
 
 type brokenFS struct {
-	osFS
+	disk.OS
 	broken bool
 }
 
-func (b *brokenFS) OpenFile(name string, flag int) (file, error) {
-	f, err := b.osFS.OpenFile(name, flag)
+func (b *brokenFS) OpenFile(name string, flag int) (disk.File, error) {
+	f, err := b.OS.OpenFile(name, flag)
 	return brokenFile{f, b}, err
 }
 
 type brokenFile struct {
-	file
+	disk.File
 	b *brokenFS
 }
 
@@ -246,5 +248,5 @@ func (f brokenFile) Sync() error {
 	if f.b.broken {
 		return syscall.EIO
 	}
-	return f.file.Sync()
+	return f.File.Sync()
 }

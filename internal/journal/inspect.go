@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"sensorgate/internal/disk"
 )
 
 // Snapshot is a store as it stood when it was looked at, for tools. Nothing of it was
@@ -108,7 +110,7 @@ var errNothing = errors.New("nothing there")
 
 // readOnlyFS is the real file system, but what is written goes nowhere.
 type readOnlyFS struct {
-	osFS
+	disk.OS
 	inUse bool
 }
 
@@ -118,11 +120,11 @@ func (*readOnlyFS) Remove(string) error         { return nil }
 func (*readOnlyFS) SyncDir(string) error        { return nil }
 
 func (r *readOnlyFS) Lock(name string) (io.Closer, error) {
-	r.inUse = isLocked(name)
+	r.inUse = disk.IsLocked(name)
 	return io.NopCloser(nil), nil
 }
 
-func (*readOnlyFS) OpenFile(name string, flag int) (file, error) {
+func (*readOnlyFS) OpenFile(name string, flag int) (disk.File, error) {
 	if flag&os.O_CREATE != 0 {
 		return nil, errNothing
 	}
@@ -130,10 +132,10 @@ func (*readOnlyFS) OpenFile(name string, flag int) (file, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readOnlyFile{osFile{f}}, nil
+	return readOnlyFile{disk.OSFile{File: f}}, nil
 }
 
-type readOnlyFile struct{ osFile }
+type readOnlyFile struct{ disk.OSFile }
 
 func (readOnlyFile) WriteAt(b []byte, _ int64) (int, error) { return len(b), nil }
 func (readOnlyFile) Sync() error                            { return nil }

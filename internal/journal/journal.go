@@ -4,6 +4,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"sensorgate/internal/disk"
 )
 
 // Seq numbers the records of a journal, from 1, in the order of their appends. It
@@ -34,7 +36,7 @@ var (
 	ErrFailed = errors.New("journal failed: the disk did not take the data") // final until reopened
 
 	ErrTooLarge = errors.New("record is too large for the journal") // more than 16 MiB
-	ErrInUse    = errors.New("journal is in use")
+	ErrInUse    = disk.ErrLocked
 	ErrFormat   = errors.New("not a journal that this program can read")
 )
 
@@ -47,7 +49,7 @@ type Options struct {
 	FreeFloor   int64         // bytes of the file system that are never used; default max(64 MiB, 5 %)
 	Log         *slog.Logger
 
-	fs fsys // of the crash model; nil: the real one
+	fs disk.FS // of the crash model; nil: the real one
 }
 
 // Limits bound one queue.

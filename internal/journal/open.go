@@ -8,6 +8,8 @@ import (
 	"math"
 	"path/filepath"
 	"time"
+
+	"sensorgate/internal/disk"
 )
 
 func (o Options) withDefaults() Options {
@@ -26,7 +28,7 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.fs == nil {
-		o.fs = osFS{}
+		o.fs = disk.OS{}
 	}
 	return o
 }

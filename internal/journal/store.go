@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"sensorgate/internal/disk"
 )
 
 // A slot is one file of the store. It is written with zeroes once and then used
@@ -16,7 +18,7 @@ import (
 // that does not change needs no directory sync.
 type slot struct {
 	no   int
-	f    file
+	f    disk.File
 	size int64
 
 	// guarded by Journal.mu once the store is open
@@ -94,7 +96,7 @@ func parseHeader(b []byte) (h header, ok bool) {
 
 // store is the files. Only the committing goroutine (and Open) writes.
 type store struct {
-	fs      fsys
+	fs      disk.FS
 	dir     string
 	segSize int64
 	max     int64 // bytes of all slots

@@ -1,4 +1,6 @@
-package journal
+// Package crashdisk is a disk in memory for tests: it remembers what was synced, and a
+// power cut loses any part of the rest.
+package crashdisk
 
 import (
 	"errors"
@@ -10,25 +12,28 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"sensorgate/internal/disk"
 )
 
-// crashFS is a file system in memory that remembers what was synced. A power cut
+// Disk is a file system in memory that remembers what was synced. A power cut
 // leaves, of every sector written since the last sync of its file, the old or the
 // new content, and of the directory changes since the last sync of the directory
 // the first few (ordered, as ext4 keeps them) or any (f2fs, exFAT).
-type crashFS struct {
-	rnd       *rand.Rand
-	names     map[string]*inode
-	durable   map[string]*inode
-	dirOps    []dirOp // since the last SyncDir
-	unordered bool
+type Disk struct {
+	Unordered bool // directory changes survive in any order, not in the order they were made
 
-	ops     int // operations until the power is cut; < 0: never
-	off     bool
-	eio     float64 // chance that a write or sync fails
-	quota   int64   // bytes of all files; 0: no bound
-	locked  bool
-	eioSeen int
+	Ops     int     // operations until the power is cut; < 0: never
+	Off     bool    // the power is off: every operation fails until Cut
+	EIO     float64 // chance that a write or sync fails
+	EIOSeen int     // how many did
+	Quota   int64   // bytes of all files; 0: no bound
+	Locked  bool    // a program holds the lock
+
+	rnd     *rand.Rand
+	names   map[string]*inode
+	durable map[string]*inode
+	dirOps  []dirOp // since the last SyncDir
 }
 
 type dirOp struct {
@@ -46,30 +51,31 @@ type inode struct {
 
 var errPower = errors.New("the power is off")
 
-func newCrashFS(rnd *rand.Rand) *crashFS {
-	return &crashFS{rnd: rnd, names: map[string]*inode{}, durable: map[string]*inode{}, ops: -1}
+// New makes an empty disk; all its choices come from rnd.
+func New(rnd *rand.Rand) *Disk {
+	return &Disk{rnd: rnd, names: map[string]*inode{}, durable: map[string]*inode{}, Ops: -1}
 }
 
 // step counts an operation and says whether the power is still on.
-func (c *crashFS) step() error {
-	if c.ops == 0 {
-		c.off = true
+func (c *Disk) step() error {
+	if c.Ops == 0 {
+		c.Off = true
 	}
-	if c.off {
+	if c.Off {
 		return errPower
 	}
-	c.ops--
+	c.Ops--
 	return nil
 }
 
-// cut makes a legal image of the disk after a power cut and switches it on again.
-func (c *crashFS) cut() {
+// Cut makes a legal image of the disk after a power cut and switches it on again.
+func (c *Disk) Cut() {
 	n := 0
 	if len(c.dirOps) > 0 {
 		n = c.rnd.IntN(len(c.dirOps) + 1)
 	}
 	for i, op := range c.dirOps {
-		if c.unordered && c.rnd.IntN(2) == 0 || !c.unordered && i >= n {
+		if c.Unordered && c.rnd.IntN(2) == 0 || !c.Unordered && i >= n {
 			continue
 		}
 		if op.node == nil {
@@ -92,7 +98,7 @@ func (c *crashFS) cut() {
 		f.settle(c.rnd, mode)
 		c.names[name] = f
 	}
-	c.off, c.ops, c.locked = false, -1, false
+	c.Off, c.Ops, c.Locked = false, -1, false
 }
 
 // settle decides for each dirty sector whether it reached the disk.
@@ -120,9 +126,9 @@ func (f *inode) persist(s int) {
 	copy(f.durable[from:to], f.data[from:to])
 }
 
-func (c *crashFS) MkdirAll(string) error { return c.step() }
+func (c *Disk) MkdirAll(string) error { return c.step() }
 
-func (c *crashFS) ReadDir(dir string) ([]string, error) {
+func (c *Disk) ReadDir(dir string) ([]string, error) {
 	if err := c.step(); err != nil {
 		return nil, err
 	}
@@ -136,7 +142,7 @@ func (c *crashFS) ReadDir(dir string) ([]string, error) {
 	return names, nil
 }
 
-func (c *crashFS) OpenFile(name string, flag int) (file, error) {
+func (c *Disk) OpenFile(name string, flag int) (disk.File, error) {
 	if err := c.step(); err != nil {
 		return nil, err
 	}
@@ -154,7 +160,7 @@ func (c *crashFS) OpenFile(name string, flag int) (file, error) {
 	return &crashFile{c, f, filepath.Base(name)}, nil
 }
 
-func (c *crashFS) Remove(name string) error {
+func (c *Disk) Remove(name string) error {
 	if err := c.step(); err != nil {
 		return err
 	}
@@ -163,7 +169,7 @@ func (c *crashFS) Remove(name string) error {
 	return nil
 }
 
-func (c *crashFS) Rename(from, to string) error {
+func (c *Disk) Rename(from, to string) error {
 	if err := c.step(); err != nil {
 		return err
 	}
@@ -174,7 +180,7 @@ func (c *crashFS) Rename(from, to string) error {
 	return nil
 }
 
-func (c *crashFS) SyncDir(string) error {
+func (c *Disk) SyncDir(string) error {
 	if err := c.step(); err != nil {
 		return err
 	}
@@ -189,34 +195,34 @@ func (c *crashFS) SyncDir(string) error {
 	return nil
 }
 
-func (c *crashFS) Lock(string) (io.Closer, error) {
-	if c.locked {
-		return nil, ErrInUse
+func (c *Disk) Lock(string) (io.Closer, error) {
+	if c.Locked {
+		return nil, disk.ErrLocked
 	}
-	c.locked = true
+	c.Locked = true
 	return unlocker{c}, nil
 }
 
-type unlocker struct{ c *crashFS }
+type unlocker struct{ c *Disk }
 
-func (u unlocker) Close() error { u.c.locked = false; return nil }
+func (u unlocker) Close() error { u.c.Locked = false; return nil }
 
-func (c *crashFS) used() (n int64) {
+func (c *Disk) used() (n int64) {
 	for _, f := range c.names {
 		n += int64(len(f.data))
 	}
 	return n
 }
 
-func (c *crashFS) Space(string) (free, total int64, err error) {
-	if c.quota == 0 {
+func (c *Disk) Space(string) (free, total int64, err error) {
+	if c.Quota == 0 {
 		return 1 << 40, 1 << 40, c.step()
 	}
-	return max(0, c.quota-c.used()), c.quota, c.step()
+	return max(0, c.Quota-c.used()), c.Quota, c.step()
 }
 
 type crashFile struct {
-	c    *crashFS
+	c    *Disk
 	f    *inode
 	name string
 }
@@ -240,7 +246,7 @@ func (f *crashFile) ReadAt(b []byte, off int64) (int, error) {
 }
 
 func (f *crashFile) WriteAt(b []byte, off int64) (n int, err error) {
-	if f.c.off {
+	if f.c.Off {
 		return 0, errPower
 	}
 	// The power can fail, the disk fill or break in the middle of a write.
@@ -250,7 +256,7 @@ func (f *crashFile) WriteAt(b []byte, off int64) (n int, err error) {
 		}
 		b = b[:f.c.rnd.IntN(len(b)+1)]
 	}
-	if grow := off + int64(len(b)) - int64(len(f.f.data)); grow > 0 && f.c.quota > 0 && f.c.used()+grow > f.c.quota {
+	if grow := off + int64(len(b)) - int64(len(f.f.data)); grow > 0 && f.c.Quota > 0 && f.c.used()+grow > f.c.Quota {
 		err = fmt.Errorf("write: %w", syscall.ENOSPC)
 		b = b[:max(0, int64(len(b))-grow)]
 	}
@@ -291,23 +297,23 @@ func (f *inode) settleFailed(rnd *rand.Rand) {
 }
 
 // chance says whether this operation fails.
-func (c *crashFS) chance() bool {
-	if c.eio > 0 && c.rnd.Float64() < c.eio {
-		c.eioSeen++
+func (c *Disk) chance() bool {
+	if c.EIO > 0 && c.rnd.Float64() < c.EIO {
+		c.EIOSeen++
 		return true
 	}
 	return false
 }
 
-// flip changes one bit of a file.
-func (c *crashFS) flip(name string, bit int) {
+// Flip changes one bit of a file.
+func (c *Disk) Flip(name string, bit int) {
 	c.names[name].data[bit/8] ^= 1 << (bit % 8)
 	c.names[name].durable[bit/8] ^= 1 << (bit % 8)
 }
 
-// clone copies the disk, for images that are tried one after the other.
-func (c *crashFS) clone(rnd *rand.Rand) *crashFS {
-	n := newCrashFS(rnd)
+// Clone copies the disk, for images that are tried one after the other.
+func (c *Disk) Clone(rnd *rand.Rand) *Disk {
+	n := New(rnd)
 	for name, f := range c.names {
 		g := &inode{data: slices.Clone(f.data), durable: slices.Clone(f.data), dirty: map[int]bool{}}
 		n.names[name], n.durable[name] = g, g
@@ -315,12 +321,22 @@ func (c *crashFS) clone(rnd *rand.Rand) *crashFS {
 	return n
 }
 
-func (c *crashFS) segments() (names []string) {
+// Files returns the names of the files that end in suffix, sorted.
+func (c *Disk) Files(suffix string) (names []string) {
 	for name := range c.names {
-		if strings.HasSuffix(name, ".seg") {
+		if strings.HasSuffix(name, suffix) {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
 	return names
+}
+
+// Data is the content of a file as the programs see it; it must not be changed.
+func (c *Disk) Data(name string) []byte { return c.names[name].data }
+
+// Replace makes b the content of a file, on the disk too: damage, or a shorter file.
+func (c *Disk) Replace(name string, b []byte) {
+	f := c.names[name]
+	f.data, f.durable = b, slices.Clone(b)
 }

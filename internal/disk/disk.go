@@ -1,4 +1,7 @@
-package journal
+// Package disk is the file system as the journal and the history see it: few operations,
+// each with its meaning for what survives a power cut. OS is the real one; package
+// crashdisk remembers what was synced and loses the rest.
+package disk
 
 import (
 	"errors"
@@ -10,12 +13,12 @@ import (
 	"syscall"
 )
 
-// fsys is what the journal needs of a file system. It is an interface so that
-// the crash model can remember what was synced and lose the rest.
-type fsys interface {
+// FS is what a store needs of a file system. It is an interface so that the crash
+// model can remember what was synced and lose the rest.
+type FS interface {
 	MkdirAll(dir string) error
 	ReadDir(dir string) ([]string, error) // names of plain files, sorted
-	OpenFile(name string, flag int) (file, error)
+	OpenFile(name string, flag int) (File, error)
 	Rename(from, to string) error
 	Remove(name string) error
 	SyncDir(dir string) error // makes creations, renames and removals durable
@@ -23,7 +26,8 @@ type fsys interface {
 	Space(dir string) (free, total int64, err error)
 }
 
-type file interface {
+// File is an open file. It is read and written at places, so that it needs no position.
+type File interface {
 	io.ReaderAt
 	io.WriterAt
 	io.Closer
@@ -31,12 +35,15 @@ type file interface {
 	Size() (int64, error)
 }
 
-// osFS is the real one.
-type osFS struct{}
+// ErrLocked means that another process holds the lock.
+var ErrLocked = errors.New("the store is in use")
 
-func (osFS) MkdirAll(dir string) error { return os.MkdirAll(dir, 0o700) }
+// OS is the real file system.
+type OS struct{}
 
-func (osFS) ReadDir(dir string) ([]string, error) {
+func (OS) MkdirAll(dir string) error { return os.MkdirAll(dir, 0o700) }
+
+func (OS) ReadDir(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -51,18 +58,18 @@ func (osFS) ReadDir(dir string) ([]string, error) {
 	return names, nil
 }
 
-func (osFS) OpenFile(name string, flag int) (file, error) {
+func (OS) OpenFile(name string, flag int) (File, error) {
 	f, err := os.OpenFile(name, flag, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return OSFile{f}, nil
 }
 
-func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
-func (osFS) Remove(name string) error     { return os.Remove(name) }
+func (OS) Rename(from, to string) error { return os.Rename(from, to) }
+func (OS) Remove(name string) error     { return os.Remove(name) }
 
-func (osFS) SyncDir(dir string) error {
+func (OS) SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -72,7 +79,7 @@ func (osFS) SyncDir(dir string) error {
 }
 
 // Lock keeps a second process out. The lock goes with the process, however it ends.
-func (osFS) Lock(name string) (io.Closer, error) {
+func (OS) Lock(name string) (io.Closer, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -83,13 +90,13 @@ func (osFS) Lock(name string) (io.Closer, error) {
 	}
 	f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, fmt.Errorf("%w: another process has %s open (a second sensorgate on the same data directory?)", ErrInUse, filepath.Dir(name))
+		return nil, fmt.Errorf("%w: another process has %s open (a second sensorgate on the same data directory?)", ErrLocked, filepath.Dir(name))
 	}
 	return nil, fmt.Errorf("lock %s: %w", name, err)
 }
 
-// isLocked looks whether somebody has the lock, without taking it.
-func isLocked(name string) bool {
+// IsLocked looks whether somebody has the lock, without taking it.
+func IsLocked(name string) bool {
 	f, err := os.Open(name)
 	if err != nil {
 		return false
@@ -99,7 +106,7 @@ func isLocked(name string) bool {
 	return errors.Is(err, syscall.EWOULDBLOCK)
 }
 
-func (osFS) Space(dir string) (free, total int64, err error) {
+func (OS) Space(dir string) (free, total int64, err error) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0, 0, fmt.Errorf("statfs %s: %w", dir, err)
@@ -107,11 +114,12 @@ func (osFS) Space(dir string) (free, total int64, err error) {
 	return int64(st.Bavail) * int64(st.Bsize), int64(st.Blocks) * int64(st.Bsize), nil
 }
 
-type osFile struct{ *os.File }
+// OSFile is a File of the real file system.
+type OSFile struct{ *os.File }
 
 // Sync leaves the time stamps out: a file that does not grow then costs no
 // journal commit of the file system.
-func (f osFile) Sync() error {
+func (f OSFile) Sync() error {
 	for {
 		err := syscall.Fdatasync(int(f.Fd()))
 		if err != syscall.EINTR {
@@ -120,7 +128,7 @@ func (f osFile) Sync() error {
 	}
 }
 
-func (f osFile) Size() (int64, error) {
+func (f OSFile) Size() (int64, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return 0, err
