@@ -18,7 +18,7 @@ import (
 // ```text is what must be seen of the block before it.
 var fence = regexp.MustCompile("(?ms)^```(\\w+) ?(\\S*)\n(.*?)^```$")
 
-// The first hour as the page tells it, typed literally into one shell.
+// The first hour as the page describes it, typed literally into one shell.
 func TestFirstHourIsTrue(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
@@ -80,7 +80,7 @@ func TestFirstHourIsTrue(t *testing.T) {
 	}
 }
 
-// withPort says to the program's own clients which port was meant by the default.
+// withPort tells the clients of the program which port was meant by the default.
 func withPort(text string, ports *strings.Replacer) string {
 	return strings.ReplaceAll(text, "sensorgate sub ", "sensorgate sub -p "+ports.Replace("1883")+" ")
 }
@@ -94,7 +94,7 @@ func pattern(line string) *regexp.Regexp {
 	return regexp.MustCompile(regexp.MustCompile(` +`).ReplaceAllString(p, ` +`))
 }
 
-// afterTheCut checks what the page says about the times of the values that came after
+// afterTheCut checks what the page promises about the times of the values that came after
 // the cut: some are from before it.
 func afterTheCut(t *testing.T, dir string, box int) {
 	t.Helper()

@@ -64,7 +64,7 @@ func TestPackage(t *testing.T) {
 	deb := buildPackage(t, dir, "UTC", "022")
 	t.Run("same input, same bytes", func(t *testing.T) { samebytes(t, deb) })
 	t.Run("contents", func(t *testing.T) { contents(t, deb) })
-	t.Run("life", func(t *testing.T) { life(t, deb) })
+	t.Run("lifecycle", func(t *testing.T) { lifecycle(t, deb) })
 }
 
 // Elsewhere, later, in another time zone and with another umask. (make reproducible
@@ -114,7 +114,7 @@ func contents(t *testing.T, deb string) {
 	root := t.TempDir()
 	run(t, "dpkg-deb", "-x", deb, root)
 	if got := run(t, filepath.Join(root, "usr/bin/sensorgate"), "version"); !strings.HasPrefix(got, "sensorgate v1.2.0-rc.1 ") {
-		t.Errorf("the installed program says %q", got)
+		t.Errorf("the installed program prints %q", got)
 	}
 	modulesAreNamed(t, root)
 }
@@ -147,10 +147,10 @@ func modulesAreNamed(t *testing.T, root string) {
 	}
 }
 
-// life is installation, upgrade, removal and purge by the real dpkg with the real
+// lifecycle is installation, upgrade, removal and purge by the real dpkg with the real
 // maintainer scripts, in a scratch root. There the programs of the system that the
 // scripts call only write down that they were called.
-func life(t *testing.T, deb string) {
+func lifecycle(t *testing.T, deb string) {
 	if os.Getuid() != 0 {
 		t.Skip("dpkg runs maintainer scripts in a chroot: needs root")
 	}
@@ -323,7 +323,7 @@ func (r *scratchRoot) newerVersion(deb string) string {
 	return newer
 }
 
-// The wrong ARM package must say so, not end later with "illegal instruction".
+// The wrong ARM package must be refused with that reason, not end later with "illegal instruction".
 func TestPreinstRefusesAnOlderCPU(t *testing.T) {
 	script, err := os.ReadFile("deb/preinst")
 	if err != nil {

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Is the release in dist/ what this commit gives anywhere? Clones the commit to
+# Is the release in dist/ what this commit builds into anywhere? Clones the commit to
 # another path, builds it with an empty build cache, another umask and another time
 # zone, and compares the checksums.
 set -euo pipefail

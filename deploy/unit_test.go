@@ -13,7 +13,7 @@ import (
 // maxExposure is the promise of the README; mosquitto's unit has 9.6.
 const maxExposure = 1.5
 
-// tool gives the path of a program, or skips the test.
+// tool returns the path of a program, or skips the test.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)

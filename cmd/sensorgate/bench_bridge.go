@@ -159,7 +159,7 @@ func startGateway(ctx context.Context, name, dir, sink, backlog string) (*bench.
 	}
 	return bench.Start(ctx, name, path, func(host, port string) []string {
 		if err := os.WriteFile(conf, []byte(text(host, port)), 0o600); err != nil {
-			return args // the program tells that it is not there
+			return args // the program reports that it is not there
 		}
 		return args
 	})

@@ -28,7 +28,7 @@ func newBenchBroker() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "broker",
 		Short: "measure the broker against mosquitto, in turn, in the same run",
-		Long: "Starts our broker (memory only) and a mosquitto as processes of their own and gives each the same\n" +
+		Long: "Starts our broker (memory only) and a mosquitto as processes of their own and runs on each the same\n" +
 			"workloads in turn, with a raw load generator that checks loss and order. One JSON line per run, and\n" +
 			"one per workload with the medians and their ratio.",
 		Args: cobra.NoArgs,
@@ -151,7 +151,7 @@ func startMosquitto(ctx context.Context, name string) (p *bench.Process, stop fu
 	p, err = bench.Start(ctx, "mosquitto", path, func(host, port string) []string {
 		text := fmt.Sprintf("listener %s %s\nallow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 200\nset_tcp_nodelay true\nlog_type none\n", port, host)
 		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-			return []string{"-c", conf} // mosquitto tells that it is not there
+			return []string{"-c", conf} // mosquitto reports that it is not there
 		}
 		return []string{"-c", conf}
 	})

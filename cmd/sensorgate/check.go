@@ -17,7 +17,7 @@ func newCheck() *cobra.Command {
 	var hardware bool
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "say everything that is wrong with a configuration, or ok",
+		Short: "report everything that is wrong with a configuration, or ok",
 		Long: `Reads the configuration with all files in conf.d beside it and reports all faults
 in one run, each with its place and what to type instead. It opens nothing, unless
 --hardware asks to open ports and buses, read every device once, and try every
@@ -58,7 +58,7 @@ type checkResult struct {
 // failure is how check ends: 2 for a broken file, 1 for hardware that does not answer.
 func (r *checkResult) failure() error {
 	if !r.OK {
-		return usageError{errTold}
+		return usageError{errReported}
 	}
 	failed := 0
 	for _, t := range r.Hardware {
@@ -90,7 +90,7 @@ func showExamples(w io.Writer, c *config.Config) {
 		if err != nil || len(readings) == 0 {
 			continue // an error was a problem of the file
 		}
-		fmt.Fprintf(w, "the example of device.%s gives\n", d.Name)
+		fmt.Fprintf(w, "the example of device.%s is published as\n", d.Name)
 		messages := mapping.New(d.Map).Messages(readings, true)
 		for _, m := range messages {
 			fmt.Fprintf(w, "  %s %s\n", m.Topic, m.Payload)

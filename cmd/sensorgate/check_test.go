@@ -85,7 +85,7 @@ func TestTopicsAndRoute(t *testing.T) {
 	topics := must(t, "", "topics", "-c", path)
 	for _, want := range []string{"n/a/v ", "cloud[0] → s/n/a/v", "n/pump/state/set ", "cloud[1] ← s/n/pump/state/set"} {
 		if !strings.Contains(topics, want) {
-			t.Errorf("topics does not tell %q:\n%s", want, topics)
+			t.Errorf("topics does not list %q:\n%s", want, topics)
 		}
 	}
 	for topic, want := range map[string]string{

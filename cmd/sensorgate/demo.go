@@ -70,7 +70,7 @@ func demo(ctx context.Context, port, upstreamPort int) error {
 	c, problems := config.Load(path, hw.Catalogue())
 	if c == nil {
 		problems.WriteText(os.Stderr, useColour(os.Stderr))
-		return usageError{errTold}
+		return usageError{errReported}
 	}
 	silent, err := sdnotify.Open(func(string) string { return "" }, log)
 	if err != nil {

@@ -67,7 +67,7 @@ func formatOne(name, text string, use func(formatted string) error) error {
 	formatted, problems := config.Format(name, text)
 	if len(problems) > 0 {
 		problems.WriteText(os.Stderr, useColour(os.Stderr))
-		return usageError{errTold}
+		return usageError{errReported}
 	}
 	return use(formatted)
 }

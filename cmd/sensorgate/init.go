@@ -45,7 +45,7 @@ func newInit() *cobra.Command {
 	return cmd
 }
 
-// finishInit writes the file, checks it as a user would, and says what comes next.
+// finishInit writes the file, checks it as a user would, and prints what comes next.
 func finishInit(w io.Writer, path, text string) error {
 	formatted, problems := config.Format(path, text)
 	if len(problems) > 0 {
@@ -66,7 +66,7 @@ func finishInit(w io.Writer, path, text string) error {
 		problems.WriteText(w, useColour(os.Stdout))
 	}
 	if c == nil {
-		return usageError{errTold}
+		return usageError{errReported}
 	}
 	flag := ""
 	if path != defaultConfig {
@@ -86,7 +86,7 @@ type interview struct {
 	devices int
 }
 
-// ask gives the answer, or the proposal for an empty line or the end of the input.
+// ask returns the answer, or the proposal for an empty line or the end of the input.
 func (q *interview) ask(question, proposal string) string {
 	fmt.Fprintf(q.out, "%s [%s] ", question, proposal)
 	if q.yes {

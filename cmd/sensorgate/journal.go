@@ -25,7 +25,7 @@ func newJournal() *cobra.Command {
 	return cmd
 }
 
-// store says where the journal is.
+// store is where the journal is.
 type store struct {
 	settings
 	dir string

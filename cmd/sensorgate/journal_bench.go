@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"sensorgate/internal/doctor"
 	"sensorgate/internal/journal"
 )
 
@@ -82,10 +83,10 @@ func benchStore(dir string, size int, span time.Duration) (b journalBench, err e
 	if before >= 0 && after >= before {
 		b.DeviceByte = float64(after-before) / float64(len(times))
 	}
-	if f := judgeSyncs(times, patient{}.onCard(dir)); f.Verdict != fine {
+	if f := doctor.JudgeSyncs(times, dir); f.Verdict != doctor.OK {
 		b.Warning = f.What
-		if f.Mend != "" {
-			b.Warning += " (" + f.Mend + ")"
+		if f.Try != "" {
+			b.Warning += " (try: " + f.Try + ")"
 		}
 	}
 	return b, nil

@@ -58,7 +58,7 @@ func TestJournalCommands(t *testing.T) {
 		{[]string{"status", "--json", "--dir", dir}, `"Name": "spool/cloud"`},
 		{[]string{"dump", "--dir", dir}, "barn/tank/level 21.5\n"},
 		{[]string{"dump", "--json", "--dir", dir, "spool/cloud"}, `"payload": "21.5"`},
-		{[]string{"dump", "--entries", "--dir", dir}, "retained/x 0x1b5b324a6576696c\n"}, // nothing that a terminal obeys
+		{[]string{"dump", "--entries", "--dir", dir}, "retained/x 0x1b5b324a6576696c\n"}, // nothing that a terminal executes
 		{[]string{"verify", "--dir", dir}, "2 records and values, all sound\n"},
 		{[]string{"bench", "--dir", dir, "--time", "100ms"}, "one sync each"},
 	} {

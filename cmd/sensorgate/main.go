@@ -26,8 +26,8 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// errTold ends the program with the code of its kind; the reason was printed already.
-var errTold = errors.New("")
+// errReported ends the program with the code of its kind; the reason was printed already.
+var errReported = errors.New("")
 
 func main() {
 	// A panic or an abort by the watchdog would end with Go's exit code 2, which is
@@ -39,7 +39,7 @@ func main() {
 	if err == nil {
 		return
 	}
-	if !errors.Is(err, errTold) {
+	if !errors.Is(err, errReported) {
 		fmt.Fprintln(os.Stderr, "sensorgate:", err)
 	}
 	var usage usageError

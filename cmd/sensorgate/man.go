@@ -11,7 +11,7 @@ import (
 )
 
 // newMan writes the manual pages that the package installs. They are made from the
-// commands themselves, so they can not tell anything else than --help.
+// commands themselves, so they always agree with --help.
 func newMan() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIRECTORY",
@@ -59,7 +59,7 @@ func manPage(cmd *cobra.Command) string {
 	if cmd.Example != "" {
 		fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s\n.fi\n", roffText(cmd.Example))
 	}
-	b.WriteString(".SH EXIT STATUS\n0 when all is well or it was asked to stop, 1 for trouble at run time, 2 for a broken configuration or wrong usage.\n")
+	b.WriteString(".SH EXIT STATUS\n0 for success or when asked to stop, 1 for trouble at run time, 2 for a broken configuration or wrong usage.\n")
 	if !cmd.HasParent() {
 		b.WriteString(".SH FILES\n.TP\n.I /etc/sensorgate/sensorgate.toml\nwhat to read and where to send it\n" +
 			".TP\n.I /var/lib/sensorgate\nthe journal: what waits, and what must survive a power cut\n")

@@ -36,10 +36,10 @@ func newModbus() *cobra.Command {
 
 func (f *modbusFlags) add(cmd *cobra.Command) {
 	cmd.Flags().Uint8Var(&f.unit, "unit", 1, "unit number")
-	cmd.Flags().StringVar(&f.line, "line", "9600 8N1", "speed and frame")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Second, "how long the device may think")
+	cmd.Flags().StringVar(&f.line, "line", "9600 8N1", "speed and frame, e.g. 9600 8N1")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Second, "how long to wait for an answer")
 	cmd.Flags().StringVar(&f.typ, "type", "", "u16, s16, u32, s32, f32 …")
-	cmd.Flags().StringVar(&f.order, "order", "big", "of the bytes: ABCD, CDAB, BADC, DCBA")
+	cmd.Flags().StringVar(&f.order, "order", "big", "order of the bytes in a value: ABCD (big), CDAB, BADC or DCBA")
 }
 
 // layout reads --type and --order.

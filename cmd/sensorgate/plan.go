@@ -21,7 +21,7 @@ func newPlan() *cobra.Command {
 	var from, socket string
 	cmd := &cobra.Command{
 		Use:   "plan",
-		Short: "say what a reload would change",
+		Short: "show what a reload would change",
 		Long: `Asks the running gateway what would change if it read its configuration again; or,
 with --from, compares two files. Nothing is changed.`,
 		Args: cobra.NoArgs,

@@ -18,10 +18,10 @@ func newRead() *cobra.Command {
 	var verbose bool
 	cmd := &cobra.Command{
 		Use:   "read DEVICE",
-		Short: "read one device of a configuration once and print what it says",
+		Short: "read one device of a configuration once and print its readings",
 		Long: `Opens one device of the configuration, reads it once and prints every channel, before
 any filter. --verbose shows the bytes of each I2C transfer (W written, R read) on
-standard error. Devices that take orders are not opened: that would switch them.`,
+standard error. Devices that take commands are not opened: that would switch them.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := s.load(os.Stderr)

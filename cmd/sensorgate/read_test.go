@@ -11,7 +11,7 @@ import (
 	"sensorgate/drivers/i2c/bus"
 )
 
-// readCommand runs sensorgate read with args and gives what it printed.
+// readCommand runs sensorgate read with args and returns what it printed.
 func readCommand(t *testing.T, config string, args ...string) (string, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "sensorgate.toml")
@@ -48,13 +48,13 @@ pump = { pin = "P3", out = true }
 	if err != nil || !strings.HasPrefix(out, "temperature  ") || !strings.HasSuffix(out, "°C\n") {
 		t.Errorf("a simulated device: %q, %v", out, err)
 	}
-	for device, says := range map[string]string{
+	for device, want := range map[string]string{
 		"attic": "bme280: i2c bus 250, address 0x76", // there is no such bus
-		"relay": "takes orders",
+		"relay": "takes commands",
 		"attik": `no device is called "attik" (have weather, attic, relay)`,
 	} {
-		if out, err := readCommand(t, config, device); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("%s: %q, %v; want an error that says %q", device, out, err, says)
+		if out, err := readCommand(t, config, device); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %q, %v; want an error with %q", device, out, err, want)
 		}
 	}
 }

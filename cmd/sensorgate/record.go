@@ -15,9 +15,9 @@ func newRecord() *cobra.Command {
 	var line string
 	cmd := &cobra.Command{
 		Use:   "record PORT FILE",
-		Short: "record what a wire says, to be replayed elsewhere",
+		Short: "record the bytes on a wire, to be replayed elsewhere",
 		Long: `Writes what arrives at the port into a file, with times, until Ctrl-C. The file is text
-and can be cut with an editor. It may hold what the device says about its owner.`,
+and can be cut with an editor. It may hold what the device reports about its owner.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			file, err := os.OpenFile(args[1], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

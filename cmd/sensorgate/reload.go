@@ -22,11 +22,11 @@ func newReload() *cobra.Command {
 				c, problems := s.read() // a broken file is the gateway's to refuse
 				socket = gateway.FindSocket(c)
 				if _, err := os.Stat(socket); c == nil && err != nil {
-					// It does not even say where its gateway listens.
+					// It does not even name the place where its gateway listens.
 					if err := s.explain(os.Stderr, problems); err != nil {
 						return err
 					}
-					return usageError{errTold}
+					return usageError{errReported}
 				}
 			}
 			if err := status.Reload(cmd.Context(), socket); err != nil {

@@ -8,7 +8,7 @@ import (
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "sensorgate",
-		Short:         "IoT edge gateway: sensors to MQTT, with a spool that holds",
+		Short:         "IoT edge gateway: sensors to MQTT, with a spool that survives outages",
 		SilenceErrors: true, // main prints them
 		SilenceUsage:  true,
 	}

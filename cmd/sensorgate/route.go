@@ -13,7 +13,7 @@ func newRoute() *cobra.Command {
 	var s settings
 	cmd := &cobra.Command{
 		Use:   "route TOPIC",
-		Short: "say where a message on TOPIC would go, and what a message there would come back as",
+		Short: "show where a message on TOPIC would go, and what a message there would come back as",
 		Example: `  sensorgate route barn-pi/grid/power
   sensorgate route sites/42/barn-pi/pump/state/set     # a topic of an upstream`,
 		Args: cobra.ExactArgs(1),

@@ -51,7 +51,7 @@ func run(ctx context.Context, path string, log *slog.Logger) error {
 	}
 	c, err := load()
 	if err != nil {
-		return usageError{errTold}
+		return usageError{errReported}
 	}
 	notify, err := sdnotify.Open(os.Getenv, log)
 	if err != nil {

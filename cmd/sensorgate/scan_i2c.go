@@ -20,7 +20,7 @@ func newScanI2C() *cobra.Command {
 		Short: "name the chips on the I2C buses and print the configuration to paste",
 		Long: `Asks every address of every I2C bus, or of one, whether somebody is there, and those
 that are for their ids. It writes nothing that could change a chip: where a chip may
-sit that takes any byte as an order, it only says what could be there. Addresses that a
+be that takes any byte as a command, it only prints what could be there. Addresses that a
 kernel driver owns are left alone; what it measures is read with driver = "iio" or
 "hwmon". Stop the gateway first if it uses the bus.`,
 		Args: cobra.MaximumNArgs(1),
@@ -40,7 +40,7 @@ kernel driver owns are left alone; what it measures is read with driver = "iio" 
 			}
 			switch {
 			case len(buses) == 0 && len(args) == 1:
-				buses = args // the error of opening it says what to try
+				buses = args // the error of opening it has what to try
 			case len(buses) == 0:
 				return fmt.Errorf("no I2C bus (on a Raspberry Pi: dtparam=i2c_arm=on in config.txt; elsewhere: modprobe i2c-dev)")
 			}

@@ -38,7 +38,7 @@ func (s *settings) load(w *os.File) (*config.Config, error) {
 		}
 	}
 	if c == nil {
-		return nil, usageError{errTold}
+		return nil, usageError{errReported}
 	}
 	return c, nil
 }

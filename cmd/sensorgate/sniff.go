@@ -20,7 +20,7 @@ func newSniff() *cobra.Command {
 	var line, file, device string
 	cmd := &cobra.Command{
 		Use:   "sniff PORT",
-		Short: "show live what a wire says, in bytes and, with a configuration, in readings",
+		Short: "show live what is on a wire, in bytes and, with a configuration, in readings",
 		Long: `Shows the bytes that arrive, with their times, until Ctrl-C. With --config and --device
 the port is that device's, which is then really used (and asked, if it is one that must be
 asked), and what it makes of the bytes stands below them. Stop the gateway first.`,

@@ -19,7 +19,7 @@ import (
 	"sensorgate/internal/journal"
 )
 
-// startBroker runs our broker on a loopback port of its own and gives the port.
+// startBroker runs our broker on a loopback port of its own and returns the port.
 func startBroker(t *testing.T, passwords string) string {
 	t.Helper()
 	j, err := journal.Open(journal.Options{Log: discard})
@@ -65,7 +65,7 @@ func with(t *testing.T, stdin string, args ...string) (string, error) {
 }
 
 // subscribed starts sub and waits until the broker has its subscription: a retained
-// message that it prints first says so.
+// message that it prints first shows it.
 func subscribed(t *testing.T, port string, args ...string) (wait func() string) {
 	t.Helper()
 	must(t, "", "pub", "-p", port, "-t", "ready", "-r", "-m", "ready")
@@ -95,7 +95,7 @@ func subscribed(t *testing.T, port string, args ...string) (wait func() string) 
 	}
 }
 
-// watchedBuffer tells of the first write.
+// watchedBuffer reports the first write.
 type watchedBuffer struct {
 	mu      sync.Mutex
 	b       bytes.Buffer
@@ -226,7 +226,7 @@ func TestPasswd(t *testing.T) {
 	}
 }
 
-// Wrong usage is told before anything is opened, and ends with 2.
+// Wrong usage is reported before anything is opened, and ends with 2.
 func TestUsageErrors(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"pub -m x", "no topic"},

@@ -11,9 +11,10 @@ import (
 
 	"sensorgate/internal/config"
 	"sensorgate/internal/gateway"
+	"sensorgate/internal/mqtttools"
 )
 
-// tryHardware opens what the configuration names and tells how each device and
+// tryHardware opens what the configuration names and reports how each device and
 // upstream answers, and whether the files are there.
 func (s *settings) tryHardware(cmd *cobra.Command, c *config.Config) []gateway.Trial {
 	ctx, w := cmd.Context(), cmd.OutOrStdout()
@@ -94,21 +95,8 @@ func loginUpstream(ctx context.Context, b config.Bridge, url string) error {
 	if err != nil {
 		return err
 	}
-	c := client{
-		url: url, user: b.User, password: password, id: b.ClientID + "-check", keepAlive: 30,
-		cafile: b.TLS.CA, cert: b.TLS.Cert, key: b.TLS.Key, alpn: strings.Join(b.TLS.ALPN, ","), serverName: b.TLS.ServerName,
-	}
-	if err := c.parseURL(); err != nil {
-		return err
-	}
-	o, err := c.options()
-	if err != nil {
-		return err
-	}
-	pc, err := c.connect(ctx, o.SetAutoReconnect(false))
-	if err != nil {
-		return err
-	}
-	pc.Disconnect(100)
-	return nil
+	return mqtttools.Login{
+		URL: url, User: b.User, Password: password, ClientID: b.ClientID + "-check",
+		CAFile: b.TLS.CA, CertFile: b.TLS.Cert, KeyFile: b.TLS.Key, ALPN: strings.Join(b.TLS.ALPN, ","), ServerName: b.TLS.ServerName,
+	}.Try(ctx)
 }

@@ -15,7 +15,7 @@ import (
 func newWatch() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch",
-		Short: "show live what the hardware says",
+		Short: "show live what the hardware reports",
 	}
 	cmd.AddCommand(newWatchGPIO())
 	return cmd

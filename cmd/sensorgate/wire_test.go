@@ -15,7 +15,7 @@ import (
 	"sensorgate/drivers/serial"
 )
 
-// sensorgate runs a command in this process and gives what it printed.
+// sensorgate runs a command in this process and returns what it printed.
 func commandOutput(ctx context.Context, args ...string) (string, error) {
 	var out bytes.Buffer
 	root := newRoot()

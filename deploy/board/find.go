@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// ErrMissing says that something is not installed: tests skip with it as the reason.
+// ErrMissing reports that something is not installed: tests skip with it as the reason.
 var ErrMissing = errors.New("the virtual board cannot run here")
 
 // arch is what differs between the machines.
@@ -24,7 +24,7 @@ var arches = map[string]arch{
 	"arm64": {"qemu-system-aarch64", "virt", "Image-arm64", "ttyAMA0", "-accel tcg,thread=multi -cpu cortex-a53", []string{"-device", "pci-serial,chardev=ttyS1"}},
 }
 
-// Kernel gives the path of the kernel for an architecture: one built here by
+// Kernel returns the path of the kernel for an architecture: one built here by
 // kernel/build-kernel.sh, or one of the rig directory, $RIG_DIR or ../shared/rig
 // beside the checkout.
 func Kernel(goarch string) (string, error) {
@@ -48,7 +48,7 @@ func Kernel(goarch string) (string, error) {
 	return "", fmt.Errorf("%w: no kernel %s (try: make board-kernel, or set RIG_DIR)", ErrMissing, a.kernel)
 }
 
-// Ready tells whether a machine of an architecture can be booted, and if not why.
+// Ready reports whether a machine of an architecture can be booted, and if not why.
 func Ready(goarch string) error {
 	if _, err := Kernel(goarch); err != nil {
 		return err
@@ -60,7 +60,7 @@ func Ready(goarch string) error {
 	return err
 }
 
-// busybox gives a static busybox for the machine. A foreign one is fetched once by
+// busybox returns a static busybox for the machine. A foreign one is fetched once by
 // rootfs/getdeb.
 func busybox(goarch string) (string, error) {
 	if goarch == hostArch() && readable("/bin/busybox") {

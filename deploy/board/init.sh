@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # PID 1 of the small machine. It sets up the devices as udev would, then runs /t/run
-# and gives its exit status to the host, or, without one, obeys the host's commands.
+# and returns its exit status to the host, or, without one, executes the host's commands.
 /bin/busybox --install -s /bin
 export PATH=/bin:/sbin HOME=/tmp TMPDIR=/tmp
 mount -t proc proc /proc

@@ -20,13 +20,13 @@ import (
 	"sensorgate/deploy/board/hardware"
 )
 
-// Config says what machine to make.
+// Config is what machine to make.
 type Config struct {
 	Arch string // "amd64" (default) or "arm64"
 
 	// Program is a static binary that the small machine runs with Args and Env, and
-	// with Files beside it in /t; Wait gives its exit status. Without it and without
-	// RootFS the small machine obeys Run.
+	// with Files beside it in /t; Wait returns its exit status. Without it and without
+	// RootFS the small machine executes Run.
 	Program string
 	Args    []string
 	Env     []string
@@ -48,7 +48,7 @@ type Machine struct {
 	Config
 	Dir      string
 	Hardware *hardware.Hardware
-	BootTime time.Duration // of the last Boot, until the first sign of life
+	BootTime time.Duration // of the last Boot, until the first answer
 
 	stopHW context.CancelFunc
 	hw     chan error
@@ -158,7 +158,7 @@ func run(name string, arg ...string) error {
 }
 
 // Boot switches the machine on. With a Program it returns when QEMU runs, else when
-// the machine obeys commands.
+// the machine executes commands.
 func (m *Machine) Boot() error {
 	kernel, err := Kernel(m.Arch)
 	if err != nil {
@@ -238,7 +238,7 @@ func (m *Machine) acceptShell(l net.Listener) error {
 	return nil
 }
 
-// Run runs a command line in the machine's shell and gives its output and exit status.
+// Run runs a command line in the machine's shell and returns its output and exit status.
 func (m *Machine) Run(cmd string) (out string, status int, err error) {
 	if err := m.sh.SetDeadline(time.Now().Add(bootLimit)); err != nil {
 		return "", 0, err
@@ -264,7 +264,7 @@ func (m *Machine) Ctl(format string, args ...any) (string, error) {
 	return m.Hardware.Command(fmt.Sprintf(format, args...))
 }
 
-// Wait waits until the Program has ended and gives its exit status.
+// Wait waits until the Program has ended and returns its exit status.
 func (m *Machine) Wait(ctx context.Context) (status int, err error) {
 	select {
 	case <-m.done:
@@ -304,7 +304,7 @@ func (m *Machine) PowerOff() error {
 	if m.RootFS != "" {
 		off = "systemctl poweroff"
 	}
-	_, _ = fmt.Fprintln(m.sh, off) // if it does not hear, it is told below
+	_, _ = fmt.Fprintln(m.sh, off) // if it does not hear, it is reported below
 	defer m.PowerCut()
 	select {
 	case <-m.done:
@@ -321,7 +321,7 @@ func (m *Machine) Close() error {
 	return <-m.hw
 }
 
-// KernelLog gives the end of what the kernel said.
+// KernelLog returns the end of what the kernel printed.
 func (m *Machine) KernelLog(most int) string {
 	b, err := os.ReadFile(m.path("kernel.log"))
 	if err != nil {

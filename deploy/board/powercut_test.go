@@ -123,7 +123,7 @@ func turnMeter(t *testing.T, m *Machine, d time.Duration) (history []moment) {
 	return history
 }
 
-// bounds gives how many pulses had been made when the log reached a size: at most, and
+// bounds returns how many pulses had been made when the log reached a size: at most, and
 // the allowed time before.
 func bounds(history []moment, logEnd int64) (most, atLeast uint64) {
 	cut := cutAt(history, logEnd)

@@ -96,7 +96,7 @@ func writeBOM(w io.Writer, version string, info *debug.BuildInfo, mods []module,
 	return enc.Encode(doc)
 }
 
-// target says what the binary was built for and how.
+// target is what the binary was built for and how.
 func target(info *debug.BuildInfo) []property {
 	var props []property
 	for _, s := range info.Settings {
@@ -123,7 +123,7 @@ func licenses(id string) []license {
 }
 
 // sha256Of turns go.sum's "h1:" base64 into what CycloneDX wants. It is the hash of
-// the module's file list, as cyclonedx-gomod gives it too.
+// the module's file list, as cyclonedx-gomod writes it too.
 func sha256Of(sum string) (hash, error) {
 	b64, ok := strings.CutPrefix(sum, "h1:")
 	raw, err := base64.StdEncoding.DecodeString(b64)

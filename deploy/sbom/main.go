@@ -1,7 +1,7 @@
 // Command sbom writes down what is inside a built sensorgate: a CycloneDX 1.5 bill
 // of materials (default), or with -licenses the licence texts that have to travel
 // with the binary. Both come from the build information in the binary itself, so
-// they name what was really linked, and the same binary gives the same bytes.
+// they name what was really linked, and the same binary makes the same bytes.
 //
 //	go run ./deploy/sbom dist/sensorgate-linux-arm64 > sbom.cdx.json
 package main

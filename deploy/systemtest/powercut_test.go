@@ -32,7 +32,7 @@ type vouched struct {
 }
 
 // The power goes at 20 random moments of a gateway under load, and with it what the
-// disk had not been told to flush: all of it, none of it or a random part. Each time
+// disk had not been asked to flush: all of it, none of it or a random part. Each time
 // the gateway must start on what is left, and have every number that it acknowledged.
 func TestPowerCuts(t *testing.T) {
 	dir := shared(t, "amd64")
@@ -95,7 +95,7 @@ func (m *machine) storeOnItsOwnDisk() {
 	m.sh("systemctl start sensorgate")
 }
 
-// The disk takes no more data, and the journal's commit waits for ever, while the
+// The disk takes no more data, and the journal's commit waits forever, while the
 // broker goes on. The process is alive and busy; it must be ended all the same.
 func TestStuckDiskIsNoticed(t *testing.T) {
 	m := boot(t, board.Config{Arch: "amd64", Share: shared(t, "amd64"), DataMB: 256})
@@ -139,7 +139,7 @@ func (m *machine) collect(d time.Duration) (acks []vouched) {
 	return acks
 }
 
-// afterCut starts the gateway here on the files of an image and gives what waits in
+// afterCut starts the gateway here on the files of an image and returns what waits in
 // the witness's session.
 func afterCut(t *testing.T, dir, image string) string {
 	t.Helper()

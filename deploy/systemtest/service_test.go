@@ -36,7 +36,7 @@ active = "high"
 func TestServiceOnAMD64(t *testing.T) { service(t, "amd64") }
 func TestServiceOnARM64(t *testing.T) { service(t, "arm64") }
 
-// service is the life of an installed gateway. The steps follow each other on one
+// service is an installed gateway from start to removal. The steps follow each other on one
 // machine; the clock starts in 1970, as on a board without a battery.
 func service(t *testing.T, arch string) {
 	m := boot(t, board.Config{Arch: arch, Share: shared(t, arch), RTC: "1970-01-01T00:00:00"})
@@ -127,7 +127,7 @@ func (m *machine) restarts() int {
 }
 
 // hangs stops the process where it stands. It still exists and holds its port; only
-// the watchdog can tell. Shorter times than shipped, or the test takes a minute.
+// the watchdog can notice. Shorter times than shipped, or the test takes a minute.
 func hangs(m *machine) {
 	m.write("/etc/systemd/system/sensorgate.service.d/fast.conf", "[Service]\nWatchdogSec=8\nTimeoutAbortSec=2\n")
 	m.sh("systemctl daemon-reload && systemctl restart sensorgate")

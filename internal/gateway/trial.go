@@ -73,7 +73,7 @@ func tryDevice(ctx context.Context, d config.Device, log *slog.Logger) Trial {
 	t := Trial{Name: "device." + d.Name}
 	for _, c := range d.Map.Channels {
 		if c.Writable && c.Kind == drivers.State {
-			t.Skipped, t.Text = true, "takes orders; opening it may switch it"
+			t.Skipped, t.Text = true, "takes commands; opening it may switch it"
 			return t
 		}
 	}

@@ -17,7 +17,7 @@ func Extract(image, dir string) error {
 	if out, err := exec.Command("e2fsck", "-fn", image).CombinedOutput(); err != nil {
 		return fmt.Errorf("the file system is damaged: %w: %s", err, out)
 	}
-	// debugfs ends with 0 whatever happens, and says what it could not do.
+	// debugfs ends with 0 whatever happens, and prints what it could not do.
 	out, err := exec.Command("debugfs", "-R", "rdump / "+dir, image).CombinedOutput()
 	if err == nil && bytes.Contains(out, []byte("rdump:")) {
 		err = errors.New("incomplete")

@@ -85,10 +85,10 @@ func start(t *testing.T, toml string) *device {
 	if c == nil || len(c.Devices) != 1 {
 		t.Fatalf("%s\n%v", toml, problems)
 	}
-	site := c.Devices[0].Site
-	site.Store = noStore{}
+	config := c.Devices[0].Site
+	config.Store = noStore{}
 	dev := &device{news: make(chan struct{}, 1)}
-	dev.Runner = &drivers.Runner{Config: site, Driver: c.Devices[0].Driver, Sink: dev, Log: quiet()}
+	dev.Runner = &drivers.Runner{Config: config, Driver: c.Devices[0].Driver, Sink: dev, Log: quiet()}
 	dev.stop = run(t, dev.Run)
 	return dev
 }
@@ -130,7 +130,7 @@ func (d *device) wake() {
 	}
 }
 
-// wait waits until ok says so of all readings and health changes since the last wait
+// wait waits until ok returns true for all readings and health changes since the last wait
 // that was satisfied.
 func (d *device) wait(t *testing.T, what string, ok func([]drivers.Reading, []drivers.Health) bool) {
 	t.Helper()
@@ -213,7 +213,7 @@ func readFile(t *testing.T, path string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// only gives the one file that matches.
+// only returns the one file that matches.
 func only(t *testing.T, pattern string) string {
 	t.Helper()
 	m, err := filepath.Glob(pattern)
@@ -223,7 +223,7 @@ func only(t *testing.T, pattern string) string {
 	return m[0]
 }
 
-// pauseFor gives a device a moment to say something.
+// pauseFor leaves a device a moment to report something.
 func pauseFor(d *device) {
 	select {
 	case <-d.news:

@@ -9,7 +9,7 @@ import (
 	"sensorgate/drivers/i2c"
 )
 
-// onI2C gives running buses and the number of the one with the chips.
+// onI2C returns running buses and the number of the one with the chips.
 func onI2C(t *testing.T) (*i2c.Buses, string) {
 	t.Helper()
 	name := i2cBus(t)

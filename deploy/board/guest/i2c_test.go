@@ -63,13 +63,13 @@ func TestADS1115(t *testing.T) {
 }
 
 // A chip that does not answer, an adapter that times out, and a bus that is held: each
-// is told of, and passes.
+// is reported, and passes.
 func TestI2CFaults(t *testing.T) {
 	dev := bme280(t)
 	dev.value(t, "temperature", func(drivers.Value) bool { return true })
 	for _, fault := range []struct{ what, on, off string }{
 		{"no acknowledge", "i2c detach 0x76", "i2c attach 0x76 bme280"},
-		{"remote I/O error, as a Raspberry Pi says it", "i2c fault 0x76 121 -1", "i2c clear"},
+		{"remote I/O error, as a Raspberry Pi reports it", "i2c fault 0x76 121 -1", "i2c clear"},
 		{"time-out of the adapter", "i2c fault 0x76 110 -1", "i2c clear"},
 		{"bus held for 300 ms", "i2c fault 0x76 110 -1 300ms", "i2c clear"},
 	} {

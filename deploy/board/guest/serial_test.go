@@ -8,7 +8,7 @@ import (
 
 // An adapter that is pulled out in the middle of a frame: what was half there is not
 // reported, the outage is, and after the plug the device goes on by itself, whatever
-// number the kernel gives it.
+// number the kernel assigns it.
 func TestUSBSerialUnpluggedInMidFrame(t *testing.T) {
 	ctl(t, "serial usb0 sink")
 	dev := start(t, `[device.scale]

@@ -80,7 +80,7 @@ func (g *GPIO) Set(no int, high bool) {
 	}
 }
 
-// Settled tells that the guest has taken all edges of a line and waits for the next.
+// Settled reports that the guest has taken all edges of a line and waits for the next.
 func (g *GPIO) Settled(no int) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -88,14 +88,14 @@ func (g *GPIO) Settled(no int) bool {
 	return l.irq == 0 || !l.latched && l.held != nil
 }
 
-// Watched tells that the guest wants the edges of a line.
+// Watched reports that the guest wants the edges of a line.
 func (g *GPIO) Watched(no int) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.lines[no].irq != 0
 }
 
-// Get tells the level on the wire.
+// Get returns the level on the wire.
 func (g *GPIO) Get(no int) (high, output bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -102,7 +102,7 @@ func (h *Hardware) closeAll() error {
 	return errors.Join(errs...)
 }
 
-// Run serves until ctx ends, and gives the first thing that went wrong before.
+// Run serves until ctx ends, and returns the first thing that went wrong before.
 func (h *Hardware) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -288,7 +288,7 @@ func (h *Hardware) i2cCommand(verb string, arg []string) error {
 	return nil
 }
 
-// usb unplugs and plugs the USB serial adapter. After an unplug QEMU lets go of the
+// usb unplugs and plugs the USB serial adapter. After an unplug QEMU releases the
 // socket a moment later, and refuses to plug until then.
 func (h *Hardware) usb(verb string) (string, error) {
 	path := filepath.Join(h.dir, SocketQMP)

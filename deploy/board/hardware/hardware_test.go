@@ -71,7 +71,7 @@ func TestSerialFarEnd(t *testing.T) {
 	}
 	defer c.Close()
 	b := make([]byte, 5)
-	for _, text := range []string{"hello", "again"} { // it echoes until told to keep
+	for _, text := range []string{"hello", "again"} { // it echoes until "keep"
 		if _, err := c.Write([]byte(text)); err != nil {
 			t.Fatal(err)
 		}

@@ -115,7 +115,7 @@ func reply(c *net.UnixConn, req uint32, pay []byte) error {
 	return err
 }
 
-// takeFD gives the one descriptor of a message, or -1.
+// takeFD returns the one descriptor of a message, or -1.
 func (m *message) takeFD() int {
 	if len(m.fds) != 1 {
 		return -1

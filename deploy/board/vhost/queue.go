@@ -41,7 +41,7 @@ type Chain struct {
 	head  uint16
 }
 
-// Done fills the guest's buffers and gives the chain back. After a reset of the queue
+// Done fills the guest's buffers and returns the chain. After a reset of the queue
 // nothing happens, so a late Done is harmless.
 func (c *Chain) Done(in ...[]byte) {
 	q := c.q
@@ -102,7 +102,7 @@ func (q *queue) nextLocked() (head uint16, ok bool) {
 }
 
 // walk follows a chain through the descriptor table, and on into the table of its own
-// that an indirect descriptor points to. phys gives the memory of an address.
+// that an indirect descriptor points to. phys returns the memory of an address.
 func (q *queue) walk(head uint16, phys func(addr, n uint64) []byte) *Chain {
 	const longest = 1024 // a ring of descriptors must not hold us
 	c := &Chain{q: q, gen: q.gen, head: head}

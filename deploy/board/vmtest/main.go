@@ -3,7 +3,7 @@
 //
 //	go test -exec vmtest ./…
 //
-// vmtest -ready says whether the board can run here, and if not why.
+// vmtest -ready reports whether the board can run here, and if not why.
 //
 // with CGO_ENABLED=0. The working directory is shared with the board, so testdata is
 // there. GOARCH=arm64 in the environment picks the arm64 board.

@@ -1,5 +1,5 @@
 // Command ledger is the witness of the system tests: it publishes numbers with QoS 1
-// and says which were acknowledged, so that afterwards somebody can ask whether all
+// and prints which were acknowledged, so that afterwards somebody can ask whether all
 // of those are still there.
 //
 //	ledger park    ADDRESS SESSION          makes a persistent session that wants the numbers
@@ -201,7 +201,7 @@ func (c *conn) send(pkt []byte) error {
 	return err
 }
 
-// next gives the next packet; it is valid until the call after.
+// next returns the next packet; it is valid until the call after.
 func (c *conn) next() (mqtt.Frame, error) {
 	c.buf = append(c.buf[:0], c.buf[c.used:]...)
 	c.used = 0

@@ -1,4 +1,4 @@
-package main
+package mqtttools
 
 import (
 	"strings"
@@ -57,12 +57,12 @@ func TestFormatLikeMosquittoSub(t *testing.T) {
 			continue
 		}
 		if got := string(formatMessage(nil, c.format, c.m, at)); got != c.want {
-			t.Errorf("%q gives %q, want %q", c.format, got, c.want)
+			t.Errorf("%q prints as %q, want %q", c.format, got, c.want)
 		}
 	}
 	for _, bad := range []string{"%", "%k", "%5", "@", "@k", `\`, `\q`, "%-"} {
 		if checkFormat(bad) == nil {
-			t.Errorf("%q is taken", bad)
+			t.Errorf("%q is accepted", bad)
 		}
 	}
 }
@@ -78,7 +78,7 @@ func FuzzFormatMessage(f *testing.F) {
 		}
 		got := formatMessage(nil, format, m, time.Unix(0, 0))
 		if limit := (strings.Count(format, "%") + 1) * (maxWidth + 1000); len(got) > limit+len(format)*40 {
-			t.Errorf("%q gives %d bytes", format, len(got))
+			t.Errorf("%q makes %d bytes", format, len(got))
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"bufio"
@@ -23,10 +23,10 @@ type account struct {
 
 // account reads the files and not the C library: static binary, and tests have
 // their own files.
-func (p patient) account(name string) (account, error) {
+func (m Machine) account(name string) (account, error) {
 	a := account{uid: -1, groups: map[int]string{}, all: map[string]int{}}
 	primary := -1
-	err := eachLine(p.path("etc/passwd"), func(f []string) {
+	err := eachLine(m.path("etc/passwd"), func(f []string) {
 		if len(f) >= 4 && f[0] == name {
 			a.uid, _ = strconv.Atoi(f[2])
 			primary, _ = strconv.Atoi(f[3])
@@ -38,7 +38,7 @@ func (p patient) account(name string) (account, error) {
 	if a.uid < 0 {
 		return a, fmt.Errorf("no user %s", name)
 	}
-	err = eachLine(p.path("etc/group"), func(f []string) {
+	err = eachLine(m.path("etc/group"), func(f []string) {
 		if len(f) < 4 {
 			return
 		}
@@ -67,27 +67,27 @@ func eachLine(path string, do func(fields []string)) error {
 	return lines.Err()
 }
 
-func lookUser(p patient) []finding {
-	a, err := p.account(p.user)
+func lookUser(m Machine) []Finding {
+	a, err := m.account(m.User)
 	if err != nil {
-		return one(wrong, err.Error(), "sudo systemd-sysusers sensorgate.conf    (from the package; docs/install.md has it without)")
+		return one(Wrong, err.Error(), "sudo systemd-sysusers sensorgate.conf    (from the package; docs/install.md has it without)")
 	}
 	if a.uid == 0 {
-		return one(note, "the gateway runs as root; nothing in it needs that", "install the package, which makes the user sensorgate")
+		return one(Warning, "the gateway runs as root; nothing in it needs that", "install the package, which makes the user sensorgate")
 	}
-	var found []finding
+	var found []Finding
 	for _, g := range hardwareGroups {
 		gid, exists := a.all[g]
 		switch {
 		case !exists:
 			// systemd refuses to start a unit whose SupplementaryGroups= do not exist.
-			found = append(found, finding{Verdict: wrong, What: "no group " + g + "; the service can not start", Mend: "sudo groupadd --system " + g})
+			found = append(found, Finding{Verdict: Wrong, What: "no group " + g + "; the service cannot start", Try: "sudo groupadd --system " + g})
 		case a.groups[gid] == "":
-			found = append(found, finding{Verdict: note, What: p.user + " is not in group " + g + " (the unit gives it to the service all the same)", Mend: fmt.Sprintf("sudo usermod -aG %s %s", g, p.user)})
+			found = append(found, Finding{Verdict: Warning, What: m.User + " is not in group " + g + " (the unit adds the service to it all the same)", Try: fmt.Sprintf("sudo usermod -aG %s %s", g, m.User)})
 		}
 	}
 	if found == nil {
-		found = one(fine, p.user+" is in "+strings.Join(hardwareGroups, ", "), "")
+		found = one(OK, m.User+" is in "+strings.Join(hardwareGroups, ", "), "")
 	}
 	return found
 }
@@ -96,28 +96,28 @@ func lookUser(p patient) []finding {
 var devicePatterns = []string{"ttyUSB*", "ttyACM*", "ttyAMA*", "ttyS0", "i2c-*", "gpiochip*", "spidev*"}
 
 // devices lists the nodes of the machine that drivers may open.
-func (p patient) devices() (nodes []string) {
+func (m Machine) devices() (nodes []string) {
 	for _, pattern := range devicePatterns {
-		found, _ := filepath.Glob(p.path("dev", pattern)) // the patterns are well formed
+		found, _ := filepath.Glob(m.path("dev", pattern)) // the patterns are well formed
 		nodes = append(nodes, found...)
 	}
 	return nodes
 }
 
 // lookDevices compares owner, group and mode of the nodes with the user's groups.
-func lookDevices(p patient) []finding {
-	a, err := p.account(p.user)
+func lookDevices(m Machine) []Finding {
+	a, err := m.account(m.User)
 	if err != nil {
-		return one(skipped, "rights on devices: "+err.Error(), "")
+		return one(Skipped, "permissions of devices: "+err.Error(), "")
 	}
 	for _, g := range hardwareGroups { // the unit's SupplementaryGroups=
-		if gid, ok := a.all[g]; ok && p.user == "sensorgate" {
+		if gid, ok := a.all[g]; ok && m.User == "sensorgate" {
 			a.groups[gid] = g
 		}
 	}
-	var found []finding
+	var found []Finding
 	open := 0
-	for _, node := range p.devices() {
+	for _, node := range m.devices() {
 		info, err := os.Stat(node)
 		if err != nil {
 			continue // unplugged between Glob and here
@@ -126,20 +126,20 @@ func lookDevices(p patient) []finding {
 			open++
 			continue
 		}
-		found = append(found, finding{Verdict: wrong, What: p.user + " may not open " + p.inside(node) + " (" + owner(info) + ")", Mend: mendNode(filepath.Base(node), p.user)})
+		found = append(found, Finding{Verdict: Wrong, What: m.User + " may not open " + m.inside(node) + " (" + owner(info) + ")", Try: tryNode(filepath.Base(node), m.User)})
 	}
 	switch {
 	case found == nil && open == 0:
-		found = one(note, "no serial port, I2C bus, GPIO chip or SPI bus here", "")
+		found = one(Warning, "no serial port, I2C bus, GPIO chip or SPI bus here", "")
 	case found == nil:
-		found = one(fine, fmt.Sprintf("%s may open all %d devices", p.user, open), "")
+		found = one(OK, fmt.Sprintf("%s may open all %d devices", m.User, open), "")
 	}
 	return found
 }
 
-// inside is the path as the patient calls it.
-func (p patient) inside(path string) string {
-	rel, err := filepath.Rel(p.root, path)
+// inside is the path as the machine calls it.
+func (m Machine) inside(path string) string {
+	rel, err := filepath.Rel(m.Root, path)
 	if err != nil {
 		return path
 	}
@@ -172,8 +172,8 @@ func owner(info os.FileInfo) string {
 	return fmt.Sprintf("mode %04o, group %d", info.Mode().Perm(), st.Gid)
 }
 
-// mendNode knows which group a node should belong to.
-func mendNode(name, user string) string {
+// tryNode knows which group a node should belong to.
+func tryNode(name, user string) string {
 	if strings.HasPrefix(name, "tty") {
 		return "sudo usermod -aG dialout " + user + "    (then log in again, or restart the service)"
 	}
@@ -182,19 +182,19 @@ func mendNode(name, user string) string {
 
 // lookI2C finds the bus that is there but switched off, the most common first hour
 // on a Raspberry Pi.
-func lookI2C(p patient) []finding {
-	nodes, _ := filepath.Glob(p.path("dev/i2c-*"))
+func lookI2C(m Machine) []Finding {
+	nodes, _ := filepath.Glob(m.path("dev/i2c-*"))
 	if len(nodes) > 0 {
-		return one(fine, fmt.Sprintf("%d I2C buses", len(nodes)), "")
+		return one(OK, fmt.Sprintf("%d I2C buses", len(nodes)), "")
 	}
-	model, _ := os.ReadFile(p.path("sys/firmware/devicetree/base/model"))
-	adapters, _ := filepath.Glob(p.path("sys/class/i2c-adapter/i2c-*"))
+	model, _ := os.ReadFile(m.path("sys/firmware/devicetree/base/model"))
+	adapters, _ := filepath.Glob(m.path("sys/class/i2c-adapter/i2c-*"))
 	switch {
 	case len(adapters) > 0: // the kernel has the bus, but no nodes: i2c-dev is a module
-		return one(wrong, "the kernel has I2C buses, but /dev/i2c-* is missing",
+		return one(Wrong, "the kernel has I2C buses, but /dev/i2c-* is missing",
 			"echo i2c-dev | sudo tee /etc/modules-load.d/i2c-dev.conf && sudo modprobe i2c-dev")
 	case strings.Contains(string(model), "Raspberry Pi"):
-		return one(note, "I2C is switched off", "sudo raspi-config nonint do_i2c 0    (or dtparam=i2c_arm=on in /boot/firmware/config.txt, and reboot)")
+		return one(Warning, "I2C is switched off", "sudo raspi-config nonint do_i2c 0    (or dtparam=i2c_arm=on in /boot/firmware/config.txt, and reboot)")
 	}
-	return one(note, "no I2C bus here", "")
+	return one(Warning, "no I2C bus here", "")
 }

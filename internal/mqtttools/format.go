@@ -1,4 +1,4 @@
-package main
+package mqtttools
 
 import (
 	"encoding/hex"
@@ -191,7 +191,7 @@ func messageJSON(m paho.Message, now time.Time, parse bool) string {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(out); err != nil {
-		return "{}" // cannot be: all fields are plain
+		return "{}" // does not happen: all fields are plain
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"bufio"
@@ -18,8 +18,8 @@ type process struct {
 	args []string
 }
 
-func (p patient) processes() (all []process) {
-	dirs, _ := filepath.Glob(p.path("proc/[0-9]*"))
+func (m Machine) processes() (all []process) {
+	dirs, _ := filepath.Glob(m.path("proc/[0-9]*"))
 	for _, dir := range dirs {
 		pid, err := strconv.Atoi(filepath.Base(dir))
 		if err != nil {
@@ -37,8 +37,8 @@ func (p patient) processes() (all []process) {
 }
 
 // open lists what a process has open: device nodes, sockets, files.
-func (p patient) open(pid int) (targets []string) {
-	links, _ := filepath.Glob(p.path("proc", strconv.Itoa(pid), "fd/*"))
+func (m Machine) open(pid int) (targets []string) {
+	links, _ := filepath.Glob(m.path("proc", strconv.Itoa(pid), "fd/*"))
 	for _, l := range links {
 		if to, err := os.Readlink(l); err == nil {
 			targets = append(targets, to)
@@ -61,40 +61,40 @@ var (
 
 // lookPorts finds other programs on the wires: two readers of one serial port each
 // get half of the answers, and nothing reports an error.
-func lookPorts(p patient) []finding {
-	var found []finding
+func lookPorts(m Machine) []Finding {
+	var found []Finding
 	gateways := 0
-	for _, pr := range p.processes() {
+	for _, pr := range m.processes() {
 		if pr.isGateway() {
 			gateways++
 			continue
 		}
-		for _, node := range p.open(pr.pid) {
+		for _, node := range m.open(pr.pid) {
 			if !wirePattern.MatchString(node) {
 				continue
 			}
-			found = append(found, finding{Verdict: p.used(node), What: fmt.Sprintf("%s is held by %s (pid %d)", node, pr.name, pr.pid), Mend: mendHolder(pr, node)})
+			found = append(found, Finding{Verdict: m.used(node), What: fmt.Sprintf("%s is held by %s (pid %d)", node, pr.name, pr.pid), Try: tryHolder(pr, node)})
 		}
 		if pr.name == "ModemManager" {
-			found = append(found, finding{Verdict: note, What: "ModemManager is running; it writes into serial ports that it does not know",
-				Mend: "sudo systemctl disable --now ModemManager    (not if there is a modem; the package's udev rules keep it off common converters)"})
+			found = append(found, Finding{Verdict: Warning, What: "ModemManager is running; it writes into serial ports that it does not know",
+				Try: "sudo systemctl disable --now ModemManager    (not if there is a modem; the package's udev rules keep it off common converters)"})
 		}
 	}
 	if gateways > 1 {
-		found = append(found, finding{Verdict: wrong, What: fmt.Sprintf("%d gateways are running on this machine", gateways), Mend: "sudo systemctl status sensorgate; pgrep -a sensorgate"})
+		found = append(found, Finding{Verdict: Wrong, What: fmt.Sprintf("%d gateways are running on this machine", gateways), Try: "sudo systemctl status sensorgate; pgrep -a sensorgate"})
 	}
-	found = append(found, p.consoles()...)
-	if !p.seesAll {
-		return append(found, finding{Verdict: skipped, What: "who holds the ports: only root sees other people's files", Mend: "sudo sensorgate doctor"})
+	found = append(found, m.consoles()...)
+	if !m.SeesAll {
+		return append(found, Finding{Verdict: Skipped, What: "who holds the ports: only root sees other people's files", Try: "sudo sensorgate doctor"})
 	}
 	if found == nil {
-		found = one(fine, "no other program holds a serial port, I2C bus or GPIO chip", "")
+		found = one(OK, "no other program holds a serial port, I2C bus or GPIO chip", "")
 	}
 	return found
 }
 
-// mendHolder knows the usual suspects.
-func mendHolder(pr process, node string) string {
+// tryHolder knows the usual suspects.
+func tryHolder(pr process, node string) string {
 	tty := filepath.Base(node)
 	switch pr.name {
 	case "agetty", "login":
@@ -110,14 +110,14 @@ func mendHolder(pr process, node string) string {
 }
 
 // consoles finds serial ports on which the kernel prints or a login waits.
-func (p patient) consoles() (found []finding) {
-	cmdline, _ := os.ReadFile(p.path("proc/cmdline"))
+func (m Machine) consoles() (found []Finding) {
+	cmdline, _ := os.ReadFile(m.path("proc/cmdline"))
 	for _, arg := range strings.Fields(string(cmdline)) {
 		dev, ok := strings.CutPrefix(arg, "console=")
 		dev, _, _ = strings.Cut(dev, ",")
 		if ok && wireTTY.MatchString(dev) {
-			found = append(found, finding{Verdict: note, What: "the kernel prints its messages on /dev/" + dev,
-				Mend: "sudo raspi-config nonint do_serial_cons 1    (elsewhere: take " + arg + " out of the kernel's command line)"})
+			found = append(found, Finding{Verdict: Warning, What: "the kernel prints its messages on /dev/" + dev,
+				Try: "sudo raspi-config nonint do_serial_cons 1    (elsewhere: take " + arg + " out of the kernel's command line)"})
 		}
 	}
 	return found
@@ -125,36 +125,36 @@ func (p patient) consoles() (found []finding) {
 
 // lookBrokerPort finds a broker that has our port already; with mosquitto installed
 // that is the usual reason why the gateway does not start.
-func lookBrokerPort(p patient) []finding {
+func lookBrokerPort(m Machine) []Finding {
 	inodes := map[string]bool{}
 	for _, table := range []string{"proc/net/tcp", "proc/net/tcp6"} {
-		p.listeners(table, p.port, inodes)
+		m.listeners(table, m.port, inodes)
 	}
 	if len(inodes) == 0 {
-		return one(fine, fmt.Sprintf("port %d is free", p.port), "")
+		return one(OK, fmt.Sprintf("port %d is free", m.port), "")
 	}
-	for _, pr := range p.processes() {
-		for _, target := range p.open(pr.pid) {
+	for _, pr := range m.processes() {
+		for _, target := range m.open(pr.pid) {
 			inode, ok := strings.CutPrefix(target, "socket:[")
 			if !ok || !inodes[strings.TrimSuffix(inode, "]")] {
 				continue
 			}
 			if pr.isGateway() {
-				return one(fine, fmt.Sprintf("the gateway listens on port %d", p.port), "")
+				return one(OK, fmt.Sprintf("the gateway listens on port %d", m.port), "")
 			}
-			mend := fmt.Sprintf("give it another port, or listen = [\"tcp://127.0.0.1:%d\"] in [broker]", p.port+1)
+			try := fmt.Sprintf("give it another port, or listen = [\"tcp://127.0.0.1:%d\"] in [broker]", m.port+1)
 			if pr.name == "mosquitto" {
-				mend = "sudo systemctl disable --now mosquitto    (or another port in [broker] listen)"
+				try = "sudo systemctl disable --now mosquitto    (or another port in [broker] listen)"
 			}
-			return one(wrong, fmt.Sprintf("port %d is taken by %s (pid %d)", p.port, pr.name, pr.pid), mend)
+			return one(Wrong, fmt.Sprintf("port %d is taken by %s (pid %d)", m.port, pr.name, pr.pid), try)
 		}
 	}
-	return one(note, fmt.Sprintf("somebody listens on port %d; only root sees who", p.port), "sudo sensorgate doctor")
+	return one(Warning, fmt.Sprintf("somebody listens on port %d; only root sees who", m.port), "sudo sensorgate doctor")
 }
 
 // listeners adds the inodes of sockets that listen on port; proc_net_tcp.txt.
-func (p patient) listeners(table string, port int, inodes map[string]bool) {
-	f, err := os.Open(p.path(table))
+func (m Machine) listeners(table string, port int, inodes map[string]bool) {
+	f, err := os.Open(m.path(table))
 	if err != nil {
 		return
 	}

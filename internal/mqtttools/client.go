@@ -1,4 +1,4 @@
-package main
+package mqtttools
 
 import (
 	"context"
@@ -17,14 +17,18 @@ import (
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
-	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sensorgate/internal/mqtt"
 )
 
-// client holds the flags that pub, sub and rr have in common; their names are those
+// client holds the flags that Pub, Sub and Request have in common; their names are those
 // of the mosquitto tools, which fingers know.
 type client struct {
+	// Quiet is --quiet: whoever runs the tool prints no error.
+	Quiet bool
+
+	flags               *pflag.FlagSet
 	host, url, socket   string
 	port                int
 	user, password      string
@@ -33,7 +37,7 @@ type client struct {
 	keepSession         bool
 	qos                 int
 	version             string
-	quiet, debug        bool
+	debug               bool
 	cafile, capath      string
 	cert, key           string
 	tlsVersion, alpn    string
@@ -46,8 +50,8 @@ type client struct {
 	filters             []string // topics of the url of -L
 }
 
-func (c *client) register(cmd *cobra.Command) {
-	f := cmd.Flags()
+func (c *client) register(f *pflag.FlagSet) {
+	c.flags = f
 	f.Bool("help", false, "show this help") // -h is the host
 	f.StringVarP(&c.host, "host", "h", "localhost", "`host` of the broker")
 	f.IntVarP(&c.port, "port", "p", 0, "its `port`; default 1883, with TLS 8883")
@@ -57,12 +61,12 @@ func (c *client) register(cmd *cobra.Command) {
 	f.StringVarP(&c.password, "pw", "P", "", "`password`; safer: the environment variable MQTT_PASSWORD")
 	f.StringVarP(&c.id, "id", "i", "", "client `id`; default: a random one")
 	f.StringVarP(&c.idPrefix, "id-prefix", "I", "", "random client id with this `prefix`")
-	f.IntVarP(&c.keepAlive, "keepalive", "k", 60, "`seconds` between signs of life")
+	f.IntVarP(&c.keepAlive, "keepalive", "k", 60, "`seconds` of silence after which the broker is asked for an answer")
 	f.BoolVarP(&c.keepSession, "disable-clean-session", "c", false, "the broker keeps the session and what arrives meanwhile; needs -i")
 	f.IntVarP(&c.qos, "qos", "q", 0, "0, 1 or 2")
 	f.StringVarP(&c.version, "protocol-version", "V", "311", "311 or 31")
-	f.BoolVar(&c.quiet, "quiet", false, "no error messages")
-	f.BoolVarP(&c.debug, "debug", "d", false, "tell what happens")
+	f.BoolVar(&c.Quiet, "quiet", false, "no error messages")
+	f.BoolVarP(&c.debug, "debug", "d", false, "print what happens")
 	f.StringVar(&c.cafile, "cafile", "", "`file` with the certificates that are trusted")
 	f.StringVar(&c.capath, "capath", "", "`folder` with such files")
 	f.StringVar(&c.cert, "cert", "", "`file` with our certificate")
@@ -75,11 +79,11 @@ func (c *client) register(cmd *cobra.Command) {
 	f.StringVar(&c.willText, "will-payload", "", "its `message`")
 	f.IntVar(&c.willQoS, "will-qos", 0, "its QoS")
 	f.BoolVar(&c.willRetain, "will-retain", false, "it is retained")
-	f.IntVarP(&c.inflight, "max-inflight", "M", 20, "`messages` under way at one time")
+	f.IntVarP(&c.inflight, "max-inflight", "M", 20, "`messages` that wait for their acknowledgement at a time")
 }
 
 // check looks at the flags that need more than a type, and takes -L apart.
-func (c *client) check(cmd *cobra.Command) error {
+func (c *client) check() error {
 	if err := c.parseURL(); err != nil {
 		return err
 	}
@@ -93,7 +97,7 @@ func (c *client) check(cmd *cobra.Command) error {
 		return errors.New("-c needs a client id that stays the same: -i ID")
 	case c.id != "" && c.idPrefix != "":
 		return errors.New("use either -i or -I")
-	case c.willTopic == "" && (c.willText != "" || c.willRetain || cmd.Flags().Changed("will-qos")):
+	case c.willTopic == "" && (c.willText != "" || c.willRetain || c.flags.Changed("will-qos")):
 		return errors.New("a last will needs --will-topic")
 	case c.willTopic != "" && mqtt.CheckTopic(c.willTopic) != nil:
 		return fmt.Errorf("--will-topic %q: %w", c.willTopic, mqtt.CheckTopic(c.willTopic))
@@ -229,7 +233,7 @@ func (c *client) tlsConfig() (*tls.Config, error) {
 	case "tlsv1.3":
 		conf.MinVersion = tls.VersionTLS13
 	default:
-		return nil, usageError{fmt.Errorf("--tls-version %s: have tlsv1.2 and tlsv1.3", c.tlsVersion)}
+		return nil, UsageError{fmt.Errorf("--tls-version %s: have tlsv1.2 and tlsv1.3", c.tlsVersion)}
 	}
 	if c.alpn != "" {
 		conf.NextProtos = strings.Split(c.alpn, ",")
@@ -237,7 +241,7 @@ func (c *client) tlsConfig() (*tls.Config, error) {
 	if c.cert != "" {
 		pair, err := tls.LoadX509KeyPair(c.cert, c.key)
 		if err != nil {
-			return nil, usageError{fmt.Errorf("--cert and --key: %w", err)}
+			return nil, UsageError{fmt.Errorf("--cert and --key: %w", err)}
 		}
 		conf.Certificates = []tls.Certificate{pair}
 	}
@@ -246,7 +250,7 @@ func (c *client) tlsConfig() (*tls.Config, error) {
 	return conf, err
 }
 
-// trusted gives the certificates of --cafile and --capath; nil are the system's.
+// trusted returns the certificates of --cafile and --capath; nil are the system's.
 func (c *client) trusted() (*x509.CertPool, error) {
 	files := []string{}
 	if c.cafile != "" {
@@ -255,7 +259,7 @@ func (c *client) trusted() (*x509.CertPool, error) {
 	if c.capath != "" {
 		entries, err := os.ReadDir(c.capath)
 		if err != nil {
-			return nil, usageError{fmt.Errorf("--capath: %w", err)}
+			return nil, UsageError{fmt.Errorf("--capath: %w", err)}
 		}
 		for _, e := range entries {
 			files = append(files, c.capath+"/"+e.Name())
@@ -268,12 +272,12 @@ func (c *client) trusted() (*x509.CertPool, error) {
 	for _, file := range files {
 		pem, err := os.ReadFile(file)
 		if err != nil && file == c.cafile {
-			return nil, usageError{fmt.Errorf("--cafile: %w", err)}
+			return nil, UsageError{fmt.Errorf("--cafile: %w", err)}
 		}
 		found = pool.AppendCertsFromPEM(pem) || found
 	}
 	if !found {
-		return nil, usageError{fmt.Errorf("%s: no certificate in it", strings.Join(files, ", "))}
+		return nil, UsageError{fmt.Errorf("%s: no certificate in it", strings.Join(files, ", "))}
 	}
 	return pool, nil
 }
@@ -284,7 +288,7 @@ func (c *client) connect(ctx context.Context, o *paho.ClientOptions) (paho.Clien
 	if err := await(ctx, pc.Connect()); err != nil {
 		return nil, c.connectError(err)
 	}
-	c.tell("connected to %s", c.address())
+	c.debugf("connected to %s", c.address())
 	return pc, nil
 }
 
@@ -292,13 +296,13 @@ func (c *client) connect(ctx context.Context, o *paho.ClientOptions) (paho.Clien
 func (c *client) connectError(err error) error {
 	where := withoutPassword(c.address())
 	if text, ok := strings.CutPrefix(err.Error(), "network Error : "); ok && !strings.Contains(text, "refused") {
-		return fmt.Errorf("%s: %s", where, text) // the library's words in front say nothing
+		return fmt.Errorf("%s: %s", where, text) // the library's words in front add nothing
 	}
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(err.Error(), "connection refused"):
 		return fmt.Errorf("%s: connection refused (no broker listens there)", where)
 	case strings.Contains(err.Error(), "ot Authorized") || strings.Contains(err.Error(), "bad user name"):
-		return fmt.Errorf("%s: the broker does not let user %q in (check -u and -P)", where, c.user)
+		return fmt.Errorf("%s: the broker does not let user %q in (try: -u and -P)", where, c.user)
 	case strings.Contains(err.Error(), "unknown authority"):
 		return fmt.Errorf("%s: its certificate is signed by nobody we trust (try: --cafile)", where)
 	}
@@ -315,21 +319,9 @@ func await(ctx context.Context, t paho.Token) error {
 	}
 }
 
-// tell prints what --debug asks for.
-func (c *client) tell(format string, args ...any) {
+// debugf prints what --debug asks for.
+func (c *client) debugf(format string, args ...any) {
 	if c.debug {
 		fmt.Fprintf(os.Stderr, format+"\n", args...)
 	}
-}
-
-// done gives the command's error as --quiet wants it.
-func (c *client) done(err error) error {
-	if err != nil && c.quiet {
-		var usage usageError
-		if errors.As(err, &usage) {
-			return usageError{errTold}
-		}
-		return errTold
-	}
-	return err
 }

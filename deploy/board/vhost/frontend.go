@@ -33,7 +33,7 @@ func Serve(ctx context.Context, l *net.UnixListener, dev Device) error {
 		if err != nil {
 			return err
 		}
-		s := &session{dev: dev, conn: c}
+		s := &frontend{dev: dev, conn: c}
 		for range dev.Queues() {
 			s.queues = append(s.queues, &queue{call: -1})
 		}
@@ -48,8 +48,8 @@ func Serve(ctx context.Context, l *net.UnixListener, dev Device) error {
 	}
 }
 
-// session is one QEMU.
-type session struct {
+// frontend is one QEMU.
+type frontend struct {
 	dev    Device
 	conn   *net.UnixConn
 	mem    []region
@@ -64,7 +64,7 @@ type region struct {
 	whole      []byte // what was mapped
 }
 
-func (s *session) close() {
+func (s *frontend) close() {
 	_ = s.conn.Close()
 	for _, q := range s.queues {
 		q.stop()
@@ -74,14 +74,14 @@ func (s *session) close() {
 	s.unmap()
 }
 
-func (s *session) unmap() {
+func (s *frontend) unmap() {
 	for _, r := range s.mem {
 		_ = syscall.Munmap(r.whole)
 	}
 	s.mem = nil
 }
 
-func (s *session) run() error {
+func (s *frontend) run() error {
 	for {
 		m, err := readMessage(s.conn)
 		if err != nil {
@@ -104,7 +104,7 @@ func (s *session) run() error {
 }
 
 // serve does what one request asks for.
-func (s *session) serve(m *message) (answer []byte, err error) {
+func (s *frontend) serve(m *message) (answer []byte, err error) {
 	switch m.req {
 	case reqGetFeatures:
 		return u64(s.dev.Features() | featIndirect | featProtocol | featVersion1), nil
@@ -130,7 +130,7 @@ func (s *session) serve(m *message) (answer []byte, err error) {
 }
 
 // serveQueue does the requests that name a queue.
-func (s *session) serveQueue(m *message) (answer []byte, err error) {
+func (s *frontend) serveQueue(m *message) (answer []byte, err error) {
 	if len(m.pay) < 8 {
 		return nil, errors.New("not served")
 	}
@@ -172,7 +172,7 @@ func (s *session) serveQueue(m *message) (answer []byte, err error) {
 	return nil, nil
 }
 
-func (s *session) setRingsLocked(q *queue, pay []byte) error {
+func (s *frontend) setRingsLocked(q *queue, pay []byte) error {
 	if len(pay) < 32 {
 		return errors.New("short ring address")
 	}
@@ -186,7 +186,7 @@ func (s *session) setRingsLocked(q *queue, pay []byte) error {
 	return nil
 }
 
-func (s *session) config(pay []byte) ([]byte, error) {
+func (s *frontend) config(pay []byte) ([]byte, error) {
 	if len(pay) < 12 || le.Uint32(pay[4:]) > maxPayload {
 		return nil, errors.New("short or long config request")
 	}
@@ -199,7 +199,7 @@ func (s *session) config(pay []byte) ([]byte, error) {
 	return b, nil
 }
 
-func (s *session) setMemory(m *message) error {
+func (s *frontend) setMemory(m *message) error {
 	for _, q := range s.queues { // nobody walks a ring while the map changes
 		q.mu.Lock()
 		defer q.mu.Unlock()
@@ -220,8 +220,8 @@ func (s *session) setMemory(m *message) error {
 	return nil
 }
 
-// user gives the memory at an address of QEMU's own.
-func (s *session) user(addr, n uint64) []byte {
+// user returns the memory at an address of QEMU's own.
+func (s *frontend) user(addr, n uint64) []byte {
 	for _, r := range s.mem {
 		if addr >= r.user && addr+n <= r.user+uint64(len(r.data)) {
 			return r.data[addr-r.user : addr-r.user+n : addr-r.user+n]
@@ -230,8 +230,8 @@ func (s *session) user(addr, n uint64) []byte {
 	return nil
 }
 
-// guest gives the memory at an address of the guest's.
-func (s *session) guest(addr, n uint64) []byte {
+// guest returns the memory at an address of the guest's.
+func (s *frontend) guest(addr, n uint64) []byte {
 	for _, r := range s.mem {
 		if addr >= r.phys && addr+n <= r.phys+uint64(len(r.data)) {
 			return r.data[addr-r.phys : addr-r.phys+n : addr-r.phys+n]
@@ -241,7 +241,7 @@ func (s *session) guest(addr, n uint64) []byte {
 }
 
 // serveKicks handles chains whenever the doorbell rings, until the queue stops.
-func (s *session) serveKicks(i int, q *queue, kick *os.File) {
+func (s *frontend) serveKicks(i int, q *queue, kick *os.File) {
 	for b := make([]byte, 8); ; {
 		s.drain(i, q)
 		if _, err := kick.Read(b); err != nil {
@@ -250,7 +250,7 @@ func (s *session) serveKicks(i int, q *queue, kick *os.File) {
 	}
 }
 
-func (s *session) drain(i int, q *queue) {
+func (s *frontend) drain(i int, q *queue) {
 	for {
 		q.mu.Lock()
 		head, ok := q.nextLocked()

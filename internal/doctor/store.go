@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"errors"
@@ -27,58 +27,58 @@ const (
 )
 
 // lookStore: is there room, may the gateway write, and does the disk keep its word?
-func lookStore(p patient) []finding {
-	if p.data == "" {
-		return one(note, "data = \"\": what waits is kept in memory, and a restart loses it", "")
+func lookStore(m Machine) []Finding {
+	if m.data == "" {
+		return one(Warning, "data = \"\": what waits is kept in memory, and a restart loses it", "")
 	}
-	dir := p.path(p.data)
+	dir := m.path(m.data)
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return one(note, p.data+" does not exist yet; the service makes it", "")
+		return one(Warning, m.data+" does not exist yet; the service makes it", "")
 	case errors.Is(err, fs.ErrPermission):
-		return one(skipped, "store: only root and the gateway may look into "+p.data, "sudo sensorgate doctor")
+		return one(Skipped, "store: only root and the gateway may look into "+m.data, "sudo sensorgate doctor")
 	case err != nil:
-		return one(wrong, err.Error(), "")
+		return one(Wrong, err.Error(), "")
 	}
-	found := p.storeRights(info)
-	found = append(found, freeSpace(dir, p.data))
-	return append(found, syncSpeed(dir, p.data, p.onCard(dir)))
+	found := m.storePermissions(info)
+	found = append(found, freeSpace(dir, m.data))
+	return append(found, syncSpeed(dir, m.data, m.onCard(dir)))
 }
 
-func (p patient) storeRights(info fs.FileInfo) []finding {
-	a, err := p.account(p.user)
+func (m Machine) storePermissions(info fs.FileInfo) []Finding {
+	a, err := m.account(m.User)
 	if err != nil {
 		return nil // lookUser said so
 	}
 	if !a.mayOpen(info) {
-		return one(wrong, fmt.Sprintf("%s may not write to %s (%s)", p.user, p.data, owner(info)),
-			fmt.Sprintf("sudo chown -R %s:%s %s", p.user, p.user, p.data))
+		return one(Wrong, fmt.Sprintf("%s may not write to %s (%s)", m.User, m.data, owner(info)),
+			fmt.Sprintf("sudo chown -R %s:%s %s", m.User, m.User, m.data))
 	}
 	if mode := info.Mode().Perm(); mode&0o007 != 0 {
-		return one(wrong, fmt.Sprintf("everybody may look into %s (mode %04o)", p.data, mode), "sudo chmod 700 "+p.data)
+		return one(Wrong, fmt.Sprintf("everybody may look into %s (mode %04o)", m.data, mode), "sudo chmod 700 "+m.data)
 	}
 	return nil
 }
 
-func freeSpace(dir, name string) finding {
+func freeSpace(dir, name string) Finding {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
-		return finding{Verdict: skipped, What: "free space: " + err.Error()}
+		return Finding{Verdict: Skipped, What: "free space: " + err.Error()}
 	}
 	size, free := int64(st.Blocks)*int64(st.Bsize), int64(st.Bavail)*int64(st.Bsize) // 32 bit on ARM
 	what := fmt.Sprintf("%d MiB of %d MiB free at %s", free>>20, size>>20, name)
 	switch {
 	case st.Flags&unix.ST_RDONLY != 0:
-		return finding{Verdict: wrong, What: name + " is read-only", Mend: "mount -o remount,rw, or data = on a writable file system; dmesg tells whether the card is dying"}
+		return Finding{Verdict: Wrong, What: name + " is read-only", Try: "mount -o remount,rw, or data = on a writable file system; dmesg shows whether the card is dying"}
 	case free < max(minFree, size/20):
-		return finding{Verdict: wrong, What: what + ", below the floor at which the journal stops growing", Mend: "sudo apt-get clean; sudo journalctl --vacuum-size=50M"}
+		return Finding{Verdict: Wrong, What: what + ", below the floor at which the journal stops growing", Try: "sudo apt-get clean; sudo journalctl --vacuum-size=50M"}
 	}
-	return finding{Verdict: fine, What: what}
+	return Finding{Verdict: OK, What: what}
 }
 
-// onCard says whether the directory lies on an SD card or eMMC.
-func (p patient) onCard(dir string) bool {
+// onCard reports whether the directory lies on an SD card or eMMC.
+func (m Machine) onCard(dir string) bool {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return false
@@ -88,34 +88,41 @@ func (p patient) onCard(dir string) bool {
 		return false
 	}
 	dev := fmt.Sprintf("%d:%d", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)))
-	block, err := filepath.EvalSymlinks(p.path("sys/dev/block", dev))
+	block, err := filepath.EvalSymlinks(m.path("sys/dev/block", dev))
 	return err == nil && strings.Contains(block, "mmcblk")
 }
 
 // syncSpeed writes as the journal does: one block into a file that does not grow,
 // then fdatasync.
-func syncSpeed(dir, name string, card bool) finding {
+func syncSpeed(dir, name string, card bool) Finding {
 	times, err := timeSyncs(dir)
 	if errors.Is(err, fs.ErrPermission) {
-		return finding{Verdict: skipped, What: "speed of " + name + ": not ours to write", Mend: "sudo sensorgate doctor"}
+		return Finding{Verdict: Skipped, What: "speed of " + name + ": not ours to write", Try: "sudo sensorgate doctor"}
 	}
 	if err != nil {
-		return finding{Verdict: wrong, What: "writing to " + name + ": " + err.Error(), Mend: "dmesg | tail    (tells whether the card is dying)"}
+		return Finding{Verdict: Wrong, What: "writing to " + name + ": " + err.Error(), Try: "dmesg | tail    (shows whether the card is dying)"}
 	}
 	return judgeSyncs(times, card)
 }
 
-func judgeSyncs(times []time.Duration, card bool) finding {
+// JudgeSyncs judges how long syncs took in the store at dir of this machine: too fast
+// for a card that keeps its word, or so slow that publishers wait. times is sorted in
+// place and must not be empty.
+func JudgeSyncs(times []time.Duration, dir string) Finding {
+	return judgeSyncs(times, This(false).onCard(dir))
+}
+
+func judgeSyncs(times []time.Duration, card bool) Finding {
 	slices.Sort(times)
 	median, worst := times[len(times)/2], times[len(times)-1]
 	what := fmt.Sprintf("a sync takes %v, at worst %v", median.Round(10*time.Microsecond), worst.Round(10*time.Microsecond))
 	switch {
 	case card && median < time.Second/tooManySyncs:
-		return finding{Verdict: note, What: what + ": too fast for a card, it may keep data in a cache that a power cut empties", Mend: "an industrial card, or an SSD"}
+		return Finding{Verdict: Warning, What: what + ": too fast for a card, it may keep data in a cache that a power cut empties", Try: "an industrial card, or an SSD"}
 	case median > slowSync:
-		return finding{Verdict: wrong, What: what + ": acknowledgements to publishers wait for it", Mend: "an endurance or industrial card (A1 or better), or an SSD"}
+		return Finding{Verdict: Wrong, What: what + ": acknowledgements to publishers wait for it", Try: "an endurance or industrial card (A1 or better), or an SSD"}
 	}
-	return finding{Verdict: fine, What: what}
+	return Finding{Verdict: OK, What: what}
 }
 
 func timeSyncs(dir string) (times []time.Duration, err error) {
