@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"sensorgate/internal/journal"
+	"sensorgate/internal/varint"
 )
 
 // ledger is the part of the session with the upstream that must outlive the process for
@@ -242,34 +243,21 @@ func (g *ledger) parse(b []byte) error {
 	if len(b) == 0 || b[0] != ledgerVersion {
 		return errLedger
 	}
-	b = b[1:]
-	bad := false
-	number := func(limit uint64) uint64 {
-		v, n := binary.Uvarint(b)
-		if n <= 0 || v > limit {
-			bad, b = true, nil
-			return 0
-		}
-		b = b[n:]
-		return v
-	}
-	for n := number(65535); n > 0 && !bad; n-- {
-		id := uint16(number(65535))
+	r := varint.NewReader(b[1:])
+	for n := r.Number(65535); n > 0 && !r.Failed(); n-- {
+		id := uint16(r.Number(65535))
 		var e exact
-		if len(b) > 0 {
-			e.state = exactState(b[0])
-			b = b[1:]
-		}
-		e.rule = int(number(1 << 15))
-		e.seq = journal.Seq(number(1<<63 - 1))
-		if !bad && id != 0 && e.state <= exactDone {
+		e.state = exactState(r.Byte())
+		e.rule = int(r.Number(1 << 15))
+		e.seq = journal.Seq(r.Number(1<<63 - 1))
+		if !r.Failed() && id != 0 && e.state <= exactDone {
 			g.out[id] = e
 		}
 	}
-	for n := number(65535); n > 0 && !bad; n-- {
-		g.in[uint16(number(65535))] = struct{}{}
+	for n := r.Number(65535); n > 0 && !r.Failed(); n-- {
+		g.in[uint16(r.Number(65535))] = struct{}{}
 	}
-	if bad || len(b) > 0 {
+	if !r.Done() {
 		clear(g.out)
 		clear(g.in)
 		return errLedger

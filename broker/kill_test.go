@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 }
 
 func serveChild(dir string) error {
-	j, err := journal.Open(journal.Options{Dir: dir, Size: 64 << 20, FreeFloor: 1})
+	j, err := journal.Open(journal.Options{Dir: dir, Size: 64 << 20, FreeFloor: 1, SeqStep: SeqStep})
 	if err != nil {
 		return err
 	}

@@ -178,7 +178,7 @@ func newBenchServe() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			j, err := journal.Open(journal.Options{Dir: dir})
+			j, err := journal.Open(journal.Options{Dir: dir, SeqStep: broker.SeqStep})
 			if err != nil {
 				return err
 			}

@@ -16,9 +16,10 @@ var allowed = map[string][]string{
 	"internal/doctor":     {"drivers", "internal/config"},
 	"internal/mqtttools":  {"internal/mqtt"},
 	"internal/mapping":    {"drivers", "internal/mqtt"},
-	"internal/mqtt":       {},
+	"internal/varint":     {},
+	"internal/mqtt":       {"internal/varint"},
 	"internal/disk":       {},
-	"internal/journal":    {"internal/disk", "internal/disk/crashdisk"},
+	"internal/journal":    {"internal/disk", "internal/disk/crashdisk", "internal/varint"},
 	"internal/sdnotify":   {},
 	"internal/bench":      {"internal/mqtt"},
 	"internal/status":     {"drivers", "internal/mqtt", "internal/journal"},
@@ -29,8 +30,8 @@ var allowed = map[string][]string{
 	"drivers/serial":      {"drivers", "drivers/field"},
 	"drivers/i2c":         {"drivers", "drivers/field", "drivers/i2c/bus"},
 	"deploy/board":        {"deploy/board", "deploy/board/chips", "deploy/board/crash", "deploy/board/hardware", "deploy/board/vhost"},
-	"broker":              {"internal/mqtt", "internal/journal"},
-	"bridge":              {"internal/mqtt", "internal/journal"},
+	"broker":              {"internal/mqtt", "internal/journal", "internal/varint"},
+	"bridge":              {"internal/mqtt", "internal/journal", "internal/varint"},
 	"deploy":              {"internal/mqtt"},
 }
 

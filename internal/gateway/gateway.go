@@ -61,7 +61,8 @@ func New(o Options) (*Gateway, error) {
 	g := &Gateway{opt: o, log: o.Log, cfg: c, buses: &group{log: o.Log}, devs: &group{log: o.Log}, links: &group{log: o.Log}, begun: make(chan struct{}), stateWake: make(chan struct{}, 1)}
 	j, err := journal.Open(journal.Options{
 		Dir: c.Data, Size: c.Journal.Size, Commit: c.Journal.Commit, FreeFloor: c.Journal.FreeFloor,
-		Log: o.Log.With("part", "journal"),
+		SeqStep: broker.SeqStep,
+		Log:     o.Log.With("part", "journal"),
 	})
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func (j *Journal) OpenQueue(name string, lim Limits) (*Queue, error) {
 		}
 		q.dropLocked(first, &q.stats.DroppedFull)
 	}
-	j.leave()
+	j.unlockAndNotify()
 	return q, nil
 }
 
@@ -68,7 +68,7 @@ func (j *Journal) DropQueue(name string) error {
 	delete(j.queues, name)
 	j.retireLocked(q)
 	q.gone = true
-	j.leave()
+	j.unlockAndNotify()
 	return nil
 }
 
@@ -117,11 +117,11 @@ func (j *Journal) convert(q *Queue, memory bool) error {
 		}
 		r := Record{Data: it.Data, To: []*Queue{q}}
 		if err := j.appendLocked(&r, now, it.Time.UnixNano()); err != nil {
-			j.leave()
+			j.unlockAndNotify()
 			return err
 		}
 	}
-	j.leave()
+	j.unlockAndNotify()
 	return nil
 }
 
@@ -159,7 +159,7 @@ func (j *Journal) Append(recs ...Record) (failed int) {
 			j.refuseLocked(&recs[i], err)
 		}
 	}
-	j.leave()
+	j.unlockAndNotify()
 	return failed
 }
 
@@ -172,7 +172,7 @@ func (j *Journal) waitRoomLocked(seqs Seq) {
 	behind := func() bool { return j.pend.bytes > maxPending || j.last+seqs > j.limit }
 	for behind() && !j.closed && j.failed == nil && j.full == nil {
 		j.poke()
-		j.leave()
+		j.unlockAndNotify()
 		j.mu.Lock()
 		if behind() {
 			j.room.Wait()
@@ -208,7 +208,7 @@ func (j *Journal) appendLocked(r *Record, now time.Time, at int64) error {
 	}
 	j.last++
 	r.Seq = j.last
-	if j.last+reserveStep/4 == j.limit {
+	if j.last+j.opt.SeqStep/4 == j.limit {
 		j.wantLocked(Telemetry, now) // writes the next reserve
 	}
 	var p *pend

@@ -41,7 +41,7 @@ func (j *Journal) commit() error {
 		j.wantLocked(Telemetry, now) // came in the meantime
 	}
 	j.room.Broadcast()
-	j.leave()
+	j.unlockAndNotify()
 	return err
 }
 
@@ -189,7 +189,7 @@ func (j *Journal) complete(end uint64) {
 func (j *Journal) skipDone() {
 	j.mu.Lock()
 	j.skipDoneLocked()
-	j.leave()
+	j.unlockAndNotify()
 }
 
 // writeStates writes what changed about queues: positions before the records of
@@ -197,7 +197,7 @@ func (j *Journal) skipDone() {
 // that were made before it.
 func (j *Journal) writeStates() error {
 	j.mu.Lock()
-	size, reserve := 0, j.last+reserveStep/2 >= j.limit
+	size, reserve := 0, j.last+j.opt.SeqStep/2 >= j.limit
 	for _, q := range j.durable {
 		if q.dirty {
 			size += 2 * q.stateSizeLocked()
@@ -236,7 +236,7 @@ func (j *Journal) encodeStatesLocked(reserve bool, which func(*Queue) bool) {
 		q.dirty, q.fresh = false, false
 	}
 	if reserve { // the last: it says that the states before it are complete
-		j.limitWritten = j.last + reserveStep
+		j.limitWritten = j.last + j.opt.SeqStep
 		at := w.start()
 		w.buf = appendReserveBody(w.buf, j.limitWritten, j.nextID+1<<10)
 		w.end(at)
@@ -265,7 +265,7 @@ func (j *Journal) fill(err error) {
 		}
 	}
 	j.room.Broadcast()
-	j.leave()
+	j.unlockAndNotify()
 }
 
 // shedLocked applies the policies of its consumers to a record that finds no room.

@@ -109,7 +109,7 @@ func (j *Journal) compactSlot(s *slot) error {
 	if len(done) > 0 || s.live == 0 {
 		j.loseLocked(s, frames)
 	}
-	j.leave()
+	j.unlockAndNotify()
 	_, err := j.freeDead()
 	return err
 }

@@ -73,8 +73,13 @@ const (
 	memoryBound  = 64 << 20
 )
 
-// leave makes everything due that a change made possible, and unlocks j.mu.
-func (j *Journal) leave() {
+// unlockAndNotify unlocks j.mu and calls the Waiters whose turn it is.
+//
+// It is for everybody who may have finished an append: who acknowledged, dropped or
+// refused something, replaced a value, committed, or failed. A plain Unlock is for those
+// who only looked, or who changed what no Waiter waits for (positions, slots, bounds):
+// with it a finished append would hear of its end only at the next call of this.
+func (j *Journal) unlockAndNotify() {
 	if !j.committing {
 		j.skipDoneLocked()
 	}

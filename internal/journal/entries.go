@@ -30,7 +30,7 @@ func (j *Journal) Delete(key string, lane CommitClass) {
 func (j *Journal) entryAppend(kind frameKind, key string, value []byte, lane CommitClass, w Waiter, token uint64) {
 	now := time.Now()
 	j.mu.Lock()
-	defer j.leave()
+	defer j.unlockAndNotify()
 	j.waitRoomLocked(0)
 	r := Record{Class: lane, Waiter: w, Token: token}
 	err := j.stateLocked(0)

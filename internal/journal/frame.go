@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+
+	"sensorgate/internal/varint"
 )
 
 // A frame is the unit of the log: one record, one entry, one queue's state.
@@ -109,7 +111,7 @@ func parseFrame(b []byte, salt uint32) (f frameInfo, body []byte, ok bool) {
 type recordBody struct {
 	seq  Seq
 	time int64
-	ids  reader // n uvarints
+	ids  varint.Reader // n numbers
 	n    int
 	data []byte
 }
@@ -126,27 +128,21 @@ func appendRecordBody(b []byte, seq Seq, at int64, ids []uint32, data []byte) []
 }
 
 func parseRecordBody(body []byte) (recordBody, error) {
-	r := reader{b: body[1:]}
+	r := varint.NewReader(body[1:])
 	var rec recordBody
-	rec.seq = Seq(r.uvarint())
-	if len(r.b) < 8 {
-		return rec, errFrame
+	rec.seq = Seq(r.Uvarint())
+	if at := r.Take(8); at != nil {
+		rec.time = int64(binary.LittleEndian.Uint64(at))
 	}
-	rec.time = int64(binary.LittleEndian.Uint64(r.b))
-	r.b = r.b[8:]
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		return rec, errFrame
-	}
-	rec.n = int(n)
+	rec.n = r.Count(1)
 	rec.ids = r
 	for range rec.n {
-		r.uvarint()
+		r.Uvarint()
 	}
-	if r.bad {
+	if r.Failed() {
 		return rec, errFrame
 	}
-	rec.data = r.b
+	rec.data = r.Rest()
 	return rec, nil
 }
 
@@ -158,37 +154,10 @@ func appendPutBody(b []byte, key string, value []byte) []byte {
 }
 
 func parsePutBody(body []byte) (key string, value []byte, err error) {
-	r := reader{b: body[1:]}
-	key = string(r.bytes())
-	if r.bad {
+	r := varint.NewReader(body[1:])
+	key = string(r.Bytes())
+	if r.Failed() {
 		return "", nil, errFrame
 	}
-	return key, r.b, nil
-}
-
-// reader takes a body apart; after the first short read it is bad and gives zeros.
-type reader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) bytes() []byte {
-	n := r.uvarint()
-	if r.bad || n > uint64(len(r.b)) {
-		r.bad, r.b = true, nil
-		return nil
-	}
-	b := r.b[:n]
-	r.b = r.b[n:]
-	return b
+	return key, r.Rest(), nil
 }

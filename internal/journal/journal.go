@@ -49,6 +49,12 @@ type Options struct {
 	FreeFloor   int64         // bytes of the file system that are never used; default max(64 MiB, 5 %)
 	Log         *slog.Logger
 
+	// SeqStep is how many Seqs are handed out before the log must know of more, and so at
+	// most how many a crash skips: no Seq is used twice. Default 2^20, at least 1,024. Who
+	// makes numbers of a smaller range out of Seqs chooses it so that those of many runs
+	// in a row lie far apart (broker.SeqStep).
+	SeqStep Seq
+
 	fs disk.FS // of the crash model; nil: the real one
 }
 

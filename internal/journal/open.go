@@ -24,6 +24,10 @@ func (o Options) withDefaults() Options {
 	if o.Commit <= 0 {
 		o.Commit = time.Second
 	}
+	if o.SeqStep == 0 {
+		o.SeqStep = 1 << 20
+	}
+	o.SeqStep = max(o.SeqStep, 1024)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

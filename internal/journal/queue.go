@@ -73,7 +73,7 @@ func (q *Queue) Ack(seqs ...Seq) {
 			q.stats.Acked++
 		}
 	}
-	j.leave()
+	j.unlockAndNotify()
 }
 
 // Stats tells how the queue does. It may read the disk for the age of the oldest.
@@ -264,6 +264,6 @@ func (q *Queue) dropAged(now time.Time) {
 				q.dropLocked(it.Seq, &q.stats.DroppedAge)
 			}
 		}
-		q.j.leave()
+		q.j.unlockAndNotify()
 	}
 }

@@ -229,15 +229,3 @@ func TestAppendAllocatesNothing(t *testing.T) {
 		t.Errorf("%.2f allocations for each record", perRecord)
 	}
 }
-
-// After a crash the Seqs, modulo the 65,535 packet ids of MQTT, must not come near
-// those of the lives before: a receiver may still hold them.
-func TestCrashMovesPacketIDsFarAway(t *testing.T) {
-	const ids = 65535
-	for lives := 1; lives <= 20; lives++ {
-		d := lives * reserveStep % ids
-		if near := min(d, ids-d); near < 1500 {
-			t.Errorf("after %d crashes the ids are %d from those of before", lives, near)
-		}
-	}
-}

@@ -53,7 +53,7 @@ func (j *Journal) read(q *Queue, after Seq, max int, buf []Item, gaps bool) ([]I
 		}
 		if len(bad) > 0 {
 			buf = j.dropDamagedLocked(q, buf, bad)
-			j.leave()
+			j.unlockAndNotify()
 		} else {
 			j.mu.Unlock() // a Read alone calls no Waiter
 		}

@@ -286,7 +286,7 @@ func (r *recovery) apply(s *segment, f found) error {
 			return err
 		}
 		for ids := rec.ids; rec.n > 0; rec.n-- {
-			r.queue(uint32(ids.uvarint())).wait.add(rec.seq)
+			r.queue(uint32(ids.Uvarint())).wait.add(rec.seq)
 		}
 		r.place(rec.seq, onDisk(s.no, f.off, len(rec.data)))
 		s.maxSeq = max(s.maxSeq, rec.seq)

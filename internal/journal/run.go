@@ -14,7 +14,7 @@ func (j *Journal) Run(ctx context.Context) error {
 		<-ctx.Done()
 		j.mu.Lock()
 		j.closed = true
-		j.leave()
+		j.unlockAndNotify()
 		return nil
 	}
 	timer := time.NewTimer(0)
@@ -54,7 +54,7 @@ func (j *Journal) due() time.Duration {
 	if j.full != nil { // only positions can be written; look for room now and then
 		return min(wait, time.Second-now.Sub(j.fullTried))
 	}
-	if !j.eventAt.IsZero() || j.pend.bytes >= flushPending || j.last+reserveStep/8 >= j.limit {
+	if !j.eventAt.IsZero() || j.pend.bytes >= flushPending || j.last+j.opt.SeqStep/8 >= j.limit {
 		return 0
 	}
 	return wait
@@ -161,7 +161,7 @@ func (j *Journal) close() error {
 // giveUp tells the Waiters of what is still pending that it will not be written.
 func (j *Journal) giveUp() (lost int) {
 	j.mu.Lock()
-	defer j.leave()
+	defer j.unlockAndNotify()
 	for pos := j.pend.first; pos < j.pend.end; pos++ {
 		if p := j.pend.at(pos); !p.done {
 			p.err = ErrClosed

@@ -227,7 +227,7 @@ func (j *Journal) removeSlots(extra []*slot) error {
 // is no longer wanted, and reports whether one is.
 func (j *Journal) evict() bool {
 	j.mu.Lock()
-	defer j.leave()
+	defer j.unlockAndNotify()
 	for after := uint64(0); ; {
 		var s *slot
 		for _, o := range j.slots {

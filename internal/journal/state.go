@@ -1,6 +1,10 @@
 package journal
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"sensorgate/internal/varint"
+)
 
 // A queue's state frame says everything about it: name, position, counters. The
 // newest one counts, so a lost one costs nothing when another follows. All states
@@ -61,43 +65,33 @@ type queueState struct {
 }
 
 func parseState(body []byte) (queueState, error) {
-	r := reader{b: body[1:]}
+	r := varint.NewReader(body[1:])
 	var st queueState
-	st.id = uint32(r.uvarint())
-	st.name = string(r.bytes())
-	st.low = Seq(r.uvarint())
-	st.last = Seq(r.uvarint())
+	st.id = uint32(r.Uvarint())
+	st.name = string(r.Bytes())
+	st.low = Seq(r.Uvarint())
+	st.last = Seq(r.Uvarint())
 	for _, v := range []*uint64{&st.stats.Appended, &st.stats.Acked, &st.stats.DroppedFull, &st.stats.DroppedAge, &st.stats.Damaged} {
-		*v = r.uvarint()
+		*v = r.Uvarint()
 	}
 	at := st.low
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		from := at + Seq(r.uvarint())
-		to := from + Seq(r.uvarint())
+	for n := r.Uvarint(); n > 0 && !r.Failed(); n-- {
+		from := at + Seq(r.Uvarint())
+		to := from + Seq(r.Uvarint())
 		if from <= at || to < from {
-			r.bad = true
+			r.Fail()
 		}
 		st.past = append(st.past, span{from, to})
 		at = to
 	}
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		st.gaps = append(st.gaps, gap{Seq(r.uvarint()), r.uvarint()})
+	for n := r.Uvarint(); n > 0 && !r.Failed(); n-- {
+		st.gaps = append(st.gaps, gap{Seq(r.Uvarint()), r.Uvarint()})
 	}
-	if r.bad || len(r.b) > 0 {
+	if !r.Done() {
 		return st, errFrame
 	}
 	return st, nil
 }
-
-// reserveStep is how many Seqs are handed out before the log must know of more. A
-// crash skips what is left of them: no Seq is used twice.
-//
-// MQTT packet ids are made of Seqs modulo 65,535. A step of 2^20 moves them by 16
-// only, so that after a crash a new message soon had the id of one whose end was not
-// on disk, and the PUBREL that was repeated for the old one released the new one.
-// This step moves them by 65,535 times the golden section: the ids of many lives in a
-// row lie far apart.
-const reserveStep = 16*65535 + 40503
 
 // reserveBody: Seqs up to limit and queue ids up to nextID may have been used.
 func appendReserveBody(b []byte, limit Seq, nextID uint32) []byte {
@@ -107,9 +101,9 @@ func appendReserveBody(b []byte, limit Seq, nextID uint32) []byte {
 }
 
 func parseReserve(body []byte) (limit Seq, nextID uint32, err error) {
-	r := reader{b: body[1:]}
-	limit, nextID = Seq(r.uvarint()), uint32(r.uvarint())
-	if r.bad {
+	r := varint.NewReader(body[1:])
+	limit, nextID = Seq(r.Uvarint()), uint32(r.Uvarint())
+	if r.Failed() {
 		err = errFrame
 	}
 	return limit, nextID, err
@@ -120,9 +114,9 @@ func appendDropBody(b []byte, id uint32) []byte {
 }
 
 func parseDrop(body []byte) (id uint32, err error) {
-	r := reader{b: body[1:]}
-	id = uint32(r.uvarint())
-	if r.bad {
+	r := varint.NewReader(body[1:])
+	id = uint32(r.Uvarint())
+	if r.Failed() {
 		err = errFrame
 	}
 	return id, err

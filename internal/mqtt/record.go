@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"sensorgate/internal/varint"
 )
 
 // A record is a Message as it lies in the journal: independent of any protocol
@@ -87,8 +89,8 @@ func ParseRecord(rec []byte) (Message, error) {
 		Origin: string(v.Origin), Time: v.Time,
 	}
 	if v.props != nil {
-		r := recordReader{b: v.props}
-		m.Properties = r.properties()
+		r := varint.NewReader(v.props)
+		m.Properties = readProperties(&r)
 	}
 	return m, nil
 }
@@ -121,25 +123,23 @@ func ViewRecord(rec []byte) (v RecordView, err error) {
 	if ns := int64(binary.LittleEndian.Uint64(rec[2:])); ns != 0 {
 		v.Time = time.Unix(0, ns)
 	}
-	r := recordReader{b: rec[10:]}
+	r := varint.NewReader(rec[10:])
 	if flags&recordPacketID != 0 {
-		if len(r.b) < 2 {
-			return v, errRecord
+		if id := r.Take(2); id != nil {
+			v.PacketID = binary.LittleEndian.Uint16(id)
 		}
-		v.PacketID = binary.LittleEndian.Uint16(r.b)
-		r.b = r.b[2:]
 	}
-	v.Topic = r.str()
-	v.Origin = r.str()
+	v.Topic = r.Bytes()
+	v.Origin = r.Bytes()
 	if flags&recordProperties != 0 {
-		props := r.b
-		r.skipProperties()
-		v.props = props[:len(props)-len(r.b)]
+		props := r.Rest()
+		skipProperties(&r)
+		v.props = props[:len(props)-len(r.Rest())]
 	}
-	if r.bad || v.QoS > 2 {
+	if r.Failed() || v.QoS > 2 {
 		return v, errRecord
 	}
-	v.Payload = r.b
+	v.Payload = r.Rest()
 	return v, nil
 }
 
@@ -157,18 +157,18 @@ func (v *RecordView) AppendProperties(dst []byte) []byte {
 	if v.props == nil {
 		return dst
 	}
-	r := recordReader{b: v.props[6:]}
+	r := varint.NewReader(v.props[6:])
 	if v.props[0] != 0 {
 		dst = append(dst, propPayloadFormat, v.props[0])
 	}
 	for _, id := range []byte{propContentType, propResponseTopic, propCorrelationData} {
-		if s := r.str(); len(s) > 0 {
+		if s := r.Bytes(); len(s) > 0 {
 			dst = appendBinary(append(dst, id), s)
 		}
 	}
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		dst = appendBinary(append(dst, propUser), r.str())
-		dst = appendBinary(dst, r.str())
+	for range r.Count(2) { // each needs two length bytes at least
+		dst = appendBinary(append(dst, propUser), r.Bytes())
+		dst = appendBinary(dst, r.Bytes())
 	}
 	return dst
 }
@@ -196,78 +196,35 @@ func appendStr(dst []byte, s string) []byte {
 	return append(dst, s...)
 }
 
-// recordReader takes a record apart; after the first fault bad stays set and all
-// further reads give zero values.
-type recordReader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *recordReader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *recordReader) str() []byte {
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		r.bad, r.b = true, nil
-		return nil
-	}
-	s := r.b[:n:n]
-	r.b = r.b[n:]
-	return s
-}
-
 // skipProperties checks that the properties are whole.
-func (r *recordReader) skipProperties() {
-	if len(r.b) < 6 {
-		r.bad, r.b = true, nil
-		return
-	}
-	r.b = r.b[6:]
+func skipProperties(r *varint.Reader) {
+	r.Take(6)
 	for range 3 {
-		r.str()
+		r.Bytes()
 	}
-	n := r.uvarint()
-	if n > uint64(len(r.b))/2 { // each needs two length bytes at least
-		r.bad = true
-		return
-	}
-	for ; n > 0 && !r.bad; n-- {
-		r.str()
-		r.str()
+	for range r.Count(2) { // each needs two length bytes at least
+		r.Bytes()
+		r.Bytes()
 	}
 }
 
-func (r *recordReader) properties() *PublishProperties {
-	if len(r.b) < 6 {
-		r.bad, r.b = true, nil
+func readProperties(r *varint.Reader) *PublishProperties {
+	head := r.Take(6)
+	if head == nil {
 		return nil
 	}
 	p := &PublishProperties{
-		PayloadFormat: r.b[0],
-		HasExpiry:     r.b[1] != 0,
-		MessageExpiry: binary.LittleEndian.Uint32(r.b[2:]),
+		PayloadFormat: head[0],
+		HasExpiry:     head[1] != 0,
+		MessageExpiry: binary.LittleEndian.Uint32(head[2:]),
 	}
-	r.b = r.b[6:]
-	p.ContentType = string(r.str())
-	p.ResponseTopic = string(r.str())
-	if data := r.str(); len(data) > 0 {
+	p.ContentType = string(r.Bytes())
+	p.ResponseTopic = string(r.Bytes())
+	if data := r.Bytes(); len(data) > 0 {
 		p.CorrelationData = data
 	}
-	n := r.uvarint()
-	if n > uint64(len(r.b))/2 { // each needs two length bytes at least
-		r.bad = true
-		return nil
-	}
-	for range n {
-		p.User = append(p.User, UserProperty{string(r.str()), string(r.str())})
+	for range r.Count(2) {
+		p.User = append(p.User, UserProperty{string(r.Bytes()), string(r.Bytes())})
 	}
 	return p
 }
