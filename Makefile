@@ -17,7 +17,7 @@ env-linux-armv7 := GOARCH=arm GOARM=7
 env-linux-armv6 := GOARCH=arm GOARM=6
 
 .PHONY: bridgesim natstest crashmodel crashmodel-long killloop
-.PHONY: build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-kernel dist deb sbom release reproducible system-test bench fuzz clean
+.PHONY: deadcode build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-kernel dist deb sbom release reproducible system-test bench fuzz clean
 
 build: bin/sensorgate
 
@@ -33,7 +33,7 @@ run demo: build
 test:
 	$(GO) test ./...
 
-check: fmt-check vet staticcheck race bridgesim crashmodel deps dist arm-test board-smoke tidy-check
+check: fmt-check vet staticcheck deadcode race bridgesim crashmodel deps dist arm-test board-smoke tidy-check
 	@echo "check: all passed"
 
 fmt-check:
@@ -46,6 +46,10 @@ vet:
 # Pinned as a tool in go.mod.
 staticcheck:
 	$(GO) tool staticcheck ./...
+
+# Functions that nothing calls; the exceptions are in internal/rules/deadcode_test.go.
+deadcode:
+	$(GO) test -count=1 -run TestNoDeadCode ./internal/rules -deadcode
 
 # All tests under the race detector, which needs a C compiler; without one, plainly.
 race:

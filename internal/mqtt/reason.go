@@ -9,6 +9,7 @@ import (
 // Reason is a reason code of MQTT 5 (2.4).
 type Reason byte
 
+// The reason codes, under the names of the standard (MQTT 5, 2.4).
 const (
 	Success                  Reason = 0x00
 	GrantedQoS1              Reason = 0x01
