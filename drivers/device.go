@@ -24,8 +24,8 @@ type (
 		Watch(ctx context.Context, report Report) error
 	}
 
-	// Commander takes orders. Command returns when the wanted state is reached, with nil,
-	// or tells why not: an error that wraps ErrRefused for what it will not do. It may be
+	// Commander takes commands. Command returns when the wanted state is reached, with nil,
+	// or with the reason why not: an error that wraps ErrRefused for what it will not do. It may be
 	// called while Poll or Watch runs.
 	Commander interface {
 		Command(context.Context, Command) error
@@ -38,15 +38,15 @@ type Report func(r Reading, err error)
 // Command names an end state ("on"), never a change ("toggle"): QoS 1 may deliver it twice.
 type Command struct {
 	Device, Channel string
-	ID              string // to tell the answers apart; "" if the sender gave none
+	ID              string // comes back with the answer; "" if the sender sent none
 	Payload         []byte
-	Expires         time.Time // a relay must not obey yesterday's order; zero: never
+	Expires         time.Time // a relay must not execute yesterday's command; zero: never
 }
 
-// Errors that Runner and the gateway tell apart. Wrap them.
+// Errors that Runner and the gateway distinguish. Wrap them.
 var (
 	// ErrAbsent: the thing is not plugged in. Looking again costs nothing, so it is looked
-	// for every second, for ever.
+	// for every second, forever.
 	ErrAbsent = errors.New("not there")
 	// ErrNoAnswer: it was asked and did not answer in time.
 	ErrNoAnswer = errors.New("no answer")
@@ -77,10 +77,10 @@ type Driver struct {
 	// driver knows them and the user only refines them. A key that is here and also one
 	// that every channel has (scale, offset) is the driver's alone: the mapping does not
 	// see it, or the value would be scaled twice. Outputs of a channel's options returns
-	// one Channel without a name: it says whether this channel is writable, and its kind.
+	// one Channel without a name: whether this channel is writable, and its kind.
 	ChannelOptions func() any
 
-	// Channels are what the driver gives when ChannelOptions is nil.
+	// Channels are what the driver measures when ChannelOptions is nil.
 	Channels []Channel
 
 	// Example decodes the example that the options may hold: what the device sends, as the

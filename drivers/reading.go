@@ -22,7 +22,7 @@ type Quality uint8
 
 const (
 	Good      Quality = iota
-	Uncertain         // true as far as known, with a reservation: pulses may have been missed while the power was off
+	Uncertain         // the best that is known: pulses may have been missed while the power was off
 )
 
 // Value is a finite number, a boolean or a text. The zero Value is no value.
@@ -41,7 +41,7 @@ const (
 	textValue
 )
 
-// Number makes a numeric value. NaN and infinities give no value at all: a failed
+// Number makes a numeric value. Of NaN and infinities it makes no value at all: a failed
 // read is an error, never a number.
 func Number(f float64) Value {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
@@ -65,19 +65,19 @@ func Text(s string) Value { return Value{kind: textValue, text: s} }
 // Valid reports whether v holds anything.
 func (v Value) Valid() bool { return v.kind != noValue }
 
-// Number gives the number, if v is one.
+// Number returns the number, if v is one.
 func (v Value) Number() (f float64, ok bool) { return v.num, v.kind == numberValue }
 
-// Bool gives the boolean, if v is one.
+// Bool returns the boolean, if v is one.
 func (v Value) Bool() (b, ok bool) { return v.num != 0, v.kind == boolValue }
 
-// Text gives the text, if v is one.
+// Text returns the text, if v is one.
 func (v Value) Text() (s string, ok bool) { return v.text, v.kind == textValue }
 
-// String gives the value as people read it: 21.5, true, ST.
+// String returns the value as people read it: 21.5, true, ST.
 func (v Value) String() string { return string(v.AppendText(nil)) }
 
-// AppendText appends what String gives.
+// AppendText appends what String returns.
 func (v Value) AppendText(b []byte) []byte {
 	switch v.kind {
 	case numberValue:

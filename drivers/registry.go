@@ -25,7 +25,7 @@ func (r *Registry) Add(ds ...Driver) {
 	}
 }
 
-// Lookup gives the driver called name. Its error says which ones there are.
+// Lookup returns the driver called name. Its error lists which ones there are.
 func (r *Registry) Lookup(name string) (Driver, error) {
 	if d, ok := r.drivers[name]; ok {
 		return d, nil

@@ -42,15 +42,17 @@ const (
 	Stopped  Condition = "stopped"
 )
 
-// Sink takes what devices produce. Its methods must not block for long; the
-// gateway's keeps the newest value per channel and counts what it had to drop.
+// Sink takes what devices produce. Its methods must not block for long, whatever
+// becomes of what they take: the gateway's keeps the newest polls and reports up to a
+// fixed number, drops the oldest beyond, and counts the readings that it dropped. rs is
+// the caller's again when Readings returns.
 type Sink interface {
 	Readings(rs []Reading)
 	Health(device string, h Health)
 }
 
 // Runner runs one device: opens it, polls or watches it, opens it again after it
-// was lost, and tells of every outage once. A device that fails or hangs costs
+// was lost, and reports every outage once. A device that fails or hangs costs
 // nobody else anything.
 type Runner struct {
 	Config DeviceConfig
@@ -154,7 +156,7 @@ func (r *Runner) poll(ctx context.Context, p Poller) error {
 	return ctx.Err()
 }
 
-// pollOnce asks once; answered tells whether there was at least one reading.
+// pollOnce asks once; answered reports whether there was at least one reading.
 func (r *Runner) pollOnce(ctx context.Context, p Poller) (answered bool, err error) {
 	timeout := max(min(r.Config.Every, stuckAfter), 5*time.Second) // slow chips need seconds even when asked often
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -171,7 +173,7 @@ func (r *Runner) pollOnce(ctx context.Context, p Poller) (answered bool, err err
 }
 
 // watchStuck reports the device as stuck if the returned func is not called in
-// time. A goroutine that ignores its context cannot be ended, only told of.
+// time. A goroutine that ignores its context cannot be ended, only reported.
 func (r *Runner) watchStuck() (done func()) {
 	t := time.AfterFunc(stuckAfter, func() {
 		if r.setHealth(Stuck, fmt.Errorf("its driver has not returned for %v", stuckAfter)) {
@@ -221,7 +223,7 @@ func (r *Runner) good() {
 	}
 }
 
-// setHealth reports whether the state changed, and if so tells the sink.
+// setHealth reports whether the state changed, and if so calls the sink.
 func (r *Runner) setHealth(s Condition, err error) bool {
 	r.mu.Lock()
 	if r.health.State == s {
@@ -238,7 +240,7 @@ func (r *Runner) setHealth(s Condition, err error) bool {
 	return true
 }
 
-// Health tells the device's present condition.
+// Health returns the device's present condition.
 func (r *Runner) Health() Health {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -255,7 +257,7 @@ func (r *Runner) setDevice(d any) {
 }
 
 // Command hands c to the device and waits for the outcome: nil when done.
-// An order that has expired is refused.
+// A command that has expired is refused.
 func (r *Runner) Command(ctx context.Context, c Command) error {
 	r.mu.Lock()
 	dev := r.device
@@ -287,7 +289,7 @@ func phase(device string, over time.Duration) time.Duration {
 	return time.Duration(h.Sum32()) % max(over, 1)
 }
 
-// Sleep waits for d, which a device needs or a schedule says, and reports whether ctx
+// Sleep waits for d, which a device needs or a schedule asks for, and reports whether ctx
 // is still alive.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// recorder is a Sink that keeps what it was told.
+// recorder is a Sink that keeps what it receives.
 type recorder struct {
 	mu       sync.Mutex
 	readings []Reading
@@ -162,7 +162,7 @@ func TestAbsentDeviceIsLookedForEverySecond(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if n := opens.Load(); n < 3500 {
-			t.Errorf("opened %d times in an hour, want every second for ever", n)
+			t.Errorf("opened %d times in an hour, want every second forever", n)
 		}
 		there.Store(true)
 		time.Sleep(2 * time.Second)
@@ -231,7 +231,7 @@ func TestCommand(t *testing.T) {
 		}
 		late := Command{Payload: []byte("on"), Expires: time.Now().Add(-time.Hour)}
 		if err := r.Command(ctx, late); !errors.Is(err, ErrRefused) {
-			t.Errorf("an order of an hour ago: %v, want refused", err)
+			t.Errorf("a command of an hour ago: %v, want refused", err)
 		}
 		begin := time.Now()
 		err := r.Command(ctx, Command{Payload: []byte("hang"), Expires: begin.Add(3 * time.Second)})

@@ -11,17 +11,17 @@ import (
 
 // Binary is one value in a block of bytes. Embed it into channel options.
 type Binary struct {
-	At int `toml:"at" doc:"first byte, counted from 0; negative counts from the end"`
+	At int `toml:"at" doc:"The first byte of the value, counted from 0; a negative number counts from the end."`
 	Layout
 }
 
 // Layout is a Binary without a place: for registers, which are addressed otherwise.
 type Layout struct {
-	Type  Type   `toml:"type" doc:"u8 u16 u24 u32 u48 u64, s8 …, f32 f64, bcd8 bcd16 bcd24 bcd32 bcd48, bool, text"`
-	Order Order  `toml:"order" doc:"of bytes: big, little, or as letters: ABCD, DCBA, CDAB, BADC"`
-	Len   int    `toml:"len" doc:"bytes of a text"`
-	Bit   *int   `toml:"bit" doc:"one bit, as true or false; 0 is the lowest"`
-	Bits  *[]int `toml:"bits" doc:"lowest and highest bit of a part: [4, 7]"`
+	Type  Type   `toml:"type" doc:"The kind and size of the value: u8 u16 u24 u32 u48 u64, s8 to s64, f32 f64, bcd8 bcd16 bcd24 bcd32 bcd48, bool or text."`
+	Order Order  `toml:"order" doc:"The order in which the bytes of the number come: big, little, or as letters: ABCD, DCBA, CDAB, BADC."`
+	Len   int    `toml:"len" doc:"How many bytes a text has."`
+	Bit   *int   `toml:"bit" doc:"Takes one bit, as true or false; 0 is the lowest."`
+	Bits  *[]int `toml:"bits" doc:"Takes a part of the number, from the lowest to the highest bit: [4, 7]."`
 	Value
 }
 
@@ -141,7 +141,7 @@ func (l *Layout) text(p []byte) (drivers.Value, error) {
 	return l.OfText(s)
 }
 
-// Encode gives the bytes that stand for a command's payload, or refuses it.
+// Encode returns the bytes that stand for a command's payload, or refuses it.
 func (l *Layout) Encode(c drivers.Command) ([]byte, error) {
 	t := l.Type.orDefault()
 	switch {
@@ -180,7 +180,7 @@ func (l *Layout) encode(t Type, u uint64) []byte {
 	return p
 }
 
-// bits gives the pattern of a raw number, or refuses one that does not fit.
+// bits returns the pattern of a raw number, or refuses one that does not fit.
 func (t Type) bits(raw float64) (uint64, error) {
 	if t.kind == float {
 		if t.size == 4 {
@@ -212,12 +212,12 @@ func (t Type) bits(raw float64) (uint64, error) {
 	return uint64(n), nil
 }
 
-// extend gives the signed number in the lowest bits of u.
+// extend returns the signed number in the lowest bits of u.
 func extend(u uint64, bits int) int64 {
 	return int64(u<<(64-bits)) >> (64 - bits)
 }
 
-// widen gives the shortest decimal that a float32 stands for: 230.1, not
+// widen returns the shortest decimal that a float32 stands for: 230.1, not
 // 230.10000610351562, which is what a plain conversion makes of it.
 func widen(f float32) float64 {
 	wide := float64(f)

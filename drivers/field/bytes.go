@@ -18,7 +18,7 @@ func (b *Bytes) UnmarshalText(s []byte) error {
 	return err
 }
 
-// String gives it in hexadecimal.
+// String returns it in hexadecimal.
 func (b Bytes) String() string {
 	return strings.ToUpper(fmt.Sprintf("% x", []byte(b)))
 }

@@ -11,16 +11,16 @@ import (
 
 // Check says which part of a frame is protected by which sum, and where the sum stands.
 type Check struct {
-	Kind     Sum     `toml:"kind" doc:"sum8, sum16, neg8, inv8, xor8, crc16-modbus, … (sensorgate explains all at a wrong name)"`
-	CRC      *CRC    `toml:"crc" doc:"a CRC without a name: { width = 16, poly = 0x1021, init = 0xFFFF, refin = true, … }"`
-	From     int     `toml:"from" doc:"first protected byte; negative counts from the end"`
-	To       *int    `toml:"to" doc:"byte after the last protected one; default: where the sum stands"`
-	At       *int    `toml:"at" doc:"where the sum stands; negative counts from the end"`
-	After    string  `toml:"after" doc:"instead of at: the sum stands after the last such text"`
-	Order    Order   `toml:"order" doc:"of the sum's bytes"`
-	Hex      bool    `toml:"hex" doc:"the sum is written in hexadecimal digits"`
-	Equals   *uint64 `toml:"equals" doc:"instead of at: what the sum over everything must be"`
-	Optional bool    `toml:"optional" doc:"a frame that has no digits where the sum should be is taken; needs hex"`
+	Kind     Sum     `toml:"kind" doc:"The name of the checksum: sum8, sum16, neg8, inv8, xor8, crc16-modbus, and others that a wrong name lists."`
+	CRC      *CRC    `toml:"crc" doc:"A CRC that has no name here, by its parameters: { width = 16, poly = 0x1021, init = 0xFFFF, refin = true, refout = true }."`
+	From     int     `toml:"from" doc:"The first byte that the checksum protects; a negative number counts from the end."`
+	To       *int    `toml:"to" doc:"The byte after the last one that the checksum protects; default: where the checksum stands."`
+	At       *int    `toml:"at" doc:"Where the checksum stands; a negative number counts from the end."`
+	After    string  `toml:"after" doc:"Instead of at: the checksum stands after the last occurrence of this text."`
+	Order    Order   `toml:"order" doc:"The order in which the bytes of the checksum come: big or little."`
+	Hex      bool    `toml:"hex" doc:"The checksum is written in hexadecimal digits."`
+	Equals   *uint64 `toml:"equals" doc:"Instead of at: the value that the checksum over everything must have."`
+	Optional bool    `toml:"optional" doc:"A frame without digits where the checksum should be is accepted; needs hex = true."`
 }
 
 // Check is called when the file is read.
@@ -38,7 +38,7 @@ func (c *Check) Check() error {
 	case c.ways() != 1:
 		return &drivers.KeyError{Key: "at", Problem: fmt.Sprintf("found %d of at, after and equals", c.ways()), Expected: "exactly one", Try: fmt.Sprintf("at = %d", -c.Kind.Size())}
 	case c.Optional && !c.Hex:
-		return &drivers.KeyError{Key: "optional", Problem: "only a sum in digits (hex = true) can be seen to be missing"}
+		return &drivers.KeyError{Key: "optional", Problem: "only a sum in digits (hex = true) can be found missing"}
 	}
 	return nil
 }
@@ -85,7 +85,7 @@ func (c *Check) Verify(frame []byte) error {
 	return nil
 }
 
-// stands gives the place of the sum, or -1.
+// stands returns the place of the sum, or -1.
 func (c *Check) stands(frame []byte) int {
 	if c.At != nil {
 		return place(*c.At, len(frame))

@@ -53,7 +53,7 @@ var crcs = map[string]CRC{
 	"crc32":          {Width: 32, Poly: 0x04C11DB7, Init: 0xFFFFFFFF, RefIn: true, RefOut: true, XorOut: 0xFFFFFFFF},
 }
 
-// Named gives a sum by its name.
+// Named returns a sum by its name.
 func Named(name string) (Sum, error) {
 	if s, ok := plainSums[name]; ok {
 		return s, nil
@@ -99,12 +99,12 @@ func (s *Sum) Of(p []byte) uint64 {
 
 // CRC by its parameters, as catalogues list them.
 type CRC struct {
-	Width  int    `toml:"width" doc:"8, 16 or 32"`
-	Poly   uint32 `toml:"poly"`
-	Init   uint32 `toml:"init"`
-	RefIn  bool   `toml:"refin" doc:"lowest bit of a byte first"`
-	RefOut bool   `toml:"refout"`
-	XorOut uint32 `toml:"xorout"`
+	Width  int    `toml:"width" doc:"How many bits the CRC has: 8, 16 or 32."`
+	Poly   uint32 `toml:"poly" doc:"The polynomial, without its highest bit."`
+	Init   uint32 `toml:"init" doc:"What the CRC begins with."`
+	RefIn  bool   `toml:"refin" doc:"The lowest bit of a byte is taken first."`
+	RefOut bool   `toml:"refout" doc:"The bits of the result are in reverse order."`
+	XorOut uint32 `toml:"xorout" doc:"What the result is combined with at the end, by exclusive or."`
 }
 
 // Sum makes it usable.

@@ -50,7 +50,7 @@ func (t *Type) UnmarshalText(name []byte) error {
 	return fmt.Errorf("found %q, expected one of u8 to u64, s8 to s64, f32, f64, bcd8 to bcd48, bool, text", name)
 }
 
-// String gives the name.
+// String returns the name.
 func (t Type) String() string {
 	for name, other := range types {
 		if t == other {

@@ -10,19 +10,19 @@ import (
 	"sensorgate/drivers"
 )
 
-// ErrNone is what decoding gives for a value that means "there is none", such as
+// ErrNone is what decoding returns for a value that means "there is none", such as
 // 0x8000 of a probe that is not connected. It is neither a reading nor a fault.
 var ErrNone = errors.New("no value")
 
 // Value is what is done with a number after it was found, in the order of the
 // fields. Embed it into channel options.
 type Value struct {
-	Invalid []float64         `toml:"invalid" doc:"raw numbers that mean there is no value"`
-	Map     map[string]string `toml:"map" doc:"names of raw values: { 0 = \"off\", 1 = \"on\" }; true and false make a boolean"`
-	Scale   float64           `toml:"scale" doc:"the raw number times this"`
-	Offset  float64           `toml:"offset" doc:"plus this"`
-	Min     *float64          `toml:"min" doc:"a smaller value is an error, not a reading"`
-	Max     *float64          `toml:"max" doc:"a greater value is an error, not a reading"`
+	Invalid []float64         `toml:"invalid" doc:"Raw numbers that mean that there is no value."`
+	Map     map[string]string `toml:"map" doc:"Names for raw values: { 0 = \"off\", 1 = \"on\" }; the names true and false make a boolean."`
+	Scale   float64           `toml:"scale" doc:"The raw number is multiplied by this."`
+	Offset  float64           `toml:"offset" doc:"This is added after scale."`
+	Min     *float64          `toml:"min" doc:"A smaller value is a fault, not a reading."`
+	Max     *float64          `toml:"max" doc:"A greater value is a fault, not a reading."`
 }
 
 // Check is called when the file is read.
@@ -74,7 +74,7 @@ func (v *Value) OfText(text string) (drivers.Value, error) {
 	return drivers.Text(text), nil
 }
 
-// named gives what the map says. An unknown raw value is told, not passed on: it is
+// named returns what the map says. An unknown raw value is a fault, not passed on: it is
 // not one of the states that whoever reads this has been promised.
 func (v *Value) named(raw string) (drivers.Value, error) {
 	name, ok := v.Map[raw]
@@ -149,7 +149,7 @@ func (v *Value) scaled(raw float64) float64 {
 	return raw + v.Offset
 }
 
-// inverse gives 1/scale if that is a whole number, as of 0.1 and 0.25.
+// inverse returns 1/scale if that is a whole number, as of 0.1 and 0.25.
 func inverse(scale float64) (float64, bool) {
 	inv := math.Round(1 / scale)
 	return inv, math.Abs(scale) < 1 && math.Abs(1/scale-inv) < 1e-9*math.Abs(inv)

@@ -136,7 +136,7 @@ func (c *Chips) request(device string, ref Ref, cfg Config) (Line, error) {
 	return nil, fmt.Errorf("gpio %s: %w", ref, err)
 }
 
-// consumer tells who has the line.
+// consumer returns who has the line.
 func (c *Chips) consumer(p place) string {
 	lines, err := c.kernel.Lines(p.chip.Name)
 	if err != nil || p.offset >= len(lines) {
@@ -145,7 +145,7 @@ func (c *Chips) consumer(p place) string {
 	return lines[p.offset].Consumer
 }
 
-// asked says what a line that refuses was asked for.
+// asked returns what a line that refuses was asked for.
 func asked(cfg Config) string {
 	switch {
 	case cfg.Output:

@@ -8,7 +8,7 @@ import (
 	"sensorgate/drivers"
 )
 
-// class gives the two levels the words that people use for the thing on the line.
+// class returns the two levels the words that people use for the thing on the line.
 type class struct {
 	name, active, inactive string
 	kind                   drivers.Kind

@@ -8,9 +8,9 @@
 //
 // The drivers: input (a contact), pulse (a meter's total), frequency, output (a
 // relay or valve), pwm. They open their line when the Runner opens the device and
-// give it back on Close. None starts a goroutine: a device without edges costs no
+// release it on Close. None starts a goroutine: a device without edges costs no
 // CPU but for a look at its level every ten seconds, which finds a chip that went
-// away and an edge that the kernel did not tell of.
+// away and an edge that the kernel did not report.
 //
 // What survives a power cut: the pulse total and, with start = "last", an output's
 // state, in DeviceConfig.Store, each within the store's commit window.

@@ -10,11 +10,11 @@ import (
 
 // LineOptions choose a line. They are part of every driver's options here.
 type LineOptions struct {
-	GPIO Ref  `toml:"gpio" required:"true" doc:"the line: its name (GPIO17), chip:offset (gpiochip0:17) or header pin (P1_11)"`
-	Pull Pull `toml:"pull" doc:"resistor inside the chip: up, down or none; default as-is, what the board set up"`
+	GPIO Ref  `toml:"gpio" required:"true" doc:"The line, by its name (GPIO17), by chip:offset (gpiochip0:17) or by the pin of the header (P1_11)."`
+	Pull Pull `toml:"pull" doc:"The resistor inside the chip: up, down or none; default: what the board has set up."`
 }
 
-// Claims says that the line is ours.
+// Claims: the line is ours.
 func (o *LineOptions) Claims() []drivers.Claim {
 	return []drivers.Claim{{Kind: "gpio", ID: string(o.GPIO), Key: "gpio"}}
 }
@@ -36,7 +36,7 @@ type edges struct {
 	buf  [64]Event
 }
 
-// next waits for events until the given time. lost says how many edges the kernel
+// next waits for events until the given time. lost is how many edges the kernel
 // numbered but did not keep. The slice is valid until the next call.
 func (e *edges) next(ctx context.Context, until time.Time) (evs []Event, lost uint32, err error) {
 	n, err := e.line.Wait(ctx, until, e.buf[:])
@@ -53,7 +53,7 @@ func lostError(lost uint32) error {
 	return fmt.Errorf("%d edges were lost: they came faster than they could be read", lost)
 }
 
-// earliest gives the first of the times that are not zero.
+// earliest returns the first of the times that are not zero.
 func earliest(ts ...time.Time) time.Time {
 	var first time.Time
 	for _, t := range ts {

@@ -10,11 +10,11 @@ import (
 
 type frequencyOptions struct {
 	LineOptions
-	Edge      Edges         `toml:"edge" doc:"which edges count: rising (default), falling or both"`
-	Debounce  time.Duration `toml:"debounce" doc:"how long a level must last; 0s for electronic outputs"`
-	PerTurn   float64       `toml:"per_turn" doc:"edges per turn of a fan or wheel; 1 for a plain frequency"`
-	Unit      SpeedUnit     `toml:"unit" doc:"Hz (default) or rpm"`
-	ZeroAfter time.Duration `toml:"zero_after" doc:"without an edge for so long the frequency is 0; also the longest period that can be measured"`
+	Edge      Edges         `toml:"edge" doc:"Which edges count: rising (default), falling or both."`
+	Debounce  time.Duration `toml:"debounce" doc:"How long a level must last; 0s for electronic outputs."`
+	PerTurn   float64       `toml:"per_turn" doc:"How many edges one turn of a fan or wheel makes; 1 for a plain frequency."`
+	Unit      SpeedUnit     `toml:"unit" doc:"The unit of the result: Hz (default) or rpm."`
+	ZeroAfter time.Duration `toml:"zero_after" doc:"The frequency is 0 when there was no edge for so long; this is also the longest period that can be measured."`
 }
 
 // SpeedUnit is hertz or turns per minute.
@@ -73,7 +73,7 @@ func frequencyDriver(c *Chips) drivers.Driver {
 }
 
 // frequency is asked at an interval and costs nothing between: the kernel numbers and
-// stamps the edges, so the newest one of this poll and that of the last give the
+// stamps the edges, so the newest one of this poll and that of the last are the
 // exact mean, however many lie between and were dropped from the buffer.
 type frequency struct {
 	opt     frequencyOptions
@@ -87,7 +87,7 @@ type frequency struct {
 
 func (d *frequency) Close() error { return d.line.Close() }
 
-// Poll measures since the last poll. It gives nothing while nothing is known: before
+// Poll measures since the last poll. It returns nothing while nothing is known: before
 // the second edge, unless there is none for zero_after.
 func (d *frequency) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	newest := d.ref
@@ -114,7 +114,7 @@ func (d *frequency) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	case newest.Seq != d.ref.Seq:
 		d.hz = float64(newest.Seq-d.ref.Seq) / (newest.Mono - d.ref.Mono).Seconds()
 		d.ref = newest
-	case d.hz == 0: // one edge says nothing yet
+	case d.hz == 0: // one edge means nothing yet
 		return nil, nil
 	default:
 		d.hz = min(d.hz, 1/now.Sub(newest.Time).Seconds())
@@ -126,7 +126,7 @@ func (d *frequency) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	return []drivers.Reading{{Channel: d.channel.Name, Unit: d.channel.Unit, Value: drivers.Number(tidy(value)), Time: now}}, d.present()
 }
 
-// present finds a chip that was removed: a quiet line does not tell.
+// present finds a chip that was removed: a quiet line does not show it.
 func (d *frequency) present() error {
 	_, err := d.line.Get()
 	return err

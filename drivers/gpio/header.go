@@ -7,7 +7,7 @@ import (
 )
 
 // The pins of the 40-pin header of every Raspberry Pi since the B+, with the names
-// that the kernel gives to the lines behind them; the first 26 are the same on the
+// that the kernel has for the lines behind them; the first 26 are the same on the
 // older boards with P1 revision 2. 0 is power or ground, or has no line to use.
 //
 // periph's host packages have such tables for more boards, but importing one brings
@@ -22,12 +22,12 @@ var raspberryPins = [41]int{
 	26: 7, 27: -1, 28: 1, 29: 5, 31: 6, 32: 12, 33: 13, 35: 19, 36: 16, 37: 26, 38: 20, 40: 21,
 }
 
-// onHeader tells whether the chip is the one behind the header: an expander may call
+// onHeader reports whether the chip is the one behind the header: an expander may call
 // a line GPIO17 too.
 func (c ChipInfo) onHeader() bool { return strings.HasPrefix(c.Label, "pinctrl-") }
 
 // headerPin translates P1_11 or J8_11. ok is false if name is not the pin of a
-// header that we know; err tells of a pin that has no line.
+// header that we know; err means a pin that has no line.
 func headerPin(board, name string) (line string, ok bool, err error) {
 	header, num, found := strings.Cut(name, "_")
 	pin, convErr := strconv.Atoi(num)

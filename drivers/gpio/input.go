@@ -10,12 +10,12 @@ import (
 
 type inputOptions struct {
 	LineOptions
-	Active     Active        `toml:"active" doc:"the level of a closed contact or a pressed button: high (default) or low"`
-	Debounce   time.Duration `toml:"debounce" doc:"how long a level must last; done by the kernel"`
-	Class      InputClass    `toml:"class" doc:"what is on the line; it gives the words: switch (default), contact, door, window, gate, garage, lock, float, leak, motion, presence, vibration, smoke, alarm, tamper, fault, power, running, button"`
-	StuckAfter time.Duration `toml:"stuck_after" doc:"report a fault when the state has not changed for so long; 0 is never"`
-	StuckWhen  StuckWhen     `toml:"stuck_when" doc:"which state may not last: any (default), active or inactive"`
-	Poll       time.Duration `toml:"poll" doc:"look at this interval, for a line without an interrupt (some port expanders); 0 uses edges"`
+	Active     Active        `toml:"active" doc:"The level of a closed contact or a pressed button: high (default) or low."`
+	Debounce   time.Duration `toml:"debounce" doc:"How long a level must last to count; the kernel measures it."`
+	Class      InputClass    `toml:"class" doc:"What is on the line, which decides the words of the states: switch (default), contact, door, window, gate, garage, lock, float, leak, motion, presence, vibration, smoke, alarm, tamper, fault, power, running, button."`
+	StuckAfter time.Duration `toml:"stuck_after" doc:"A fault is reported when the state has not changed for so long; 0 is never."`
+	StuckWhen  StuckWhen     `toml:"stuck_when" doc:"Which state must not last that long: any (default), active or inactive."`
+	Poll       time.Duration `toml:"poll" doc:"The line is looked at in this interval, for a line without an interrupt (some port expanders); 0 uses edges."`
 }
 
 // Check finds combinations that cannot work.
@@ -33,7 +33,7 @@ func (o *inputOptions) Check() error {
 	return nil
 }
 
-// Outputs says whether the state is kept by the broker or happens once.
+// Outputs reports whether the state is kept by the broker or happens once.
 func (o *inputOptions) Outputs() []drivers.Channel {
 	return []drivers.Channel{{Name: "state", Kind: o.Class.kind}}
 }
@@ -86,7 +86,7 @@ type input struct {
 
 	active  bool
 	changed time.Time // when it became what it is; or when we began to look
-	stuck   bool      // told already
+	stuck   bool      // reported already
 
 	// flood limits
 	second time.Time
@@ -141,7 +141,7 @@ func (d *input) first(report drivers.Report) error {
 	if d.opt.Class.kind == drivers.Event && active {
 		return nil
 	}
-	d.tell(report, d.changed)
+	d.send(report, d.changed)
 	return nil
 }
 
@@ -160,7 +160,7 @@ func (d *input) watchByPolling(ctx context.Context, report drivers.Report) error
 	return ctx.Err()
 }
 
-// verify looks at the level itself: an edge that nobody told of is found here.
+// verify looks at the level itself: an edge that nobody reported is found here.
 func (d *input) verify(report drivers.Report) error {
 	active, err := d.line.Get()
 	if err != nil {
@@ -180,10 +180,10 @@ func (d *input) change(report drivers.Report, active bool, at time.Time) {
 		return
 	}
 	d.active, d.changed, d.stuck = active, at, false
-	d.tell(report, at)
+	d.send(report, at)
 }
 
-func (d *input) tell(report drivers.Report, at time.Time) {
+func (d *input) send(report drivers.Report, at time.Time) {
 	report(drivers.Reading{Channel: "state", Value: d.opt.Class.value(d.active), Time: at}, nil)
 }
 
@@ -203,7 +203,7 @@ func (d *input) checkStuck(report drivers.Report) {
 }
 
 // holdFlood stops reading for the rest of a second that had too many edges. The
-// kernel keeps the newest and numbers the others, so the next read tells how many.
+// kernel keeps the newest and numbers the others, so the next read shows how many.
 func (d *input) holdFlood(ctx context.Context, report drivers.Report, n int) error {
 	now := time.Now()
 	if now.Sub(d.second) >= time.Second {

@@ -19,7 +19,7 @@ type group struct {
 	last   *output   // which one that was
 }
 
-// group gives the interlock called name.
+// group returns the interlock called name.
 func (c *Chips) group(name string) *group {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -40,7 +40,7 @@ func (g *group) lock() (unlock func()) {
 	return g.mu.Unlock
 }
 
-// admitLocked says whether d may go on now, or how long to wait.
+// admitLocked reports whether d may go on now, or how long to wait.
 func (g *group) admitLocked(d *output, pause time.Duration, now time.Time) (wait time.Duration, err error) {
 	switch {
 	case g == nil:

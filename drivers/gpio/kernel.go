@@ -18,18 +18,18 @@ type Kernel interface {
 	Lines(chip string) ([]LineInfo, error)
 	// Request takes a line; nobody else gets it until it is closed.
 	Request(chip string, offset int, c Config) (Line, error)
-	// Board tells the model as the device tree has it, "" if there is none.
+	// Board returns the model as the device tree has it, "" if there is none.
 	Board() string
 }
 
 // Line is a requested line. Wait is for one goroutine; the others may be called
 // while it runs.
 type Line interface {
-	// Get gives the logical level, debounced if that was asked for.
+	// Get returns the logical level, debounced if that was asked for.
 	Get() (bool, error)
 	// Set drives an output.
 	Set(active bool) error
-	// Wait gives the edges that wait in the kernel, oldest first, or blocks for the
+	// Wait returns the edges that wait in the kernel, oldest first, or blocks for the
 	// first one until the given time or the end of ctx. It returns 0 and no error when
 	// the time came first. The zero time is never; a past one only looks.
 	Wait(ctx context.Context, until time.Time, buf []Event) (int, error)
@@ -75,13 +75,13 @@ type LineInfo struct {
 	ActiveLow bool   `json:"active_low"`
 }
 
-// Errors of Kernel.Request that the drivers tell apart; wrapped with what was asked for.
+// Errors of Kernel.Request that the drivers distinguish; wrapped with what was asked for.
 var (
 	ErrBusy        = errors.New("in use")
 	ErrUnsupported = errors.New("not supported by this line")
 )
 
-// Edges are the changes that give an Event.
+// Edges are the changes that make an Event.
 type Edges uint8
 
 const (
@@ -115,8 +115,8 @@ type Drive uint8
 
 const (
 	PushPull   Drive = iota
-	OpenDrain        // pulls down or lets go
-	OpenSource       // pulls up or lets go
+	OpenDrain        // pulls down or releases
+	OpenSource       // pulls up or releases
 )
 
 // UnmarshalText reads the configuration's word.

@@ -53,7 +53,7 @@ type Following struct {
 	Debounce  time.Duration
 }
 
-// Edge is what Follow tells: first the level found, then every edge.
+// Edge is what Follow reports: first the level found, then every edge.
 type Edge struct {
 	Event
 	First bool

@@ -20,7 +20,7 @@ type meter struct {
 
 const meterKey = "total"
 
-// loadMeter gives the stored total, or a new one. known says that there was one. When
+// loadMeter returns the stored total, or a new one. known means that there was one. When
 // per_pulse was changed the total goes on from where it was.
 func loadMeter(s drivers.Store, per Quantity) (m meter, known bool, err error) {
 	fresh := meter{Per: per.text, per: per}

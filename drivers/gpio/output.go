@@ -43,9 +43,9 @@ type output struct {
 	on        bool
 	since     time.Time // of the last change, or of the start
 	changes   uint64    // counts them, and the start
-	commanded time.Time // last order, or the start
-	orders    uint64    // to notice that a newer one came
-	failed    bool      // the failsafe state was taken and no order came since
+	commanded time.Time // last command, or the start
+	commands  uint64    // to notice that a newer one came
+	failed    bool      // the failsafe state was taken and no command came since
 	closed    bool
 }
 
@@ -105,11 +105,11 @@ func (d *output) Command(ctx context.Context, c drivers.Command) error {
 		return err
 	}
 	d.mu.Lock()
-	d.orders++
-	order := d.orders
+	d.commands++
+	number := d.commands
 	d.mu.Unlock()
 	for {
-		wait, err := d.obey(on, order)
+		wait, err := d.execute(on, number)
 		if wait == 0 {
 			return err
 		}
@@ -119,14 +119,14 @@ func (d *output) Command(ctx context.Context, c drivers.Command) error {
 	}
 }
 
-// obey switches if that is allowed now. wait is how long until the interlock's pause
+// execute switches if that is allowed now. wait is how long until the interlock's pause
 // is over, if only that is in the way.
-func (d *output) obey(on bool, order uint64) (wait time.Duration, err error) {
+func (d *output) execute(on bool, number uint64) (wait time.Duration, err error) {
 	defer d.group.lock()()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
-	if d.orders != order {
+	if d.commands != number {
 		return 0, fmt.Errorf("%w: a newer command came", drivers.ErrRefused)
 	}
 	if err := d.mayLocked(on, now); err != nil {
@@ -203,7 +203,7 @@ func (d *output) notify() {
 // Watch reports the state, keeps max_on and failsafe, and looks every few seconds
 // whether the line still has the level it was given.
 func (d *output) Watch(ctx context.Context, report drivers.Report) error {
-	var told uint64 // changes when it was reported last
+	var reported uint64 // changes when it was reported last
 	faulty := false
 	for {
 		lapse, err := d.enforce()
@@ -219,12 +219,12 @@ func (d *output) Watch(ctx context.Context, report drivers.Report) error {
 			return err
 		case err != nil && !faulty:
 			report(drivers.Reading{}, err)
-		case err == nil && (changes != told || faulty):
+		case err == nil && (changes != reported || faulty):
 			report(drivers.Reading{Channel: "state", Value: d.opt.Class.value(on), Time: since}, nil)
-			told = changes
+			reported = changes
 		}
 		faulty = err != nil
-		if lapse != nil { // after the reading, so that the device shows it until the next order
+		if lapse != nil { // after the reading, so that the device shows it until the next command
 			report(drivers.Reading{}, lapse)
 		}
 		if !wait(ctx, earliest(time.Now().Add(verifyEvery), due), d.wake) {

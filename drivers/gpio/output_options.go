@@ -10,26 +10,26 @@ import (
 
 type outputOptions struct {
 	LineOptions
-	Active        Active        `toml:"active" doc:"the level that switches it on: high (default) or low (most relay boards)"`
-	Drive         Drive         `toml:"drive" doc:"push-pull (default), open-drain or open-source"`
-	Class         OutputClass   `toml:"class" doc:"what is on the line; it gives the words: switch (default), relay, light, pump, fan, heater, siren, valve, lock"`
-	Start         string        `toml:"start" doc:"state at start: off, on, last (as commanded before), keep (leave the line as it is)"`
-	Exit          string        `toml:"exit" doc:"state when the gateway stops: off, on or keep; default: as start, if that is off or on, else keep"`
-	Failsafe      *Failsafe     `toml:"failsafe" doc:"state to take when nobody has sent a command for some time"`
-	MaxOn         time.Duration `toml:"max_on" doc:"switch off after so long, whatever is commanded; sending on again does not extend it"`
-	MinOn         time.Duration `toml:"min_on" doc:"refuse to switch off sooner after it was switched on"`
-	MinOff        time.Duration `toml:"min_off" doc:"refuse to switch on sooner after it was switched off, or after the start (compressors)"`
-	Interlock     string        `toml:"interlock" doc:"a name; of all outputs with the same one, at most one is on"`
-	InterlockWait time.Duration `toml:"interlock_wait" doc:"pause between one of the group going off and another going on"`
+	Active        Active        `toml:"active" doc:"The level that switches it on: high (default) or low (most relay boards)."`
+	Drive         Drive         `toml:"drive" doc:"How the line is driven: push-pull (default), open-drain or open-source."`
+	Class         OutputClass   `toml:"class" doc:"What is on the line, which decides the words of the states: switch (default), relay, light, pump, fan, heater, siren, valve, lock."`
+	Start         string        `toml:"start" doc:"The state at start: off, on, last (as commanded before) or keep (the line stays as it is)."`
+	Exit          string        `toml:"exit" doc:"The state when the gateway stops: off, on or keep; default: as start if that is off or on, otherwise keep."`
+	Failsafe      *Failsafe     `toml:"failsafe" doc:"The state to take when nobody has sent a command for some time."`
+	MaxOn         time.Duration `toml:"max_on" doc:"It is switched off after so long, whatever is commanded; another on does not extend it."`
+	MinOn         time.Duration `toml:"min_on" doc:"Switching off is refused until it was on for so long."`
+	MinOff        time.Duration `toml:"min_off" doc:"Switching on is refused until it was off for so long, also after the start (for compressors)."`
+	Interlock     string        `toml:"interlock" doc:"The name of a group of outputs of which at most one is on at a time."`
+	InterlockWait time.Duration `toml:"interlock_wait" doc:"The pause between one output of the group going off and another going on."`
 }
 
 // Failsafe is what an output does when its controller is silent.
 type Failsafe struct {
-	After time.Duration `toml:"after" required:"true" doc:"how long without a command"`
-	State string        `toml:"state" required:"true" doc:"off or on"`
+	After time.Duration `toml:"after" required:"true" doc:"How long there must be no command."`
+	State string        `toml:"state" required:"true" doc:"The state to take: off or on."`
 }
 
-// The longest a command waits for interlock_wait. A later order for the same output
+// The longest a command waits for interlock_wait. A later command for the same output
 // may wait behind it.
 const maxInterlockWait = 5 * time.Second
 
@@ -107,7 +107,7 @@ func (o *outputOptions) exit() (state, error) {
 		return o.offOnKeep(o.Exit)
 	}
 	s, err := o.start()
-	if s.last || s.keep || err != nil { // an error of start is told once, at start
+	if s.last || s.keep || err != nil { // an error of start is reported once, at start
 		return state{keep: true}, nil
 	}
 	return s, nil
@@ -121,7 +121,7 @@ func (o *outputOptions) offOnKeep(word string) (state, error) {
 	return state{on: on}, err
 }
 
-// Outputs says that the state takes commands.
+// Outputs: the state takes commands.
 func (o *outputOptions) Outputs() []drivers.Channel {
 	return []drivers.Channel{{Name: "state", Kind: o.Class.kind, Writable: true}}
 }

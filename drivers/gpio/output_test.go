@@ -17,38 +17,38 @@ func TestRelayObeysAndFailsSafe(t *testing.T) {
 		d := b.start("output", "pump", 0, "gpio=GPIO22,active=low,failsafe.after=2m,failsafe.state=off,max_on=30m")
 		d.expect("state", "off", "at start")
 		for range 10 { // a controller that repeats itself keeps it on
-			if err := d.order("state", "on"); err != nil {
+			if err := d.command("state", "on"); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Minute)
 		}
-		d.expect("state", "on", "repeated orders")
+		d.expect("state", "on", "repeated commands")
 		if b.board.Level("GPIO22") {
 			t.Error("an active-low relay that is on has a high line")
 		}
 		time.Sleep(59 * time.Second)
 		d.expect("state", "", "just before the failsafe")
 		time.Sleep(2 * time.Second)
-		d.expect("state", "off", "two minutes after the last order")
+		d.expect("state", "off", "two minutes after the last command")
 		if got, want := d.faults(), "failsafe: no command for 2m0s, switched off"; got != want {
 			t.Errorf("fault %q, want %q", got, want)
 		}
 		if h := d.Runner.Health(); h.State != drivers.Failing {
-			t.Errorf("health is %v, want it to show the failsafe until the next order", h.State)
+			t.Errorf("health is %v, want it to show the failsafe until the next command", h.State)
 		}
-		if err := d.order("state", "on"); err != nil {
-			t.Errorf("after the failsafe an order is obeyed, got %v", err)
+		if err := d.command("state", "on"); err != nil {
+			t.Errorf("after the failsafe a command is executed, got %v", err)
 		}
 	})
 }
 
-func TestMaxOnIsNotExtendedByOrders(t *testing.T) {
+func TestMaxOnIsNotExtendedByCommands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		d := b.start("output", "pump", 0, "gpio=GPIO22,max_on=30m")
 		d.said("state")
 		for range 29 {
-			_ = d.order("state", "on")
+			_ = d.command("state", "on")
 			time.Sleep(time.Minute)
 		}
 		time.Sleep(time.Minute + time.Millisecond)
@@ -63,13 +63,13 @@ func TestMinimumTimesRefuseAndSayWhen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		d := b.start("output", "fridge", 0, "gpio=GPIO22,min_on=3m,min_off=5m,failsafe.after=1m,failsafe.state=off")
-		refused(t, d.order("state", "on"), "min_off = 5m0s, possible in 5m0s") // it may have been on until the power cut
+		refused(t, d.command("state", "on"), "min_off = 5m0s, possible in 5m0s") // it may have been on until the power cut
 		time.Sleep(5 * time.Minute)
-		if err := d.order("state", "on"); err != nil {
+		if err := d.command("state", "on"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		refused(t, d.order("state", "off"), "min_on = 3m0s, possible in 2m0s")
+		refused(t, d.command("state", "off"), "min_on = 3m0s, possible in 2m0s")
 		time.Sleep(119 * time.Second)
 		if !b.board.Level("GPIO22") {
 			t.Error("the failsafe broke min_on")
@@ -126,7 +126,7 @@ func TestLastStateComesBackAfterARestart(t *testing.T) {
 		b := newBench(t)
 		const conf = "gpio=GPIO22,start=last,class=valve"
 		d := b.start("output", "valve", 0, conf)
-		if err := d.order("state", "open"); err != nil {
+		if err := d.command("state", "open"); err != nil {
 			t.Fatal(err)
 		}
 		d.stop()
@@ -143,17 +143,17 @@ func TestOrdersThatAreNoEndState(t *testing.T) {
 		b := newBench(t)
 		d := b.start("output", "valve", 0, "gpio=GPIO22,class=valve")
 		for _, p := range []string{"toggle", "", "maybe", "2", strings.Repeat("x", 1000)} {
-			refused(t, d.order("state", p), "")
+			refused(t, d.command("state", p), "")
 		}
 		for _, p := range []string{"open", "ON", "true", "1", `"open"`, " on\n"} {
-			if err := d.order("state", p); err != nil || !b.board.Level("GPIO22") {
+			if err := d.command("state", p); err != nil || !b.board.Level("GPIO22") {
 				t.Errorf("%q: %v, level %v", p, err, b.board.Level("GPIO22"))
 			}
-			if err := d.order("state", "closed"); err != nil || b.board.Level("GPIO22") {
+			if err := d.command("state", "closed"); err != nil || b.board.Level("GPIO22") {
 				t.Errorf("closed: %v, level %v", err, b.board.Level("GPIO22"))
 			}
 		}
-		if err := d.order("level", "on"); !errors.Is(err, drivers.ErrNoCommands) {
+		if err := d.command("level", "on"); !errors.Is(err, drivers.ErrNoCommands) {
 			t.Errorf("another channel gave %v", err)
 		}
 	})
@@ -164,7 +164,7 @@ func TestShortCircuitIsNotDone(t *testing.T) {
 		b := newBench(t)
 		b.board.Short("GPIO22", false)
 		d := b.start("output", "relay", 0, "gpio=GPIO22")
-		err := d.order("state", "on")
+		err := d.command("state", "on")
 		if err == nil || !strings.Contains(err.Error(), "set to on but the line reads off") {
 			t.Errorf("got %v", err)
 		}
@@ -185,24 +185,24 @@ func TestInterlockLetsOneOn(t *testing.T) {
 		b := newBench(t)
 		const group = ",interlock=blind,interlock_wait=500ms"
 		up, down := b.start("output", "up", 0, "gpio=GPIO17"+group), b.start("output", "down", 0, "gpio=GPIO22"+group)
-		must(t, up.order("state", "on"))
-		refused(t, down.order("state", "on"), "interlock blind: up is on")
-		must(t, up.order("state", "off"))
+		must(t, up.command("state", "on"))
+		refused(t, down.command("state", "on"), "interlock blind: up is on")
+		must(t, up.command("state", "off"))
 		began := time.Now()
-		must(t, down.order("state", "on")) // waits for the pause
+		must(t, down.command("state", "on")) // waits for the pause
 		if took := time.Since(began); took != 500*time.Millisecond {
 			t.Errorf("the other direction came on after %v, want 500ms", took)
 		}
 		// The same one again needs no pause.
-		must(t, down.order("state", "off"))
+		must(t, down.command("state", "off"))
 		began = time.Now()
-		must(t, down.order("state", "on"))
+		must(t, down.command("state", "on"))
 		if took := time.Since(began); took != 0 {
 			t.Errorf("the same direction came on after %v", took)
 		}
 		down.stop()
 		time.Sleep(time.Second)
-		must(t, up.order("state", "on"))
+		must(t, up.command("state", "on"))
 	})
 }
 
@@ -211,15 +211,15 @@ func TestNewerOrderOvertakesOneThatWaits(t *testing.T) {
 		b := newBench(t)
 		const group = ",interlock=blind,interlock_wait=2s"
 		up, down := b.start("output", "up", 0, "gpio=GPIO17"+group), b.start("output", "down", 0, "gpio=GPIO22"+group)
-		must(t, up.order("state", "on"))
-		must(t, up.order("state", "off"))
+		must(t, up.command("state", "on"))
+		must(t, up.command("state", "off"))
 		waiting := make(chan error)
-		go func() { waiting <- down.order("state", "on") }()
+		go func() { waiting <- down.command("state", "on") }()
 		time.Sleep(time.Second)
-		must(t, down.order("state", "off"))
+		must(t, down.command("state", "off"))
 		refused(t, <-waiting, "a newer command came")
 		if b.board.Level("GPIO22") {
-			t.Error("the older order won")
+			t.Error("the older command won")
 		}
 	})
 }

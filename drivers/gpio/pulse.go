@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// defaultReport is how often a running meter is reported unless every says so.
+	// defaultReport is how often a running meter is reported unless every asks for another interval.
 	defaultReport = 10 * time.Second
 
 	// saveGap bounds how often the total goes to the store: a single pulse at once, a
@@ -24,7 +24,7 @@ const (
 
 // pulse counts a meter's pulses. Edges that the kernel numbered and dropped because
 // nobody read in time are counted too: they were pulses. Only with min_width their
-// width is not known; then they are told of and not counted.
+// width is not known; then they are reported and not counted.
 type pulse struct {
 	opt     pulseOptions
 	line    Line
@@ -40,12 +40,12 @@ type pulse struct {
 	mu        sync.Mutex
 	meter     meter
 	uncertain bool               // pulses may have been missed since the last reading
-	loadErr   error              // told once
+	loadErr   error              // reported once
 	dirty     bool               // changed since the last reading
-	urgent    bool               // set by a command: told at once
+	urgent    bool               // set by a command: reported at once
 	unsaved   bool               // changed since the last save
 	saved     time.Time          // when that was
-	poke      context.CancelFunc // makes Watch look again
+	wake      context.CancelFunc // makes Watch look again
 
 	flow flow
 }
@@ -76,7 +76,7 @@ func (d *pulse) Close() error {
 	for {
 		evs, lost, err := d.edges.next(context.Background(), time.Unix(1, 0)) // only look
 		if err != nil || len(evs) == 0 {
-			break // an error that matters is told by the next Open
+			break // an error that matters is reported by the next Open
 		}
 		d.count(evs, lost)
 	}
@@ -96,10 +96,10 @@ func (d *pulse) Watch(ctx context.Context, report drivers.Report) error {
 	var reported time.Time
 	for {
 		reported = d.reportIfDue(report, reported, time.Now())
-		poked, cancel := context.WithCancel(ctx)
+		woken, cancel := context.WithCancel(ctx)
 		until := d.plan(cancel, reported, time.Now())
-		evs, lost, err := d.edges.next(poked, until)
-		commanded := poked.Err() != nil && ctx.Err() == nil
+		evs, lost, err := d.edges.next(woken, until)
+		commanded := woken.Err() != nil && ctx.Err() == nil
 		cancel()
 		switch {
 		case err != nil && commanded:
@@ -119,11 +119,11 @@ func (d *pulse) Watch(ctx context.Context, report drivers.Report) error {
 	}
 }
 
-// plan says until when to wait for pulses, and lets Command end the wait.
-func (d *pulse) plan(poke context.CancelFunc, reported, now time.Time) time.Time {
+// plan returns until when to wait for pulses, and lets Command end the wait.
+func (d *pulse) plan(wake context.CancelFunc, reported, now time.Time) time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.poke = poke
+	d.wake = wake
 	until := now.Add(verifyEvery)
 	until = earliest(until, d.reportAtLocked(reported))
 	if d.unsaved {
@@ -196,7 +196,7 @@ func (d *pulse) reportAtLocked(reported time.Time) time.Time {
 	return next
 }
 
-// reportIfDue gives the time of the last report.
+// reportIfDue returns the time of the last report.
 func (d *pulse) reportIfDue(report drivers.Report, reported, now time.Time) time.Time {
 	d.mu.Lock()
 	if at := d.reportAtLocked(reported); at.IsZero() && !d.urgent || now.Before(at) {
@@ -233,8 +233,8 @@ func (d *pulse) Command(_ context.Context, c drivers.Command) error {
 	d.meter.set(total)
 	d.uncertain, d.dirty, d.urgent, d.unsaved = false, true, true, true
 	d.saveLocked(time.Now())
-	if d.poke != nil {
-		d.poke()
+	if d.wake != nil {
+		d.wake()
 	}
 	return nil
 }

@@ -10,12 +10,12 @@ import (
 
 type pulseOptions struct {
 	LineOptions
-	Edge     Edges         `toml:"edge" doc:"what is one pulse, as seen on the wire: falling (default), rising, or both (each counts)"`
-	Debounce time.Duration `toml:"debounce" doc:"how long a level must last; pulses closer than twice this are not seen; done by the kernel"`
-	MinWidth time.Duration `toml:"min_width" doc:"shorter pulses are not counted; needs edge = falling or rising"`
-	PerPulse Quantity      `toml:"per_pulse" required:"true" doc:"what one pulse stands for: 1 L, 0.01 m³, 1/1000 kWh, or only a number"`
-	Rate     string        `toml:"rate" doc:"unit of the rate: L/min, m³/h, W …; default: the usual one for the unit of per_pulse"`
-	Idle     time.Duration `toml:"idle" doc:"without a pulse for so long, the rate is 0"`
+	Edge     Edges         `toml:"edge" doc:"What is one pulse, as seen on the wire: falling (default), rising, or both (each edge counts)."`
+	Debounce time.Duration `toml:"debounce" doc:"How long a level must last to count; pulses closer than twice this are not seen; the kernel measures it."`
+	MinWidth time.Duration `toml:"min_width" doc:"Shorter pulses are not counted; needs edge = \"falling\" or \"rising\"."`
+	PerPulse Quantity      `toml:"per_pulse" required:"true" doc:"What one pulse stands for: 1 L, 0.01 m³, 1/1000 kWh, or only a number."`
+	Rate     string        `toml:"rate" doc:"The unit of the rate: L/min, m³/h, W and others; default: the usual one for the unit of per_pulse."`
+	Idle     time.Duration `toml:"idle" doc:"The rate is 0 when there was no pulse for so long."`
 }
 
 // Check finds combinations that cannot work.

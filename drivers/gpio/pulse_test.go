@@ -53,7 +53,7 @@ func TestFirstPulseAfterAPauseIsToldAtOnce(t *testing.T) {
 		b.board.Drive("GPIO27", false)
 		time.Sleep(20 * time.Millisecond)
 		d.expect("total", "1", "at once")
-		d.expect("flow", "0", "one pulse says nothing of the flow")
+		d.expect("flow", "0", "one pulse means nothing for the flow")
 	})
 }
 
@@ -95,10 +95,10 @@ func TestTotalIsSetByCommand(t *testing.T) {
 		d := b.start("pulse", "power", 10*time.Second, "gpio=GPIO27,per_pulse=1/1000 kWh")
 		d.said("total")
 		time.Sleep(11 * time.Second)
-		must(t, d.order("total", "99"))
-		d.expect("total", "99", "told at once")
-		must(t, d.order("total", "12345.678"))
-		d.expect("total", "12345.678", "told at once, also the second time")
+		must(t, d.command("total", "99"))
+		d.expect("total", "99", "reported at once")
+		must(t, d.command("total", "12345.678"))
+		d.expect("total", "12345.678", "reported at once, also the second time")
 		b.turn("GPIO27", 1000, time.Second)
 		time.Sleep(10 * time.Second)
 		said := strings.Fields(d.said("total"))
@@ -109,7 +109,7 @@ func TestTotalIsSetByCommand(t *testing.T) {
 			t.Errorf("a Wh each second is 3.6 kW, got %v", got)
 		}
 		for _, p := range []string{"-1", "NaN", "Inf", "x", "", "1e300"} {
-			refused(t, d.order("total", p), "expected the total in kWh")
+			refused(t, d.command("total", p), "expected the total in kWh")
 		}
 	})
 }
@@ -125,8 +125,8 @@ func TestChangedPerPulseKeepsTheTotal(t *testing.T) {
 			b.store["total"] = `{"pulses":40,"offset":60,"per":"1 L"}`
 			d := b.start("pulse", "water", 10*time.Second, "gpio=GPIO27,per_pulse="+c.per)
 			d.expect("total", c.want, c.per)
-			if told := strings.Contains(d.faults(), "counting from 0"); told != (c.want == "0") {
-				t.Errorf("%s: told of a new start: %v", c.per, told)
+			if reported := strings.Contains(d.faults(), "counting from 0"); reported != (c.want == "0") {
+				t.Errorf("%s: reported a new start: %v", c.per, reported)
 			}
 		})
 	}
@@ -177,7 +177,7 @@ func TestDroppedEventsAreCounted(t *testing.T) {
 		b.board.Burst("GPIO27", 10_000)
 		time.Sleep(11 * time.Second)
 		if got := d.faults(); !strings.Contains(got, "edges were lost") {
-			t.Errorf("with min_width what was lost is told, got %q", got)
+			t.Errorf("with min_width what was lost is reported, got %q", got)
 		}
 		b.turn("GPIO27", 1, 10*time.Millisecond)
 		time.Sleep(10 * time.Second)
@@ -220,7 +220,7 @@ func TestSlowFrequencyIsExactFromTwoEdges(t *testing.T) {
 		d := b.start("frequency", "wind", time.Second, "gpio=GPIO17,zero_after=10s")
 		b.board.Drive("GPIO17", true)
 		time.Sleep(2 * time.Second)
-		d.expect("frequency", "", "one edge says nothing")
+		d.expect("frequency", "", "one edge means nothing")
 		b.board.Drive("GPIO17", false)
 		time.Sleep(2 * time.Second)
 		b.board.Drive("GPIO17", true)

@@ -16,18 +16,18 @@ import (
 )
 
 type pwmOptions struct {
-	PWM       PWMRef       `toml:"pwm" required:"true" doc:"chip and channel of the kernel's PWM interface: pwmchip0:0"`
-	Frequency Frequency    `toml:"frequency" doc:"of the pulses: 25kHz for fans, 50 Hz for servos"`
-	Invert    bool         `toml:"invert" doc:"swap the levels, if the driver can"`
-	Start     float64      `toml:"start" doc:"duty in % at start"`
-	Exit      *float64     `toml:"exit" doc:"duty in % when the gateway stops; default: as start"`
-	Failsafe  *PWMFailsafe `toml:"failsafe" doc:"duty to take when nobody has sent a command for some time"`
+	PWM       PWMRef       `toml:"pwm" required:"true" doc:"The chip and channel of the kernel's PWM interface: pwmchip0:0."`
+	Frequency Frequency    `toml:"frequency" doc:"The frequency of the pulses: 25kHz for fans, 50 Hz for servos."`
+	Invert    bool         `toml:"invert" doc:"High and low change places, if the driver can do that."`
+	Start     float64      `toml:"start" doc:"The duty in % at start."`
+	Exit      *float64     `toml:"exit" doc:"The duty in % when the gateway stops; default: as start."`
+	Failsafe  *PWMFailsafe `toml:"failsafe" doc:"The duty to take when nobody has sent a command for some time."`
 }
 
 // PWMFailsafe is what a PWM output does when its controller is silent.
 type PWMFailsafe struct {
-	After time.Duration `toml:"after" required:"true" doc:"how long without a command"`
-	Duty  float64       `toml:"duty" doc:"in %"`
+	After time.Duration `toml:"after" required:"true" doc:"How long there must be no command."`
+	Duty  float64       `toml:"duty" doc:"The duty to take, in %."`
 }
 
 // PWMRef is a channel of a PWM chip.
@@ -50,7 +50,7 @@ func (r *PWMRef) UnmarshalText(b []byte) error {
 
 func (r PWMRef) String() string { return r.chip + ":" + strconv.Itoa(r.channel) }
 
-// Claims says that the channel is ours.
+// Claims: the channel is ours.
 func (o *pwmOptions) Claims() []drivers.Claim {
 	return []drivers.Claim{{Kind: "pwm", ID: o.PWM.String(), Key: "pwm"}}
 }
@@ -126,7 +126,7 @@ type pwm struct {
 	mu        sync.Mutex
 	duty      float64
 	since     time.Time
-	orders    uint64 // and failsafes, and the start
+	commands  uint64 // and failsafes, and the start
 	commanded time.Time
 	failed    bool // the failsafe was taken and no command came since
 }
@@ -141,7 +141,7 @@ func openPWM(ctx context.Context, fs sysfs, o pwmOptions) (*pwm, error) {
 		return nil, fmt.Errorf("pwm %v: %w", o.PWM, err)
 	}
 	now := time.Now()
-	d.since, d.commanded, d.orders = now, now, 1
+	d.since, d.commanded, d.commands = now, now, 1
 	return d, nil
 }
 
@@ -217,7 +217,7 @@ func (d *pwm) set(duty float64) error {
 }
 
 // Close takes the exit duty and leaves the channel running with it: a fan that is
-// not controlled any more should blow, if its owner says so.
+// not controlled any more should blow, if its owner wants that.
 func (d *pwm) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -244,7 +244,7 @@ func (d *pwm) Command(_ context.Context, c drivers.Command) error {
 	}
 	now := time.Now()
 	d.since, d.commanded, d.failed = now, now, false
-	d.orders++
+	d.commands++
 	select {
 	case d.wake <- struct{}{}:
 	default: // Watch will look anyway
@@ -254,20 +254,20 @@ func (d *pwm) Command(_ context.Context, c drivers.Command) error {
 
 // Watch reports the duty, keeps the failsafe, and notices when the chip goes away.
 func (d *pwm) Watch(ctx context.Context, report drivers.Report) error {
-	var told uint64
+	var reported uint64
 	for {
 		lapse, err := d.enforce()
 		if err != nil {
 			return err
 		}
 		d.mu.Lock()
-		duty, since, orders, due := d.duty, d.since, d.orders, d.failsafeAtLocked()
+		duty, since, commands, due := d.duty, d.since, d.commands, d.failsafeAtLocked()
 		d.mu.Unlock()
-		if orders != told {
+		if commands != reported {
 			report(drivers.Reading{Channel: "duty", Value: drivers.Number(duty), Unit: "%", Time: since}, nil)
-			told = orders
+			reported = commands
 		}
-		if lapse != nil { // after the reading, so that the device shows it until the next order
+		if lapse != nil { // after the reading, so that the device shows it until the next command
 			report(drivers.Reading{}, lapse)
 		}
 		if !wait(ctx, earliest(time.Now().Add(verifyEvery), due), d.wake) {
@@ -286,7 +286,7 @@ func (d *pwm) failsafeAtLocked() time.Time {
 	return d.commanded.Add(d.opt.Failsafe.After)
 }
 
-// enforce takes the failsafe when its time has come, and says so in lapse.
+// enforce takes the failsafe when its time has come, and reports that in lapse.
 func (d *pwm) enforce() (lapse, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -298,6 +298,6 @@ func (d *pwm) enforce() (lapse, err error) {
 		return nil, err
 	}
 	d.since, d.failed = now, true
-	d.orders++
+	d.commands++
 	return fmt.Errorf("failsafe: no command for %v, duty set to %v %%", d.opt.Failsafe.After, d.duty), nil
 }

@@ -127,17 +127,17 @@ func TestPWMFollowsTheKernelsRules(t *testing.T) {
 		if !f.enabled || !f.inverse || f.duty != 12_000 || f.period != 40_000 {
 			t.Errorf("at start: %+v (faults %v)", f, s.faults)
 		}
-		order := func(p string) error {
+		command := func(p string) error {
 			return r.Command(t.Context(), drivers.Command{Channel: "duty", Payload: []byte(p)})
 		}
 		for _, p := range []string{"50", "0", "12.5 %", "100"} {
-			if err := order(p); err != nil {
+			if err := command(p); err != nil {
 				t.Errorf("%q: %v", p, err)
 			}
 			synctest.Wait()
 		}
 		for _, p := range []string{"101", "-1", "NaN", "on", ""} {
-			if err := order(p); !errors.Is(err, drivers.ErrRefused) {
+			if err := command(p); !errors.Is(err, drivers.ErrRefused) {
 				t.Errorf("%q gave %v", p, err)
 			}
 		}

@@ -27,7 +27,7 @@ func (q *Quantity) UnmarshalText(b []byte) error {
 		d, err = strconv.ParseFloat(den, 64)
 	}
 	unit = strings.TrimSpace(unit)
-	// A unit with a slash, or one that is a number, could not be told from its rate.
+	// A unit with a slash, or one that is a number, could not be distinguished from its rate.
 	if strings.ContainsAny(unit, "/ \t\n") || unit != "" && unit[0] >= '0' && unit[0] <= '9' {
 		err = strconv.ErrSyntax
 	}
@@ -91,7 +91,7 @@ func perTime(unit, t string) string {
 	return unit + "/" + t
 }
 
-// rateOf gives the factor from units per second to the wanted unit of the rate:
+// rateOf returns the factor from units per second to the wanted unit of the rate:
 // L per second to "L/min" is 60. want "" is the usual one.
 func rateOf(unit, want string) (factor float64, rateUnit string, err error) {
 	from, _ := measureOf(unit)

@@ -29,7 +29,7 @@ func (r *Ref) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// split gives the chip ("" for any) and the line's name or offset.
+// split returns the chip ("" for any) and the line's name or offset.
 func (r Ref) split() (chip, line string) {
 	if chip, line, ok := cutLast(string(r), ":"); ok {
 		return chip, line

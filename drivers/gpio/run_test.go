@@ -29,7 +29,7 @@ func newBench(t *testing.T) *bench {
 	return &bench{t: t, board: b, chips: gpio.NewChipsOn(b, slog.New(slog.NewTextHandler(io.Discard, nil))), store: memStore{}}
 }
 
-// driver looks one up as the hallway does.
+// driver looks one up as the gateway does.
 func (b *bench) driver(name string) drivers.Driver {
 	for _, d := range gpio.Drivers(b.chips) {
 		if d.Name == name {
@@ -94,7 +94,7 @@ func (d *device) Health(_ string, h drivers.Health) {
 	d.health = append(d.health, h)
 }
 
-// said gives what a channel reported since the last call, as "open closed".
+// said returns what a channel reported since the last call, as "open closed".
 func (d *device) said(channel string) string {
 	synctest.Wait()
 	d.mu.Lock()
@@ -116,7 +116,7 @@ func (d *device) said(channel string) string {
 	return strings.Join(words, " ")
 }
 
-// faults gives the errors of the health changes since the last call.
+// faults returns the errors of the health changes since the last call.
 func (d *device) faults() string {
 	synctest.Wait()
 	d.mu.Lock()
@@ -138,7 +138,7 @@ func (d *device) expect(channel, want, why string) {
 	}
 }
 
-func (d *device) order(channel, payload string) error {
+func (d *device) command(channel, payload string) error {
 	return d.Command(context.Background(), drivers.Command{Device: d.Config.Device, Channel: channel, Payload: []byte(payload)})
 }
 

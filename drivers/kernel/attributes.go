@@ -12,8 +12,8 @@ import (
 
 // deviceOptions name a device; its number may change and is not asked for.
 type deviceOptions struct {
-	Name string `toml:"name" required:"true" doc:"what the kernel calls the device: the file name in its folder"`
-	At   string `toml:"at" doc:"which one if several have that name: its parent device, like \"1-0048\""`
+	Name string `toml:"name" required:"true" doc:"What the kernel calls the device: the content of the file name in its folder."`
+	At   string `toml:"at" doc:"The parent device, like \"1-0048\", if several devices have that name."`
 }
 
 // Claims implements drivers.Claimer. Two of our devices may read one of the kernel's.
@@ -21,12 +21,12 @@ func (o *deviceOptions) Claims() []drivers.Claim { return nil }
 
 // channelOptions name an attribute of the device.
 type channelOptions struct {
-	Input string `toml:"input" doc:"the attribute without its ending; default: by the channel's name"`
+	Input string `toml:"input" doc:"The attribute without its ending; default: by the name of the channel."`
 
 	measures func(input string) (quantity, bool)
 }
 
-// Outputs implements drivers.Outputter: the unit, where the input tells it.
+// Outputs implements drivers.Outputter: the unit, where it follows from the input.
 func (o *channelOptions) Outputs() []drivers.Channel {
 	q, _ := o.measures(o.Input)
 	return []drivers.Channel{{Unit: q.unit}}
@@ -70,7 +70,7 @@ func (s *source) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	for _, a := range s.attrs {
 		v, err := s.ask(ctx, n.dir, a.input)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s %s, %s: %w", s.class.tell, s.opts.Name, a.input, err))
+			errs = append(errs, fmt.Errorf("%s %s, %s: %w", s.class.kind, s.opts.Name, a.input, err))
 			if ctx.Err() != nil {
 				break
 			}
@@ -95,12 +95,12 @@ func (s *source) ask(ctx context.Context, dir, input string) (v float64, err err
 }
 
 // attributes resolves the user's channels with the quantities of a class.
-func attributes(site drivers.DeviceConfig, byName map[string]string, measures func(input string) (quantity, bool)) ([]attribute, error) {
-	if len(site.Channels) == 0 {
-		return nil, errors.New("no channels (try: [device." + site.Device + ".channels] temperature = {})")
+func attributes(config drivers.DeviceConfig, byName map[string]string, measures func(input string) (quantity, bool)) ([]attribute, error) {
+	if len(config.Channels) == 0 {
+		return nil, errors.New("no channels (try: [device." + config.Device + ".channels] temperature = {})")
 	}
 	var all []attribute
-	for _, c := range site.Channels {
+	for _, c := range config.Channels {
 		input := byName[c.Name]
 		if o, ok := c.Options.(*channelOptions); ok && o.Input != "" {
 			input = o.Input

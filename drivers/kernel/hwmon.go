@@ -13,7 +13,7 @@ import (
 	"sensorgate/drivers"
 )
 
-var hwmonClass = class{dir: "class/hwmon", pattern: "hwmon*", tell: "hwmon"}
+var hwmonClass = class{dir: "class/hwmon", pattern: "hwmon*", kind: "hwmon"}
 
 // hwmonQuantities: Documentation/hwmon/sysfs-interface. Power is in micro-, the rest in
 // milli-units.
@@ -42,13 +42,13 @@ func (s sysfs) hwmon() drivers.Driver {
 		Every:          30 * time.Second,
 		Options:        func() any { return &deviceOptions{} },
 		ChannelOptions: func() any { return &channelOptions{measures: hwmonKind} },
-		Open: func(_ context.Context, site drivers.DeviceConfig) (any, error) {
-			opts := site.Options.(*deviceOptions)
+		Open: func(_ context.Context, config drivers.DeviceConfig) (any, error) {
+			opts := config.Options.(*deviceOptions)
 			n, err := s.find(hwmonClass, opts.Name, opts.At)
 			if err != nil {
 				return nil, err
 			}
-			attrs, err := attributes(site, hwmonByName, func(input string) (quantity, bool) {
+			attrs, err := attributes(config, hwmonByName, func(input string) (quantity, bool) {
 				return hwmonQuantity(n.dir, input)
 			})
 			if err != nil {
@@ -59,18 +59,18 @@ func (s sysfs) hwmon() drivers.Driver {
 	}
 }
 
-// hwmonQuantity tells what an input such as "temp1", or one labelled "Tctl", measures.
+// hwmonQuantity returns what an input such as "temp1", or one labelled "Tctl", measures.
 func hwmonQuantity(dir, input string) (quantity, bool) {
 	return hwmonKind(hwmonLabelled(dir, input))
 }
 
-// hwmonKind tells it from the input's name alone.
+// hwmonKind decides it by the input's name alone.
 func hwmonKind(input string) (quantity, bool) {
 	q, ok := hwmonQuantities[strings.TrimRight(input, "0123456789")]
 	return q, ok
 }
 
-// hwmonLabelled gives the attribute whose label is input, or else input itself.
+// hwmonLabelled returns the attribute whose label is input, or else input itself.
 func hwmonLabelled(dir, input string) string {
 	labels, _ := filepath.Glob(filepath.Join(dir, "*_label")) // the pattern is ours
 	for _, path := range labels {
@@ -91,7 +91,7 @@ func readHwmon(ctx context.Context, f *files, dir, input string) (float64, error
 	if !errors.Is(err, fs.ErrNotExist) {
 		return v, err
 	}
-	// Some give an average only, and pwm has no ending.
+	// Some have an average only, and pwm has no ending.
 	for _, ending := range []string{"_average", ""} {
 		if v, err := f.number(ctx, filepath.Join(dir, attr+ending)); err == nil {
 			return v, nil

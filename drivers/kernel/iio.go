@@ -12,7 +12,7 @@ import (
 	"sensorgate/drivers"
 )
 
-var iioClass = class{dir: "bus/iio/devices", pattern: "iio:device*", tell: "iio"}
+var iioClass = class{dir: "bus/iio/devices", pattern: "iio:device*", kind: "iio"}
 
 // iioQuantities: Documentation/ABI/testing/sysfs-bus-iio. Longest name first where one
 // begins with another.
@@ -63,12 +63,12 @@ func (s sysfs) iio() drivers.Driver {
 		Every:          10 * time.Second,
 		Options:        func() any { return &deviceOptions{} },
 		ChannelOptions: func() any { return &channelOptions{measures: iioQuantity} },
-		Open: func(_ context.Context, site drivers.DeviceConfig) (any, error) {
-			opts := site.Options.(*deviceOptions)
+		Open: func(_ context.Context, config drivers.DeviceConfig) (any, error) {
+			opts := config.Options.(*deviceOptions)
 			if _, err := s.find(iioClass, opts.Name, opts.At); err != nil {
 				return nil, err
 			}
-			attrs, err := attributes(site, iioByName, iioQuantity)
+			attrs, err := attributes(config, iioByName, iioQuantity)
 			if err != nil {
 				return nil, err
 			}
@@ -89,7 +89,7 @@ func iioQuantity(input string) (quantity, bool) {
 	return quantity{}, false
 }
 
-// readIIO gives a channel in the ABI's unit: what _input says, or else
+// readIIO returns a channel in the ABI's unit: what _input says, or else
 // (_raw + _offset) × _scale.
 func readIIO(ctx context.Context, f *files, dir, input string) (float64, error) {
 	base := "in_" + strings.TrimPrefix(input, "in_")

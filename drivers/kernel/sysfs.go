@@ -21,7 +21,7 @@ type sysfs string
 
 // files reads attributes without being held up by a slow one: a 1-Wire conversion takes
 // 750 ms and a read of it cannot be interrupted. One read is under way at most; a caller
-// that gives up leaves it behind, and the next one waits for it.
+// that returns up leaves it behind, and the next one waits for it.
 type files struct{ busy chan struct{} }
 
 func newFiles() *files { return &files{busy: make(chan struct{}, 1)} }
@@ -77,7 +77,7 @@ func explain(err error) error {
 // class is one kind of device that sysfs lists under changing numbers.
 type class struct {
 	dir, pattern string
-	tell         string // the command that lists them, for errors
+	kind         string // their name in errors
 }
 
 // node is one entry of a class.
@@ -100,7 +100,7 @@ func (s sysfs) nodes(c class) []node {
 	return all
 }
 
-// parent gives the name of the device that dir belongs to. hwmon says it in the link
+// parent returns the name of the device that dir belongs to. hwmon says it in the link
 // "device"; an iio device lies in its parent's folder.
 func parent(dir string) string {
 	if p, err := filepath.EvalSymlinks(filepath.Join(dir, "device")); err == nil {
@@ -112,7 +112,7 @@ func parent(dir string) string {
 	return ""
 }
 
-// find gives the one device called name, at a parent if one is given. Which number it
+// find returns the one device called name, at a parent if one is given. Which number it
 // has is looked up every time: it may be another since the last start or replug.
 func (s sysfs) find(c class, name, at string) (node, error) {
 	var found, others []string
@@ -139,8 +139,8 @@ func (s sysfs) find(c class, name, at string) (node, error) {
 		if len(others) > 0 {
 			have = "there are " + strings.Join(slices.Compact(others), ", ")
 		}
-		return node{}, fmt.Errorf("no %s device is called %s: %w (%s; its overlay loaded?)", c.tell, name, drivers.ErrAbsent, have)
+		return node{}, fmt.Errorf("no %s device is called %s: %w (%s; its overlay loaded?)", c.kind, name, drivers.ErrAbsent, have)
 	}
 	slices.Sort(found)
-	return node{}, fmt.Errorf("%d %s devices are called %s (try: at = %q)", len(found), c.tell, name, found[0])
+	return node{}, fmt.Errorf("%d %s devices are called %s (try: at = %q)", len(found), c.kind, name, found[0])
 }

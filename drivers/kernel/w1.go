@@ -14,7 +14,7 @@ import (
 )
 
 type w1Options struct {
-	ID string `toml:"id" required:"true" doc:"of the probe as in /sys/bus/w1/devices: \"28-01193a4b2c3d\""`
+	ID string `toml:"id" required:"true" doc:"The id of the probe as in /sys/bus/w1/devices: \"28-01193a4b2c3d\"."`
 }
 
 var w1ID = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{12}$`)
@@ -51,8 +51,8 @@ func (s sysfs) w1() drivers.Driver {
 		Every:    30 * time.Second,
 		Options:  func() any { return &w1Options{} },
 		Channels: []drivers.Channel{{Name: "temperature", Unit: "°C", Min: -55, Max: 125}},
-		Open: func(_ context.Context, site drivers.DeviceConfig) (any, error) {
-			p := &w1Probe{id: site.Options.(*w1Options).ID, root: s, masters: masters, files: newFiles()}
+		Open: func(_ context.Context, config drivers.DeviceConfig) (any, error) {
+			p := &w1Probe{id: config.Options.(*w1Options).ID, root: s, masters: masters, files: newFiles()}
 			_, err := p.dir()
 			return p, err
 		},
@@ -67,7 +67,7 @@ type w1Probe struct {
 	files   *files
 }
 
-// dir gives the probe's folder; the id is its name, so there is nothing to search.
+// dir returns the probe's folder; the id is its name, so there is nothing to search.
 func (p *w1Probe) dir() (string, error) {
 	dir := filepath.Join(string(p.root), "bus/w1/devices", p.id)
 	if _, err := filepath.EvalSymlinks(dir); err != nil {

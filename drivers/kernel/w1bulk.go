@@ -21,7 +21,7 @@ type w1Master struct {
 	fresh map[string]time.Time // probes that a common conversion measured and that did not read it yet
 }
 
-// convert sees to it that the probe has a fresh conversion to read and tells when that
+// convert sees to it that the probe has a fresh conversion to read and returns when that
 // was. The zero time means that reading the probe will make its own: there is no
 // therm_bulk_read (Linux 5.10 or later), it may not be written (root only, unless a udev
 // rule says otherwise), or the probe is the only one.

@@ -20,11 +20,11 @@ func BenchmarkRegistersOnAPty(b *testing.B) {
 			s, path := newSlaves(b, map[byte]*slave{1: u})
 			wire := bus(b, path, line)
 			s.wire = wire.Line().CharTime()
-			link := &rtu{timeout: time.Second, line: wire.Line()}
+			transport := &rtu{timeout: time.Second, line: wire.Line()}
 			b.ReportAllocs()
 			for b.Loop() {
 				err := wire.Do(b.Context(), serial.Job{Priority: serial.Poll, Run: func(s *serial.Transaction) error {
-					_, _, err := link.exchange(s, 1, readRequest(Holding, 0, 100))
+					_, _, err := transport.exchange(s, 1, readRequest(Holding, 0, 100))
 					return err
 				}})
 				if err != nil {
@@ -40,7 +40,7 @@ func BenchmarkRegistersOnAPty(b *testing.B) {
 }
 
 // BenchmarkOneOf32DeadOnAPty polls 32 units once a second at 38400 baud through a pty,
-// with one of them dead and with none, and tells how the others kept their second. Late
+// with one of them dead and with none, and reports how the others kept their second. Late
 // is an interval more than 10 % too long; each probe of the dead unit may cause some.
 func BenchmarkOneOf32DeadOnAPty(b *testing.B) {
 	for name, dead := range map[string]bool{"all alive": false, "one dead": true} {

@@ -15,21 +15,21 @@ import (
 // Client asks single questions, for people at a command line. The gateway's devices do
 // not use it, but the same requests, framing and bus.
 type Client struct {
-	bus  *serial.Bus
-	link exchanger
-	unit byte
-	line serial.Line
+	bus       *serial.Bus
+	transport exchanger
+	unit      byte
+	line      serial.Line
 }
 
-// NewClient makes a client for a unit on b, which somebody runs; overTCP says that Modbus
+// NewClient makes a client for a unit on b, which somebody runs; overTCP means that Modbus
 // TCP is spoken there.
 func NewClient(b *serial.Bus, unit byte, timeout time.Duration, overTCP bool) *Client {
 	c := &Client{bus: b, unit: unit, line: b.Line()}
 	if overTCP {
 		var id uint16
-		c.link = &tcp{timeout: timeout, next: func() uint16 { id++; return id }}
+		c.transport = &tcp{timeout: timeout, next: func() uint16 { id++; return id }}
 	} else {
-		c.link = &rtu{timeout: timeout, line: b.Line()}
+		c.transport = &rtu{timeout: timeout, line: b.Line()}
 	}
 	return c
 }
@@ -50,16 +50,16 @@ func (t Table) MaxRead() int { return t.maxRead() }
 // Registers reports whether the table has registers, not bits.
 func (t Table) Registers() bool { return t.registers() }
 
-// Read gives n values from addr on: two bytes each of registers, a bit each of the others.
+// Read returns n values from addr on: two bytes each of registers, a bit each of the others.
 func (c *Client) Read(ctx context.Context, t Table, addr, n int) (data []byte, err error) {
 	err = c.do(ctx, func(s *serial.Transaction) error {
-		data, _, err = c.link.exchange(s, c.unit, readRequest(t, uint16(addr), n))
+		data, _, err = c.transport.exchange(s, c.unit, readRequest(t, uint16(addr), n))
 		return err
 	})
 	return data, err
 }
 
-// Write sets one value and gives what is read back afterwards.
+// Write sets one value and reads it back; a value that reads back as another is an error.
 func (c *Client) Write(ctx context.Context, t Table, addr int, l field.Layout, value string, multiple bool) error {
 	o := Channel{Layout: l, Write: true, Multiple: multiple}
 	switch t {
@@ -73,7 +73,7 @@ func (c *Client) Write(ctx context.Context, t Table, addr int, l field.Layout, v
 	if err := o.Check(); err != nil {
 		return err
 	}
-	d := &device{bus: c.bus, link: c.link, unit: c.unit, kick: make(chan *channel, 1)}
+	d := &device{bus: c.bus, transport: c.transport, unit: c.unit, wake: make(chan *channel, 1)}
 	ch := &channel{name: fmt.Sprintf("%s %d", t, addr), o: o}
 	return d.write(ctx, ch, drivers.Command{Payload: []byte(value)})
 }
@@ -93,20 +93,20 @@ type Found struct {
 	Says string // how it answered
 }
 
-// Scan asks each unit in each line setting whether it is there, and gives those that
-// answer to found. The wire's line settings are usually all the same: once somebody
-// has answered, the others are tried no more. progress is told before each question.
+// Scan asks each unit in each line setting whether it is there, and calls found for those
+// that answer. The wire's line settings are usually all the same: once somebody
+// has answered, the others are tried no more. progress is called before each question.
 func Scan(ctx context.Context, b *serial.Bus, lines []serial.Line, units []byte, timeout time.Duration,
 	progress func(line serial.Line, unit byte, done, total int), found func(Found)) error {
 	done, total := 0, len(lines)*len(units)
 	for _, line := range lines {
 		answered := false
-		link := &rtu{timeout: timeout, line: line}
+		transport := &rtu{timeout: timeout, line: line}
 		for _, unit := range units {
 			progress(line, unit, done, total)
 			done++
 			err := b.Do(ctx, serial.Job{Priority: serial.Command, Line: line, Run: func(s *serial.Transaction) error {
-				_, _, err := link.exchange(s, unit, readRequest(Holding, 0, 1))
+				_, _, err := transport.exchange(s, unit, readRequest(Holding, 0, 1))
 				return err
 			}})
 			var refusal exception

@@ -13,8 +13,8 @@ import (
 // settle is how long a device gets between a write and reading it back.
 const settle = 20 * time.Millisecond
 
-// Command writes a channel and reads it back: done is what the device says it has
-// done, not what it was told. It goes before all polls on the wire.
+// Command writes a channel and reads it back: done is what the device reports as
+// done, not what was written. It goes before all polls on the wire.
 func (d *device) Command(ctx context.Context, cmd drivers.Command) error {
 	for _, c := range d.channels {
 		if c.name == cmd.Channel && c.o.Write {
@@ -30,7 +30,7 @@ func (d *device) write(ctx context.Context, c *channel, cmd drivers.Command) err
 		return err
 	}
 	err = d.bus.Do(ctx, serial.Job{Priority: serial.Command, Line: d.line, Run: func(s *serial.Transaction) error {
-		if _, _, err := d.link.exchange(s, d.unit, r); err != nil {
+		if _, _, err := d.transport.exchange(s, d.unit, r); err != nil {
 			return err
 		}
 		if c.o.ReadBack != nil && !*c.o.ReadBack {
@@ -40,7 +40,7 @@ func (d *device) write(ctx context.Context, c *channel, cmd drivers.Command) err
 			return err
 		}
 		table, at := c.place()
-		data, _, err := d.link.exchange(s, d.unit, readRequest(table, uint16(at), c.o.width()))
+		data, _, err := d.transport.exchange(s, d.unit, readRequest(table, uint16(at), c.o.width()))
 		if err != nil {
 			return fmt.Errorf("written, but not read back: %w", err)
 		}
@@ -50,7 +50,7 @@ func (d *device) write(ctx context.Context, c *channel, cmd drivers.Command) err
 		return d.named(fmt.Errorf("%s: %w", c.name, err))
 	}
 	select {
-	case d.kick <- c:
+	case d.wake <- c:
 	default: // the schedule is busy; it comes by soon enough
 	}
 	return nil

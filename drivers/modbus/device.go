@@ -36,20 +36,20 @@ type exchanger interface {
 
 // device is one unit. Watch is its schedule; commands come from outside.
 type device struct {
-	bus      *serial.Bus
-	release  func()
-	link     exchanger
-	unit     byte
-	line     serial.Line
-	timeout  time.Duration
-	limits   limits
-	channels []*channel
+	bus       *serial.Bus
+	release   func()
+	transport exchanger
+	unit      byte
+	line      serial.Line
+	timeout   time.Duration
+	limits    limits
+	channels  []*channel
 
 	sunspec []*item // to be found before there is a plan
 	fixed   []*item
 	blocks  []*block // nil: to be planned
 	report  drivers.Report
-	kick    chan *channel // was written, is to be read soon
+	wake    chan *channel // was written, is to be read soon
 
 	told   serial.Told
 	silent drivers.Backoff // requests in a row without an answer
@@ -69,7 +69,7 @@ type factor struct {
 	known    bool
 }
 
-// Close gives the wire back.
+// Close returns the wire back.
 func (d *device) Close() error {
 	d.release()
 	return nil
@@ -125,7 +125,7 @@ func (d *device) turn(ctx context.Context) (wait time.Duration) {
 		return d.failed(ctx, b, err)
 	}
 	d.answered()
-	d.harvest(b, data, at)
+	d.readings(b, data, at)
 	b.Answered(at)
 	return 0
 }
@@ -148,13 +148,13 @@ func (d *device) read(ctx context.Context, t Table, at, n int, due time.Time) (d
 		priority = serial.Probe
 	}
 	err = d.bus.Do(ctx, serial.Job{Priority: priority, Due: due, Line: d.line, Run: func(s *serial.Transaction) error {
-		data, when, err = d.link.exchange(s, d.unit, readRequest(t, uint16(at), n))
+		data, when, err = d.transport.exchange(s, d.unit, readRequest(t, uint16(at), n))
 		return err
 	}})
 	return data, when, err
 }
 
-// failed decides what a failure means for the schedule, and tells it.
+// failed decides what a failure means for the schedule, and reports it.
 func (d *device) failed(ctx context.Context, b *block, err error) (wait time.Duration) {
 	switch {
 	case ctx.Err() != nil:
@@ -222,9 +222,9 @@ func (d *device) replace(b *block, parts []*block) {
 	}
 }
 
-// harvest reports what a block's answer holds. Scale factors come first: the values
+// readings reports what a block's answer holds. Scale factors come first: the values
 // beside them need them.
-func (d *device) harvest(b *block, data []byte, at time.Time) {
+func (d *device) readings(b *block, data []byte, at time.Time) {
 	for _, i := range b.items {
 		if i.factor != nil {
 			raw := int16(uint16(data[2*(i.at-b.at)])<<8 | uint16(data[2*(i.at-b.at)+1]))
@@ -280,7 +280,7 @@ func (c *channel) decode(p []byte) (drivers.Value, error) {
 	return drivers.Number(n * math.Pow10(c.factor.exponent)), nil
 }
 
-// named says which unit an error is about.
+// named adds to an error which unit it is about.
 func (d *device) named(err error) error {
 	if errors.Is(err, drivers.ErrAbsent) {
 		return err // about the wire, which it names
@@ -298,7 +298,7 @@ func (d *device) rest(ctx context.Context, wait time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-t.C:
-	case c := <-d.kick:
+	case c := <-d.wake:
 		d.dueNow(c)
 	}
 }

@@ -55,15 +55,15 @@ func unit(t testing.TB, b *serial.Bus, o Options, every time.Duration, channels 
 	if err := o.Check(); err != nil {
 		t.Fatal(err)
 	}
-	site := drivers.DeviceConfig{Device: "d", Options: &o, Every: every}
+	config := drivers.DeviceConfig{Device: "d", Options: &o, Every: every}
 	for name, c := range channels {
 		if err := c.Check(); err != nil {
 			t.Fatal(name, err)
 		}
-		site.Channels = append(site.Channels, drivers.ChannelConfig{Name: name, Options: &c})
+		config.Channels = append(config.Channels, drivers.ChannelConfig{Name: name, Options: &c})
 	}
 	driver := Drivers(func(string) (*serial.Bus, error) { return b, nil }, quiet())[0]
-	dev, err := driver.Open(t.Context(), site)
+	dev, err := driver.Open(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func next(t testing.TB, reports <-chan seen) seen {
 	}
 }
 
-// collect gives the first value of each of n channels; errors fail the test.
+// collect returns the first value of each of n channels; errors fail the test.
 func collect(t testing.TB, reports <-chan seen, n int) map[string]string {
 	t.Helper()
 	got := map[string]string{}
@@ -182,8 +182,8 @@ func TestNoiseEchoesOfOthersAndBrokenAnswers(t *testing.T) {
 	}
 }
 
-// A device that refuses a block gets smaller ones; the register that it has not is told
-// once, and costs the others nothing.
+// A device that refuses a block gets smaller ones; the register that it does not have is
+// reported once, and costs the others nothing.
 func TestRefusedBlockIsSplit(t *testing.T) {
 	u := &slave{holding: map[uint16]uint16{0: 1, 1: 2, 2: 3, 4: 5}}
 	s, path := newSlaves(t, map[byte]*slave{1: u})
@@ -199,7 +199,7 @@ func TestRefusedBlockIsSplit(t *testing.T) {
 		}
 	}
 	if refusals != 1 || got["none"] != 0 {
-		t.Errorf("%d refusals told, %d values of what is not there; want 1 and 0", refusals, got["none"])
+		t.Errorf("%d refusals reported, %d values of what is not there; want 1 and 0", refusals, got["none"])
 	}
 	u2 := &slave{holding: u.holding, maxRead: 2}
 	s.set(func() { s.units[1] = u2 })
@@ -243,7 +243,7 @@ func TestCommandsAreReadBack(t *testing.T) {
 		u.stubborn = true
 	})
 	if err := command("target", "20"); !errors.Is(err, drivers.ErrRefused) || !strings.Contains(err.Error(), "reads back as -12.3") {
-		t.Errorf("a device that ignores a write: got %v, want a refusal with what it says", err)
+		t.Errorf("a device that ignores a write: got %v, want a refusal with what it reads back as", err)
 	}
 	for _, bad := range []struct{ channel, payload string }{{"target", "61"}, {"target", "warm"}, {"limit", "1e40"}, {"relay", "2"}} {
 		if err := command(bad.channel, bad.payload); !errors.Is(err, drivers.ErrRefused) {
@@ -259,7 +259,7 @@ func TestCommandsAreReadBack(t *testing.T) {
 	}
 }
 
-// Gone into the slow lane, told, and back with everything due at once.
+// It is reported, asked less often, and back with everything due at once.
 func TestDeadUnitAndBack(t *testing.T) {
 	u := &slave{holding: map[uint16]uint16{0: 42}}
 	s, path := newSlaves(t, map[byte]*slave{1: u})

@@ -44,7 +44,7 @@ func (m *master) open(_ context.Context, s drivers.DeviceConfig) (any, error) {
 	d := &device{
 		bus: bus, release: release, unit: o.Unit, line: o.LineOn(bus), timeout: o.Timeout,
 		limits: limits{gap: defaultGap, registers: maxReadRegisters},
-		kick:   make(chan *channel, 1),
+		wake:   make(chan *channel, 1),
 		silent: drivers.Backoff{After: backoffAfter, First: firstProbe, Longest: lastProbe},
 	}
 	if o.Gap != nil {
@@ -54,13 +54,13 @@ func (m *master) open(_ context.Context, s drivers.DeviceConfig) (any, error) {
 		d.limits.registers = o.MaxRead
 	}
 	if o.TCP != "" {
-		d.link = &tcp{timeout: o.Timeout, pause: o.Pause, next: func() uint16 { return uint16(m.ids.Add(1)) }}
+		d.transport = &tcp{timeout: o.Timeout, pause: o.Pause, next: func() uint16 { return uint16(m.ids.Add(1)) }}
 	} else {
 		line := d.line
 		if line.IsZero() {
 			line = bus.Line()
 		}
-		d.link = &rtu{timeout: o.Timeout, pause: o.Pause, line: line}
+		d.transport = &rtu{timeout: o.Timeout, pause: o.Pause, line: line}
 	}
 	if err := d.setChannels(s, o.Order); err != nil {
 		release()
@@ -72,17 +72,17 @@ func (m *master) open(_ context.Context, s drivers.DeviceConfig) (any, error) {
 // setChannels turns the user's channels into things to read.
 func (d *device) setChannels(s drivers.DeviceConfig, order field.Order) error {
 	factors := map[Table]map[int]*item{Input: {}, Holding: {}}
-	for _, site := range s.Channels {
-		o, ok := site.Options.(*Channel)
+	for _, cc := range s.Channels {
+		o, ok := cc.Options.(*Channel)
 		if !ok {
-			return fmt.Errorf("channel %s has no options of modbus", site.Name)
+			return fmt.Errorf("channel %s has no options of modbus", cc.Name)
 		}
-		c := &channel{name: site.Name, unit: site.Unit, o: *o}
+		c := &channel{name: cc.Name, unit: cc.Unit, o: *o}
 		if c.o.Order == (field.Order{}) {
 			c.o.Order = order
 		}
 		d.channels = append(d.channels, c)
-		every := site.Every
+		every := cc.Every
 		if every == 0 {
 			every = s.Every
 		}
@@ -93,7 +93,7 @@ func (d *device) setChannels(s drivers.DeviceConfig, order field.Order) error {
 		}
 		i.table, i.at = c.place()
 		if i.at+i.width > 1<<16 {
-			return fmt.Errorf("channel %s ends after register 65535", site.Name)
+			return fmt.Errorf("channel %s ends after register 65535", cc.Name)
 		}
 		d.fixed = append(d.fixed, i)
 		if c.o.SF != nil {

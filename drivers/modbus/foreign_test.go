@@ -101,7 +101,7 @@ func TestForeignSlaveRTU(t *testing.T) {
 	}
 	defer farSlave.Close()
 	defer farMaster.Close()
-	keepOpen, err := os.OpenFile(slavePath, os.O_RDWR, 0) // or the wire gives an error until Python has opened it
+	keepOpen, err := os.OpenFile(slavePath, os.O_RDWR, 0) // or the wire returns an error until Python has opened it
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,13 +14,13 @@ import (
 // Options of one unit.
 type Options struct {
 	serial.Wire
-	TCP     string        `toml:"tcp" doc:"host:port of a Modbus TCP device or gateway; instead of bus and serial"`
-	Unit    uint8         `toml:"unit" doc:"1 to 247; many TCP devices take any"`
-	Timeout time.Duration `toml:"timeout" doc:"how long the device may think before it answers"`
-	Pause   time.Duration `toml:"pause" doc:"silence before a request, if the device needs more than the standard's"`
-	Order   field.Order   `toml:"order" doc:"of the bytes of numbers: ABCD, CDAB, BADC, DCBA; a channel's own comes first"`
-	Gap     *int          `toml:"gap" doc:"registers that may be read in vain to save a request; default: 8"`
-	MaxRead int           `toml:"max_read" doc:"registers in one request; default: 125, the protocol's limit"`
+	TCP     string        `toml:"tcp" doc:"The host:port of a Modbus TCP device or gateway; instead of bus and serial."`
+	Unit    uint8         `toml:"unit" doc:"The unit number (address), 1 to 247; many TCP devices accept any."`
+	Timeout time.Duration `toml:"timeout" doc:"How long the device may take to begin its answer."`
+	Pause   time.Duration `toml:"pause" doc:"How long the wire is silent before a request, for a device that needs more than the standard asks for."`
+	Order   field.Order   `toml:"order" doc:"The order in which the bytes of numbers come: ABCD, CDAB, BADC or DCBA; the order of a channel counts more."`
+	Gap     *int          `toml:"gap" doc:"How many registers that no channel needs are read along to save a request; default: 8."`
+	MaxRead int           `toml:"max_read" doc:"How many registers one request may ask for; default: 125, the limit of the protocol."`
 }
 
 const (
@@ -72,21 +72,21 @@ func (o *Options) Claims() []drivers.Claim {
 
 // Channel is one value in a table of the device.
 type Channel struct {
-	Input    *int `choice:"register" toml:"input" doc:"address of an input register, counted from 0"`
-	Holding  *int `choice:"register" toml:"holding" doc:"address of a holding register, counted from 0"`
-	Coil     *int `choice:"register" toml:"coil" doc:"address of a coil, counted from 0"`
-	Discrete *int `choice:"register" toml:"discrete" doc:"address of a discrete input, counted from 0"`
+	Input    *int `choice:"register" toml:"input" doc:"The address of an input register, counted from 0."`
+	Holding  *int `choice:"register" toml:"holding" doc:"The address of a holding register, counted from 0."`
+	Coil     *int `choice:"register" toml:"coil" doc:"The address of a coil, counted from 0."`
+	Discrete *int `choice:"register" toml:"discrete" doc:"The address of a discrete input, counted from 0."`
 
-	SunSpec string `choice:"register" toml:"sunspec" doc:"numbers of SunSpec models, the first that the device has: \"103,102,101\"; with at"`
-	At      *int   `toml:"at" doc:"register in the SunSpec model, counted from its id"`
+	SunSpec string `choice:"register" toml:"sunspec" doc:"Numbers of SunSpec models, of which the first that the device has is read: \"103,102,101\"; needs at."`
+	At      *int   `toml:"at" doc:"The register in the SunSpec model, counted from the id of the model."`
 
 	field.Layout
-	SF *int `toml:"sf" doc:"register with the power of ten to multiply by (SunSpec scale factor): address, or place in the model"`
+	SF *int `toml:"sf" doc:"The register with the power of ten to multiply by (SunSpec scale factor): its address, or its place in the model."`
 
-	Write    bool  `toml:"write" doc:"takes commands; holding and coil only"`
-	Multiple bool  `toml:"multiple" doc:"write with FC 16 or 15 where FC 6 or 5 would do"`
-	ReadBack *bool `toml:"readback" doc:"a command is done when the value can be read back; default: true"`
-	Exact    bool  `toml:"exact" doc:"the address really is above 30000 or 40000 on the wire, it is not a document's number"`
+	Write    bool  `toml:"write" doc:"The channel takes commands; possible for holding and coil."`
+	Multiple bool  `toml:"multiple" doc:"Commands are written with function code 16 or 15 where 6 or 5 would do."`
+	ReadBack *bool `toml:"readback" doc:"A command is done when the value can be read back; default: true."`
+	Exact    bool  `toml:"exact" doc:"The address really is above 30000 or 40000 on the wire; it is not the number in a document."`
 }
 
 // Check is called when the file is read.
@@ -159,7 +159,7 @@ func checkAddress(key string, at int, exact bool) error {
 	return nil
 }
 
-// Outputs says whether the channel can be commanded.
+// Outputs reports whether the channel can be commanded.
 func (c *Channel) Outputs() []drivers.Channel {
 	out := drivers.Channel{Writable: c.Write}
 	if !c.registers() || c.Bit != nil || c.Map != nil {

@@ -86,7 +86,7 @@ func readRequest(t Table, addr uint16, n int) request {
 }
 
 // writeRequest writes to registers, two bytes each. One alone is written with FC 6,
-// which every device has, unless multiple says that this one wants FC 16.
+// which every device has, unless multiple asks for FC 16.
 func writeRequest(addr uint16, data []byte, multiple bool) request {
 	if len(data) == 2 && !multiple {
 		pdu := []byte{writeRegister, 0, 0, data[0], data[1]}
@@ -117,7 +117,7 @@ func coilRequest(addr uint16, on, multiple bool) request {
 	return request{pdu: pdu, answer: 5}
 }
 
-// check looks at an answer and gives its data. Lengths are right already: that is how
+// check looks at an answer and returns its data. Lengths are right already: that is how
 // the framing found it.
 func (r *request) check(pdu []byte) ([]byte, error) {
 	switch {
@@ -126,7 +126,7 @@ func (r *request) check(pdu []byte) ([]byte, error) {
 	case len(pdu) != r.answer || pdu[0] != r.function():
 		return nil, fmt.Errorf("answer % X does not fit the request % X", pdu, r.pdu)
 	case r.count && int(pdu[1]) != len(pdu)-2:
-		return nil, fmt.Errorf("answer says %d bytes and has %d", pdu[1], len(pdu)-2)
+		return nil, fmt.Errorf("the answer counts %d bytes and has %d", pdu[1], len(pdu)-2)
 	case r.count:
 		return pdu[2:], nil
 	}

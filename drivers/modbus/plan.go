@@ -67,7 +67,7 @@ func (b *block) join(i *item, l limits) bool {
 	return true
 }
 
-// split gives smaller blocks for one that the device refused: first without the gaps,
+// split returns smaller blocks for one that the device refused: first without the gaps,
 // then in halves. nil: it is a single item already.
 func (b *block) split() []*block {
 	if len(b.items) == 1 {
@@ -84,7 +84,7 @@ func (b *block) split() []*block {
 	return parts
 }
 
-// slice gives the part of a block's answer that is the item's; of bits, one byte.
+// slice returns the part of a block's answer that is the item's; of bits, one byte.
 func (b *block) slice(data []byte, i *item) []byte {
 	off := i.at - b.at
 	if b.table.registers() {

@@ -12,7 +12,7 @@ import (
 )
 
 // slaves are units on the far end of a pty, as real as a few lines can be: they answer
-// function codes 1 to 6, 15 and 16, and misbehave as told.
+// function codes 1 to 6, 15 and 16, and misbehave as set.
 type slaves struct {
 	far io.ReadWriter
 	// wire is how long a byte takes; 0 for a pty, which is as fast as the machine.
@@ -118,7 +118,7 @@ func (s *slaves) answer(frame []byte) {
 	}
 }
 
-// respond gives the answer's PDU.
+// respond returns the answer's PDU.
 func (u *slave) respond(p []byte) []byte {
 	at, n := binary.BigEndian.Uint16(p[1:]), binary.BigEndian.Uint16(p[3:])
 	refuse := func(code byte) []byte { return []byte{p[0] | exceptionBit, code} }

@@ -21,7 +21,7 @@ var sunspecBases = []int{40000, 0, 50000}
 const (
 	sunspecMark   = "SunS"
 	lastModel     = 0xFFFF
-	maxModels     = 200 // a device that answers nonsense must not keep the wire for ever
+	maxModels     = 200 // a device that answers nonsense must not keep the wire forever
 	modelHeader   = 2
 	maxModelsText = 16
 )
@@ -48,8 +48,8 @@ func parseModels(s string) ([]int, error) {
 	return numbers, nil
 }
 
-// discover gives items of the SunSpec channels at the places where their models are on
-// this device. A channel of a model that the device has not is told, and left out.
+// discover returns items of the SunSpec channels at the places where their models are on
+// this device. A channel of a model that the device does not have is reported, and left out.
 func (d *device) discover(ctx context.Context) ([]*item, error) {
 	models, err := d.models(ctx)
 	if err != nil {
@@ -78,7 +78,7 @@ func (d *device) discover(ctx context.Context) ([]*item, error) {
 	return found, nil
 }
 
-// useFactor gives c its scale factor, and an item to read it if there is none yet.
+// useFactor returns c its scale factor, and an item to read it if there is none yet.
 func (c *channel) useFactor(known map[int]*item, t Table, at int, every time.Duration) []*item {
 	if i, ok := known[at]; ok {
 		c.factor = i.factor

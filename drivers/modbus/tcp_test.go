@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// tcpSlave answers on a loopback port as told: chunks of 1 byte, each answer twice, or
+// tcpSlave answers on a loopback port as set: chunks of 1 byte, each answer twice, or
 // the first one late, so that it arrives in front of the second.
 func tcpSlave(t *testing.T, u *slave, late time.Duration) string {
 	t.Helper()
@@ -78,7 +78,7 @@ func TestTCPTakesOnlyItsOwnAnswers(t *testing.T) {
 	}
 }
 
-// What is not Modbus is told, and the connection is made anew instead of being guessed at.
+// What is not Modbus is reported, and the connection is made anew instead of being guessed at.
 func TestTCPDropsWhatIsNotModbus(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

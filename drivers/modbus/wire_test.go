@@ -38,7 +38,7 @@ type rhythm struct {
 	longest  time.Duration // interval
 }
 
-// run polls all units of b every interval for d and tells their rhythms.
+// run polls all units of b every interval for d and returns their rhythms.
 func run(t testing.TB, b *serial.Bus, units int, interval, timeout, d time.Duration) []rhythm {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), d)
@@ -48,9 +48,9 @@ func run(t testing.TB, b *serial.Bus, units int, interval, timeout, d time.Durat
 	var done sync.WaitGroup
 	for unit := 1; unit <= units; unit++ {
 		c := Channel{Holding: ptr(0), Layout: typed(t, "u32")}
-		site := drivers.DeviceConfig{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: uint8(unit), Timeout: timeout}, Every: interval,
+		config := drivers.DeviceConfig{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: uint8(unit), Timeout: timeout}, Every: interval,
 			Channels: []drivers.ChannelConfig{{Name: "energy", Options: &c}}}
-		dev, err := driver.Open(ctx, site)
+		dev, err := driver.Open(ctx, config)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +116,7 @@ func TestOneDeadUnitCostsTheOthersNothing(t *testing.T) {
 	})
 }
 
-// The dead unit is back within a minute and a half of being mended, and at its rhythm.
+// The dead unit is back within a minute and a half of being repaired, and at its rhythm.
 func TestSlowLaneEnds(t *testing.T) {
 	if testing.Short() {
 		t.Skip("ten minutes of virtual time take a while on a slow machine")

@@ -10,11 +10,11 @@ import (
 
 // Options of a made-up device.
 type Options struct {
-	Seed   uint64        `toml:"seed" doc:"other numbers, other random walks"`
-	Answer time.Duration `toml:"answer" doc:"how long an answer takes"`
-	Fail   *Outage       `toml:"fail" doc:"answers with an error now and then: { every = \"1m\", for = \"5s\" }"`
-	Hang   *Outage       `toml:"hang" doc:"does not answer at all now and then"`
-	Absent *Outage       `toml:"absent" doc:"is unplugged now and then"`
+	Seed   uint64        `toml:"seed" doc:"Another number makes other random walks."`
+	Answer time.Duration `toml:"answer" doc:"How long an answer takes."`
+	Fail   *Outage       `toml:"fail" doc:"It answers with an error now and then: { every = \"1m\", for = \"5s\" }."`
+	Hang   *Outage       `toml:"hang" doc:"It does not answer at all now and then."`
+	Absent *Outage       `toml:"absent" doc:"It is unplugged now and then."`
 }
 
 // Check is called when the file is read.
@@ -30,8 +30,8 @@ func (o *Options) Check() error {
 
 // Outage is trouble that comes back: the last For of each Every.
 type Outage struct {
-	Every time.Duration `toml:"every" doc:"from one outage to the next"`
-	For   time.Duration `toml:"for" doc:"how long each takes"`
+	Every time.Duration `toml:"every" doc:"The time from one outage to the next."`
+	For   time.Duration `toml:"for" doc:"How long each outage takes."`
 }
 
 // during reports whether there is an outage at age, the time since the device was
@@ -42,11 +42,11 @@ func (o *Outage) during(age time.Duration) bool {
 
 // ChannelOptions of a made-up channel.
 type ChannelOptions struct {
-	Shape  Shape         `toml:"shape" doc:"sine, walk, counter, switch, output, setpoint"`
-	From   float64       `toml:"from" doc:"least value; where a counter and a setpoint begin"`
-	To     float64       `toml:"to" doc:"greatest value"`
-	Period time.Duration `toml:"period" doc:"of a sine or a switch"`
-	Step   float64       `toml:"step" doc:"greatest step of a walk, or a counter's growth per second; default: 1/50 of the range"`
+	Shape  Shape         `toml:"shape" doc:"What the values do: sine, walk, counter, switch, output or setpoint."`
+	From   float64       `toml:"from" doc:"The lowest value; a counter and a setpoint begin there."`
+	To     float64       `toml:"to" doc:"The highest value."`
+	Period time.Duration `toml:"period" doc:"The period of a sine or a switch."`
+	Step   float64       `toml:"step" doc:"The greatest step of a walk, or the growth of a counter per second; default: 1/50 of the range."`
 }
 
 func defaultChannel() any {
@@ -66,7 +66,7 @@ func (o *ChannelOptions) Check() error {
 	return nil
 }
 
-// Outputs says what kind of channel the shape makes.
+// Outputs returns what kind of channel the shape makes.
 func (o *ChannelOptions) Outputs() []drivers.Channel {
 	return []drivers.Channel{{
 		Kind:     kinds[o.Shape],

@@ -50,13 +50,13 @@ func open(s drivers.DeviceConfig) (*device, error) {
 	if o, ok := s.Options.(*Options); ok && o != nil {
 		d.opts = *o
 	}
-	for _, site := range s.Channels {
-		o, ok := site.Options.(*ChannelOptions)
+	for _, cc := range s.Channels {
+		o, ok := cc.Options.(*ChannelOptions)
 		if !ok {
-			return nil, fmt.Errorf("channel %s has no options of sim", site.Name)
+			return nil, fmt.Errorf("channel %s has no options of sim", cc.Name)
 		}
-		c := &channel{name: site.Name, unit: site.Unit, opts: *o, value: o.From}
-		c.random = rand.New(rand.NewPCG(d.opts.Seed, hash(s.Device+"/"+site.Name)))
+		c := &channel{name: cc.Name, unit: cc.Unit, opts: *o, value: o.From}
+		c.random = rand.New(rand.NewPCG(d.opts.Seed, hash(s.Device+"/"+cc.Name)))
 		if c.opts.Step == 0 {
 			c.opts.Step = (c.opts.To - c.opts.From) / 50
 		}
@@ -71,17 +71,17 @@ func open(s drivers.DeviceConfig) (*device, error) {
 	return d, nil
 }
 
-// Poll gives one reading of every channel, or the trouble that was ordered.
+// Poll returns one reading of every channel, or the trouble that was asked for.
 func (d *device) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	age := time.Since(d.born)
 	switch {
 	case d.opts.Absent.during(age):
-		return nil, fmt.Errorf("sim: %w (told so by absent)", drivers.ErrAbsent)
+		return nil, fmt.Errorf("sim: %w (because of absent)", drivers.ErrAbsent)
 	case d.opts.Hang.during(age):
 		<-ctx.Done()
-		return nil, fmt.Errorf("sim: %w (told so by hang)", drivers.ErrNoAnswer)
+		return nil, fmt.Errorf("sim: %w (because of hang)", drivers.ErrNoAnswer)
 	case d.opts.Fail.during(age):
-		return nil, errors.New("sim: checksum wrong (told so by fail)")
+		return nil, errors.New("sim: checksum wrong (because of fail)")
 	}
 	if !drivers.Sleep(ctx, d.opts.Answer) {
 		return nil, fmt.Errorf("sim: %w", drivers.ErrNoAnswer)

@@ -15,7 +15,7 @@ func openSim(t *testing.T, o Options, channels map[string]ChannelOptions) *devic
 	if err := o.Check(); err != nil {
 		t.Fatal(err)
 	}
-	site := drivers.DeviceConfig{Device: "d", Options: &o}
+	config := drivers.DeviceConfig{Device: "d", Options: &o}
 	for name, co := range channels {
 		if co.Period == 0 {
 			co.Period = time.Minute
@@ -26,9 +26,9 @@ func openSim(t *testing.T, o Options, channels map[string]ChannelOptions) *devic
 		if err := co.Check(); err != nil {
 			t.Fatal(err)
 		}
-		site.Channels = append(site.Channels, drivers.ChannelConfig{Name: name, Unit: "u", Options: &co})
+		config.Channels = append(config.Channels, drivers.ChannelConfig{Name: name, Unit: "u", Options: &co})
 	}
-	dev, err := Driver().Open(t.Context(), site)
+	dev, err := Driver().Open(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-func TestTroubleOnOrder(t *testing.T) {
+func TestTroubleOnDemand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := openSim(t, Options{
 			Fail:   &Outage{Every: time.Minute, For: 10 * time.Second},

@@ -1,8 +1,8 @@
 // Package gpiotest has a board without a board: a gpio.Kernel whose wires are in the
-// hands of a test, and the exam that it and the real kernel both pass.
+// hands of a test, and the conformance suite that it and the real kernel both pass.
 //
 // It keeps the rules that drivers trip over: a line belongs to one request; a full
-// event buffer drops the oldest and goes on numbering; debounce gives one event after
+// event buffer drops the oldest and goes on numbering; debounce makes one event after
 // the level has lasted; an output has its value from the first moment; a chip that is
 // removed wakes nobody. Time is the caller's, so it works inside testing/synctest.
 package gpiotest
@@ -98,7 +98,7 @@ func (b *Board) Drive(name string, level bool) {
 	b.wireLocked(name).driveLocked(level, true)
 }
 
-// Float lets go of a wire, also of a short circuit.
+// Float releases a wire, also of a short circuit.
 func (b *Board) Float(name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -134,7 +134,7 @@ func (b *Board) Burst(name string, n int) {
 	}
 }
 
-// NoInterrupt makes a line that can be read but gives no edges.
+// NoInterrupt makes a line that can be read but has no edges.
 func (b *Board) NoInterrupt(name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -256,7 +256,7 @@ func (w *wire) levelLocked() bool {
 	return w.last
 }
 
-// drivesLocked tells whether an output holds its wire: an open drain only when low.
+// drivesLocked reports whether an output holds its wire: an open drain only when low.
 func (l *line) drivesLocked() bool {
 	out := l.cfg.Value != l.cfg.ActiveLow
 	return l.cfg.Drive == gpio.PushPull || (l.cfg.Drive == gpio.OpenDrain) != out
@@ -270,7 +270,7 @@ func (w *wire) driveLocked(level, interrupt bool) {
 	w.settleLocked(interrupt)
 }
 
-// settleLocked notices a change of the level and gives its edge.
+// settleLocked notices a change of the level and makes its edge.
 func (w *wire) settleLocked(interrupt bool) {
 	now := w.levelLocked()
 	changed := now != w.last

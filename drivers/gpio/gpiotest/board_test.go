@@ -6,7 +6,7 @@ import (
 	"sensorgate/drivers/gpio/gpiotest"
 )
 
-// The fake sits the exam that the real kernel sits on the virtual board.
+// The fake passes the conformance suite that the real kernel passes on the virtual board.
 func TestBoardKeepsTheKernelsRules(t *testing.T) {
 	gpiotest.Conformance(t, func(t *testing.T) gpiotest.Wire {
 		b := gpiotest.New("")

@@ -19,33 +19,33 @@ type Wire struct {
 	Level  func() bool     // as the outside sees it
 	Settle func()          // returns when the kernel has taken an edge; two at once are one
 	Float  func()          // lets go; nil if that cannot be played
-	// Remove unplugs the chip; Restore puts it back and tells its name, which may be
+	// Remove unplugs the chip; Restore puts it back and returns its name, which may be
 	// another. nil if that cannot be played.
 	Remove  func()
 	Restore func() (chip string)
 }
 
-// patience is how long the exam waits for what should come at once: the virtual board
+// longestWait is how long the suite waits for what should come at once: the virtual board
 // is emulated, on a machine that is busy.
-const patience = 5 * time.Second
+const longestWait = 5 * time.Second
 
-// Conformance is what a kernel must do for the drivers to be right. setUp gives a wire that
+// Conformance is what a kernel must do for the drivers to be right. setUp returns a wire that
 // is held low. It takes real time.
 func Conformance(t *testing.T, setUp func(t *testing.T) Wire) {
 	for _, q := range []struct {
 		name string
 		ask  func(t *testing.T, w Wire)
 	}{
-		{"edges have direction, number and time", examEdges},
-		{"active low inverts level and edges", examActiveLow},
-		{"debounce lets only lasting levels through", examDebounce},
-		{"lost edges leave a gap in the numbers", examOverflow},
-		{"a wait ends with its time and its context", examWait},
-		{"a pull decides a wire that floats", examPull},
-		{"an output has its first level and obeys", examOutput},
-		{"an output can keep the level it finds", examKeep},
-		{"a line belongs to one", examBusy},
-		{"a removed chip is told of and can come back", examRemoval},
+		{"edges have direction, number and time", checkEdges},
+		{"active low inverts level and edges", checkActiveLow},
+		{"debounce lets only lasting levels through", checkDebounce},
+		{"lost edges leave a gap in the numbers", checkOverflow},
+		{"a wait ends with its time and its context", checkWait},
+		{"a pull decides a wire that floats", checkPull},
+		{"an output has its first level and does as it is commanded", checkOutput},
+		{"an output can keep the level it finds", checkKeep},
+		{"a line belongs to one", checkBusy},
+		{"a removed chip is reported and can come back", checkRemoval},
 	} {
 		t.Run(q.name, func(t *testing.T) { q.ask(t, setUp(t)) })
 	}
@@ -53,12 +53,12 @@ func Conformance(t *testing.T, setUp func(t *testing.T) Wire) {
 
 func (w Wire) request(t *testing.T, cfg gpio.Config) gpio.Line {
 	t.Helper()
-	cfg.Consumer = "sensorgate:exam"
+	cfg.Consumer = "sensorgate:conformance"
 	l, err := w.Kernel.Request(w.Chip, w.Offset, cfg)
 	if err != nil {
 		t.Fatalf("request %s:%d %+v: %v", w.Chip, w.Offset, cfg, err)
 	}
-	t.Cleanup(func() { _ = l.Close() }) // the examination may have closed it
+	t.Cleanup(func() { _ = l.Close() }) // the test may have closed it
 	return l
 }
 
@@ -67,13 +67,13 @@ func expect(t *testing.T, l gpio.Line, n int) []gpio.Event {
 	t.Helper()
 	var all []gpio.Event
 	buf := make([]gpio.Event, 64)
-	for deadline := time.Now().Add(patience); len(all) < n; {
+	for deadline := time.Now().Add(longestWait); len(all) < n; {
 		got, err := l.Wait(context.Background(), deadline, buf)
 		if err != nil {
 			t.Fatalf("wait: %v", err)
 		}
 		if got == 0 {
-			t.Fatalf("got %d events within %v, want %d: %+v", len(all), patience, n, all)
+			t.Fatalf("got %d events within %v, want %d: %+v", len(all), longestWait, n, all)
 		}
 		all = append(all, buf[:got]...)
 	}
@@ -95,7 +95,7 @@ func expectLevel(t *testing.T, l gpio.Line, want bool) {
 	}
 }
 
-func examEdges(t *testing.T, w Wire) {
+func checkEdges(t *testing.T, w Wire) {
 	l := w.request(t, gpio.Config{Edges: gpio.Both, Buffer: 64})
 	expectLevel(t, l, false)
 	var before gpio.Event
@@ -116,17 +116,17 @@ func examEdges(t *testing.T, w Wire) {
 	}
 }
 
-func examActiveLow(t *testing.T, w Wire) {
+func checkActiveLow(t *testing.T, w Wire) {
 	l := w.request(t, gpio.Config{Edges: gpio.Both, ActiveLow: true, Buffer: 64})
 	expectLevel(t, l, true)
 	w.Drive(true)
 	if e := expect(t, l, 1)[0]; e.Rising {
-		t.Error("a rising wire is becoming inactive, the event says active")
+		t.Error("a rising wire is becoming inactive, the event is active")
 	}
 	expectLevel(t, l, false)
 }
 
-func examDebounce(t *testing.T, w Wire) {
+func checkDebounce(t *testing.T, w Wire) {
 	const period = 50 * time.Millisecond
 	l := w.request(t, gpio.Config{Edges: gpio.Both, Debounce: period, Buffer: 64})
 	for i := range 21 { // odd: it ends high
@@ -141,9 +141,9 @@ func examDebounce(t *testing.T, w Wire) {
 	expectSilence(t, l, 4*period)
 }
 
-// examOverflow makes more edges than the buffer holds. Rising ones only, each after
+// checkOverflow makes more edges than the buffer holds. Rising ones only, each after
 // the last was taken by the kernel, as its seqno is what counts.
-func examOverflow(t *testing.T, w Wire) {
+func checkOverflow(t *testing.T, w Wire) {
 	const size, made = 16, 40
 	l := w.request(t, gpio.Config{Edges: gpio.Rising, Buffer: size})
 	for range made {
@@ -158,7 +158,7 @@ func examOverflow(t *testing.T, w Wire) {
 	}
 }
 
-func examWait(t *testing.T, w Wire) {
+func checkWait(t *testing.T, w Wire) {
 	l := w.request(t, gpio.Config{Edges: gpio.Both, Buffer: 64})
 	expectSilence(t, l, -time.Second) // a past time only looks
 	start := time.Now()
@@ -177,7 +177,7 @@ func examWait(t *testing.T, w Wire) {
 	expect(t, l, 1)
 	w.Drive(false)
 	w.Settle()
-	for deadline := time.Now().Add(patience); ; {
+	for deadline := time.Now().Add(longestWait); ; {
 		n, err := l.Wait(t.Context(), time.Unix(1, 0), buf)
 		if err != nil {
 			t.Fatal(err)
@@ -192,7 +192,7 @@ func examWait(t *testing.T, w Wire) {
 	}
 }
 
-func examPull(t *testing.T, w Wire) {
+func checkPull(t *testing.T, w Wire) {
 	if w.Float == nil {
 		t.Skip("this wire cannot float")
 	}
@@ -210,7 +210,7 @@ func examPull(t *testing.T, w Wire) {
 	}
 }
 
-func examOutput(t *testing.T, w Wire) {
+func checkOutput(t *testing.T, w Wire) {
 	if w.Float != nil {
 		w.Float()
 	}
@@ -238,7 +238,7 @@ func examOutput(t *testing.T, w Wire) {
 	}
 }
 
-func examKeep(t *testing.T, w Wire) {
+func checkKeep(t *testing.T, w Wire) {
 	for _, want := range []bool{true, false, true} {
 		w.Drive(want)
 		l := w.request(t, gpio.Config{Output: true, Keep: true, Value: !want})
@@ -256,7 +256,7 @@ func examKeep(t *testing.T, w Wire) {
 	}
 }
 
-func examBusy(t *testing.T, w Wire) {
+func checkBusy(t *testing.T, w Wire) {
 	l := w.request(t, gpio.Config{Edges: gpio.Both})
 	if _, err := w.Kernel.Request(w.Chip, w.Offset, gpio.Config{}); !errors.Is(err, gpio.ErrBusy) {
 		t.Errorf("a second request gave %v, want ErrBusy", err)
@@ -265,7 +265,7 @@ func examBusy(t *testing.T, w Wire) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info := lines[w.Offset]; !info.Used || info.Consumer != "sensorgate:exam" || info.Output {
+	if info := lines[w.Offset]; !info.Used || info.Consumer != "sensorgate:conformance" || info.Output {
 		t.Errorf("the line is described as %+v", info)
 	}
 	if err := l.Close(); err != nil {
@@ -277,7 +277,7 @@ func examBusy(t *testing.T, w Wire) {
 	w.request(t, gpio.Config{})
 }
 
-func examRemoval(t *testing.T, w Wire) {
+func checkRemoval(t *testing.T, w Wire) {
 	if w.Remove == nil {
 		t.Skip("this chip cannot be removed")
 	}
