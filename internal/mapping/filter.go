@@ -13,7 +13,7 @@ import (
 type channel struct {
 	Channel
 	topic    string
-	template Template
+	template payloadTemplate
 	when     []condition // of Filters.When, in a fixed order
 
 	medians  window
@@ -35,7 +35,7 @@ func newChannel(d *Device, c Channel) *channel {
 	if ch.Payload == "" {
 		ch.Payload = JSON
 	}
-	ch.template = ParseTemplate(string(ch.Payload))
+	ch.template = parsePayloadTemplate(string(ch.Payload))
 	for name, value := range c.Filters.When {
 		ch.when = append(ch.when, condition{name, value})
 	}

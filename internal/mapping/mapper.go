@@ -15,9 +15,9 @@ const gatherTime = 50 * time.Millisecond
 type Mapper struct {
 	dev      Device
 	channels map[string]*channel
-	order    []*channel // as in dev, then as they came
-	topic    string     // of the one message of all channels
-	template Template   // of the same
+	order    []*channel      // as in dev, then as they came
+	topic    string          // of the one message of all channels
+	template payloadTemplate // of the same
 	gathers  bool
 
 	// Hardware that speaks first reports one reading at a time. Those with the same
@@ -38,7 +38,7 @@ func New(d Device) *Mapper {
 	}
 	if d.PerDevice {
 		m.topic = d.Topic("")
-		m.template = ParseTemplate(string(m.dev.Payload))
+		m.template = parsePayloadTemplate(string(m.dev.Payload))
 	}
 	return m
 }
@@ -172,17 +172,17 @@ func (m *Mapper) together(rs []drivers.Reading, synced bool) mqtt.Message {
 		msg.Payload = appendTogether(nil, rs, synced)
 		return msg
 	}
-	msg.Payload = []byte(m.template.Expand(func(name string) (string, bool) {
+	msg.Payload = m.template.expand(func(name string) (variable, bool) {
 		if c := m.channels[name]; c != nil {
 			for _, r := range rs {
 				if r.Channel == name {
-					return string(appendValue(nil, r.Value, c.Filters.Digits)), true
+					return valueVariable(r.Value, c.Filters.Digits), true
 				}
 			}
-			return "null", true // held back, or not part of this poll
+			return literalVariable("null"), true // held back, or not part of this poll
 		}
 		return m.commonVariable(name, rs[0].Time, rs[0].Quality, synced)
-	}))
+	})
 	return msg
 }
 

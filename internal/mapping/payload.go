@@ -26,44 +26,44 @@ func (m *Mapper) encode(c *channel, r drivers.Reading, synced bool) []byte {
 	case Plain:
 		return appendValue(nil, r.Value, c.Filters.Digits)
 	}
-	return []byte(c.template.Expand(func(name string) (string, bool) {
+	return c.template.expand(func(name string) (variable, bool) {
 		switch name {
 		case "value":
-			return string(appendValue(nil, r.Value, c.Filters.Digits)), true
+			return valueVariable(r.Value, c.Filters.Digits), true
 		case "channel":
-			return r.Channel, true
+			return textVariable(r.Channel), true
 		case "unit":
-			return r.Unit, true
+			return textVariable(r.Unit), true
 		}
 		return m.commonVariable(name, r.Time, r.Quality, synced)
-	}))
+	})
 }
 
-// commonVariable gives what is the same for all channels of a poll.
-func (m *Mapper) commonVariable(name string, at time.Time, q drivers.Quality, synced bool) (string, bool) {
+// commonVariable returns what is the same for all channels of a poll.
+func (m *Mapper) commonVariable(name string, at time.Time, q drivers.Quality, synced bool) (variable, bool) {
 	switch name {
 	case "time":
-		return at.UTC().Format(timeFormat), true
+		return textVariable(at.UTC().Format(timeFormat)), true
 	case "unix":
-		return strconv.FormatInt(at.Unix(), 10), true
+		return literalVariable(strconv.FormatInt(at.Unix(), 10)), true
 	case "unix_ms":
-		return strconv.FormatInt(at.UnixMilli(), 10), true
+		return literalVariable(strconv.FormatInt(at.UnixMilli(), 10)), true
 	case "time_synced":
-		return strconv.FormatBool(synced), true
+		return literalVariable(strconv.FormatBool(synced)), true
 	case "quality":
-		return qualityName(q), true
+		return textVariable(qualityName(q)), true
 	case "node":
-		return m.dev.Node, true
+		return textVariable(m.dev.Node), true
 	case "device":
-		return m.dev.Name, true
+		return textVariable(m.dev.Name), true
 	case "bus":
-		return m.dev.Bus, true
+		return textVariable(m.dev.Bus), true
 	case "model":
-		return m.dev.Model, true
+		return textVariable(m.dev.Model), true
 	case "class":
-		return m.dev.Class, true
+		return textVariable(m.dev.Class), true
 	}
-	return "", false
+	return variable{}, false
 }
 
 func qualityName(q drivers.Quality) string {
