@@ -12,7 +12,7 @@ import (
 // Check values of the CRC catalogue: each sum over "123456789".
 func TestCRCCheckValues(t *testing.T) {
 	for name, want := range map[string]uint64{
-		"crc8-smbus": 0xF4, "crc8-maxim": 0xA1, "crc8-nrsc5": 0xF7,
+		"crc8-smbus": 0xF4, "crc8-maxim": 0xA1, "crc8-nrsc5": 0xF7, "crc8-htu21": 0xA2,
 		"crc16-modbus": 0x4B37, "crc16-arc": 0xBB3D, "crc16-x25": 0x906E, "crc16-kermit": 0x2189,
 		"crc16-xmodem": 0x31C3, "crc16-ccitt": 0x29B1, "crc16-en-13757": 0xC2B7, "crc32": 0xCBF43926,
 		"sum8": 0xDD, "sum16": 0x01DD, "xor8": 0x31, "neg8": 0x23, "inv8": 0x22,
@@ -260,4 +260,14 @@ func FuzzCheck(f *testing.F) {
 		c := Check{Kind: s, At: &at, Hex: hex}
 		c.Verify(frame)
 	})
+}
+
+// HTU21D data sheet, CRC checksum: the examples 0x683A, 0x4E85 and 0xDC.
+func TestCRCOfTheHTU21(t *testing.T) {
+	sum := Must("crc8-htu21")
+	for block, want := range map[string]uint64{"\x68\x3A": 0x7C, "\x4E\x85": 0x6B, "\xDC": 0x79} {
+		if got := sum.Of([]byte(block)); got != want {
+			t.Errorf("% X: got %X, want %X", block, got, want)
+		}
+	}
 }

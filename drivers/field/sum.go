@@ -42,7 +42,8 @@ func add(p []byte) (n uint64) {
 var crcs = map[string]CRC{
 	"crc8-smbus":     {Width: 8, Poly: 0x07},
 	"crc8-maxim":     {Width: 8, Poly: 0x31, RefIn: true, RefOut: true},
-	"crc8-nrsc5":     {Width: 8, Poly: 0x31, Init: 0xFF}, // Sensirion
+	"crc8-nrsc5":     {Width: 8, Poly: 0x31, Init: 0xFF}, // Sensirion, Aosong
+	"crc8-htu21":     {Width: 8, Poly: 0x31},             // not in the catalogue: HTU21D data sheet, CRC checksum
 	"crc16-modbus":   {Width: 16, Poly: 0x8005, Init: 0xFFFF, RefIn: true, RefOut: true},
 	"crc16-arc":      {Width: 16, Poly: 0x8005, RefIn: true, RefOut: true}, // DSMR, SDI-12
 	"crc16-x25":      {Width: 16, Poly: 0x1021, Init: 0xFFFF, RefIn: true, RefOut: true, XorOut: 0xFFFF},
@@ -64,6 +65,16 @@ func Named(name string) (Sum, error) {
 		return s, err
 	}
 	return Sum{}, fmt.Errorf("found %q, expected one of %s", name, strings.Join(sumNames(), ", "))
+}
+
+// Must returns a sum by its name, for those that a protocol prescribes. It panics on a
+// name that is not in the catalogue: the name is part of the program.
+func Must(name string) Sum {
+	s, err := Named(name)
+	if err != nil {
+		panic(err)
+	}
+	return s
 }
 
 func sumNames() (names []string) {

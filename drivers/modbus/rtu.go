@@ -20,15 +20,7 @@ const (
 	rtuSlack = 60 * time.Millisecond
 )
 
-var crcModbus = mustSum("crc16-modbus")
-
-func mustSum(name string) field.Sum {
-	s, err := field.Named(name)
-	if err != nil {
-		panic(err) // part of the program
-	}
-	return s
-}
+var crcModbus = field.Must("crc16-modbus")
 
 // silence is the pause that separates frames: 3.5 characters, and 1.75 ms above
 // 19200 baud. Serial 2.5.1.1.
