@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sensorgate/internal/config"
+	"sensorgate/internal/toml"
 )
 
 func newFmt() *cobra.Command {
@@ -64,7 +64,7 @@ func newFmt() *cobra.Command {
 }
 
 func formatOne(name, text string, use func(formatted string) error) error {
-	formatted, problems := config.Format(name, text)
+	formatted, problems := toml.Format(name, text)
 	if len(problems) > 0 {
 		problems.WriteText(os.Stderr, useColour(os.Stderr))
 		return usageError{errReported}

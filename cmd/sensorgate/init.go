@@ -19,6 +19,7 @@ import (
 	"sensorgate/drivers/serial"
 	"sensorgate/internal/config"
 	"sensorgate/internal/gateway"
+	"sensorgate/internal/toml"
 )
 
 func newInit() *cobra.Command {
@@ -47,7 +48,7 @@ func newInit() *cobra.Command {
 
 // finishInit writes the file, checks it as a user would, and prints what comes next.
 func finishInit(w io.Writer, path, text string) error {
-	formatted, problems := config.Format(path, text)
+	formatted, problems := toml.Format(path, text)
 	if len(problems) > 0 {
 		return fmt.Errorf("what you entered does not make a configuration: %w", problems)
 	}

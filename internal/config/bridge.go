@@ -10,6 +10,7 @@ import (
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mapping"
 	"sensorgate/internal/mqtt"
+	"sensorgate/internal/toml"
 )
 
 // bridgeTable is [bridge.NAME].
@@ -36,11 +37,11 @@ type tlsTable struct {
 }
 
 type spoolTable struct {
-	Size    size          `toml:"size" doc:"on disk"`
-	Memory  *size         `toml:"memory" doc:"in memory only, lost at a restart; instead of size"`
+	Size    toml.Size     `toml:"size" doc:"on disk"`
+	Memory  *toml.Size    `toml:"memory" doc:"in memory only, lost at a restart; instead of size"`
 	Keep    time.Duration `toml:"keep" doc:"older messages are dropped, counted"`
 	Full    policyText    `toml:"full" doc:"drop-oldest, drop-newest or refuse"`
-	Backlog Rate          `toml:"backlog" doc:"how fast what waited is sent beside what is live; default: as fast as it goes"`
+	Backlog toml.Rate     `toml:"backlog" doc:"how fast what waited is sent beside what is live; default: as fast as it goes"`
 	Order   orderText     `toml:"order" doc:"live-first, or oldest-first: what is live waits behind what waited"`
 	Late    lateTable     `toml:"late" doc:"how what waited is marked on MQTT 3.1.1; on 5 it has a user property"`
 }
@@ -79,13 +80,13 @@ type ruleTable struct {
 	Expire   time.Duration `toml:"expire" doc:"in rules: older orders are not obeyed; default 60s for …/set"`
 	Queue    bool          `toml:"queue" doc:"in rules: the upstream keeps what arrives while we are away"`
 
-	n  *node
+	n  *toml.Node
 	ok bool
 }
 
-func (t *ruleTable) decodeNode(r *reporter, n *node) bool {
+func (t *ruleTable) DecodeNode(r *toml.Reporter, n *toml.Node) bool {
 	type plain ruleTable
-	t.ok = r.table(n, (*plain)(t))
+	t.ok = r.Table(n, (*plain)(t))
 	t.n = n
 	return t.ok
 }
@@ -104,8 +105,6 @@ type policyText journal.Policy
 
 var policies = map[string]journal.Policy{"drop-oldest": journal.DropOldest, "drop-newest": journal.DropNewest, "refuse": journal.Refuse}
 
-func (p policyText) policy() journal.Policy { return journal.Policy(p) }
-
 func (p *policyText) UnmarshalText(text []byte) error {
 	policy, ok := policies[strings.ReplaceAll(string(text), "_", "-")]
 	if !ok {
@@ -115,10 +114,10 @@ func (p *policyText) UnmarshalText(text []byte) error {
 	return nil
 }
 
-func (l *loader) bridges(n *node) {
-	l.each(n, func(n *node) {
-		if err := validName(n.name); err != nil {
-			l.atKey(n, err.Error())
+func (l *loader) bridges(n *toml.Node) {
+	l.each(n, func(n *toml.Node) {
+		if err := validName(n.Name); err != nil {
+			l.AtKey(n, err.Error())
 		}
 		l.bridge(n)
 	})
@@ -132,25 +131,25 @@ func defaultBridge(name string) bridgeTable {
 	}
 }
 
-func (l *loader) bridge(n *node) {
-	t := defaultBridge(n.name)
-	ok := l.table(n, &t)
+func (l *loader) bridge(n *toml.Node) {
+	t := defaultBridge(n.Name)
+	ok := l.Table(n, &t)
 	b := &Bridge{
-		Name: n.name, URLs: t.URLs, User: t.User, Password: t.Password, TLS: TLS(t.TLS), Protocol: t.Protocol, KeepAlive: t.KeepAlive, text: textOf(n),
+		Name: n.Name, URLs: t.URLs, User: t.User, Password: t.Password, TLS: TLS(t.TLS), Protocol: t.Protocol, KeepAlive: t.KeepAlive, text: toml.TextOf(n),
 	}
 	l.upstreamURLs(n, &t)
 	b.ClientID = l.withNode(n, "client_id", t.ClientID)
 	b.Prefix = l.withNode(n, "prefix", t.Prefix)
 	b.Spool = l.spool(n, &t.Spool)
 	b.Status = l.bridgeStatus(n, b, t.Status)
-	if f := n.field("protocol"); f.text() != "" && t.Protocol != "3.1.1" && t.Protocol != "5" {
-		l.wrong(f, `"3.1.1" or "5"`, "")
+	if f := n.Field("protocol"); f.Text() != "" && t.Protocol != "3.1.1" && t.Protocol != "5" {
+		l.Wrong(f, `"3.1.1" or "5"`, "")
 	}
-	if f := n.field("keep_alive"); f.text() != "" && (t.KeepAlive < time.Second || t.KeepAlive > 18*time.Hour) {
-		l.wrong(f, "1s to 18h", `"30s"`) // two bytes of seconds in CONNECT (MQTT 3.1.1, 3.1.2.10)
+	if f := n.Field("keep_alive"); f.Text() != "" && (t.KeepAlive < time.Second || t.KeepAlive > 18*time.Hour) {
+		l.Wrong(f, "1s to 18h", `"30s"`) // two bytes of seconds in CONNECT (MQTT 3.1.1, 3.1.2.10)
 	}
 	if ok && len(t.Rules) == 0 {
-		l.wrong(n.field("rules"), "at least one rule", `[ { dir = "out", local = "{node}/#" } ]`)
+		l.Wrong(n.Field("rules"), "at least one rule", `[ { dir = "out", local = "{node}/#" } ]`)
 	}
 	for i := range t.Rules {
 		if rule, ok := l.rule(b, &t.Rules[i]); ok {
@@ -162,8 +161,8 @@ func (l *loader) bridge(n *node) {
 }
 
 // withNode fills in {node}, the only variable of a bridge's own topics.
-func (l *loader) withNode(n *node, key, text string) string {
-	if f := n.field(key); f != nil {
+func (l *loader) withNode(n *toml.Node, key, text string) string {
+	if f := n.Field(key); f != nil {
 		l.variables(f, text, []string{"node"})
 	}
 	return l.fillNode(text)
@@ -177,38 +176,38 @@ var upstreamSchemes = []string{"mqtt", "mqtts", "ws", "wss"}
 
 var urlMistakes = map[string]string{"tcp": "mqtt", "tls": "mqtts", "ssl": "mqtts", "http": "ws", "https": "wss"}
 
-func (l *loader) upstreamURLs(n *node, t *bridgeTable) {
-	list := n.field("urls")
-	if list != nil && list.kind == kindArray && len(t.URLs) == 0 {
-		l.wrong(list, "at least one url", `["mqtts://mqtt.example.com:8883"]`)
+func (l *loader) upstreamURLs(n *toml.Node, t *bridgeTable) {
+	list := n.Field("urls")
+	if list != nil && list.Kind == toml.KindArray && len(t.URLs) == 0 {
+		l.Wrong(list, "at least one url", `["mqtts://mqtt.example.com:8883"]`)
 	}
 	for i, text := range t.URLs {
-		at := list.items[i]
-		if at.kind != kindString {
+		at := list.Items[i]
+		if at.Kind != toml.KindString {
 			continue
 		}
 		u, err := url.Parse(text)
 		switch {
 		case err != nil || u.Host == "":
-			l.atValue(at, "found "+at.found()+", expected a url", try(`"mqtts://`+strings.TrimPrefix(text, "//")+`"`))
+			l.AtValue(at, "found "+at.Found()+", expected a url", toml.Try(`"mqtts://`+strings.TrimPrefix(text, "//")+`"`))
 		case u.User != nil:
-			p := l.atValue(at, "a url with a user and a password in it", try("user = and password = { file = … } instead"))
-			p.bare() // the line would show the password
+			p := l.AtValue(at, "a url with a user and a password in it", toml.Try("user = and password = { file = … } instead"))
+			p.HideLine() // the line would show the password
 		case urlMistakes[u.Scheme] != "":
-			l.atValue(at, "found "+u.Scheme+"://", try(`"`+urlMistakes[u.Scheme]+strings.TrimPrefix(text, u.Scheme)+`"`))
+			l.AtValue(at, "found "+u.Scheme+"://", toml.Try(`"`+urlMistakes[u.Scheme]+strings.TrimPrefix(text, u.Scheme)+`"`))
 		case !slices.Contains(upstreamSchemes, u.Scheme):
-			l.atValue(at, "found "+u.Scheme+"://, expected one of "+strings.Join(upstreamSchemes, "://, ")+"://")
+			l.AtValue(at, "found "+u.Scheme+"://, expected one of "+strings.Join(upstreamSchemes, "://, ")+"://")
 		}
 	}
 }
 
-func (l *loader) spool(n *node, t *spoolTable) Spool {
+func (l *loader) spool(n *toml.Node, t *spoolTable) Spool {
 	s := Spool{Size: int64(t.Size), Keep: t.Keep, Full: journal.Policy(t.Full), Backlog: t.Backlog, OldestFirst: t.Order == "oldest-first", LateTopic: t.Late.Topic, LatePayload: t.Late.Payload}
-	f := n.field("spool")
+	f := n.Field("spool")
 	if t.Memory != nil {
 		s.Memory, s.Size = true, int64(*t.Memory)
-		if f.field("size") != nil {
-			l.atKey(f.field("memory"), "a spool is either on disk (size) or in memory", try("size or memory, not both"))
+		if f.Field("size") != nil {
+			l.AtKey(f.Field("memory"), "a spool is either on disk (size) or in memory", toml.Try("size or memory, not both"))
 		}
 	}
 	if !s.Memory && l.cfg.Data == "" {
@@ -216,15 +215,15 @@ func (l *loader) spool(n *node, t *spoolTable) Spool {
 		if f != nil {
 			at = f
 		}
-		l.atKey(at, "what waits for this upstream is lost at a restart: data is empty", try(`data = "`+defaultData+`"`), Note{"or", `spool = { memory = "4MiB" }`}).warn()
+		l.AtKey(at, "what waits for this upstream is lost at a restart: data is empty", toml.Try(`data = "`+defaultData+`"`), toml.Or(`spool = { memory = "4MiB" }`)).Warn()
 	}
 	if s.Size < 64<<10 {
-		l.atKey(f, "a spool of less than 64KiB holds next to nothing", try(`size = "256MiB"`))
+		l.AtKey(f, "a spool of less than 64KiB holds next to nothing", toml.Try(`size = "256MiB"`))
 	}
 	return s
 }
 
-func (l *loader) bridgeStatus(n *node, b *Bridge, t *statusTable) BridgeStatus {
+func (l *loader) bridgeStatus(n *toml.Node, b *Bridge, t *statusTable) BridgeStatus {
 	if t == nil {
 		t = &statusTable{Topic: "{node}/status"}
 	}
@@ -237,7 +236,7 @@ func (l *loader) bridgeStatus(n *node, b *Bridge, t *statusTable) BridgeStatus {
 	if t.Topic == "" {
 		return BridgeStatus{}
 	}
-	if f := n.field("status").field("topic"); f != nil {
+	if f := n.Field("status").Field("topic"); f != nil {
 		l.variables(f, string(t.Topic), []string{"node"})
 	}
 	return BridgeStatus{Topic: l.fillNode(string(t.Topic)), Online: t.Online, Offline: t.Offline}
@@ -274,14 +273,14 @@ func (l *loader) rule(b *Bridge, t *ruleTable) (Rule, bool) {
 
 // ruleTopics checks that each side follows from the other, in the direction wanted.
 func (l *loader) ruleTopics(t *ruleTable, r *Rule) bool {
-	local, remote := t.n.field("local"), t.n.field("remote")
-	for _, side := range []*node{local, remote} {
+	local, remote := t.n.Field("local"), t.n.Field("remote")
+	for _, side := range []*toml.Node{local, remote} {
 		if side == nil {
 			continue
 		}
-		for _, v := range mapping.ParseTemplate(side.text()).Variables() {
+		for _, v := range mapping.ParseTemplate(side.Text()).Variables() {
 			if v != "node" && v != "rest" && strings.Trim(v, "0123456789") != "" {
-				l.atValue(side, fmt.Sprintf("unknown variable {%s}", v), expected("{node}, {1} {2} … for each +, {rest} for #"))
+				l.AtValue(side, fmt.Sprintf("unknown variable {%s}", v), toml.Expected("{node}, {1} {2} … for each +, {rest} for #"))
 				return false
 			}
 		}
@@ -292,13 +291,13 @@ func (l *loader) ruleTopics(t *ruleTable, r *Rule) bool {
 	}
 	if r.Out {
 		if _, err := mqtt.NewRenamer(r.Local, r.Remote); err != nil {
-			l.atValue(at, err.Error())
+			l.AtValue(at, err.Error())
 			return false
 		}
 	}
 	if r.In {
 		if _, err := mqtt.NewReverseRenamer(r.Local, r.Remote); err != nil {
-			l.atValue(at, err.Error())
+			l.AtValue(at, err.Error())
 			return false
 		}
 	}
@@ -307,20 +306,20 @@ func (l *loader) ruleTopics(t *ruleTable, r *Rule) bool {
 
 // ruleOptions checks the keys that make sense in one direction only.
 func (l *loader) ruleOptions(t *ruleTable, r *Rule) {
-	if r.In && r.Expire == 0 && t.n.field("expire") == nil && strings.HasSuffix(r.Local, "/set") {
+	if r.In && r.Expire == 0 && t.n.Field("expire") == nil && strings.HasSuffix(r.Local, "/set") {
 		r.Expire = defaultOrderExpiry
 	}
 	for _, key := range []string{"expire", "queue"} {
-		if f := t.n.field(key); f != nil && !r.In {
-			l.atKey(f, key+` is for what comes in; this rule has dir = "out"`, try("without "+key))
+		if f := t.n.Field(key); f != nil && !r.In {
+			l.AtKey(f, key+` is for what comes in; this rule has dir = "out"`, toml.Try("without "+key))
 		}
 	}
 	for _, key := range []string{"every", "deadband"} {
-		if f := t.n.field(key); f != nil && !r.Out {
-			l.atKey(f, key+` is for what goes out; this rule has dir = "in"`, try("without "+key))
+		if f := t.n.Field(key); f != nil && !r.Out {
+			l.AtKey(f, key+` is for what goes out; this rule has dir = "in"`, toml.Try("without "+key))
 		}
 	}
 	if t.Deadband < 0 {
-		l.wrong(t.n.field("deadband"), "0 or more", formatNumber(-t.Deadband))
+		l.Wrong(t.n.Field("deadband"), "0 or more", formatNumber(-t.Deadband))
 	}
 }

@@ -9,60 +9,61 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/internal/mapping"
+	"sensorgate/internal/toml"
 )
 
 // channels makes the channels of a device: those that the driver knows, refined by
 // the file, and those that the file adds where the driver lets users name them.
 func (l *loader) channels(d *deviceAt) {
-	table := d.table.Channels.n
-	if table != nil && table.kind != kindTable {
-		l.atValue(table, "found "+table.found()+", expected a table with an entry per channel")
+	table := d.table.Channels.Node
+	if table != nil && table.Kind != toml.KindTable {
+		l.AtValue(table, "found "+table.Found()+", expected a table with an entry per channel")
 		return
 	}
 	for _, known := range d.known {
-		l.channel(d, known, table.field(known.Name))
+		l.channel(d, known, table.Field(known.Name))
 	}
-	for _, n := range table.fieldsOrNone() {
+	for _, n := range table.FieldsOrNone() {
 		switch {
-		case slices.ContainsFunc(d.known, func(c drivers.Channel) bool { return c.Name == n.name }):
+		case slices.ContainsFunc(d.known, func(c drivers.Channel) bool { return c.Name == n.Name }):
 		case d.unsure:
 		case d.driver.ChannelOptions == nil:
 			l.unknownChannel(d, n)
 		default:
-			l.channel(d, drivers.Channel{Name: n.name}, n)
+			l.channel(d, drivers.Channel{Name: n.Name}, n)
 		}
 	}
-	if len(d.dev.Map.Channels) == 0 && d.driver.ChannelOptions != nil && table.fieldsOrNone() == nil {
-		l.atKey(d.n, fmt.Sprintf("driver %s needs channels", d.driver.Name), try(fmt.Sprintf("[device.%s.channels] with an entry for each quantity", quoteKey(d.n.name))))
+	if len(d.dev.Map.Channels) == 0 && d.driver.ChannelOptions != nil && table.FieldsOrNone() == nil {
+		l.AtKey(d.n, fmt.Sprintf("driver %s needs channels", d.driver.Name), toml.Try(fmt.Sprintf("[device.%s.channels] with an entry for each quantity", toml.QuoteKey(d.n.Name))))
 	}
 	l.whenChannels(d, table)
 }
 
-func (l *loader) unknownChannel(d *deviceAt, n *node) {
+func (l *loader) unknownChannel(d *deviceAt, n *toml.Node) {
 	names := make([]string, len(d.known))
 	for i, c := range d.known {
 		names[i] = c.Name
 	}
 	fix := ""
-	if right := nearest(strings.ToLower(n.name), names); right != "" {
-		fix = right + " = " + shorten(n.raw(), 60)
+	if right := toml.Nearest(strings.ToLower(n.Name), names); right != "" {
+		fix = right + " = " + toml.Shorten(n.Raw(), 60)
 	}
-	l.atKey(n, fmt.Sprintf("%s has no channel %q", d.driver.Name, n.name), expected("one of "+strings.Join(names, ", ")), try(fix))
+	l.AtKey(n, fmt.Sprintf("%s has no channel %q", d.driver.Name, n.Name), toml.Expected("one of "+strings.Join(names, ", ")), toml.Try(fix))
 }
 
 // channel makes one channel; n is nil if the file says nothing about it.
-func (l *loader) channel(d *deviceAt, known drivers.Channel, n *node) {
+func (l *loader) channel(d *deviceAt, known drivers.Channel, n *toml.Node) {
 	var t channelTable
 	site := drivers.ChannelConfig{Name: known.Name, Unit: known.Unit}
 	if n != nil {
-		if err := validName(n.name); err != nil {
-			l.atKey(n, err.Error())
+		if err := validName(n.Name); err != nil {
+			l.AtKey(n, err.Error())
 		}
 		if d.driver.ChannelOptions != nil {
 			site.Options = d.driver.ChannelOptions()
 		}
-		if n.kind != kindTable {
-			l.atValue(n, "found "+n.found()+", expected a table", try(channelHint(n, site.Options)))
+		if n.Kind != toml.KindTable {
+			l.AtValue(n, "found "+n.Found()+", expected a table", toml.Try(channelHint(n, site.Options)))
 			return
 		}
 		l.options(n, n, site.Options, &t)
@@ -93,23 +94,21 @@ func (l *loader) channel(d *deviceAt, known drivers.Channel, n *node) {
 }
 
 // channelHint says how to write a channel whose value stands there without its key.
-func channelHint(n *node, options any) string {
-	for _, t := range targetsOf([]any{options}) {
-		if _, ok := t.field("input"); ok && n.kind == kindInteger {
-			fix, ok := translated(n, "input")
-			if !ok {
-				fix = "input = " + n.raw()
-			}
-			return quoteKey(n.name) + " = { " + fix + " }"
+func channelHint(n *toml.Node, options any) string {
+	if slices.Contains(toml.OptionKeys(options), "input") && n.Kind == toml.KindInteger {
+		fix, ok := translated(n, "input")
+		if !ok {
+			fix = "input = " + n.Raw()
 		}
+		return toml.QuoteKey(n.Name) + " = { " + fix + " }"
 	}
-	return tableHint(n)
+	return toml.TableHint(n)
 }
 
 // leaveTo clears the filters that the driver has keys of its own for, or the value
 // would be scaled twice. A driver scales by itself so that commands find the way back.
 func (t *channelTable) leaveTo(options any) {
-	for _, key := range keysOf(targetsOf([]any{options})) {
+	for _, key := range toml.OptionKeys(options) {
 		switch key {
 		case "scale":
 			t.Scale = nil
@@ -135,7 +134,7 @@ func described(known drivers.Channel, outputs []drivers.Channel) drivers.Channel
 }
 
 // refine puts what the file says over what the driver says.
-func (l *loader) refine(d *deviceAt, c *mapping.Channel, t *channelTable, n *node) {
+func (l *loader) refine(d *deviceAt, c *mapping.Channel, t *channelTable, n *toml.Node) {
 	if t.Unit != nil {
 		c.Unit = *t.Unit
 	}
@@ -144,14 +143,14 @@ func (l *loader) refine(d *deviceAt, c *mapping.Channel, t *channelTable, n *nod
 	}
 	if t.Topic != nil {
 		c.TopicTemplate = string(*t.Topic)
-		l.topicVariables(n.field("topic"), c.TopicTemplate)
+		l.topicVariables(n.Field("topic"), c.TopicTemplate)
 		if d.dev.Map.PerDevice {
-			l.atValue(n.field("topic"), `with publish = "device" there is one topic for all channels`, try("topic in the device"))
+			l.AtValue(n.Field("topic"), `with publish = "device" there is one topic for all channels`, toml.Try("topic in the device"))
 		}
 	}
 	if t.Payload != nil {
 		c.Payload = mapping.Payload(*t.Payload)
-		l.payloadVariables(n.field("payload"), d, c)
+		l.payloadVariables(n.Field("payload"), d, c)
 	}
 	if t.QoS != nil {
 		c.QoS = byte(*t.QoS)
@@ -160,8 +159,8 @@ func (l *loader) refine(d *deviceAt, c *mapping.Channel, t *channelTable, n *nod
 }
 
 // retain: states are kept by the broker for who comes later, events never.
-func (l *loader) retain(d *deviceAt, t *channelTable, kind drivers.Kind, n *node) bool {
-	asked, at := t.Retain, n.field("retain")
+func (l *loader) retain(d *deviceAt, t *channelTable, kind drivers.Kind, n *toml.Node) bool {
+	asked, at := t.Retain, n.Field("retain")
 	if asked == nil {
 		asked, at = d.table.Retain, nil
 	}
@@ -170,7 +169,7 @@ func (l *loader) retain(d *deviceAt, t *channelTable, kind drivers.Kind, n *node
 	}
 	if *asked && kind == drivers.Event {
 		if at != nil {
-			l.atValue(at, "an event is never retained: who comes later would take it for a new one", try("retain = false"))
+			l.AtValue(at, "an event is never retained: who comes later would take it for a new one", toml.Try("retain = false"))
 		}
 		return false
 	}
@@ -198,30 +197,30 @@ func (t *channelTable) filters() mapping.Filters {
 const maxWindow = 10001
 
 // checkFilters looks at what each filter needs beyond its type.
-func (l *loader) checkFilters(t *channelTable, n *node) {
-	bad := func(key, want, fix string) { l.wrong(n.field(key), want, fix) }
+func (l *loader) checkFilters(t *channelTable, n *toml.Node) {
+	bad := func(key, want, fix string) { l.Wrong(n.Field(key), want, fix) }
 	if t.Scale != nil && *t.Scale == 0 {
 		bad("scale", "any other number: 0 makes every value 0", "")
 	}
 	for i := 1; i < len(t.Points); i++ {
 		if t.Points[i][0] <= t.Points[i-1][0] {
-			l.atValue(n.field("points").items[i], fmt.Sprintf("the raw value %s does not grow from the one before, %s",
-				formatNumber(t.Points[i][0]), formatNumber(t.Points[i-1][0])), expected("[[raw, true], …] in growing order of raw"))
+			l.AtValue(n.Field("points").Items[i], fmt.Sprintf("the raw value %s does not grow from the one before, %s",
+				formatNumber(t.Points[i][0]), formatNumber(t.Points[i-1][0])), toml.Expected("[[raw, true], …] in growing order of raw"))
 		}
 	}
-	if f := n.field("points"); f != nil && len(t.Points) == 0 {
+	if f := n.Field("points"); f != nil && len(t.Points) == 0 {
 		bad("points", "at least one [raw, true]", "")
 	}
 	if t.Clamp != nil && t.Clamp[0] > t.Clamp[1] {
 		bad("clamp", "[least, greatest]", fmt.Sprintf("[%s, %s]", formatNumber(t.Clamp[1]), formatNumber(t.Clamp[0])))
 	}
-	if n.field("median") != nil && (t.Median < 1 || t.Median%2 == 0 || t.Median > maxWindow) {
+	if n.Field("median") != nil && (t.Median < 1 || t.Median%2 == 0 || t.Median > maxWindow) {
 		bad("median", fmt.Sprintf("an odd number from 1 to %d", maxWindow), fmt.Sprint(max(t.Median|1, 3)))
 	}
-	if n.field("average") != nil && (t.Average < 1 || t.Average > maxWindow) {
+	if n.Field("average") != nil && (t.Average < 1 || t.Average > maxWindow) {
 		bad("average", fmt.Sprintf("1 to %d", maxWindow), "5")
 	}
-	if n.field("every") != nil && t.Every < time.Millisecond {
+	if n.Field("every") != nil && t.Every < time.Millisecond {
 		bad("every", "1ms or more", `"60s"`)
 	}
 	if t.Deadband < 0 {
@@ -233,7 +232,7 @@ func (l *loader) checkFilters(t *channelTable, n *node) {
 }
 
 // whenChannels reports conditions on channels that the device does not have.
-func (l *loader) whenChannels(d *deviceAt, table *node) {
+func (l *loader) whenChannels(d *deviceAt, table *toml.Node) {
 	var names []string
 	for _, c := range d.dev.Map.Channels {
 		names = append(names, c.Name)
@@ -246,15 +245,15 @@ func (l *loader) whenChannels(d *deviceAt, table *node) {
 			if slices.Contains(names, other) {
 				continue
 			}
-			at := table.field(c.Name).field("when").field(other)
+			at := table.Field(c.Name).Field("when").Field(other)
 			if at == nil {
 				continue
 			}
 			fix := ""
-			if right := nearest(other, names); right != "" {
-				fix = fmt.Sprintf("when = { %s = %s }", quoteKey(right), at.raw())
+			if right := toml.Nearest(other, names); right != "" {
+				fix = fmt.Sprintf("when = { %s = %s }", toml.QuoteKey(right), at.Raw())
 			}
-			l.atKey(at, fmt.Sprintf("%s has no channel %q", d.n.name, other), expected("one of "+strings.Join(names, ", ")), try(fix))
+			l.AtKey(at, fmt.Sprintf("%s has no channel %q", d.n.Name, other), toml.Expected("one of "+strings.Join(names, ", ")), toml.Try(fix))
 		}
 	}
 }

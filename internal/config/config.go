@@ -6,7 +6,11 @@ import (
 	"sensorgate/drivers"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mapping"
+	"sensorgate/internal/toml"
 )
+
+// Problems are the faults and warnings of one run, sorted by place.
+type Problems = toml.Problems
 
 // Config is one checked configuration. Nobody changes it; a reload makes another.
 type Config struct {
@@ -59,7 +63,7 @@ type SerialBus struct {
 	Name    string
 	Options any
 
-	text tableText
+	text toml.TableText
 }
 
 // Device is [device.NAME].
@@ -70,7 +74,7 @@ type Device struct {
 	Site   drivers.DeviceConfig // without Store
 	Map    mapping.Device
 
-	text tableText
+	text toml.TableText
 }
 
 // Bridge is [bridge.NAME].
@@ -88,7 +92,7 @@ type Bridge struct {
 	Status    BridgeStatus
 	Rules     []Rule
 
-	text tableText
+	text toml.TableText
 }
 
 // Secret says where a secret is; the value is read when it is needed, so that a
@@ -110,16 +114,10 @@ type Spool struct {
 	Size        int64
 	Keep        time.Duration
 	Full        journal.Policy
-	Backlog     Rate
+	Backlog     toml.Rate
 	OldestFirst bool   // what is live waits behind what waited
 	LateTopic   string // in front of the topic of what waited; MQTT 3.1.1
 	LatePayload bool   // "late":true in the payload of what waited; MQTT 3.1.1
-}
-
-// Rate is "50/s" or "64KiB/s"; both zero is unlimited.
-type Rate struct {
-	Messages float64 // per second
-	Bytes    float64 // per second
 }
 
 // BridgeStatus is the retained last-will topic at the upstream.

@@ -9,6 +9,7 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/internal/mapping"
+	"sensorgate/internal/toml"
 )
 
 // deviceTable is what every [device.NAME] has, whatever its driver.
@@ -22,7 +23,7 @@ type deviceTable struct {
 	Class    string        `toml:"class" doc:"what it is: door, window, pump, …; {class} in topics"`
 	QoS      *qosNumber    `toml:"qos" doc:"of its messages, default 1"`
 	Retain   *bool         `toml:"retain" doc:"the broker keeps the last message for who comes later; default for states only"`
-	Channels subtree       `toml:"channels" doc:"[device.NAME.channels]: what is measured, or what to change about it"`
+	Channels toml.Subtree  `toml:"channels" doc:"[device.NAME.channels]: what is measured, or what to change about it"`
 }
 
 // channelTable is what every channel has, whatever its driver.
@@ -49,7 +50,7 @@ type channelTable struct {
 
 // deviceAt is a device while it is checked.
 type deviceAt struct {
-	n       *node // with the model merged in
+	n       *toml.Node // with the model merged in
 	table   deviceTable
 	driver  drivers.Driver
 	options any
@@ -64,24 +65,24 @@ var reservedNames = map[string]string{
 	"status":  "{node}/status is where the gateway says that it is online",
 }
 
-func (l *loader) devices(n *node) {
-	l.each(n, func(n *node) {
-		if err := validName(n.name); err != nil {
-			l.atKey(n, err.Error())
+func (l *loader) devices(n *toml.Node) {
+	l.each(n, func(n *toml.Node) {
+		if err := validName(n.Name); err != nil {
+			l.AtKey(n, err.Error())
 		}
-		if why := reservedNames[n.name]; why != "" {
-			l.atKey(n, "the name is taken: "+why, try("another name"))
+		if why := reservedNames[n.Name]; why != "" {
+			l.AtKey(n, "the name is taken: "+why, toml.Try("another name"))
 		}
 		l.device(n)
 	})
 }
 
-func (l *loader) device(n *node) {
+func (l *loader) device(n *toml.Node) {
 	d := &deviceAt{n: n}
-	if bus := n.field("bus"); bus != nil && l.buses[bus.text()] != nil {
-		l.used[bus.text()] = true // also if the rest of the device is at fault
+	if bus := n.Field("bus"); bus != nil && l.buses[bus.Text()] != nil {
+		l.used[bus.Text()] = true // also if the rest of the device is at fault
 	}
-	if m := n.field("model"); m != nil && m.kind == kindString {
+	if m := n.Field("model"); m != nil && m.Kind == toml.KindString {
 		var ok bool
 		if d.n, ok = l.fromModel(n, m); !ok {
 			return
@@ -90,7 +91,7 @@ func (l *loader) device(n *node) {
 	if !l.driver(d) {
 		return
 	}
-	defer func() { l.guessing = false }()
+	defer func() { l.Guessing = false }()
 	if d.driver.Options != nil {
 		d.options = d.driver.Options()
 	}
@@ -102,9 +103,9 @@ func (l *loader) device(n *node) {
 		d.unsure = !ok
 		d.known = withOutputs(d.known, o.Outputs())
 	}
-	before := len(l.problems)
+	before := len(l.Problems)
 	l.assemble(d)
-	if ok && len(l.problems) == before {
+	if ok && len(l.Problems) == before {
 		l.runExample(d)
 	}
 	l.cfg.Devices = append(l.cfg.Devices, d.dev)
@@ -112,12 +113,12 @@ func (l *loader) device(n *node) {
 
 // runExample runs the driver on the example that the user gave.
 func (l *loader) runExample(d *deviceAt) {
-	at := d.n.field("example")
+	at := d.n.Field("example")
 	if at == nil || d.driver.Example == nil {
 		return
 	}
 	if _, err := d.driver.Example(d.dev.Site); err != nil {
-		l.atValue(at, "the example cannot be read: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+		l.AtValue(at, "the example cannot be read: "+strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 }
 
@@ -137,33 +138,33 @@ func withOutputs(known, outputs []drivers.Channel) []drivers.Channel {
 
 // driver finds the driver of a device.
 func (l *loader) driver(d *deviceAt) bool {
-	f := d.n.field("driver")
+	f := d.n.Field("driver")
 	switch {
 	case f == nil:
-		for _, k := range d.n.fields { // misspelt, or what others call it
-			if suggest(k.name, []string{"driver"}) != "" && k.kind == kindString {
-				p := l.atKey(k, fmt.Sprintf("unknown key %q", k.name), try("driver = "+k.raw()))
-				p.Path = d.n.path()
+		for _, k := range d.n.Fields { // misspelt, or what others call it
+			if l.Suggest(k.Name, []string{"driver"}) != "" && k.Kind == toml.KindString {
+				p := l.AtKey(k, fmt.Sprintf("unknown key %q", k.Name), toml.Try("driver = "+k.Raw()))
+				p.Path = d.n.Path()
 				return false
 			}
 		}
 		names := l.cat.Drivers.Names()
-		l.atKey(d.n, "driver is missing", expected(listKeys(names)), try(`driver = "`+guessDriver(d.n, names)+`"`))
+		l.AtKey(d.n, "driver is missing", toml.Expected(toml.ListKeys(names)), toml.Try(`driver = "`+guessDriver(d.n, names)+`"`))
 		return false
-	case f.kind != kindString:
-		return f.kind != kindBroken && l.wrong(f, "a text", quoted(f))
+	case f.Kind != toml.KindString:
+		return f.Kind != toml.KindBroken && l.Wrong(f, "a text", toml.Quoted(f))
 	}
-	drv, err := l.cat.Drivers.Lookup(f.text())
+	drv, err := l.cat.Drivers.Lookup(f.Text())
 	if err != nil {
-		text := fmt.Sprintf("no driver is called %q", f.text())
+		text := fmt.Sprintf("no driver is called %q", f.Text())
 		names := l.cat.Drivers.Names()
-		right := nearest(strings.ToLower(f.text()), names)
+		right := toml.Nearest(strings.ToLower(f.Text()), names)
 		if right == "" {
-			l.atValue(f, text, expected("one of "+strings.Join(names, ", ")))
+			l.AtValue(f, text, toml.Expected("one of "+strings.Join(names, ", ")))
 			return false
 		}
-		l.atValue(f, text, try(fmt.Sprintf("driver = %q", right)))
-		l.guessing = true
+		l.AtValue(f, text, toml.Try(fmt.Sprintf("driver = %q", right)))
+		l.Guessing = true
 		drv, err = l.cat.Drivers.Lookup(right) // so that the rest of the table is looked at too
 		if err != nil {
 			return false
@@ -174,19 +175,19 @@ func (l *loader) driver(d *deviceAt) bool {
 }
 
 // guessDriver says which driver a table without one was probably written for.
-func guessDriver(n *node, names []string) string {
+func guessDriver(n *toml.Node, names []string) string {
 	hints := []struct{ key, driver string }{
 		{"unit", "modbus"}, {"match", "lines"}, {"sync", "frames"}, {"per_pulse", "pulse"},
 		{"max_on", "output"}, {"failsafe", "output"}, {"debounce", "input"}, {"gpio", "input"}, {"id", "w1"}, {"bus", "modbus"},
 	}
 	for _, name := range names {
-		if strings.Contains(n.name, name) {
+		if strings.Contains(n.Name, name) {
 			return name
 		}
 	}
 	for _, h := range hints {
 		for _, name := range names {
-			if n.field(h.key) != nil && name == h.driver {
+			if n.Field(h.key) != nil && name == h.driver {
 				return name
 			}
 		}
@@ -198,19 +199,19 @@ func guessDriver(n *node, names []string) string {
 func (l *loader) assemble(d *deviceAt) {
 	t := &d.table
 	every := d.driver.Every
-	if f := d.n.field("every"); f != nil {
+	if f := d.n.Field("every"); f != nil {
 		every = t.Every
-		if every < time.Millisecond && f.kind == kindString {
-			l.wrong(f, "1ms or more", `"5s"`)
+		if every < time.Millisecond && f.Kind == toml.KindString {
+			l.Wrong(f, "1ms or more", `"5s"`)
 		}
 	}
 	m := mapping.Device{
-		Name: d.n.name, Node: l.cfg.Node, Bus: busOf(d.options), Model: t.Model, Class: t.Class,
+		Name: d.n.Name, Node: l.cfg.Node, Bus: busOf(d.options), Model: t.Model, Class: t.Class,
 		TopicTemplate: l.cfg.Topic, Payload: orJSON(l.cfg.payload), PerDevice: t.Publish == "device", QoS: 1,
 	}
 	if t.Topic != nil {
 		m.TopicTemplate = string(*t.Topic)
-		l.topicVariables(d.n.field("topic"), m.TopicTemplate)
+		l.topicVariables(d.n.Field("topic"), m.TopicTemplate)
 	}
 	if t.Payload != nil {
 		m.Payload = mapping.Payload(*t.Payload)
@@ -222,11 +223,11 @@ func (l *loader) assemble(d *deviceAt) {
 		m.QoS = byte(*t.QoS)
 	}
 	d.dev = Device{
-		Name: d.n.name, Driver: d.driver, Model: t.Model, Map: m, text: textOf(d.n),
-		Site: drivers.DeviceConfig{Device: d.n.name, Options: d.options, Every: every},
+		Name: d.n.Name, Driver: d.driver, Model: t.Model, Map: m, text: toml.TextOf(d.n),
+		Site: drivers.DeviceConfig{Device: d.n.Name, Options: d.options, Every: every},
 	}
 	l.channels(d)
-	if f := d.n.field("payload"); f != nil && d.dev.Map.PerDevice {
+	if f := d.n.Field("payload"); f != nil && d.dev.Map.PerDevice {
 		l.payloadVariables(f, d, nil)
 	} else if f != nil {
 		l.payloadVariables(f, d, &mapping.Channel{})
@@ -259,11 +260,11 @@ func busOf(options any) string {
 
 // payloadVariables checks a payload template: of a channel, or (c nil) of all
 // channels of a device together.
-func (l *loader) payloadVariables(f *node, d *deviceAt, c *mapping.Channel) {
-	text := f.text()
+func (l *loader) payloadVariables(f *toml.Node, d *deviceAt, c *mapping.Channel) {
+	text := f.Text()
 	if text == string(mapping.JSON) || text == string(mapping.Plain) {
 		if c == nil && text == string(mapping.Plain) {
-			l.atValue(f, `one message for all channels cannot be plain`, try(`payload = "json"`), Note{"or", `publish = "channel"`})
+			l.AtValue(f, `one message for all channels cannot be plain`, toml.Try(`payload = "json"`), toml.Or(`publish = "channel"`))
 		}
 		return
 	}

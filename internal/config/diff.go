@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"sensorgate/internal/toml"
 )
 
 // Changes are what a reload has to do to get from one Config to another. What is not
@@ -108,7 +110,7 @@ func diffSerial(a, b SerialBus) []string {
 	if reflect.DeepEqual(a.Options, b.Options) {
 		return nil
 	}
-	return diffText(a.text, b.text, "options")
+	return toml.DiffText(a.text, b.text, "options")
 }
 
 // diffDevice compares what was made of the tables first: "60s" for "1m" changes
@@ -118,11 +120,11 @@ func diffDevice(a, b Device, buses *Tables) []string {
 		return []string{"its bus " + bus + " changes"}
 	}
 	same := a.Driver.Name == b.Driver.Name && reflect.DeepEqual(a.Map, b.Map) && a.Site.Every == b.Site.Every &&
-		(a.text.equal(b.text) || reflect.DeepEqual(a.Site, b.Site))
+		(a.text.Equal(b.text) || reflect.DeepEqual(a.Site, b.Site))
 	if same {
 		return nil
 	}
-	return diffText(a.text, b.text, "defaults")
+	return toml.DiffText(a.text, b.text, "defaults")
 }
 
 func diffBridge(a, b Bridge) []string {
@@ -131,62 +133,7 @@ func diffBridge(a, b Bridge) []string {
 	if reflect.DeepEqual(a, b) {
 		return nil
 	}
-	return diffText(ta, tb, "node")
-}
-
-// tableText is a table as it stands in the file: each key with its value, in the
-// order of the keys' paths. It serves to tell people what has changed.
-type tableText []keyText
-
-type keyText struct{ path, raw string }
-
-func textOf(n *node) tableText {
-	if n == nil {
-		return nil
-	}
-	var t tableText
-	var walk func(path string, n *node)
-	walk = func(path string, n *node) {
-		if n.kind != kindTable {
-			t = append(t, keyText{path, n.raw()})
-			return
-		}
-		for _, f := range n.fields {
-			walk(joinPath(path, f.name), f)
-		}
-	}
-	walk("", n)
-	slices.SortFunc(t, func(a, b keyText) int { return strings.Compare(a.path, b.path) })
-	return t
-}
-
-func (t tableText) equal(o tableText) bool { return slices.Equal(t, o) }
-
-// diffText tells the keys that differ. If none does, the cause is elsewhere.
-func diffText(a, b tableText, elsewhere string) (why []string) {
-	old := make(map[string]string, len(a))
-	for _, k := range a {
-		old[k.path] = k.raw
-	}
-	for _, k := range b {
-		was, there := old[k.path]
-		delete(old, k.path)
-		switch {
-		case !there:
-			why = append(why, k.path+": new, "+shorten(k.raw, 60))
-		case was != k.raw:
-			why = append(why, fmt.Sprintf("%s: %s → %s", k.path, shorten(was, 60), shorten(k.raw, 60)))
-		}
-	}
-	for _, k := range a {
-		if was, gone := old[k.path]; gone {
-			why = append(why, k.path+": gone, was "+shorten(was, 60))
-		}
-	}
-	if len(why) == 0 {
-		return []string{elsewhere + " changed"}
-	}
-	return why
+	return toml.DiffText(ta, tb, "node")
 }
 
 func arrow(a, b any) string { return fmt.Sprintf("%v → %v", a, b) }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sensorgate/internal/toml"
 )
 
 // FuzzLoad: no text makes the loader panic, hang or give a Config beside errors, and
@@ -15,7 +17,7 @@ func FuzzLoad(f *testing.F) {
 	cat := fakeCatalogue()
 	f.Fuzz(func(t *testing.T, text string) {
 		l := newLoader(cat)
-		c, ps := l.load([]*source{{name: "f.toml", text: text}})
+		c, ps := l.load([]*toml.Source{{Name: "f.toml", Text: text}})
 		if (c == nil) != ps.Errors() {
 			t.Fatalf("Config is %v beside the problems %v", c, ps)
 		}
@@ -36,63 +38,6 @@ func FuzzLoad(f *testing.F) {
 			c.Topics()
 		}
 	})
-}
-
-// FuzzScan: what the scanner finds has the shape of what the TOML library decodes.
-func FuzzScan(f *testing.F) {
-	seed(f)
-	f.Fuzz(func(t *testing.T, text string) {
-		s := scan(&source{name: "f.toml", text: text})
-		if s.stop != nil && s.stop.reason != "" || len(text) > 1<<16 {
-			return // deeper than the library is to be asked to go
-		}
-		readable := text
-		if s.stop != nil {
-			readable = upToLineEnd(text, s.stop.at)
-		}
-		var data map[string]any
-		if err := decodeTOML(readable, &data); err != nil || s.stop != nil {
-			return
-		}
-		sameShape(t, s.root, data, len(s.twice) > 0)
-	})
-}
-
-func sameShape(t *testing.T, n *node, v any, twice bool) {
-	t.Helper()
-	if n.val.off > n.val.end || n.val.end > len(n.src.text) {
-		t.Fatalf("%s lies outside of the text", n.path())
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		if n.kind != kindTable || len(n.fields) != len(v) && !twice {
-			t.Fatalf("%s has the keys %q, the library says %v", n.path(), n.keys(), v)
-		}
-		for _, f := range n.fields {
-			if _, ok := v[f.name]; !ok {
-				t.Fatalf("%s has a key %q that the library does not know", n.path(), f.name)
-			}
-			sameShape(t, f, v[f.name], twice)
-		}
-	case []map[string]any:
-		if n.kind != kindArray || len(n.items) != len(v) && !twice {
-			t.Fatalf("%s has %d items, the library says %d", n.path(), len(n.items), len(v))
-		}
-		for i := range min(len(v), len(n.items)) {
-			sameShape(t, n.items[i], v[i], twice)
-		}
-	case []any:
-		if n.kind != kindArray || len(n.items) != len(v) && !twice {
-			t.Fatalf("%s has %d items, the library says %d", n.path(), len(n.items), len(v))
-		}
-		for i := range min(len(v), len(n.items)) {
-			sameShape(t, n.items[i], v[i], twice)
-		}
-	default:
-		if n.kind == kindTable || n.kind == kindArray {
-			t.Fatalf("%s is no scalar, the library says %v", n.path(), v)
-		}
-	}
 }
 
 func seed(f *testing.F) {

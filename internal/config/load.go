@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"sensorgate/drivers"
+	"sensorgate/internal/toml"
 )
 
 // Catalogue is what a configuration may choose from. It is handed in, because this
@@ -26,14 +26,14 @@ type Catalogue struct {
 
 // loader carries one Load.
 type loader struct {
-	reporter
+	toml.Reporter
 	cat    Catalogue
 	dir    string // of the main file
-	root   *node
+	root   *toml.Node
 	cfg    *Config
 	claims []claimed
 	used   map[string]bool // serial buses with a device on them
-	buses  map[string]*node
+	buses  map[string]*toml.Node
 	models map[string]*model
 	topics []topicUse
 	rules  []ruleAt
@@ -49,122 +49,55 @@ func Load(path string, cat Catalogue) (*Config, Problems) {
 
 func newLoader(cat Catalogue) *loader {
 	return &loader{
-		reporter: reporter{drivers: cat.Drivers.Names()},
+		Reporter: toml.Reporter{Hints: hintsFor(cat)},
 		cat:      cat, cfg: &Config{},
-		used: map[string]bool{}, buses: map[string]*node{}, models: map[string]*model{},
+		used: map[string]bool{}, buses: map[string]*toml.Node{}, models: map[string]*model{},
 	}
 }
 
-func (l *loader) load(sources []*source) (*Config, Problems) {
-	readable := len(l.problems) == 0
-	roots := make([]*node, 0, len(sources))
+func (l *loader) load(sources []*toml.Source) (*Config, Problems) {
+	readable := len(l.Problems) == 0
+	roots := make([]*toml.Node, 0, len(sources))
 	for _, src := range sources {
-		l.cfg.Files = append(l.cfg.Files, src.name)
-		root, ok := l.parse(src)
+		l.cfg.Files = append(l.cfg.Files, src.Name)
+		root, ok := l.Parse(src)
 		readable = readable && ok
 		roots = append(roots, root)
 	}
 	// With a part missing, the rest would be blamed for what stands in it.
 	if readable {
-		l.root = l.merge(roots)
+		l.root = l.Merge(roots, namedTables)
 		l.check()
 	}
-	l.problems.sort(l.cfg.Files)
-	if l.problems.Errors() {
-		return nil, l.problems
+	l.Problems.Sort(l.cfg.Files)
+	if l.Problems.Errors() {
+		return nil, l.Problems
 	}
-	return l.cfg, l.problems
+	return l.cfg, l.Problems
 }
 
 // read reads the main file and those in conf.d beside it.
-func (l *loader) read(path string) []*source {
+func (l *loader) read(path string) []*toml.Source {
 	paths := []string{path}
 	more, err := filepath.Glob(filepath.Join(filepath.Dir(path), "conf.d", "*.toml"))
 	if err == nil {
 		slices.Sort(more)
 		paths = append(paths, more...)
 	}
-	var sources []*source
+	var sources []*toml.Source
 	for _, p := range paths {
-		text, err := readFile(p)
+		text, err := toml.ReadFile(p)
 		if err != nil {
-			l.unreadable(p, err)
+			l.Unreadable(p, err, "sensorgate init "+p, "sudo -u sensorgate …, or see who owns it: ls -l "+p)
 			continue
 		}
-		sources = append(sources, &source{name: p, text: text})
+		sources = append(sources, &toml.Source{Name: p, Text: text})
 	}
 	return sources
 }
 
-// readFile reads a file, but not an endless one.
-func readFile(path string) (string, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return "", err
-	case info.IsDir():
-		return "", errors.New("this is a directory")
-	case info.Size() > maxFileSize:
-		return "", fmt.Errorf("the file has %d MiB, more than any configuration needs (limit %d MiB)", info.Size()>>20, maxFileSize>>20)
-	}
-	data, err := os.ReadFile(path)
-	return string(data), err
-}
-
-func (l *loader) unreadable(path string, err error) {
-	text, notes := err.Error(), []Note(nil)
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		text = pe.Err.Error()
-	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		text, notes = "there is no such file", []Note{try("sensorgate init " + path)}
-	case errors.Is(err, fs.ErrPermission):
-		text, notes = "this user may not read it", []Note{try("sudo -u sensorgate …, or see who owns it: ls -l " + path)}
-	}
-	l.whole(path, text, notes...)
-}
-
-// merge joins the files: tables of one kind come together, and what stands in two
-// files is a fault that names both.
-func (l *loader) merge(roots []*node) *node {
-	if len(roots) == 1 {
-		return roots[0]
-	}
-	all := &node{kind: kindTable, src: roots[0].src, opened: true}
-	for _, root := range roots {
-		for _, f := range root.fields {
-			old := all.field(f.name)
-			switch {
-			case old == nil:
-				all.add(f)
-			case slices.Contains(namedTables, f.name) && old.kind == kindTable && f.kind == kindTable:
-				l.mergeNamed(old, f)
-			default:
-				l.inTwoFiles(old, f)
-			}
-		}
-	}
-	return all
-}
-
 // namedTables are the tables of tables: each entry may come from another file.
 var namedTables = []string{"serial", "device", "bridge"}
-
-func (l *loader) mergeNamed(into, from *node) {
-	for _, f := range from.fields {
-		if old := into.field(f.name); old != nil {
-			l.inTwoFiles(old, f)
-			continue
-		}
-		into.add(f)
-	}
-}
-
-func (l *loader) inTwoFiles(first, again *node) {
-	l.atKey(again, fmt.Sprintf("stands in two files, first in %s:%d", first.src.name, first.line()))
-}
 
 // check turns the merged tree into the Config, one table after the other.
 func (l *loader) check() {
@@ -172,36 +105,28 @@ func (l *loader) check() {
 	if !l.understands(top.Version) {
 		return
 	}
-	l.broker(top.Broker.n)
-	l.journal(top.Journal.n)
-	l.serialBuses(top.Serial.n)
-	l.devices(top.Device.n)
+	l.broker(top.Broker.Node)
+	l.journal(top.Journal.Node)
+	l.serialBuses(top.Serial.Node)
+	l.devices(top.Device.Node)
 	l.unusedBuses()
 	l.claimedTwice()
-	l.bridges(top.Bridge.n)
+	l.bridges(top.Bridge.Node)
 	l.topicsTwice()
 }
 
-// subtree keeps a part of the tree for later.
-type subtree struct{ n *node }
-
-func (s *subtree) decodeNode(_ *reporter, n *node) bool {
-	s.n = n
-	return true
-}
-
 // each calls visit for every table below n, which is a table of tables.
-func (l *loader) each(n *node, visit func(*node)) {
+func (l *loader) each(n *toml.Node, visit func(*toml.Node)) {
 	if n == nil {
 		return
 	}
-	if n.kind != kindTable {
-		l.atValue(n, fmt.Sprintf("found %s, expected tables [%s.NAME]", n.found(), n.name))
+	if n.Kind != toml.KindTable {
+		l.AtValue(n, fmt.Sprintf("found %s, expected tables [%s.NAME]", n.Found(), n.Name))
 		return
 	}
-	for _, f := range n.fields {
-		if f.kind != kindTable {
-			l.atValue(f, fmt.Sprintf("found %s, expected a table [%s.NAME]", f.found(), n.name))
+	for _, f := range n.Fields {
+		if f.Kind != toml.KindTable {
+			l.AtValue(f, fmt.Sprintf("found %s, expected a table [%s.NAME]", f.Found(), n.Name))
 			continue
 		}
 		visit(f)

@@ -7,19 +7,20 @@ import (
 	"strings"
 
 	"sensorgate/internal/mqtt"
+	"sensorgate/internal/toml"
 )
 
 // ruleAt is a rule with its place and what loops need to know of it.
 type ruleAt struct {
 	Rule
 	bridge *Bridge
-	n      *node
+	n      *toml.Node
 
 	localFilter, remoteFilter string   // all topics that the rule touches on each side
 	upstreams                 []string // brokers that its bridge may be connected to
 }
 
-func newRuleAt(r Rule, b *Bridge, n *node) ruleAt {
+func newRuleAt(r Rule, b *Bridge, n *toml.Node) ruleAt {
 	at := ruleAt{Rule: r, bridge: b, n: n, localFilter: asFilter(r.Local), remoteFilter: asFilter(r.Remote)}
 	for _, url := range b.URLs {
 		at.upstreams = append(at.upstreams, brokerAddress(url))
@@ -33,9 +34,9 @@ const maxRules = 1000
 // name is how a message in another place calls the rule.
 func (r *ruleAt) name(from *ruleAt) string {
 	if r.bridge.Name == from.bridge.Name {
-		return "rules" + r.n.name
+		return "rules" + r.n.Name
 	}
-	return r.n.path()
+	return r.n.Path()
 }
 
 // asFilter widens a pattern to the filter of all topics that it can make.
@@ -57,7 +58,7 @@ func asFilter(pattern string) string {
 // rule with dir = "both" knows the echo of what itself has sent.
 func (l *loader) loops() {
 	if len(l.rules) > maxRules {
-		l.atKey(l.rules[maxRules].n, fmt.Sprintf("more than %d rules", maxRules), try("one rule with a wildcard instead of many"))
+		l.AtKey(l.rules[maxRules].n, fmt.Sprintf("more than %d rules", maxRules), toml.Try("one rule with a wildcard instead of many"))
 		return
 	}
 	for i := range l.rules {
@@ -74,22 +75,22 @@ func (l *loader) loops() {
 // "no local", so the second brings back what the first sends, and the bridge cannot
 // take the "in beats out" way because the second is meant to send as well.
 func (l *loader) echo(out, both *ruleAt) {
-	if l.full() || out.n == both.n || !out.Out || !both.Out || !both.In || both.bridge.Protocol != "3.1.1" {
+	if l.Full() || out.n == both.n || !out.Out || !both.Out || !both.In || both.bridge.Protocol != "3.1.1" {
 		return
 	}
-	if out.In && out.n.key.off > both.n.key.off {
+	if out.In && both.n.Before(out.n) {
 		return // of two both rules the later is told of, once
 	}
 	if !mqtt.FiltersOverlap(out.localFilter, both.localFilter) || !mqtt.FiltersOverlap(out.remoteFilter, both.remoteFilter) {
 		return
 	}
-	p := l.atKey(both.n, fmt.Sprintf("with %s this makes a loop on an MQTT 3.1.1 upstream", out.name(both)),
-		try(`dir = "in" in rules`+both.n.name))
-	p.Quotes = []Quote{l.sends(out, both), quoteWith(both, "brings it back")}
+	p := l.AtKey(both.n, fmt.Sprintf("with %s this makes a loop on an MQTT 3.1.1 upstream", out.name(both)),
+		toml.Try(`dir = "in" in rules`+both.n.Name))
+	p.Quotes = []toml.Quote{l.sends(out, both), quoteWith(both, "brings it back")}
 }
 
 // sends quotes a rule with an example of what it sends.
-func (l *loader) sends(out, in *ruleAt) Quote {
+func (l *loader) sends(out, in *ruleAt) toml.Quote {
 	if topic, ok := l.example(out.localFilter, in.localFilter); ok {
 		if renamer, err := mqtt.NewRenamer(out.Local, out.Remote); err == nil {
 			if remote, ok := renamer.Rename(topic); ok {
@@ -100,9 +101,9 @@ func (l *loader) sends(out, in *ruleAt) Quote {
 	return quoteWith(out, "sends    "+out.Local+" as "+out.Remote)
 }
 
-func quoteWith(r *ruleAt, remark string) Quote {
-	line := r.n.line()
-	return Quote{Line: line, Text: withoutSecrets(r.n.src.line(line)), Remark: remark}
+func quoteWith(r *ruleAt, remark string) toml.Quote {
+	line := r.n.Line()
+	return toml.Quote{Line: line, Text: toml.WithoutSecrets(r.n.Source.Line(line)), Remark: remark}
 }
 
 // example gives a topic that both filters match, best one that exists here.
@@ -129,7 +130,7 @@ func (l *loader) circles() {
 	if len(l.cfg.Bridges) < 2 {
 		return
 	}
-	w := &walk{l: l, state: make([]walkState, 2*len(l.rules)), told: map[*node]bool{}, owned: map[ownership]bool{}}
+	w := &walk{l: l, state: make([]walkState, 2*len(l.rules)), told: map[*toml.Node]bool{}, owned: map[ownership]bool{}}
 	for i := range l.rules {
 		if in := (hop{i, false}); l.rules[i].In && w.state[in.node()] == unseen {
 			w.visit(in)
@@ -163,7 +164,7 @@ type walk struct {
 	l     *loader
 	state []walkState
 	way   []hop
-	told  map[*node]bool // rules that were reported
+	told  map[*toml.Node]bool // rules that were reported
 
 	owned map[ownership]bool // what beaten has found out
 }
@@ -178,7 +179,7 @@ func (w *walk) visit(h hop) {
 	w.way = append(w.way, h)
 	for i := range w.l.rules {
 		next := hop{i, !h.out}
-		if w.state[next.node()] == done || w.l.full() || !w.follows(h, next) {
+		if w.state[next.node()] == done || w.l.Full() || !w.follows(h, next) {
 			continue
 		}
 		if w.state[next.node()] == open {
@@ -262,7 +263,7 @@ func (w *walk) circle(way []hop) {
 		return // two rules that go round both ways are one fault
 	}
 	w.told[at.n] = true
-	others, quotes := []string{}, []Quote{}
+	others, quotes := []string{}, []toml.Quote{}
 	for i, h := range way {
 		r := &l.rules[h.rule]
 		if name := r.name(at); h.rule != last.rule && !slices.Contains(others, name) {
@@ -275,7 +276,7 @@ func (w *walk) circle(way []hop) {
 			quotes = append(quotes, quoteWith(r, "fetches  "+r.Remote))
 		}
 	}
-	p := l.atKey(at.n, fmt.Sprintf("with %s this makes a loop", strings.Join(others, " and ")),
-		try("a prefix or other topics for one of the bridges, so that what is sent is not fetched again"))
+	p := l.AtKey(at.n, fmt.Sprintf("with %s this makes a loop", strings.Join(others, " and ")),
+		toml.Try("a prefix or other topics for one of the bridges, so that what is sent is not fetched again"))
 	p.Quotes = quotes
 }

@@ -47,7 +47,7 @@ func TestLoops(t *testing.T) {
 				if strings.Contains(p.Text, "makes a loop") {
 					found++
 				} else {
-					t.Errorf("unexpected: %s", p.headline())
+					t.Errorf("unexpected: %s", p.Headline())
 				}
 			}
 			if found != c.loops {

@@ -7,11 +7,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"sensorgate/internal/toml"
 )
 
 // model is one template: the body of a device table.
 type model struct {
-	root *node
+	root *toml.Node
 	ok   bool
 }
 
@@ -19,11 +21,11 @@ type model struct {
 const ownModels = "models"
 
 // fromModel puts the device's table over its model's.
-func (l *loader) fromModel(n, name *node) (*node, bool) {
-	m, seen := l.models[name.text()]
+func (l *loader) fromModel(n, name *toml.Node) (*toml.Node, bool) {
+	m, seen := l.models[name.Text()]
 	if !seen {
 		m = l.loadModel(name)
-		l.models[name.text()] = m
+		l.models[name.Text()] = m
 	}
 	if m.root == nil {
 		if seen {
@@ -31,52 +33,52 @@ func (l *loader) fromModel(n, name *node) (*node, bool) {
 		}
 		return nil, false
 	}
-	return overlay(m.root, n), m.ok
+	return toml.Overlay(m.root, n, layered), m.ok
 }
 
-func (l *loader) loadModel(name *node) *model {
-	src, ok := l.modelSource(name.text())
+func (l *loader) loadModel(name *toml.Node) *model {
+	src, ok := l.modelSource(name.Text())
 	if !ok {
 		l.noModel(name)
 		return &model{}
 	}
-	root, ok := l.parse(src)
+	root, ok := l.Parse(src)
 	if !ok {
-		return &model{root: &node{kind: kindTable, src: src}}
+		return &model{root: &toml.Node{Kind: toml.KindTable, Source: src}}
 	}
-	body := &node{kind: kindTable, src: src, opened: true}
-	for _, f := range root.fields {
-		if !slices.Contains([]string{"title", "source", "tested"}, f.name) {
-			body.add(f)
+	body := &toml.Node{Kind: toml.KindTable, Source: src, Opened: true}
+	for _, f := range root.Fields {
+		if !slices.Contains([]string{"title", "source", "tested"}, f.Name) {
+			body.Add(f)
 		}
 	}
 	return &model{root: body, ok: true}
 }
 
 // modelSource finds the text of a model: the user's own first.
-func (l *loader) modelSource(name string) (*source, bool) {
+func (l *loader) modelSource(name string) (*toml.Source, bool) {
 	if !fs.ValidPath(name) || name == "." {
 		return nil, false
 	}
 	own := filepath.Join(l.dir, ownModels, filepath.FromSlash(name)+".toml")
-	if text, err := readFile(own); err == nil {
-		return &source{name: own, text: text}, true
+	if text, err := toml.ReadFile(own); err == nil {
+		return &toml.Source{Name: own, Text: text}, true
 	}
 	for _, dir := range l.cat.Models {
 		if text, err := fs.ReadFile(dir, name+".toml"); err == nil {
-			return &source{name: "model " + name, text: string(text)}, true
+			return &toml.Source{Name: "model " + name, Text: string(text)}, true
 		}
 	}
 	return nil, false
 }
 
-func (l *loader) noModel(name *node) {
+func (l *loader) noModel(name *toml.Node) {
 	names := ModelNames(l.cat, l.dir)
 	fix := ""
-	if right := nearest(strings.ToLower(name.text()), names); right != "" {
+	if right := toml.Nearest(strings.ToLower(name.Text()), names); right != "" {
 		fix = fmt.Sprintf("model = %q", right)
 	}
-	l.atValue(name, fmt.Sprintf("no model is called %q", name.text()), expected("one that sensorgate model list shows"), try(fix))
+	l.AtValue(name, fmt.Sprintf("no model is called %q", name.Text()), toml.Expected("one that sensorgate model list shows"), toml.Try(fix))
 }
 
 // Model is one template for people.
@@ -99,27 +101,18 @@ func Models(cat Catalogue, dir string) []Model {
 		if !ok {
 			continue
 		}
-		m := Model{Name: name, Text: src.text, Tested: "no"}
-		if root, ok := l.parse(src); ok {
-			m.Driver, m.Title, m.Source = root.field("driver").text(), root.field("title").text(), root.field("source").text()
-			if t := root.field("tested"); t.text() != "" {
-				m.Tested = t.text()
-			} else if yes, _ := t.boolean(); yes {
+		m := Model{Name: name, Text: src.Text, Tested: "no"}
+		if root, ok := l.Parse(src); ok {
+			m.Driver, m.Title, m.Source = root.Field("driver").Text(), root.Field("title").Text(), root.Field("source").Text()
+			if t := root.Field("tested"); t.Text() != "" {
+				m.Tested = t.Text()
+			} else if yes, _ := t.Boolean(); yes {
 				m.Tested = "yes"
 			}
 		}
 		models = append(models, m)
 	}
 	return models
-}
-
-// boolean gives the value of a node that is true or false.
-func (n *node) boolean() (b, ok bool) {
-	if n == nil {
-		return false, false
-	}
-	b, ok = n.value.(bool)
-	return b, ok
 }
 
 // ModelNames lists all models, sorted: those of the catalogue and those in the
@@ -143,48 +136,8 @@ func ModelNames(cat Catalogue, dir string) []string {
 	return slices.Compact(names)
 }
 
-// overlay gives a copy of base with over's fields in place of its own; channels are
-// laid over each other one by one.
-func overlay(base, over *node) *node {
-	out := *over
-	out.fields, out.index = nil, nil
-	for _, f := range base.fields {
-		if over.field(f.name) == nil {
-			out.add(f.copyTo(&out))
-		}
-	}
-	for _, f := range over.fields {
-		b := base.field(f.name)
-		switch {
-		case b == nil || b.kind != kindTable || f.kind != kindTable || !layered(f, over):
-			out.add(f.copyTo(&out))
-		default:
-			merged := overlay(b, f)
-			out.add(merged)
-		}
-	}
-	for _, f := range out.fields {
-		f.parent = &out
-	}
-	return &out
-}
-
 // layered says whether a table is merged with the model's instead of replacing it:
 // the channels, and each of them.
-func layered(f, parent *node) bool {
-	return f.name == "channels" || parent.name == "channels"
-}
-
-// copyTo copies a node with all below it, so that its path leads through parent.
-func (n *node) copyTo(parent *node) *node {
-	c := *n
-	c.parent = parent
-	c.fields, c.index, c.items = nil, nil, nil
-	for _, f := range n.fields {
-		c.add(f.copyTo(&c))
-	}
-	for _, item := range n.items {
-		c.items = append(c.items, item.copyTo(&c))
-	}
-	return &c
+func layered(f, parent *toml.Node) bool {
+	return f.Name == "channels" || parent.Name == "channels"
 }

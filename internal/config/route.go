@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sensorgate/internal/mqtt"
+	"sensorgate/internal/toml"
 )
 
 // Hop is what one rule of a bridge does with a topic.
@@ -88,10 +89,10 @@ func (b *Bridge) fetches(local string) bool {
 func (r *Rule) hop(dir, local, remote string) Hop {
 	h := Hop{Dir: dir, Local: local, Remote: remote, QoS: r.QoS}
 	if dir == "out" && r.Every > 0 {
-		h.Every = formatDuration(r.Every)
+		h.Every = toml.FormatDuration(r.Every)
 	}
 	if dir == "in" && r.Expire > 0 {
-		h.Expire = formatDuration(r.Expire.Round(time.Millisecond))
+		h.Expire = toml.FormatDuration(r.Expire.Round(time.Millisecond))
 	}
 	return h
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"sensorgate/internal/toml"
 )
 
 // maxSecret bounds a secret file; a password is short.
@@ -18,20 +20,20 @@ type secretTable struct {
 	Credential string `toml:"credential" doc:"name of a systemd credential (LoadCredential=)"`
 }
 
-func (s *Secret) decodeNode(r *reporter, n *node) bool {
-	if n.kind != kindTable {
+func (s *Secret) DecodeNode(r *toml.Reporter, n *toml.Node) bool {
+	if n.Kind != toml.KindTable {
 		// The line is not shown: it may hold the secret itself.
-		r.atValue(n, "a secret is never a value in the file", expected(`{ file = "…" }, { env = "…" } or { credential = "…" }`),
-			try(quoteKey(n.name)+` = { file = "/etc/sensorgate/`+n.parent.name+`.pass" }`)).bare()
+		r.AtValue(n, "a secret is never a value in the file", toml.Expected(`{ file = "…" }, { env = "…" } or { credential = "…" }`),
+			toml.Try(toml.QuoteKey(n.Name)+` = { file = "/etc/sensorgate/`+n.Parent.Name+`.pass" }`)).HideLine()
 		return false
 	}
 	var t secretTable
-	if !r.table(n, &t) {
+	if !r.Table(n, &t) {
 		return false
 	}
 	*s = Secret(t)
-	if len(n.fields) != 1 {
-		r.atValue(n, "found "+plural(len(n.fields), "place")+" for one secret", expected("one of file, env, credential"))
+	if len(n.Fields) != 1 {
+		r.AtValue(n, "found "+toml.Plural(len(n.Fields), "place")+" for one secret", toml.Expected("one of file, env, credential"))
 		return false
 	}
 	return true

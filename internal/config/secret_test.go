@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sensorgate/internal/toml"
 )
 
 func TestSecretRead(t *testing.T) {
@@ -48,7 +50,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	for _, line := range []string{
 		`password = "hush-hush"; x`, `urls = ["mqtt://u:hush-hush@host", 5]`, `password = 'hush-hush' y`, `PASSWORD="hush-hush"`,
 	} {
-		shown := withoutSecrets(line)
+		shown := toml.WithoutSecrets(line)
 		if strings.Contains(shown, "hush") || len(shown) != len(line) {
 			t.Errorf("%s is shown as %s", line, shown)
 		}

@@ -5,13 +5,14 @@ import (
 	"strings"
 
 	"sensorgate/drivers"
+	"sensorgate/internal/toml"
 )
 
-func (l *loader) serialBuses(n *node) {
-	l.each(n, func(n *node) {
-		l.buses[n.name] = n
-		if err := validName(n.name); err != nil {
-			l.atKey(n, err.Error())
+func (l *loader) serialBuses(n *toml.Node) {
+	l.each(n, func(n *toml.Node) {
+		l.buses[n.Name] = n
+		if err := validName(n.Name); err != nil {
+			l.AtKey(n, err.Error())
 		}
 		var options any
 		if l.cat.SerialBus != nil {
@@ -19,29 +20,29 @@ func (l *loader) serialBuses(n *node) {
 		}
 		l.options(n, n, options)
 		l.claim(n, options)
-		l.cfg.Serial = append(l.cfg.Serial, SerialBus{Name: n.name, Options: options, text: textOf(n)})
+		l.cfg.Serial = append(l.cfg.Serial, SerialBus{Name: n.Name, Options: options, text: toml.TextOf(n)})
 	})
 }
 
 // options decodes one table into a driver's options and our own, and has them
 // checked. What could be decoded is there also when it reports false.
-func (l *loader) options(n, base *node, options any, ours ...any) bool {
-	if !l.table(n, append([]any{options}, ours...)...) {
+func (l *loader) options(n, base *toml.Node, options any, ours ...any) bool {
+	if !l.Table(n, append([]any{options}, ours...)...) {
 		return false
 	}
 	return l.checked(n, base, options)
 }
 
-func (l *loader) checked(n, base *node, options any) bool {
+func (l *loader) checked(n, base *toml.Node, options any) bool {
 	c, ok := options.(drivers.Checker)
-	if !ok || l.guessing {
+	if !ok || l.Guessing {
 		return true
 	}
 	err := c.Check()
 	if err == nil {
 		return true
 	}
-	l.optionError(base, n, err)
+	l.OptionError(base, n, err)
 	return false
 }
 
@@ -49,25 +50,25 @@ func (l *loader) checked(n, base *node, options any) bool {
 type claimed struct {
 	drivers.Claim
 	owner string
-	at    *node
+	at    *toml.Node
 }
 
 // claim enters what a device or bus occupies.
-func (l *loader) claim(n *node, options any) {
+func (l *loader) claim(n *toml.Node, options any) {
 	c, ok := options.(drivers.Claimer)
 	if !ok {
 		return
 	}
 	for _, claim := range c.Claims() {
-		at, given := lookup(n, claim.Key)
-		if claim.ID == "" || !given || at.kind == kindBroken {
+		at, given := toml.Lookup(n, claim.Key)
+		if claim.ID == "" || !given || at.Kind == toml.KindBroken {
 			continue // a fault that was reported, or a default
 		}
 		if claim.Kind == "bus" {
 			l.useBus(at, claim.ID)
 			continue
 		}
-		l.claims = append(l.claims, claimed{claim, n.path(), at})
+		l.claims = append(l.claims, claimed{claim, n.Path(), at})
 		if claim.Kind == "serial" {
 			l.stablePort(at, claim.ID)
 		}
@@ -75,56 +76,56 @@ func (l *loader) claim(n *node, options any) {
 }
 
 // useBus checks that there is a bus of that name.
-func (l *loader) useBus(at *node, name string) {
+func (l *loader) useBus(at *toml.Node, name string) {
 	if l.buses[name] != nil {
 		l.used[name] = true
 		return
 	}
 	var names, places []string
-	for _, f := range l.root.field("serial").keys() {
+	for _, f := range l.root.Field("serial").Keys() {
 		names = append(names, f)
-		places = append(places, fmt.Sprintf("%s (line %d)", f, l.root.field("serial").field(f).line()))
+		places = append(places, fmt.Sprintf("%s (line %d)", f, l.root.Field("serial").Field(f).Line()))
 	}
 	text := fmt.Sprintf("no [serial.*] is called %q", name)
 	if len(names) == 0 {
-		l.atValue(at, text, try(fmt.Sprintf("[serial.%s] with port and line, above", quoteKey(name))))
+		l.AtValue(at, text, toml.Try(fmt.Sprintf("[serial.%s] with port and line, above", toml.QuoteKey(name))))
 		return
 	}
-	fix := nearest(name, names)
+	fix := toml.Nearest(name, names)
 	if fix == "" && len(names) == 1 {
 		fix = names[0]
 	}
 	if fix != "" {
-		fix = fmt.Sprintf("%s = %q", at.name, fix)
+		fix = fmt.Sprintf("%s = %q", at.Name, fix)
 		// Whoever misspelled it meant to use it: no second fault about an unused bus.
 		l.used[strings.Trim(strings.SplitN(fix, "= ", 2)[1], `"`)] = true
 	}
-	l.atValue(at, text, defined(strings.Join(places, ", ")), try(fix))
+	l.AtValue(at, text, toml.Defined(strings.Join(places, ", ")), toml.Try(fix))
 }
 
 func (l *loader) unusedBuses() {
-	for _, n := range l.root.field("serial").fieldsOrNone() {
-		if n.kind == kindTable && !l.used[n.name] {
-			l.atKey(n, "no device uses this bus", try(fmt.Sprintf("bus = %q in a device, or take the table out", n.name)))
+	for _, n := range l.root.Field("serial").FieldsOrNone() {
+		if n.Kind == toml.KindTable && !l.used[n.Name] {
+			l.AtKey(n, "no device uses this bus", toml.Try(fmt.Sprintf("bus = %q in a device, or take the table out", n.Name)))
 		}
 	}
 }
 
 // stablePort warns of names that the kernel gives in the order of plugging in.
-func (l *loader) stablePort(at *node, port string) {
+func (l *loader) stablePort(at *toml.Node, port string) {
 	if !strings.HasPrefix(port, "/dev/ttyUSB") && !strings.HasPrefix(port, "/dev/ttyACM") {
 		return
 	}
 	fix := ""
 	if l.cat.StablePort != nil {
 		if stable := l.cat.StablePort(port); stable != "" {
-			fix = fmt.Sprintf("%s = %q   (plugged in now)", at.name, stable)
+			fix = fmt.Sprintf("%s = %q   (plugged in now)", at.Name, stable)
 		}
 	}
 	if fix == "" {
 		fix = "sensorgate scan serial"
 	}
-	l.atValue(at, port+" can change after a reboot", try(fix)).bare().warn()
+	l.AtValue(at, port+" can change after a reboot", toml.Try(fix)).HideLine().Warn()
 }
 
 // claimedTwice reports what two devices want for themselves.
@@ -138,22 +139,15 @@ func (l *loader) claimedTwice() {
 			holders[key] = c
 			continue
 		}
-		l.atValue(first.at, fmt.Sprintf("%s is already used by %s (%s)", c.ID, c.owner, l.where(c.at, first.at))).bare()
+		l.AtValue(first.at, fmt.Sprintf("%s is already used by %s (%s)", c.ID, c.owner, l.where(c.at, first.at))).HideLine()
 		holders[key] = c
 	}
 }
 
 // where is the place of n as it is told beside another place.
-func (l *loader) where(n, beside *node) string {
-	if n.src == beside.src {
-		return fmt.Sprintf("line %d", n.line())
+func (l *loader) where(n, beside *toml.Node) string {
+	if n.Source == beside.Source {
+		return fmt.Sprintf("line %d", n.Line())
 	}
-	return fmt.Sprintf("%s:%d", n.src.name, n.line())
-}
-
-func (n *node) fieldsOrNone() []*node {
-	if n == nil {
-		return nil
-	}
-	return n.fields
+	return fmt.Sprintf("%s:%d", n.Source.Name, n.Line())
 }

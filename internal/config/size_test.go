@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sensorgate/internal/toml"
 )
 
 // loadLimit is processor time, so that a busy machine changes nothing. Without -race
@@ -116,14 +118,14 @@ func manyLines(size int, format string) string {
 }
 
 func TestTooLargeFile(t *testing.T) {
-	_, ps, _ := loadText(t, strings.Repeat("#", maxFileSize+1))
+	_, ps, _ := loadText(t, strings.Repeat("#", toml.MaxFileSize+1))
 	if len(ps) != 1 || !strings.Contains(ps[0].Text, "limit 16 MiB") {
 		t.Errorf("problems: %v", ps)
 	}
 }
 
 func BenchmarkLoad5000Devices(b *testing.B) {
-	l := []*source{{name: "f.toml", text: manyDevices(5000)}}
+	l := []*toml.Source{{Name: "f.toml", Text: manyDevices(5000)}}
 	for b.Loop() {
 		if c, ps := newLoader(fakeCatalogue()).load(l); c == nil {
 			b.Fatal(ps)

@@ -8,6 +8,7 @@ import (
 	"sensorgate/drivers"
 	"sensorgate/internal/mapping"
 	"sensorgate/internal/mqtt"
+	"sensorgate/internal/toml"
 )
 
 // topicText is the template of a topic; its variables depend on where it stands.
@@ -70,10 +71,10 @@ func (p *publishText) UnmarshalText(text []byte) error {
 // qosNumber is 0, 1 or 2.
 type qosNumber byte
 
-func (q *qosNumber) decodeNode(r *reporter, n *node) bool {
-	i, ok := n.value.(int64)
+func (q *qosNumber) DecodeNode(r *toml.Reporter, n *toml.Node) bool {
+	i, ok := n.Value.(int64)
 	if !ok || i < 0 || i > 2 {
-		return r.wrong(n, "0, 1 or 2", "1")
+		return r.Wrong(n, "0, 1 or 2", "1")
 	}
 	*q = qosNumber(i)
 	return true
@@ -82,25 +83,25 @@ func (q *qosNumber) decodeNode(r *reporter, n *node) bool {
 // condition is what another channel must be: a text, or a bare true or 5.
 type condition string
 
-func (c *condition) decodeNode(r *reporter, n *node) bool {
-	switch n.kind {
-	case kindString:
-		*c = condition(n.text())
-	case kindInteger, kindFloat, kindBool:
-		*c = condition(drivers.Text(n.raw()).String())
+func (c *condition) DecodeNode(r *toml.Reporter, n *toml.Node) bool {
+	switch n.Kind {
+	case toml.KindString:
+		*c = condition(n.Text())
+	case toml.KindInteger, toml.KindFloat, toml.KindBool:
+		*c = condition(drivers.Text(n.Raw()).String())
 	default:
-		return r.wrong(n, "a text, a number, true or false", "")
+		return r.Wrong(n, "a text, a number, true or false", "")
 	}
 	return true
 }
 
 // topicVariables reports the variables of a topic that nobody knows.
-func (l *loader) topicVariables(n *node, template string) bool {
+func (l *loader) topicVariables(n *toml.Node, template string) bool {
 	return l.variables(n, template, mapping.TopicVariables)
 }
 
 // variables reports the variables in template that are not among valid.
-func (l *loader) variables(n *node, template string, valid []string) bool {
+func (l *loader) variables(n *toml.Node, template string, valid []string) bool {
 	ok := true
 	for _, v := range mapping.ParseTemplate(template).Variables() {
 		if slices.Contains(valid, v) {
@@ -108,10 +109,10 @@ func (l *loader) variables(n *node, template string, valid []string) bool {
 		}
 		ok = false
 		fix := ""
-		if right := suggest(v, valid); right != "" {
-			fix = fmt.Sprintf("%s = %q", quoteKey(n.name), strings.ReplaceAll(template, "{"+v+"}", "{"+right+"}"))
+		if right := l.Suggest(v, valid); right != "" {
+			fix = fmt.Sprintf("%s = %q", toml.QuoteKey(n.Name), strings.ReplaceAll(template, "{"+v+"}", "{"+right+"}"))
 		}
-		l.atValue(n, fmt.Sprintf("unknown variable {%s}", v), expected("one of "+braced(valid)), try(fix))
+		l.AtValue(n, fmt.Sprintf("unknown variable {%s}", v), toml.Expected("one of "+braced(valid)), toml.Try(fix))
 	}
 	return ok
 }

@@ -5,33 +5,34 @@ import (
 	"strings"
 
 	"sensorgate/internal/mqtt"
+	"sensorgate/internal/toml"
 )
 
 // topicUse is one topic that this gateway itself publishes or takes orders on.
 type topicUse struct {
 	topic string
 	path  string
-	at    *node
+	at    *toml.Node
 }
 
 // topicsOf enters the topics of a device and reports those that cannot be.
 func (l *loader) topicsOf(d *deviceAt) {
 	m := &d.dev.Map
-	told := map[*node]bool{}
-	if f := d.n.field("topic"); f != nil && f.kind == kindBroken {
+	told := map[*toml.Node]bool{}
+	if f := d.n.Field("topic"); f != nil && f.Kind == toml.KindBroken {
 		return
 	}
-	use := func(topic, path string, at *node) {
+	use := func(topic, path string, at *toml.Node) {
 		if told[at] {
 			return
 		}
 		if err := mqtt.CheckTopic(topic); err != nil {
-			l.atKey(at, fmt.Sprintf("the topic would be %q: %v", topic, err))
+			l.AtKey(at, fmt.Sprintf("the topic would be %q: %v", topic, err))
 			told[at] = true
 			return
 		}
 		if strings.HasPrefix(topic, "$") {
-			l.atKey(at, fmt.Sprintf("the topic would be %q: $ is reserved in MQTT", topic))
+			l.AtKey(at, fmt.Sprintf("the topic would be %q: $ is reserved in MQTT", topic))
 			return
 		}
 		l.topics = append(l.topics, topicUse{topic, path, at})
@@ -41,7 +42,7 @@ func (l *loader) topicsOf(d *deviceAt) {
 		use(m.Topic(""), "device."+m.Name, d.n)
 	}
 	for _, c := range m.Channels {
-		at := d.table.Channels.n.field(c.Name)
+		at := d.table.Channels.Node.Field(c.Name)
 		if at == nil {
 			at = d.n
 		}
@@ -60,7 +61,7 @@ func (l *loader) topicsOf(d *deviceAt) {
 func (l *loader) topicsTwice() {
 	l.topics = append(l.topics, topicUse{l.cfg.Node + "/status", "the gateway", nil})
 	holders := make(map[string]topicUse, len(l.topics))
-	told := map[*node]bool{}
+	told := map[*toml.Node]bool{}
 	for _, t := range l.topics {
 		first, taken := holders[t.topic]
 		if !taken {
@@ -79,7 +80,7 @@ func (l *loader) topicsTwice() {
 		if other.at != nil {
 			by += " (" + l.where(other.at, at.at) + ")"
 		}
-		l.atKey(at.at, fmt.Sprintf("the topic %s is already used by %s", t.topic, by), try(topicHint(at.path)))
+		l.AtKey(at.at, fmt.Sprintf("the topic %s is already used by %s", t.topic, by), toml.Try(topicHint(at.path)))
 	}
 }
 

@@ -1,4 +1,4 @@
-package config
+package toml
 
 import (
 	"strconv"
@@ -8,7 +8,7 @@ import (
 // Bounds on what a file may look like, checked before the TOML library sees it: the
 // library needs time and stack that grow with the square or the depth of these.
 const (
-	maxFileSize = 16 << 20
+	MaxFileSize = 16 << 20
 	maxDepth    = 64 // of brackets and of dotted keys together
 )
 
@@ -16,11 +16,11 @@ const (
 // values (the library decodes those) and stops at the first thing whose extent it
 // cannot tell.
 type scanner struct {
-	src   *source
+	src   *Source
 	text  string
 	pos   int
 	depth int
-	root  *node
+	root  *Node
 	twice []duplicate
 
 	statements []statement // outside of brackets and braces
@@ -29,7 +29,7 @@ type scanner struct {
 
 // duplicate is a key that stands in one file twice.
 type duplicate struct {
-	first *node
+	first *Node
 	again span
 }
 
@@ -40,8 +40,8 @@ type scanStop struct {
 }
 
 // scan reads src as far as it can be followed.
-func scan(src *source) (s *scanner) {
-	s = &scanner{src: src, text: src.text, root: &node{kind: kindTable, src: src, opened: true}}
+func scan(src *Source) (s *scanner) {
+	s = &scanner{src: src, text: src.Text, root: &Node{Kind: KindTable, Source: src, Opened: true}}
 	defer func() {
 		switch stop := recover().(type) {
 		case nil:
@@ -76,8 +76,8 @@ func (s *scanner) document() {
 	}
 }
 
-// header reads [a.b] or [[a.b]] and gives the table that it opens.
-func (s *scanner) header() *node {
+// header reads [a.b] or [[a.b]] and returns the table that it opens.
+func (s *scanner) header() *Node {
 	s.pos++
 	list := s.peek() == '['
 	if list {
@@ -90,31 +90,31 @@ func (s *scanner) header() *node {
 	}
 	at := s.descend(s.root, parts[:len(parts)-1])
 	last := parts[len(parts)-1]
-	old := at.field(last.name)
+	old := at.Field(last.name)
 	if list {
 		return s.listItem(at, old, last.name, whole)
 	}
 	switch {
 	case old == nil:
-		t := &node{kind: kindTable, name: last.name, src: s.src, key: whole, val: whole, opened: true}
-		at.add(t)
+		t := &Node{Kind: KindTable, Name: last.name, Source: s.src, key: whole, val: whole, Opened: true}
+		at.Add(t)
 		return t
-	case old.kind == kindTable && !old.opened:
-		old.opened, old.key, old.val = true, whole, whole
+	case old.Kind == KindTable && !old.Opened:
+		old.Opened, old.key, old.val = true, whole, whole
 		return old
 	}
 	s.twice = append(s.twice, duplicate{old, whole})
-	return &node{kind: kindTable, name: last.name, src: s.src, parent: at, opened: true} // read on, apart from the tree
+	return &Node{Kind: KindTable, Name: last.name, Source: s.src, Parent: at, Opened: true} // read on, apart from the tree
 }
 
 // listItem opens one more item of a [[list]].
-func (s *scanner) listItem(at, list *node, name string, where span) *node {
-	item := &node{kind: kindTable, src: s.src, key: where, val: where, opened: true}
+func (s *scanner) listItem(at, list *Node, name string, where span) *Node {
+	item := &Node{Kind: KindTable, Source: s.src, key: where, val: where, Opened: true}
 	switch {
 	case list == nil:
-		list = &node{kind: kindArray, name: name, src: s.src, key: where, val: where, opened: true}
-		at.add(list)
-	case list.kind != kindArray || list.inline:
+		list = &Node{Kind: KindArray, Name: name, Source: s.src, key: where, val: where, Opened: true}
+		at.Add(list)
+	case list.Kind != KindArray || list.inline:
 		s.twice = append(s.twice, duplicate{list, where})
 		return item
 	}
@@ -122,55 +122,55 @@ func (s *scanner) listItem(at, list *node, name string, where span) *node {
 	return item
 }
 
-func (n *node) addItem(item *node) {
-	item.parent = n
-	item.name = "[" + strconv.Itoa(len(n.items)) + "]"
-	n.items = append(n.items, item)
+func (n *Node) addItem(item *Node) {
+	item.Parent = n
+	item.Name = "[" + strconv.Itoa(len(n.Items)) + "]"
+	n.Items = append(n.Items, item)
 }
 
 // descend goes down from t along a dotted key, making tables that are not there.
-func (s *scanner) descend(t *node, parts []keyPart) *node {
+func (s *scanner) descend(t *Node, parts []keyPart) *Node {
 	for _, p := range parts {
-		next := t.field(p.name)
+		next := t.Field(p.name)
 		switch {
 		case next == nil:
-			next = &node{kind: kindTable, name: p.name, src: s.src, key: p.span, val: p.span}
-			t.add(next)
-		case next.kind == kindArray && len(next.items) > 0 && next.items[len(next.items)-1].kind == kindTable:
-			next = next.items[len(next.items)-1]
-		case next.kind != kindTable:
+			next = &Node{Kind: KindTable, Name: p.name, Source: s.src, key: p.span, val: p.span}
+			t.Add(next)
+		case next.Kind == KindArray && len(next.Items) > 0 && next.Items[len(next.Items)-1].Kind == KindTable:
+			next = next.Items[len(next.Items)-1]
+		case next.Kind != KindTable:
 			s.twice = append(s.twice, duplicate{next, p.span})
-			next = &node{kind: kindTable, name: p.name, src: s.src, parent: t}
+			next = &Node{Kind: KindTable, Name: p.name, Source: s.src, Parent: t}
 		}
 		t = next
 	}
 	return t
 }
 
-func (s *scanner) keyValue(table *node) {
+func (s *scanner) keyValue(table *Node) {
 	parts, whole := s.keyPath()
 	s.expect('=')
 	at := s.descend(table, parts[:len(parts)-1])
 	last := parts[len(parts)-1]
-	n := &node{name: last.name, src: s.src, key: last.span}
+	n := &Node{Name: last.name, Source: s.src, key: last.span}
 	s.blank(false)
 	s.value(n)
 	if s.depth == 0 {
 		s.statements = append(s.statements, statement{whole, n.val})
 	}
-	if old := at.field(n.name); old != nil {
+	if old := at.Field(n.Name); old != nil {
 		s.twice = append(s.twice, duplicate{old, whole})
 		return
 	}
-	at.add(n)
+	at.Add(n)
 }
 
-// value reads one value into n.
-func (s *scanner) value(n *node) {
+// Value reads one value into n.
+func (s *scanner) value(n *Node) {
 	start := s.pos
 	switch c := s.peek(); c {
 	case '"', '\'':
-		n.kind = kindString
+		n.Kind = KindString
 		s.str(c)
 	case '[':
 		s.array(n)
@@ -185,8 +185,8 @@ func (s *scanner) value(n *node) {
 	n.val = span{start, s.pos}
 }
 
-func (s *scanner) array(n *node) {
-	n.kind, n.inline = kindArray, true
+func (s *scanner) array(n *Node) {
+	n.Kind, n.inline = KindArray, true
 	s.deeper()
 	s.pos++
 	for {
@@ -194,7 +194,7 @@ func (s *scanner) array(n *node) {
 		if s.peek() == ']' {
 			break
 		}
-		item := &node{src: s.src}
+		item := &Node{Source: s.src}
 		n.addItem(item)
 		s.value(item)
 		item.key = item.val
@@ -209,8 +209,8 @@ func (s *scanner) array(n *node) {
 	s.depth--
 }
 
-func (s *scanner) inlineTable(n *node) {
-	n.kind, n.inline, n.opened = kindTable, true, true
+func (s *scanner) inlineTable(n *Node) {
+	n.Kind, n.inline, n.Opened = KindTable, true, true
 	s.deeper()
 	s.pos++
 	for {
@@ -274,7 +274,7 @@ func (s *scanner) multiline(quote byte, triple string) {
 	s.fail("")
 }
 
-// bare reads a number, a boolean or a time. Its kind comes from the library.
+// HideLine reads a number, a boolean or a time. Its kind comes from the library.
 func (s *scanner) bare() {
 	start := s.pos
 	for s.pos < len(s.text) && !strings.ContainsRune(" \t\r\n,]}#=", rune(s.text[s.pos])) {

@@ -1,4 +1,4 @@
-package config
+package toml
 
 import (
 	"errors"
@@ -7,25 +7,25 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/BurntSushi/toml"
+	burntsushi "github.com/BurntSushi/toml"
 )
 
 // maxRepairs is how many broken lines of one file are reported in one run.
 const maxRepairs = 20
 
-// parse reads one file. The library stops at the first fault; so that people see
+// Parse reads one file. The library stops at the first fault; so that people see
 // all of them in one run, the faulty line is replaced and the rest is read again.
 // ok is false when no use can be made of what was read.
-func (r *reporter) parse(src *source) (root *node, ok bool) {
-	if len(src.text) > maxFileSize {
-		r.whole(src.name, fmt.Sprintf("the file has %d MiB, more than any configuration needs (limit %d MiB)", len(src.text)>>20, maxFileSize>>20))
+func (r *Reporter) Parse(src *Source) (root *Node, ok bool) {
+	if len(src.Text) > MaxFileSize {
+		r.whole(src.Name, fmt.Sprintf("the file has %d MiB, more than any configuration needs (limit %d MiB)", len(src.Text)>>20, MaxFileSize>>20))
 		return nil, false
 	}
 	text := *src
 	broken := map[int]bool{}
 	for range maxRepairs {
 		s := scan(&text)
-		readable := text.text
+		readable := text.Text
 		if s.stop != nil {
 			readable = upToLineEnd(readable, s.stop.at)
 		}
@@ -48,20 +48,20 @@ func (r *reporter) parse(src *source) (root *node, ok bool) {
 	return nil, false
 }
 
-// decodeTOML is toml.Decode with its rare panics as errors: the loader must live.
+// decodeTOML is burntsushi.Decode with its rare panics as errors: the loader must live.
 func decodeTOML(text string, data *map[string]any) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("cannot be read: %v", r)
 		}
 	}()
-	_, err = toml.Decode(text, data)
+	_, err = burntsushi.Decode(text, data)
 	return err
 }
 
 // whole reports a fault of a file as a whole.
-func (r *reporter) whole(file, text string, notes ...Note) {
-	r.problems = append(r.problems, Problem{File: file, Text: text, Notes: notes})
+func (r *Reporter) whole(file, text string, notes ...Note) {
+	r.Problems = append(r.Problems, Problem{File: file, Text: text, Notes: notes})
 }
 
 func upToLineEnd(text string, at int) string {
@@ -78,75 +78,75 @@ var assignment = regexp.MustCompile(`^[ \t]*[A-Za-z0-9_-]+[ \t]*=.`)
 // repair puts a harmless value of the same length in place of what line n assigns,
 // so that the rest of the file keeps its places. It refuses when the line is
 // anything but an assignment: then what follows would be misread.
-func (s *source) repair(n int) bool {
-	line := s.line(n)
+func (s *Source) repair(n int) bool {
+	line := s.Line(n)
 	m := assignment.FindString(line)
 	if m == "" || len(line)-len(m) < 0 {
 		return false
 	}
 	fixed := m[:len(m)-1] + "0" + strings.Repeat(" ", len(line)-len(m))
 	off := s.lines[n-1]
-	s.text = s.text[:off] + fixed + s.text[off+len(line):]
+	s.Text = s.Text[:off] + fixed + s.Text[off+len(line):]
 	return true
 }
 
 // attach hangs the library's values on the nodes that scan found.
-func attach(n *node, v any, src *source, broken map[int]bool) {
-	n.src = src
-	if len(broken) > 0 && n.kind != kindTable && n.kind != kindArray && broken[src.lineOf(n.val.off)] {
-		n.kind = kindBroken
+func attach(n *Node, v any, src *Source, broken map[int]bool) {
+	n.Source = src
+	if len(broken) > 0 && n.Kind != KindTable && n.Kind != KindArray && broken[src.lineOf(n.val.off)] {
+		n.Kind = KindBroken
 		return
 	}
 	switch v := v.(type) {
 	case map[string]any:
-		for _, f := range n.fields {
-			attach(f, v[f.name], src, broken)
+		for _, f := range n.Fields {
+			attach(f, v[f.Name], src, broken)
 		}
 	case []any:
-		for i, item := range n.items {
+		for i, item := range n.Items {
 			if i < len(v) {
 				attach(item, v[i], src, broken)
 			}
 		}
 	case []map[string]any:
-		for i, item := range n.items {
+		for i, item := range n.Items {
 			if i < len(v) {
 				attach(item, v[i], src, broken)
 			}
 		}
 	case nil:
 	default:
-		n.value, n.kind = v, scalarKind(v)
+		n.Value, n.Kind = v, scalarKind(v)
 	}
 }
 
 func scalarKind(v any) kind {
 	switch v.(type) {
 	case string:
-		return kindString
+		return KindString
 	case int64:
-		return kindInteger
+		return KindInteger
 	case float64:
-		return kindFloat
+		return KindFloat
 	case bool:
-		return kindBool
+		return KindBool
 	}
 	return kindTime
 }
 
-// syntax reports why the library or the scanner stopped; it gives the line, and the
-// value that is assigned there.
-func (r *reporter) syntax(src *source, s *scanner, err error) (line int, value string) {
+// syntax reports why the library or the scanner stopped; it returns the line, and the
+// Value that is assigned there.
+func (r *Reporter) syntax(src *Source, s *scanner, err error) (line int, value string) {
 	if len(s.twice) > 0 && (err == nil || strings.Contains(err.Error(), "already")) {
 		return r.duplicates(src, s.twice), ""
 	}
-	var pe toml.ParseError
+	var pe burntsushi.ParseError
 	at, message := span{}, "cannot be read"
 	switch {
 	case s.stop != nil && s.stop.reason != "":
 		at, message = span{s.stop.at, s.stop.at + 1}, s.stop.reason
 	case errors.As(err, &pe):
-		from := min(max(pe.Position.Start, 0), len(src.text)) // the library says -1 for the first byte
+		from := min(max(pe.Position.Start, 0), len(src.Text)) // the library says -1 for the first byte
 		at, message = span{from, from + max(pe.Position.Len, 1)}, pe.Message
 	case s.stop != nil:
 		at, message = span{s.stop.at, s.stop.at + 1}, "not a key, a value or the end of a line"
@@ -154,32 +154,32 @@ func (r *reporter) syntax(src *source, s *scanner, err error) (line int, value s
 	p := Problem{}
 	p.mark(src, at)
 	var key string
-	key, value = splitAssignment(src.line(p.Line))
+	key, value = splitAssignment(src.Line(p.Line))
 	p.Text, p.Notes = explainSyntax(message, key, value)
-	if key == "" && yamlLine.MatchString(src.line(p.Line)) {
+	if key == "" && yamlLine.MatchString(src.Line(p.Line)) {
 		p.Text, p.Notes = "found a colon, expected key = value", []Note{{"note", "this is TOML, not YAML: tables are [device.NAME], values are key = \"value\""}}
 	}
-	if at.off < len(src.text) && src.text[at.off] >= 0x80 && key == "" {
+	if at.off < len(src.Text) && src.Text[at.off] >= 0x80 && key == "" {
 		p.Text, p.Notes = `a key with letters beyond A-Z a-z 0-9 _ - stands in quotes`, nil
 	}
 	if key != "" && value != "" && (len(p.Notes) > 0 || strings.ContainsAny(value[:1], "[{")) {
 		// The whole value is at fault, not the character at which the library gave up.
-		off := src.lines[p.Line-1] + strings.Index(src.line(p.Line), value)
+		off := src.lines[p.Line-1] + strings.Index(src.Line(p.Line), value)
 		p.mark(src, span{off, off + len(value)})
 	}
-	r.problems = append(r.problems, p)
+	r.Problems = append(r.Problems, p)
 	return p.Line, value
 }
 
-func (r *reporter) duplicates(src *source, twice []duplicate) (line int) {
+func (r *Reporter) duplicates(src *Source, twice []duplicate) (line int) {
 	for _, d := range twice {
-		if r.full() {
+		if r.Full() {
 			break
 		}
-		p := Problem{Path: d.first.path()}
+		p := Problem{Path: d.first.Path()}
 		p.mark(src, d.again)
 		p.Text = fmt.Sprintf("stands here a second time, first in line %d", src.lineOf(d.first.key.off))
-		r.problems = append(r.problems, p)
+		r.Problems = append(r.Problems, p)
 		line = p.Line
 	}
 	return line
@@ -198,7 +198,7 @@ func splitAssignment(line string) (key, value string) {
 	return key, strings.TrimSpace(after)
 }
 
-// explainSyntax says in our words what the library says in its own.
+// explainSyntax puts into our words what the library writes.
 func explainSyntax(message, key, value string) (text string, notes []Note) {
 	has := func(s string) bool { return strings.Contains(message, s) }
 	first := byte(0)
@@ -209,19 +209,19 @@ func explainSyntax(message, key, value string) (text string, notes []Note) {
 	bracket := first == '[' || first == '{'
 	switch {
 	case has("control characters"):
-		return "a control character, which a text file has no use for", []Note{try("save it as plain UTF-8 text")}
+		return "a control character, which a text file has no use for", []Note{Try("save it as plain UTF-8 text")}
 	case has("UTF-16") || has("NULL bytes"):
-		return "the file is not UTF-8 text", []Note{try("save it as UTF-8")}
+		return "the file is not UTF-8 text", []Note{Try("save it as UTF-8")}
 	case has("invalid UTF-8"):
-		return "a byte here is not UTF-8", []Note{try("save the file as UTF-8")}
+		return "a byte here is not UTF-8", []Note{Try("save the file as UTF-8")}
 	case has("key separator") || has("expected '.' or '='"):
 		return "found a word without = behind it, expected key = value", nil
 	case has("key name appears blank"):
 		return "found = without a key before it", nil
 	case has("invalid escape"):
-		return `a \ in "…" begins an escape, and this is not one`, []Note{try(key + " = '" + strings.Trim(value, `"'`) + "'   (single quotes take everything as it is)")}
+		return `a \ in "…" begins an escape, and this is not one`, []Note{Try(key + " = '" + strings.Trim(value, `"'`) + "'   (single quotes take everything as it is)")}
 	case quoted && (has("unexpected EOF") || has("cannot contain newlines")):
-		return "the text has no closing quote", []Note{try(key + " = " + value + string(first))}
+		return "the text has no closing quote", []Note{Try(key + " = " + value + string(first))}
 	case bracket && (has("array terminator") || has("end of file") || has("EOF")):
 		return "the bracket that opens here is not closed", nil
 	case key != "" && (has("unexpected EOF; expected value") || value == ""):
@@ -242,13 +242,13 @@ var switchWords = map[string]string{"yes": "true", "on": "true", "no": "false", 
 
 func explainBareWord(key, value string) (string, []Note) {
 	if strings.Trim(value, "0123456789._+-") == "" {
-		return "found " + shorten(value, 60) + ", which is not a number", []Note{try(fmt.Sprintf("%s = %q if it is meant as a text", key, value))}
+		return "found " + Shorten(value, 60) + ", which is not a number", []Note{Try(fmt.Sprintf("%s = %q if it is meant as a text", key, value))}
 	}
-	notes := []Note{try(fmt.Sprintf("%s = %q", key, value))}
+	notes := []Note{Try(fmt.Sprintf("%s = %q", key, value))}
 	if b, ok := switchWords[strings.ToLower(value)]; ok {
 		notes = append(notes, Note{"or", key + " = " + b})
 	}
-	return "found " + shorten(value, 60) + " without quotes; text and quantities stand in quotes", notes
+	return "found " + Shorten(value, 60) + " without quotes; text and quantities stand in quotes", notes
 }
 
 // soften brings a message of the library, which we have no better words for, into
@@ -271,7 +271,7 @@ func unquoteKey(raw string) string {
 		return raw[1 : len(raw)-1]
 	}
 	var k struct{ K string }
-	if _, err := toml.Decode("K = "+raw, &k); err != nil {
+	if _, err := burntsushi.Decode("K = "+raw, &k); err != nil {
 		return raw // the library will say why
 	}
 	return k.K

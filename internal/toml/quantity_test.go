@@ -1,4 +1,4 @@
-package config
+package toml
 
 import (
 	"math/rand/v2"
@@ -19,8 +19,8 @@ func TestParseDuration(t *testing.T) {
 	}
 	for range 1000 {
 		d := time.Duration(rand.Int64N(int64(1000 * time.Hour))).Truncate(time.Microsecond)
-		if got, err := parseDuration(formatDuration(d)); got != d || err != nil {
-			t.Fatalf("%v is written %s and read %v, %v", d, formatDuration(d), got, err)
+		if got, err := parseDuration(FormatDuration(d)); got != d || err != nil {
+			t.Fatalf("%v is written %s and read %v, %v", d, FormatDuration(d), got, err)
 		}
 	}
 }
@@ -30,7 +30,7 @@ func TestParseSize(t *testing.T) {
 		"512MiB": 512 << 20, "10MB": 10e6, "1.5KiB": 1536, "100 B": 100, "0": 0, "2GiB": 2 << 30,
 		"": -1, "5": -1, "MiB": -1, "-1MiB": -1, "5Mib": -1, "1e30GiB": -1, "NaN": -1, "Inf": -1,
 	} {
-		var s size
+		var s Size
 		err := s.UnmarshalText([]byte(in))
 		if want < 0 && err == nil || want >= 0 && (int64(s) != want || err != nil) {
 			t.Errorf("%q is %d, %v", in, s, err)
@@ -57,18 +57,6 @@ func TestParseRate(t *testing.T) {
 		var r Rate
 		if err := r.UnmarshalText([]byte(in)); err == nil {
 			t.Errorf("%q is taken for %+v", in, r)
-		}
-	}
-}
-
-func TestSuggest(t *testing.T) {
-	valid := []string{"driver", "every", "gpio", "input", "unit", "line", "topic", "temperature"}
-	for wrong, want := range map[string]string{
-		"evry": "every", "pin": "gpio", "interval": "every", "slave_id": "unit", "baud": "line", "topic_prefix": "topic",
-		"Driver": "driver", "temprature": "temperature", "tempearture": "temperature", "xyzzy": "", "adress": "input", "tpoic": "topic",
-	} {
-		if got := suggest(wrong, valid); got != want {
-			t.Errorf("for %q: %q, want %q", wrong, got, want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package config
+package toml
 
 import (
 	"reflect"
@@ -11,6 +11,7 @@ type optionField struct {
 	key      string
 	doc      string
 	required bool
+	was      string // its name in older versions, "" if it always had this one
 	example  string // to type, where a sample of its type says too little
 	choice   bool   // exactly one of the keys with this mark is to be given
 	index    []int
@@ -44,7 +45,7 @@ func fieldsOf(t reflect.Type) []optionField {
 			key = strings.ToLower(f.Name)
 		}
 		fields = append(fields, optionField{
-			key: key, doc: f.Tag.Get("doc"), required: f.Tag.Get("required") == "true", choice: f.Tag.Get("choice") != "", example: f.Tag.Get("example"),
+			key: key, doc: f.Tag.Get("doc"), required: f.Tag.Get("required") == "true", choice: f.Tag.Get("choice") != "", example: f.Tag.Get("example"), was: f.Tag.Get("was"),
 			index: []int{i}, typ: f.Type,
 		})
 	}
@@ -52,7 +53,7 @@ func fieldsOf(t reflect.Type) []optionField {
 	return fields
 }
 
-// structOf gives the struct that a pointer to one points at; ok is false for
+// structOf returns the struct that a pointer to one points at; ok is false for
 // anything else, also for nil.
 func structOf(v any) (reflect.Value, bool) {
 	rv := reflect.ValueOf(v)
@@ -68,11 +69,23 @@ type target struct {
 	fields []optionField
 }
 
-// field finds the field that takes key.
+// Field finds the field that takes key.
 func (t *target) field(key string) (optionField, bool) {
 	for _, f := range t.fields {
 		if f.key == key {
 			return f, true
+		}
+	}
+	return optionField{}, false
+}
+
+// renamed finds the field that took key under this name in older versions.
+func renamed(ts []target, key string) (optionField, bool) {
+	for _, t := range ts {
+		for _, f := range t.fields {
+			if f.was == key {
+				return f, true
+			}
 		}
 	}
 	return optionField{}, false
@@ -88,7 +101,7 @@ func targetsOf(into []any) []target {
 	return ts
 }
 
-// keysOf lists all keys of the targets, each once.
+// KeysOf lists all keys of the targets, each once.
 func keysOf(ts []target) []string {
 	var keys []string
 	seen := map[string]bool{}
@@ -102,3 +115,7 @@ func keysOf(ts []target) []string {
 	}
 	return keys
 }
+
+// OptionKeys lists the keys that the struct which v points at takes; none if v is
+// anything else.
+func OptionKeys(v any) []string { return keysOf(targetsOf([]any{v})) }

@@ -1,18 +1,17 @@
-package config
+package toml
 
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 )
 
 // required reports the keys that must be there and are not.
-func (r *reporter) required(n *node, ts []target, meant map[string]bool) bool {
+func (r *Reporter) required(n *Node, ts []target, meant map[string]bool) bool {
 	ok := true
 	for _, t := range ts {
 		for _, f := range t.fields {
-			if f.required && !r.guessing && !meant[f.key] && n.field(f.key) == nil {
+			if f.required && !r.Guessing && !meant[f.key] && n.Field(f.key) == nil {
 				r.missing(n, &f)
 				ok = false
 			}
@@ -21,16 +20,16 @@ func (r *reporter) required(n *node, ts []target, meant map[string]bool) bool {
 	return ok
 }
 
-func (r *reporter) missing(n *node, f *optionField) {
+func (r *Reporter) missing(n *Node, f *optionField) {
 	var notes []Note
 	if f.doc != "" {
-		notes = append(notes, expected(f.key+": "+f.doc))
+		notes = append(notes, Expected(f.key+": "+f.doc))
 	}
 	value := f.example
 	if value == "" {
 		value = sample(f.typ)
 	}
-	r.atKey(n, f.key+" is missing", append(notes, try(f.key+" = "+value))...)
+	r.AtKey(n, f.key+" is missing", append(notes, Try(f.key+" = "+value))...)
 }
 
 // sample is a value of the type, for a suggestion.
@@ -64,20 +63,22 @@ func sample(t reflect.Type) string {
 // maxListed is how many of the keys that are possible a message lists.
 const maxListed = 12
 
-// unknownKey reports f and gives the key that it was probably meant to be, or "".
-func (r *reporter) unknownKey(f *node, ts []target) string {
-	if r.full() {
+// unknownKey reports f and returns the key that it was probably meant to be, or "".
+func (r *Reporter) unknownKey(f *Node, ts []target) string {
+	if r.Full() {
 		return ""
 	}
-	p := r.atKey(f, fmt.Sprintf("unknown key %q", f.name), expected(choices(ts)))
-	p.Path = f.parent.path()
-	right := suggest(f.name, keysOf(ts))
-	if f.parent.parent == nil && slices.Contains(r.drivers, f.name) {
-		p.Notes = append(p.Notes, try(fmt.Sprintf("[device.%s] with driver = %q in it", f.name, f.name)))
-		return ""
+	p := r.AtKey(f, fmt.Sprintf("unknown key %q", f.Name), Expected(choices(ts)))
+	p.Path = f.Parent.Path()
+	right := r.Suggest(f.Name, keysOf(ts))
+	if r.Hints.Unknown != nil {
+		if instead := r.Hints.Unknown(f); instead != "" {
+			p.Notes = append(p.Notes, Try(instead))
+			return ""
+		}
 	}
 	if right != "" {
-		p.Notes = append(p.Notes, try(replacement(f, right, ts)))
+		p.Notes = append(p.Notes, Try(r.replacement(f, right, ts)))
 	}
 	return right
 }
@@ -94,7 +95,7 @@ func choices(ts []target) string {
 		}
 	}
 	if len(oneOf) == 0 {
-		return listKeys(others)
+		return ListKeys(others)
 	}
 	more := ""
 	if len(others) > maxListed-len(oneOf) {
@@ -112,7 +113,8 @@ func isChoice(ts []target, key string) bool {
 	return false
 }
 
-func listKeys(valid []string) string {
+// ListKeys writes what is possible: one of a, b, c. Long lists are cut.
+func ListKeys(valid []string) string {
 	if len(valid) == 0 {
 		return "no keys here"
 	}

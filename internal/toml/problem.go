@@ -1,4 +1,4 @@
-package config
+package toml
 
 import (
 	"cmp"
@@ -46,7 +46,7 @@ func (ps Problems) Errors() bool {
 	return slices.ContainsFunc(ps, func(p Problem) bool { return !p.Warning })
 }
 
-// Counts says how many errors and warnings there are, for people.
+// Counts writes how many errors and warnings there are, for people.
 func (ps Problems) Counts() string {
 	warnings := 0
 	for _, p := range ps {
@@ -54,7 +54,7 @@ func (ps Problems) Counts() string {
 			warnings++
 		}
 	}
-	errs := plural(len(ps)-warnings, "error")
+	errs := Plural(len(ps)-warnings, "error")
 	if len(ps) >= maxProblems {
 		errs = "more than " + errs
 	}
@@ -62,32 +62,33 @@ func (ps Problems) Counts() string {
 	case warnings == 0:
 		return errs
 	case warnings == len(ps):
-		return plural(warnings, "warning")
+		return Plural(warnings, "warning")
 	}
-	return errs + ", " + plural(warnings, "warning")
+	return errs + ", " + Plural(warnings, "warning")
 }
 
-func plural(n int, noun string) string {
+// Plural writes a count with its noun: 1 error, 2 errors.
+func Plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// Error makes Problems usable as an error; it gives the first lines only.
+// Error makes Problems usable as an error; it shows the first line only.
 func (ps Problems) Error() string {
 	var first string
 	for _, p := range ps {
 		if !p.Warning {
-			first = p.headline()
+			first = p.Headline()
 			break
 		}
 	}
 	return first + " (" + ps.Counts() + ")"
 }
 
-// sort puts the problems in the order of files and places.
-func (ps Problems) sort(files []string) {
+// Sort puts the problems in the order of files and places.
+func (ps Problems) Sort(files []string) {
 	rank := make(map[string]int, len(files))
 	for i, f := range files {
 		rank[f] = i
@@ -144,7 +145,8 @@ func (ps Problems) WriteText(w io.Writer, colour bool) {
 	}
 }
 
-func (p *Problem) headline() string {
+// Headline is the problem in one line: file, place, path, text.
+func (p *Problem) Headline() string {
 	var b strings.Builder
 	b.WriteString(p.File)
 	if p.Line > 0 {
@@ -158,7 +160,7 @@ func (p *Problem) headline() string {
 }
 
 func (p *Problem) writeText(w io.Writer, paint func(sgr, s string) string) {
-	head := paint(bold, p.headline())
+	head := paint(bold, p.Headline())
 	if p.Warning {
 		head = paint(yellow, "warning") + " " + head
 	}
@@ -193,7 +195,7 @@ func (p *Problem) writeQuotes(w io.Writer, paint func(sgr, s string) string) {
 	}
 }
 
-// window cuts a very long line to the part around the mark, and says how many
+// window cuts a very long line to the part around the mark, and returns how many
 // characters went missing on the left.
 func window(line string, col, length int) (text string, skipped int) {
 	runes := []rune(line)
@@ -247,10 +249,10 @@ func caretIndent(line string, n int) string {
 	return b.String()
 }
 
-// MarshalJSON gives a list, also when it is empty.
+// MarshalJSON writes a list, also when it is empty.
 func (ps Problems) MarshalJSON() ([]byte, error) { return json.Marshal(append([]Problem{}, ps...)) }
 
-// MarshalJSON gives what an editor needs.
+// MarshalJSON writes what an editor needs.
 func (p Problem) MarshalJSON() ([]byte, error) {
 	severity := "error"
 	if p.Warning {

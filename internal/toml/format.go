@@ -1,4 +1,4 @@
-package config
+package toml
 
 import (
 	"strings"
@@ -13,13 +13,13 @@ type statement struct{ key, val span }
 
 // Format puts a file into the shape that our examples have: equal signs of a block
 // below each other, comments behind values in one column, never two empty lines. It
-// changes spaces only, none of them in a value. Of a file that does not parse it gives
-// the problems.
+// changes spaces only, none of them in a value. Of a file that does not parse it
+// returns the problems.
 func Format(name, text string) (string, Problems) {
-	src := &source{name: name, text: text}
-	var r reporter
-	if _, ok := r.parse(src); !ok || len(r.problems) > 0 {
-		return "", r.problems
+	src := &Source{Name: name, Text: text}
+	var r Reporter
+	if _, ok := r.Parse(src); !ok || len(r.Problems) > 0 {
+		return "", r.Problems
 	}
 	src.lineOf(0) // finds the lines
 	f := formatter{src: src, stmts: map[int]statement{}}
@@ -30,7 +30,7 @@ func Format(name, text string) (string, Problems) {
 }
 
 type formatter struct {
-	src   *source
+	src   *Source
 	stmts map[int]statement // by the line they begin in
 	out   []string
 	block []formatLine // assignments whose equal signs are to be aligned
@@ -41,7 +41,7 @@ type formatLine struct{ key, value, comment string }
 
 func (f *formatter) format() string {
 	for n := 1; n <= len(f.src.lines); n++ {
-		line := f.src.line(n)
+		line := f.src.Line(n)
 		st, assigns := f.stmts[n]
 		switch {
 		case assigns && f.src.lineOf(max(st.val.end-1, st.val.off)) == n:
@@ -50,9 +50,9 @@ func (f *formatter) format() string {
 		case assigns: // a value over several lines stays as it is, but for its first
 			f.flush()
 			last := f.src.lineOf(st.val.end - 1)
-			f.out = append(f.out, f.keyText(st)+" = "+f.src.text[st.val.off:f.lineEnd(n)])
+			f.out = append(f.out, f.keyText(st)+" = "+f.src.Text[st.val.off:f.lineEnd(n)])
 			for n++; n <= last; n++ {
-				f.out = append(f.out, f.src.line(n))
+				f.out = append(f.out, f.src.Line(n))
 			}
 			n--
 			continue
@@ -71,15 +71,15 @@ func (f *formatter) format() string {
 }
 
 // lineEnd is the offset behind line n, without its end.
-func (f *formatter) lineEnd(n int) int { return f.src.lines[n-1] + len(f.src.line(n)) }
+func (f *formatter) lineEnd(n int) int { return f.src.lines[n-1] + len(f.src.Line(n)) }
 
-func (f *formatter) keyText(st statement) string { return f.src.text[st.key.off:st.key.end] }
+func (f *formatter) keyText(st statement) string { return f.src.Text[st.key.off:st.key.end] }
 
 func (f *formatter) assignment(st statement, line string, n int) formatLine {
-	rest := f.src.text[st.val.end:f.lineEnd(n)]
+	rest := f.src.Text[st.val.end:f.lineEnd(n)]
 	return formatLine{
 		key:     f.keyText(st),
-		value:   f.src.text[st.val.off:st.val.end],
+		value:   f.src.Text[st.val.off:st.val.end],
 		comment: strings.Trim(rest, " \t"),
 	}
 }

@@ -1,4 +1,4 @@
-package config
+package toml
 
 import (
 	"os"
@@ -64,7 +64,7 @@ func TestExamplesAreFormatted(t *testing.T) {
 // FuzzFormat: formatting changes no value and no place of one in a table, keeps every
 // comment, and does nothing the second time.
 func FuzzFormat(f *testing.F) {
-	seed(f)
+	seedTexts(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		once, problems := Format("f.toml", text)
 		if len(problems) > 0 || len(text) > 1<<16 {

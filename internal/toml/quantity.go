@@ -1,4 +1,4 @@
-package config
+package toml
 
 import (
 	"errors"
@@ -46,8 +46,8 @@ var timeUnits = map[string]time.Duration{
 	"d": 24 * time.Hour, "w": 7 * 24 * time.Hour,
 }
 
-// formatDuration writes d as parseDuration reads it, in the largest units.
-func formatDuration(d time.Duration) string {
+// FormatDuration writes d as parseDuration reads it, in the largest units.
+func FormatDuration(d time.Duration) string {
 	if d == 0 {
 		return "0s"
 	}
@@ -64,8 +64,8 @@ func formatDuration(d time.Duration) string {
 	return b.String()
 }
 
-// size is a number of bytes: "512MiB", "10MB", "0".
-type size int64
+// Size is a number of bytes: "512MiB", "10MB", "0".
+type Size int64
 
 var sizeUnits = map[string]float64{
 	"": 0, "B": 1, "KB": 1e3, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
@@ -73,9 +73,9 @@ var sizeUnits = map[string]float64{
 }
 
 // UnmarshalText reads a size.
-func (s *size) UnmarshalText(text []byte) error {
+func (s *Size) UnmarshalText(text []byte) error {
 	n, err := parseSize(string(text))
-	*s = size(n)
+	*s = Size(n)
 	return err
 }
 
@@ -102,6 +102,12 @@ func formatSize(n int64) string {
 	return strconv.FormatInt(n, 10) + "B"
 }
 
+// Rate is "50/s" or "64KiB/s"; both zero is unlimited.
+type Rate struct {
+	Messages float64 // per second
+	Bytes    float64 // per second
+}
+
 // UnmarshalText reads "50/s", "600/m" or "64KiB/s".
 func (r *Rate) UnmarshalText(text []byte) error {
 	amount, per, ok := strings.Cut(string(text), "/")
@@ -124,3 +130,19 @@ func (r *Rate) UnmarshalText(text []byte) error {
 	*r = Rate{Bytes: n / unit.Seconds()}
 	return nil
 }
+
+// KeyType implements Typed.
+func (Size) KeyType() (string, Object) {
+	return "size", Object{"type": "string", "pattern": `^[0-9.]+ *(B|[kKMGT]i?B)$`, "examples": []string{"512MiB"}}
+}
+
+// DefaultText implements Defaulted.
+func (s Size) DefaultText() string { return `"` + formatSize(int64(s)) + `"` }
+
+// KeyType implements Typed.
+func (Rate) KeyType() (string, Object) {
+	return "rate", Object{"type": "string", "pattern": `/(us|ms|s|m|min|h|d)$`, "examples": []string{"50/s", "64KiB/s"}}
+}
+
+// DefaultText implements Defaulted: no limit is not written down.
+func (Rate) DefaultText() string { return "" }
