@@ -38,10 +38,10 @@ var allowed = map[string][]string{
 
 // doors says which package alone may import an outside library (and its tests).
 var doors = map[string][]string{
-	"internal/toml":       {},
-	"internal/config":     {"drivers", "internal/toml", "internal/mapping", "internal/mqtt", "internal/journal"},
-	"internal/doctor":     {"drivers", "internal/config"},
-	"internal/mqtttools":  {"internal/mqtt"},
+	"internal/toml":                {},
+	"internal/config":              {"drivers", "internal/toml", "internal/mapping", "internal/mqtt", "internal/journal"},
+	"internal/doctor":              {"drivers", "internal/config"},
+	"internal/mqtttools":           {"internal/mqtt"},
 	"go.bug.st/serial":             {"drivers/serial"},
 	"periph.io/x/":                 {"drivers/i2c", "drivers/gpio", "drivers/driverstest"},
 	"github.com/spf13/cobra":       {"cmd/sensorgate"},
