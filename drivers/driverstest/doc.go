@@ -1,12 +1,7 @@
-// Package driverstest has what drivers are tested with: fake wires that fail in the ways
-// real ones do, and the exam that every driver sits.
+// Package driverstest has what the tests of all drivers share: readings that must come,
+// the promise that a wrong number is never published, errors and their words, and a
+// store in memory.
 //
-// The exam promises the one thing that matters: whatever happens on the wire, a driver
-// gives the right numbers or an error, never wrong numbers, and is right again once the
-// wire is. Time is the testing/synctest bubble's, so slow chips cost nothing.
-//
-// Package i2cmodel beside it has register-level models of chips. A model is made from
-// the same data sheet as its driver: what pins both to the world are the reference
-// numbers in the tests, which come from the maker. docs/hardware.md says for each chip
-// what was checked against what; a chip that only a model has seen is not "tested".
+// What a kind of bus needs is beside that bus, with its conformance suite: package
+// i2ctest beside i2c, gpiotest beside gpio.
 package driverstest

@@ -13,6 +13,7 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/driverstest"
+	"sensorgate/drivers/i2c/i2ctest"
 )
 
 // babble answers every read with the next bytes of a list, over and over.
@@ -48,7 +49,7 @@ func FuzzDrivers(f *testing.F) {
 }
 
 func listenTo(t *testing.T, which int, data []byte) {
-	fake := driverstest.NewI2CBus()
+	fake := i2ctest.NewBus()
 	buses := NewBusesOn(slog.New(slog.DiscardHandler), func(string) (i2c.BusCloser, error) { return fake, nil })
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

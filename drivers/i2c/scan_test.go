@@ -11,14 +11,13 @@ import (
 
 	"periph.io/x/conn/v3/i2c"
 
-	"sensorgate/drivers/driverstest"
-	"sensorgate/drivers/driverstest/i2cmodel"
+	"sensorgate/drivers/i2c/i2ctest"
 )
 
 // scan scans a bus with these chips on it.
-func scan(t *testing.T, prepare func(*driverstest.I2CBus)) (found []Found, err error) {
+func scan(t *testing.T, prepare func(*i2ctest.Bus)) (found []Found, err error) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := driverstest.NewI2CBus()
+		fake := i2ctest.NewBus()
 		prepare(fake)
 		b := NewBusesOn(slog.New(slog.DiscardHandler), func(string) (i2c.BusCloser, error) { return fake, nil })
 		ctx, cancel := context.WithCancel(t.Context())
@@ -32,21 +31,21 @@ func scan(t *testing.T, prepare func(*driverstest.I2CBus)) (found []Found, err e
 }
 
 func TestScanNamesChips(t *testing.T) {
-	pcf := &i2cmodel.PCF{Ports: 1, Low: 1}
+	pcf := &i2ctest.PCF{Ports: 1, Low: 1}
 	pcf.PowerOn()
-	found, err := scan(t, func(b *driverstest.I2CBus) {
-		b.Attach(0x18, i2cmodel.NewMCP9808(0x0194))
+	found, err := scan(t, func(b *i2ctest.Bus) {
+		b.Attach(0x18, i2ctest.NewMCP9808(0x0194))
 		b.Attach(0x20, pcf)
-		b.Attach(0x23, i2cmodel.NewBH1750(100))
-		b.Attach(0x40, i2cmodel.NewINA226(0, 0))
-		b.Attach(0x41, i2cmodel.NewINA219(0, 0))
-		b.Attach(0x44, i2cmodel.NewSHT3x(0x6666, 0x8000))
-		b.Attach(0x48, i2cmodel.NewTMP102(0x1900))
-		b.Attach(0x49, i2cmodel.NewTMP117(0x0c80))
-		b.Attach(0x4a, i2cmodel.NewADS([]int{8, 16, 32, 64, 128, 250, 475, 860}, 1, func(int) int16 { return 0 }))
-		b.Attach(0x4c, i2cmodel.NewLM75(0x1900))
-		b.Attach(0x76, i2cmodel.NewBME280(0x60, make([]byte, 26), make([]byte, 7), make([]byte, 8)))
-		b.Attach(0x77, i2cmodel.NewBME280(0x58, make([]byte, 26), make([]byte, 7), make([]byte, 8)))
+		b.Attach(0x23, i2ctest.NewBH1750(100))
+		b.Attach(0x40, i2ctest.NewINA226(0, 0))
+		b.Attach(0x41, i2ctest.NewINA219(0, 0))
+		b.Attach(0x44, i2ctest.NewSHT3x(0x6666, 0x8000))
+		b.Attach(0x48, i2ctest.NewTMP102(0x1900))
+		b.Attach(0x49, i2ctest.NewTMP117(0x0c80))
+		b.Attach(0x4a, i2ctest.NewADS([]int{8, 16, 32, 64, 128, 250, 475, 860}, 1, func(int) int16 { return 0 }))
+		b.Attach(0x4c, i2ctest.NewLM75(0x1900))
+		b.Attach(0x76, i2ctest.NewBME280(0x60, make([]byte, 26), make([]byte, 7), make([]byte, 8)))
+		b.Attach(0x77, i2ctest.NewBME280(0x58, make([]byte, 26), make([]byte, 7), make([]byte, 8)))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +84,7 @@ func TestScanChangesNothing(t *testing.T) {
 			continue
 		}
 		c := &strict{t: t, addr: addr}
-		if _, err := scan(t, func(b *driverstest.I2CBus) { b.Attach(addr, c) }); err != nil {
+		if _, err := scan(t, func(b *i2ctest.Bus) { b.Attach(addr, c) }); err != nil {
 			t.Error(err)
 		}
 		if c.longest > 1 {
@@ -120,10 +119,10 @@ func (c *strict) Read(b []byte) error {
 
 // A multiplexer at 0x76 takes a register's number for its channels; it has them back.
 func TestScanPutsMultiplexerBack(t *testing.T) {
-	m := &i2cmodel.PCF{Ports: 1}
+	m := &i2ctest.PCF{Ports: 1}
 	m.PowerOn()
 	m.Write([]byte{0x05})
-	if _, err := scan(t, func(b *driverstest.I2CBus) { b.Attach(0x76, m) }); err != nil {
+	if _, err := scan(t, func(b *i2ctest.Bus) { b.Attach(0x76, m) }); err != nil {
 		t.Error(err)
 	}
 	if m.Pins()&0xff != 0x05 {
@@ -132,13 +131,13 @@ func TestScanPutsMultiplexerBack(t *testing.T) {
 }
 
 func TestScanOfABrokenBus(t *testing.T) {
-	if found, err := scan(t, func(b *driverstest.I2CBus) { b.Stick(0) }); err == nil || !strings.Contains(err.Error(), "every address answers") {
+	if found, err := scan(t, func(b *i2ctest.Bus) { b.Stick(0) }); err == nil || !strings.Contains(err.Error(), "every address answers") {
 		t.Errorf("line held low: %v, %v", found, err)
 	}
-	if found, err := scan(t, func(*driverstest.I2CBus) {}); err != nil || len(found) != 0 {
+	if found, err := scan(t, func(*i2ctest.Bus) {}); err != nil || len(found) != 0 {
 		t.Errorf("empty bus: %v, %v", found, err)
 	}
-	if _, err := scan(t, func(b *driverstest.I2CBus) { b.Fail(syscall.ETIMEDOUT) }); err == nil {
+	if _, err := scan(t, func(b *i2ctest.Bus) { b.Fail(syscall.ETIMEDOUT) }); err == nil {
 		t.Error("a bus that times out was called empty")
 	}
 }

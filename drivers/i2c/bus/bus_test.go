@@ -1,4 +1,4 @@
-package bus
+package bus_test
 
 import (
 	"context"
@@ -15,20 +15,21 @@ import (
 	"periph.io/x/conn/v3/i2c"
 
 	"sensorgate/drivers"
-	"sensorgate/drivers/driverstest"
+	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/i2ctest"
 )
 
 // onBus runs f in a bubble with buses on a fake.
-func onBus(t *testing.T, f func(t *testing.T, b *Buses, fake *driverstest.I2CBus)) {
+func onBus(t *testing.T, f func(t *testing.T, b *bus.Buses, fake *i2ctest.Bus)) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := driverstest.NewI2CBus()
-		b := NewOn(slog.New(slog.DiscardHandler), func(string) (i2c.BusCloser, error) { return fake, nil })
+		fake := i2ctest.NewBus()
+		b := bus.NewOn(slog.New(slog.DiscardHandler), func(string) (i2c.BusCloser, error) { return fake, nil })
 		running(t, b, func() { f(t, b, fake) })
 	})
 }
 
 // running runs f while b runs, and waits for b's end.
-func running(t *testing.T, b *Buses, f func()) {
+func running(t *testing.T, b *bus.Buses, f func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()
@@ -39,9 +40,9 @@ func running(t *testing.T, b *Buses, f func()) {
 	}
 }
 
-func dev(t *testing.T, b *Buses, addr string) *Dev {
+func dev(t *testing.T, b *bus.Buses, addr string) *bus.Dev {
 	t.Helper()
-	var a Addr
+	var a bus.Addr
 	if err := a.UnmarshalText([]byte(addr)); err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func TestAddr(t *testing.T) {
 		"1:0x70/3:0x76": "1:0x70/3:0x76", "1:0x70/0:0x71/7:0x77": "1:0x70/0:0x71/7:0x77",
 		"MCP2221 usb-i2c bridge:0x40": "MCP2221 usb-i2c bridge:0x40",
 	} {
-		var a Addr
+		var a bus.Addr
 		if err := a.UnmarshalText([]byte(text)); err != nil || a.String() != want {
 			t.Errorf("%q: %v, %v; want %s", text, a, err, want)
 		}
@@ -90,7 +91,7 @@ func TestAddr(t *testing.T) {
 		"1:76": `try "0x76"`, "1:0x7f": "0x01 to 0x77", "1:0x00": "0x01 to 0x77", "1:bme280": "one like 0x76",
 		"1:0x70:0x76": "multiplexer/channel", "1:0x70/8:0x76": "0 to 7", "1:0x70/1:0x70/2:0x76": "twice", "1:": "one like 0x76",
 	} {
-		var a Addr
+		var a bus.Addr
 		if err := a.UnmarshalText([]byte(text)); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v, want an error that says %q", text, err, says)
 		}
@@ -102,7 +103,7 @@ func FuzzAddr(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		var a, again Addr
+		var a, again bus.Addr
 		if a.UnmarshalText([]byte(s)) != nil {
 			return
 		}
@@ -113,7 +114,7 @@ func FuzzAddr(f *testing.F) {
 }
 
 func TestErrorsNameThePlace(t *testing.T) {
-	onBus(t, func(t *testing.T, b *Buses, fake *driverstest.I2CBus) {
+	onBus(t, func(t *testing.T, b *bus.Buses, fake *i2ctest.Bus) {
 		err := dev(t, b, "1:0x70/3:0x76").Write(t.Context(), 1)
 		if err == nil || err.Error() != "i2c bus 1, multiplexer 0x70 channel 3, address 0x76: multiplexer 0x70: no answer (wired? try: sensorgate scan i2c) (remote I/O error)" {
 			t.Errorf("%v", err)
@@ -126,13 +127,13 @@ func TestErrorsNameThePlace(t *testing.T) {
 
 // Two chips with one address on two channels, and one on the bus itself.
 func TestMultiplexer(t *testing.T) {
-	onBus(t, func(t *testing.T, b *Buses, fake *driverstest.I2CBus) {
+	onBus(t, func(t *testing.T, b *bus.Buses, fake *i2ctest.Bus) {
 		mux := &muxer{bus: fake, behind: map[int]*memory{0: {v: 10}, 3: {v: 13}}, addr: 0x76}
 		fake.Attach(0x70, mux)
 		fake.Attach(0x20, &memory{v: 99})
 		first, second, plain := dev(t, b, "1:0x70/0:0x76"), dev(t, b, "1:0x70/3:0x76"), dev(t, b, "1:0x20")
 		for range 2 {
-			for d, want := range map[*Dev]byte{first: 10, second: 13, plain: 99} {
+			for d, want := range map[*bus.Dev]byte{first: 10, second: 13, plain: 99} {
 				if r, err := d.Read(t.Context(), 1); err != nil || r[0] != want {
 					t.Errorf("%s: %v, %v; want %d", d.Addr(), r, err, want)
 				}
@@ -155,7 +156,7 @@ func TestMultiplexer(t *testing.T) {
 // muxer models a PCA9548A: one bit per channel, and the chips behind them on the bus. SCPS207
 // section 8.6.
 type muxer struct {
-	bus    *driverstest.I2CBus
+	bus    *i2ctest.Bus
 	addr   uint16
 	behind map[int]*memory
 	mask   byte
@@ -188,7 +189,7 @@ func (m *muxer) Stop() {
 
 // A caller that gives up gets its buffer back at once; the late answer lands nowhere.
 func TestGivingUpLeavesTheBufferAlone(t *testing.T) {
-	onBus(t, func(t *testing.T, b *Buses, fake *driverstest.I2CBus) {
+	onBus(t, func(t *testing.T, b *bus.Buses, fake *i2ctest.Bus) {
 		fake.Attach(0x20, &memory{v: 0xaa})
 		hold := make(chan struct{})
 		fake.Hook(func(int) { <-hold })
@@ -213,7 +214,7 @@ func TestGivingUpLeavesTheBufferAlone(t *testing.T) {
 }
 
 func TestCancelIsNotATimeout(t *testing.T) {
-	onBus(t, func(t *testing.T, b *Buses, fake *driverstest.I2CBus) {
+	onBus(t, func(t *testing.T, b *bus.Buses, fake *i2ctest.Bus) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := dev(t, b, "1:0x20").Write(ctx, 1); !errors.Is(err, context.Canceled) || errors.Is(err, drivers.ErrNoAnswer) {
@@ -224,9 +225,9 @@ func TestCancelIsNotATimeout(t *testing.T) {
 
 func TestAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := NewOn(slog.New(slog.DiscardHandler), func(string) (i2c.BusCloser, error) { return driverstest.NewI2CBus(), nil })
+		b := bus.NewOn(slog.New(slog.DiscardHandler), func(string) (i2c.BusCloser, error) { return i2ctest.NewBus(), nil })
 		running(t, b, func() {})
-		if err := dev(t, b, "1:0x20").Write(t.Context(), 1); !errors.Is(err, errStopped) {
+		if err := dev(t, b, "1:0x20").Write(t.Context(), 1); !errors.Is(err, bus.ErrStopped) {
 			t.Errorf("%v", err)
 		}
 	})
@@ -235,12 +236,12 @@ func TestAfterTheEnd(t *testing.T) {
 // An adapter that was unplugged is opened again when it is back.
 func TestAdapterUnplugged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := driverstest.NewI2CBus()
+		fake := i2ctest.NewBus()
 		fake.Attach(0x20, &memory{v: 7})
 		there, opened := true, 0
-		b := NewOn(slog.New(slog.DiscardHandler), func(string) (i2c.BusCloser, error) {
+		b := bus.NewOn(slog.New(slog.DiscardHandler), func(string) (i2c.BusCloser, error) {
 			if !there {
-				return nil, explainOpen("/dev/i2c-9", os.ErrNotExist)
+				return nil, bus.ExplainOpen("/dev/i2c-9", os.ErrNotExist)
 			}
 			opened++
 			return fake, nil
@@ -267,7 +268,7 @@ func TestAdapterUnplugged(t *testing.T) {
 }
 
 // sysTree makes a fixture of /sys with one adapter, and one kernel driver on 0x48.
-func sysTree(t *testing.T) sysfs {
+func sysTree(t *testing.T) string {
 	root := t.TempDir()
 	must := func(err error) {
 		t.Helper()
@@ -291,26 +292,26 @@ func sysTree(t *testing.T) sysfs {
 	must(os.MkdirAll(devices, 0o755))
 	must(os.Symlink(filepath.Join(soc, "i2c-1"), filepath.Join(devices, "i2c-1")))
 	must(os.Symlink(filepath.Join(soc, "i2c-1/1-0048"), filepath.Join(devices, "1-0048")))
-	return sysfs(root)
+	return root
 }
 
 func TestKernelOwnsTheAddress(t *testing.T) {
 	s := sysTree(t)
-	b := newBuses(slog.New(slog.DiscardHandler), nil, string(s))
-	_, err := b.Dev(Addr{Bus: "1", Chip: 0x48})
+	b := bus.NewIn(slog.New(slog.DiscardHandler), nil, s)
+	_, err := b.Dev(bus.Addr{Bus: "1", Chip: 0x48})
 	if err == nil || !strings.Contains(err.Error(), "i2c bus 1, address 0x48: 0x48 belongs to the kernel's driver tmp102") {
 		t.Errorf("%v", err)
 	}
-	if _, err := b.Dev(Addr{Bus: "bcm2835 (i2c@7e804000)", Chip: 0x48}); err == nil {
+	if _, err := b.Dev(bus.Addr{Bus: "bcm2835 (i2c@7e804000)", Chip: 0x48}); err == nil {
 		t.Error("by the adapter's name the owner was not seen")
 	}
-	if _, err := b.Dev(Addr{Bus: "1", Chip: 0x49}); err != nil {
+	if _, err := b.Dev(bus.Addr{Bus: "1", Chip: 0x49}); err != nil {
 		t.Errorf("a free address: %v", err)
 	}
-	if all, err := s.adapters(); err != nil || len(all) != 1 || all[0] != (Adapter{1, "bcm2835 (i2c@7e804000)"}) {
+	if all, err := bus.AdaptersIn(s); err != nil || len(all) != 1 || all[0] != (bus.Adapter{1, "bcm2835 (i2c@7e804000)"}) {
 		t.Errorf("adapters %v, %v", all, err)
 	}
-	if _, err := s.number("CH341"); !errors.Is(err, drivers.ErrAbsent) {
+	if _, err := bus.NumberIn(s, "CH341"); !errors.Is(err, drivers.ErrAbsent) {
 		t.Errorf("an adapter that is not there: %v", err)
 	}
 }
@@ -320,8 +321,8 @@ func TestKernelOwnsTheAddress(t *testing.T) {
 func TestHangingBusIsReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sysTree(t)
-		fake := driverstest.NewI2CBus()
-		b := newBuses(slog.New(slog.DiscardHandler), func(string) (i2c.BusCloser, error) { return fake, nil }, string(s))
+		fake := i2ctest.NewBus()
+		b := bus.NewIn(slog.New(slog.DiscardHandler), func(string) (i2c.BusCloser, error) { return fake, nil }, s)
 		running(t, b, func() {
 			d := dev(t, b, "1:0x20")
 			for range 10 {
@@ -338,12 +339,12 @@ func TestHangingBusIsReset(t *testing.T) {
 			if st.Recovered != 1 || st.Transfers != 20 || st.Failed != 20 {
 				t.Errorf("%+v, want one reset", st)
 			}
-			unbound, _ := os.ReadFile(filepath.Join(string(s), "bus/platform/drivers/i2c-bcm2835/unbind"))
-			bound, _ := os.ReadFile(filepath.Join(string(s), "bus/platform/drivers/i2c-bcm2835/bind"))
+			unbound, _ := os.ReadFile(filepath.Join(s, "bus/platform/drivers/i2c-bcm2835/unbind"))
+			bound, _ := os.ReadFile(filepath.Join(s, "bus/platform/drivers/i2c-bcm2835/bind"))
 			if string(unbound) != "fe804000.i2c" || string(bound) != "fe804000.i2c" {
 				t.Errorf("unbind %q, bind %q", unbound, bound)
 			}
-			time.Sleep(recoverEvery)
+			time.Sleep(bus.RecoverEvery)
 			d.Write(t.Context(), 1)
 			d.Write(t.Context(), 1)
 			d.Write(t.Context(), 1)
@@ -356,12 +357,12 @@ func TestHangingBusIsReset(t *testing.T) {
 
 func TestTraceSeesEveryTransfer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := driverstest.NewI2CBus()
+		fake := i2ctest.NewBus()
 		fake.Attach(0x20, &memory{v: 5})
-		b := NewOn(slog.New(slog.DiscardHandler), func(string) (i2c.BusCloser, error) { return fake, nil })
+		b := bus.NewOn(slog.New(slog.DiscardHandler), func(string) (i2c.BusCloser, error) { return fake, nil })
 		var seen []string
-		b.SetTrace(func(a Addr, w, r []byte, err error) {
-			seen = append(seen, FormatTransfer(a, w, r, err))
+		b.SetTrace(func(a bus.Addr, w, r []byte, err error) {
+			seen = append(seen, bus.FormatTransfer(a, w, r, err))
 		})
 		running(t, b, func() {
 			dev(t, b, "1:0x20").Reg(t.Context(), 0xd0, 1)
@@ -376,10 +377,10 @@ func TestTraceSeesEveryTransfer(t *testing.T) {
 
 // The real transfer against the real kernel, where there is a bus to open.
 func TestOpenDevice(t *testing.T) {
-	if _, err := openDevice(filepath.Join(t.TempDir(), "i2c-1")); !errors.Is(err, drivers.ErrAbsent) || !strings.Contains(err.Error(), "dtparam=i2c_arm=on") {
+	if _, err := bus.OpenDevice(filepath.Join(t.TempDir(), "i2c-1")); !errors.Is(err, drivers.ErrAbsent) || !strings.Contains(err.Error(), "dtparam=i2c_arm=on") {
 		t.Errorf("no such bus: %v", err)
 	}
-	if _, err := openDevice(os.DevNull); err == nil || !strings.Contains(err.Error(), "not an I2C adapter") {
+	if _, err := bus.OpenDevice(os.DevNull); err == nil || !strings.Contains(err.Error(), "not an I2C adapter") {
 		t.Errorf("/dev/null: %v", err)
 	}
 }

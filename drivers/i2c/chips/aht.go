@@ -7,6 +7,7 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
 )
 
 // Status bits of the AHT family. AHT20 data sheet section 5.3, table 8.
@@ -15,25 +16,15 @@ const (
 	ahtCalibrated = 0x08
 )
 
-// AHT20 measures temperature and humidity: AHT20, AHT21, AM2301B.
-func AHT20(b *bus.Buses) drivers.Driver {
-	return aht(b, "aht20", "Aosong AHT20, AHT21, AM2301B: temperature, humidity", []uint16{0x38}, 0xbe, true)
-}
-
-// AHT10 is the AHT20's predecessor, which sends no checksum.
-func AHT10(b *bus.Buses) drivers.Driver {
-	return aht(b, "aht10", "Aosong AHT10, AHT15: temperature, humidity", []uint16{0x38, 0x39}, 0xe1, false)
-}
-
 func aht(b *bus.Buses, name, summary string, addrs []uint16, initialize byte, checksum bool) drivers.Driver {
-	return chip[*At]{
-		name:     name,
-		summary:  summary,
-		addrs:    addrs,
-		every:    10 * time.Second,
-		channels: []drivers.Channel{temperature(-40, 85), humidity()},
-		options:  plain,
-		open: func(ctx context.Context, d *bus.Dev, _ *At) (read, error) {
+	return chip.Driver[*chip.I2COptions]{
+		Name:      name,
+		Summary:   summary,
+		Addresses: addrs,
+		Every:     10 * time.Second,
+		Channels:  []drivers.Channel{chip.Temperature(-40, 85), chip.Humidity()},
+		Options:   chip.NoOptions,
+		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
 			// Initialization, section 5.4 step 1; it loads the calibration.
 			if err := d.Write(ctx, initialize, 0x08, 0x00); err != nil {
 				return nil, err
@@ -45,7 +36,7 @@ func aht(b *bus.Buses, name, summary string, addrs []uint16, initialize byte, ch
 				return readAHT(ctx, d, checksum)
 			}, nil
 		},
-	}.driver(b)
+	}.On(b)
 }
 
 func readAHT(ctx context.Context, d *bus.Dev, checksum bool) ([]float64, error) {
@@ -69,24 +60,24 @@ func readAHT(ctx context.Context, d *bus.Dev, checksum bool) ([]float64, error) 
 			continue
 		}
 		if checksum {
-			if want := crc8(0xff, b[:6]...); b[6] != want {
+			if want := byte(crcSensirion.Of(b[:6])); b[6] != want {
 				return nil, fmt.Errorf("checksum is 0x%02x, expected 0x%02x", b[6], want)
 			}
 		}
 		return decodeAHT(b)
 	}
-	return nil, errNoData
+	return nil, chip.ErrNoData
 }
 
 // decodeAHT takes two 20-bit numbers after the status. Section 6.
 func decodeAHT(b []byte) ([]float64, error) {
 	if b[0]&ahtCalibrated == 0 {
-		return nil, errReset
+		return nil, chip.ErrReset
 	}
 	rh := uint32(b[1])<<12 | uint32(b[2])<<4 | uint32(b[3])>>4
 	t := uint32(b[3]&0x0f)<<16 | uint32(b[4])<<8 | uint32(b[5])
 	if rh == 0 && t == 0 {
-		return nil, errNoData // what the registers hold before the first measurement
+		return nil, chip.ErrNoData // what the registers hold before the first measurement
 	}
 	return []float64{float64(t)*200/(1<<20) - 50, float64(rh) * 100 / (1 << 20)}, nil
 }

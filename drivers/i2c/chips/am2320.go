@@ -7,19 +7,20 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
 )
 
 // AM2320 measures temperature and humidity and speaks Modbus frames over I2C. Aosong
 // AM2320 product manual, section 8.2.
 func AM2320(b *bus.Buses) drivers.Driver {
-	return chip[*At]{
-		name:     "am2320",
-		summary:  "Aosong AM2320, AM2321: temperature, humidity",
-		addrs:    []uint16{0x5c},
-		every:    10 * time.Second,
-		channels: []drivers.Channel{temperature(-40, 80), humidity()},
-		options:  plain,
-		open: func(_ context.Context, d *bus.Dev, _ *At) (read, error) {
+	return chip.Driver[*chip.I2COptions]{
+		Name:      "am2320",
+		Summary:   "Aosong AM2320, AM2321: temperature, humidity",
+		Addresses: []uint16{0x5c},
+		Every:     10 * time.Second,
+		Channels:  []drivers.Channel{chip.Temperature(-40, 80), chip.Humidity()},
+		Options:   chip.NoOptions,
+		Open: func(_ context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
 			return func(ctx context.Context) ([]float64, error) {
 				// What it answers is the measurement before, which may be long ago; asking makes
 				// it measure. Two seconds later that is ready.
@@ -31,12 +32,12 @@ func AM2320(b *bus.Buses) drivers.Driver {
 				}
 				out, err := askAM2320(ctx, d)
 				if err == nil && out[0] == 0 && out[1] == 0 { // as after power-on: none before
-					err = errNoData
+					err = chip.ErrNoData
 				}
 				return out, err
 			}, nil
 		},
-	}.driver(b)
+	}.On(b)
 }
 
 // askAM2320 wakes the chip, which does not acknowledge that, and reads four registers.
@@ -64,7 +65,7 @@ func decodeAM2320(b []byte) ([]float64, error) {
 	if b[0] != 0x03 || b[1] != 0x04 {
 		return nil, fmt.Errorf("answer begins with % x, expected 03 04", b[:2])
 	}
-	if got, want := uint16(b[6])|uint16(b[7])<<8, crc16Modbus(b[:6]); got != want {
+	if got, want := uint16(b[6])|uint16(b[7])<<8, uint16(crcModbus.Of(b[:6])); got != want {
 		return nil, fmt.Errorf("checksum is 0x%04x, expected 0x%04x", got, want)
 	}
 	rh := uint16(b[2])<<8 | uint16(b[3])
@@ -74,19 +75,4 @@ func decodeAM2320(b []byte) ([]float64, error) {
 		celsius = -celsius
 	}
 	return []float64{celsius, float64(rh) / 10}, nil
-}
-
-func crc16Modbus(b []byte) uint16 {
-	c := uint16(0xffff)
-	for _, x := range b {
-		c ^= uint16(x)
-		for range 8 {
-			if c&1 != 0 {
-				c = c>>1 ^ 0xa001
-			} else {
-				c >>= 1
-			}
-		}
-	}
-	return c
 }

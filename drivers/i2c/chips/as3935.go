@@ -9,10 +9,11 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
 )
 
 type as3935Options struct {
-	At
+	chip.I2COptions
 	Place   string `toml:"place" doc:"indoor or outdoor: the antenna's gain"`
 	Tuning  int    `toml:"tuning" doc:"capacitors of the antenna, 0 to 15: printed on the module or its bag"`
 	Noise   int    `toml:"noise_level" doc:"noise floor, 0 (sensitive) to 7"`
@@ -23,7 +24,7 @@ var as3935Strikes = map[int]byte{1: 0, 5: 1, 9: 2, 16: 3}
 
 // Check implements drivers.Checker.
 func (o *as3935Options) Check() error {
-	errs := []error{o.At.Check()}
+	errs := []error{o.I2COptions.Check()}
 	bad := func(key string, found any, expected string) {
 		errs = append(errs, &drivers.KeyError{Key: key, Problem: fmt.Sprintf("found %v", found), Expected: expected})
 	}
@@ -39,24 +40,24 @@ func (o *as3935Options) Check() error {
 	if _, ok := as3935Strikes[o.Strikes]; !ok {
 		bad("strikes", o.Strikes, "1, 5, 9 or 16")
 	}
-	return joined(errs...)
+	return chip.JoinErrors(errs...)
 }
 
 // AS3935 tells of lightning. It is asked every second; its interrupt line is not used, so
 // strikes within one second count as one. ams AS3935 v1.2, "Register table".
 func AS3935(b *bus.Buses) drivers.Driver {
-	return chip[*as3935Options]{
-		name:    "as3935",
-		summary: "ams AS3935: lightning, with its distance",
-		addrs:   []uint16{0x03, 0x02, 0x01},
-		every:   time.Second,
-		channels: []drivers.Channel{
+	return chip.Driver[*as3935Options]{
+		Name:      "as3935",
+		Summary:   "ams AS3935: lightning, with its distance",
+		Addresses: []uint16{0x03, 0x02, 0x01},
+		Every:     time.Second,
+		Channels: []drivers.Channel{
 			{Name: "distance", Unit: "km", Kind: drivers.Event, Min: 0, Max: 63},
 			{Name: "energy", Kind: drivers.Event, Min: 0, Max: 1<<21 - 1},
 		},
-		options: func() *as3935Options { return &as3935Options{Place: "indoor", Noise: 2, Strikes: 1} },
-		open:    openAS3935,
-	}.driver(b)
+		Options: func() *as3935Options { return &as3935Options{Place: "indoor", Noise: 2, Strikes: 1} },
+		Open:    openAS3935,
+	}.On(b)
 }
 
 const (
@@ -67,7 +68,7 @@ const (
 	asOutOfRange     = 0x3f
 )
 
-func openAS3935(ctx context.Context, d *bus.Dev, o *as3935Options) (read, error) {
+func openAS3935(ctx context.Context, d *bus.Dev, o *as3935Options) (chip.Read, error) {
 	gain := byte(0x12 << 1)
 	if o.Place == "outdoor" {
 		gain = 0x0e << 1
@@ -94,7 +95,7 @@ func openAS3935(ctx context.Context, d *bus.Dev, o *as3935Options) (read, error)
 			return nil, err
 		}
 		if b[0] != gain || b[3]&asMaskDisturbers == 0 || b[8] != byte(o.Tuning) {
-			return nil, errReset
+			return nil, chip.ErrReset
 		}
 		switch b[3] & 0x0f {
 		case 0x08:

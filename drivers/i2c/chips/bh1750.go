@@ -7,6 +7,7 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
 )
 
 // Measurement times of the BH1750: the usual one, and the shortest for full sunlight.
@@ -18,20 +19,20 @@ const (
 
 // BH1750 measures light. It has no id and tells none of its settings.
 func BH1750(b *bus.Buses) drivers.Driver {
-	return chip[*At]{
-		name:     "bh1750",
-		summary:  "ROHM BH1750: light",
-		addrs:    []uint16{0x23, 0x5c},
-		every:    10 * time.Second,
-		channels: []drivers.Channel{{Name: "illuminance", Unit: "lx", Min: 0, Max: 121600}},
-		options:  plain,
-		open: func(_ context.Context, d *bus.Dev, _ *At) (read, error) {
+	return chip.Driver[*chip.I2COptions]{
+		Name:      "bh1750",
+		Summary:   "ROHM BH1750: light",
+		Addresses: []uint16{0x23, 0x5c},
+		Every:     10 * time.Second,
+		Channels:  []drivers.Channel{{Name: "illuminance", Unit: "lx", Min: 0, Max: 121600}},
+		Options:   chip.NoOptions,
+		Open: func(_ context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
 			return func(ctx context.Context) ([]float64, error) {
 				lux, err := readBH1750(ctx, d)
 				return []float64{lux}, err
 			}, nil
 		},
-	}.driver(b)
+	}.On(b)
 }
 
 func readBH1750(ctx context.Context, d *bus.Dev) (float64, error) {

@@ -2,11 +2,13 @@ package chips
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"time"
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
 )
 
 // Registers of BME680 and BME688. BST-BME680-DS001 section 5.2, table 20.
@@ -27,31 +29,31 @@ const (
 // BME680 measures temperature, pressure, humidity and the resistance of a gas sensor:
 // BME680, BME688. An air quality index needs Bosch's closed library and is not made up here.
 func BME680(b *bus.Buses) drivers.Driver {
-	return chip[*bme680Options]{
-		name:    "bme680",
-		summary: "Bosch BME680, BME688: temperature, pressure, humidity, gas resistance (no air quality index: that needs a closed library)",
-		addrs:   []uint16{0x76, 0x77},
-		every:   30 * time.Second,
-		channels: []drivers.Channel{temperature(-40, 85), pressure(30000, 110000), humidity(),
+	return chip.Driver[*bme680Options]{
+		Name:      "bme680",
+		Summary:   "Bosch BME680, BME688: temperature, pressure, humidity, gas resistance (no air quality index: that needs a closed library)",
+		Addresses: []uint16{0x76, 0x77},
+		Every:     30 * time.Second,
+		Channels: []drivers.Channel{chip.Temperature(-40, 85), chip.Pressure(30000, 110000), chip.Humidity(),
 			{Name: "gas", Unit: "Ω", Min: 1, Max: 200e6}},
-		options: func() *bme680Options {
+		Options: func() *bme680Options {
 			return &bme680Options{Oversampling: 2, Heater: 320, Heat: 150 * time.Millisecond}
 		},
-		open: func(ctx context.Context, d *bus.Dev, o *bme680Options) (read, error) {
+		Open: func(ctx context.Context, d *bus.Dev, o *bme680Options) (chip.Read, error) {
 			id, err := d.U8(ctx, bmeID)
 			if err != nil {
 				return nil, err
 			}
 			if id != 0x61 {
-				return nil, wrongChip("bme680", uint32(id), boschIDs)
+				return nil, chip.WrongChip("bme680", uint32(id), boschIDs)
 			}
 			c := &bme680{d: d, o: o, ambient: 25}
-			if c.osrs, err = oversampling(o.Oversampling); err != nil {
+			if c.osrs, err = boschOversampling(o.Oversampling); err != nil {
 				return nil, err
 			}
 			return c.read, c.readCalibration(ctx)
 		},
-	}.driver(b)
+	}.On(b)
 }
 
 type bme680 struct {
@@ -81,8 +83,8 @@ func (c *bme680) readCalibration(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if same(a, 0x00) || same(a, 0xff) || same(b, 0x00) || same(b, 0xff) {
-		return errNoCalibration
+	if allBytes(a, 0x00) || allBytes(a, 0xff) || allBytes(b, 0x00) || allBytes(b, 0xff) {
+		return chip.ErrNoCalibration
 	}
 	c.cal = decodeBME680(a, b, g)
 	return nil
@@ -118,7 +120,7 @@ func (c *bme680) read(ctx context.Context) ([]float64, error) {
 		return nil, err
 	}
 	if set[0]&0x30 != gas || set[1]&7 != c.osrs || set[3] != meas {
-		return nil, errReset
+		return nil, chip.ErrReset
 	}
 	return c.decode(f, gas != 0), nil
 }
@@ -144,7 +146,7 @@ func (c *bme680) await(ctx context.Context) ([]byte, error) {
 		}
 		wait = max(wait/8, 5*time.Millisecond)
 	}
-	return nil, errNoData
+	return nil, chip.ErrNoData
 }
 
 func (c *bme680) decode(f []byte, gas bool) []float64 {
@@ -166,84 +168,6 @@ func (c *bme680) decode(f []byte, gas bool) []float64 {
 	return out
 }
 
-// bme680Calibration are the chip's coefficients. Section 3.11, table 11 and on.
-type bme680Calibration struct {
-	t1, t2, t3                              float64
-	p1, p2, p3, p4, p5, p6, p7, p8, p9, p10 float64
-	h1, h2, h3, h4, h5, h6, h7              float64
-	g1, g2, g3                              float64
-	heatRange, heatValue, rangeError        float64
-}
-
-func decodeBME680(a, b, g []byte) bme680Calibration {
-	u := func(b []byte, i int) float64 { return float64(uint16(b[i]) | uint16(b[i+1])<<8) }
-	s := func(b []byte, i int) float64 { return float64(int16(uint16(b[i]) | uint16(b[i+1])<<8)) }
-	s8 := func(b []byte, i int) float64 { return float64(int8(b[i])) }
-	return bme680Calibration{
-		t1: u(b, 8), t2: s(a, 0), t3: s8(a, 2),
-		p1: u(a, 4), p2: s(a, 6), p3: s8(a, 8), p4: s(a, 10), p5: s(a, 12), p7: s8(a, 14), p6: s8(a, 15),
-		p8: s(a, 18), p9: s(a, 20), p10: float64(a[22]),
-		// Two 12-bit numbers share 0xe2.
-		h2: float64(uint16(b[0])<<4 | uint16(b[1])>>4), h1: float64(uint16(b[2])<<4 | uint16(b[1])&0x0f),
-		h3: s8(b, 3), h4: s8(b, 4), h5: s8(b, 5), h6: float64(b[6]), h7: s8(b, 7),
-		g2: s(b, 10), g1: s8(b, 12), g3: s8(b, 13),
-		heatValue: s8(g, 0), heatRange: float64(g[2] >> 4 & 3), rangeError: float64(int8(g[4]) >> 4),
-	}
-}
-
-// temperature in °C and t_fine. The formulas are those of Bosch's BME68x_SensorAPI in
-// floating point.
-func (c *bme680Calibration) temperature(raw float64) (celsius, fine float64) {
-	v1 := (raw/16384 - c.t1/1024) * c.t2
-	v2 := raw/131072 - c.t1/8192
-	fine = v1 + v2*v2*c.t3*16
-	return fine / 5120, fine
-}
-
-func (c *bme680Calibration) pressure(raw, fine float64) float64 {
-	v1 := fine/2 - 64000
-	v2 := v1*v1*c.p6/131072 + v1*c.p5*2
-	v2 = v2/4 + c.p4*65536
-	v1 = (c.p3*v1*v1/16384 + c.p2*v1) / 524288
-	v1 = (1 + v1/32768) * c.p1
-	if v1 == 0 {
-		return 0 // out of range, and no division by zero
-	}
-	p := (1048576 - raw - v2/4096) * 6250 / v1
-	cube := p / 256 * p / 256 * p / 256
-	return p + (c.p9*p*p/2147483648+p*c.p8/32768+cube*c.p10/131072+c.p7*128)/16
-}
-
-func (c *bme680Calibration) humidity(raw, celsius float64) float64 {
-	v1 := raw - (c.h1*16 + c.h3/2*celsius)
-	v2 := v1 * (c.h2 / 262144 * (1 + c.h4/16384*celsius + c.h5/1048576*celsius*celsius))
-	h := v2 + (c.h6/16384+c.h7/2097152*celsius)*v2*v2
-	return min(max(h, 0), 100)
-}
-
-// What the gas converter's ranges are off by, in per cent.
-var (
-	bme680K1 = [16]float64{5: -1, 7: -0.8, 10: -0.2, 11: -0.5, 13: -1}
-	bme680K2 = [16]float64{4: 0.1, 5: 0.7, 7: -0.8, 8: -0.1}
-)
-
-func (c *bme680Calibration) gas(raw float64, span byte, high bool) float64 {
-	if high {
-		return 1e6 * float64(uint32(262144)>>span) / (4096 + 3*(raw-512))
-	}
-	v := (1340 + 5*c.rangeError) * (1 + bme680K1[span]/100)
-	return 1 / ((1 + bme680K2[span]/100) * 0.000000125 * float64(uint32(1)<<span) * ((raw-512)/v + 1))
-}
-
-// heater gives the register value for a plate temperature at an ambient one.
-func (c *bme680Calibration) heater(target int, ambient float64) byte {
-	v1 := c.g1/16 + 49
-	v2 := c.g2/32768*0.0005 + 0.00235
-	v4 := v1 * (1 + v2*float64(target))
-	v5 := v4 + c.g3/1024*ambient
-	return byte(min(max(3.4*(v5*(4/(4+c.heatRange))*(1/(1+c.heatValue*0.002))-25), 0), 255))
-}
-
 // gasWait codes a time: six bits of milliseconds times a power of four.
 func gasWait(d time.Duration) byte {
 	ms, factor := int(d/time.Millisecond), 0
@@ -252,4 +176,24 @@ func gasWait(d time.Duration) byte {
 		factor++
 	}
 	return byte(min(ms, 0x3f) | factor<<6)
+}
+
+type bme680Options struct {
+	chip.I2COptions
+	Oversampling int           `toml:"oversampling" doc:"measurements that are averaged: 1, 2, 4, 8 or 16"`
+	Heater       int           `toml:"heater" doc:"temperature of the gas sensor's plate in °C, 200 to 400; 0: no gas"`
+	Heat         time.Duration `toml:"heat" doc:"how long it is heated before the gas is measured"`
+}
+
+// Check implements drivers.Checker.
+func (o *bme680Options) Check() error {
+	_, err := boschOversampling(o.Oversampling)
+	errs := []error{o.I2COptions.Check(), err}
+	if o.Heater != 0 && (o.Heater < 200 || o.Heater > 400) {
+		errs = append(errs, &drivers.KeyError{Key: "heater", Problem: fmt.Sprintf("found %d", o.Heater), Expected: "200 to 400 °C, or 0 for no gas"})
+	}
+	if o.Heat < time.Millisecond || o.Heat > 4032*time.Millisecond {
+		errs = append(errs, &drivers.KeyError{Key: "heat", Problem: fmt.Sprintf("found %v", o.Heat), Expected: "1ms to 4032ms", Try: `heat = "150ms"`})
+	}
+	return chip.JoinErrors(errs...)
 }

@@ -6,24 +6,25 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
 )
 
 // BMP180 measures temperature and pressure. BST-BMP180-DS000 section 3.
 func BMP180(b *bus.Buses) drivers.Driver {
-	return chip[*At]{
-		name:     "bmp180",
-		summary:  "Bosch BMP180: temperature, pressure",
-		addrs:    []uint16{0x77},
-		every:    10 * time.Second,
-		channels: []drivers.Channel{temperature(-40, 85), pressure(30000, 110000)},
-		options:  plain,
-		open: func(ctx context.Context, d *bus.Dev, _ *At) (read, error) {
+	return chip.Driver[*chip.I2COptions]{
+		Name:      "bmp180",
+		Summary:   "Bosch BMP180: temperature, pressure",
+		Addresses: []uint16{0x77},
+		Every:     10 * time.Second,
+		Channels:  []drivers.Channel{chip.Temperature(-40, 85), chip.Pressure(30000, 110000)},
+		Options:   chip.NoOptions,
+		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
 			id, err := d.U8(ctx, bmeID)
 			if err != nil {
 				return nil, err
 			}
 			if id != 0x55 {
-				return nil, wrongChip("bmp180", uint32(id), boschIDs)
+				return nil, chip.WrongChip("bmp180", uint32(id), boschIDs)
 			}
 			b, err := d.Reg(ctx, 0xaa, 22)
 			if err != nil {
@@ -47,7 +48,7 @@ func BMP180(b *bus.Buses) drivers.Driver {
 				return []float64{t, p}, nil
 			}, nil
 		},
-	}.driver(b)
+	}.On(b)
 }
 
 // measureBMP180 starts a conversion and waits until the chip says that it is over: bit 5
@@ -67,7 +68,7 @@ func measureBMP180(ctx context.Context, d *bus.Dev, cmd byte, takes time.Duratio
 		case err != nil:
 			return 0, err
 		case c&^start != cmd&^start:
-			return 0, errReset
+			return 0, chip.ErrReset
 		case c&start != 0:
 			continue
 		}
@@ -79,11 +80,11 @@ func measureBMP180(ctx context.Context, d *bus.Dev, cmd byte, takes time.Duratio
 		if c, err = d.U8(ctx, control); err != nil {
 			return 0, err
 		} else if c != cmd&^start {
-			return 0, errReset
+			return 0, chip.ErrReset
 		}
 		return uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2]), nil
 	}
-	return 0, errNoData
+	return 0, chip.ErrNoData
 }
 
 type bmp180Calibration struct {
@@ -98,7 +99,7 @@ func decodeBMP180(b []byte) (c bmp180Calibration, err error) {
 	for i := range v {
 		v[i] = uint16(b[2*i])<<8 | uint16(b[2*i+1])
 		if v[i] == 0 || v[i] == 0xffff {
-			return c, errNoCalibration
+			return c, chip.ErrNoCalibration
 		}
 	}
 	s := func(i int) int16 { return int16(v[i]) }

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"sensorgate/drivers/driverstest"
-	"sensorgate/drivers/driverstest/i2cmodel"
+	"sensorgate/drivers/i2c/chip"
+	"sensorgate/drivers/i2c/i2ctest"
 )
 
 func be(vs ...int) (b []byte) {
@@ -38,18 +38,18 @@ func TestBMP180Example(t *testing.T) {
 }
 
 func TestBMP180(t *testing.T) {
-	e := sit[*At](BMP180, 0x77, nil)
+	e := suite[*chip.I2COptions](BMP180, 0x77, nil)
 	// The example's pressure with eight samples is eight times as much, and a little finer.
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewBMP180(bmp180Example, 27898<<8, 23843<<8) }
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewBMP180(bmp180Example, 27898<<8, 23843<<8) }
 	e.Want = []want{w("temperature", 15, 0), w("pressure", 69964, 5)}
-	e.WrongChip = func(c driverstest.I2CChip) { c.(*i2cmodel.BMP180).ID = 0x58; c.PowerOn() }
+	e.WrongChip = func(c i2ctest.Chip) { c.(*i2ctest.BMP180).ID = 0x58; c.PowerOn() }
 	e.WrongID = "bmp280"
-	e.States = []driverstest.I2CState{
-		{Name: "no calibration", Err: "calibration", Set: func(c driverstest.I2CChip) {
-			c.(*i2cmodel.BMP180).Calibration = make([]byte, 22)
+	e.States = []i2ctest.State{
+		{Name: "no calibration", Err: "calibration", Set: func(c i2ctest.Chip) {
+			c.(*i2ctest.BMP180).Calibration = make([]byte, 22)
 			c.PowerOn()
 		}},
-		{Name: "beyond", Err: "out of range", Set: func(c driverstest.I2CChip) { c.(*i2cmodel.BMP180).UT = 0xffff00 }},
+		{Name: "beyond", Err: "out of range", Set: func(c i2ctest.Chip) { c.(*i2ctest.BMP180).UT = 0xffff00 }},
 	}
 	e.Run(t)
 }
@@ -58,26 +58,26 @@ func TestBMP180(t *testing.T) {
 // It works with 0.01 °C and rounds its way through, so a few Pa are its own.
 func TestBMP388(t *testing.T) {
 	cal := unhex(t, "98 6C A9 4A F9 E3 1C 61 16 06 01 51 4A DE 5D 03 FA F9 0E 06 F5")
-	e := sit(BMP388, 0x76, func(*bmeOptions) {})
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewBMP388(cal, 8500000, 6700000) }
+	e := suite(BMP388, 0x76, func(*bmeOptions) {})
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewBMP388(cal, 8500000, 6700000) }
 	e.Want = []want{w("temperature", 24.57, 0.01), w("pressure", 101278.69, 1)}
-	e.WrongChip = func(c driverstest.I2CChip) { c.(*i2cmodel.BMP388).ID = 0x10; c.PowerOn() }
+	e.WrongChip = func(c i2ctest.Chip) { c.(*i2ctest.BMP388).ID = 0x10; c.PowerOn() }
 	e.WrongID = "0x10"
-	set := func(ut, up uint32) func(driverstest.I2CChip) {
-		return func(c driverstest.I2CChip) { c.(*i2cmodel.BMP388).UT, c.(*i2cmodel.BMP388).UP = ut, up }
+	set := func(ut, up uint32) func(i2ctest.Chip) {
+		return func(c i2ctest.Chip) { c.(*i2ctest.BMP388).UT, c.(*i2ctest.BMP388).UP = ut, up }
 	}
-	e.States = []driverstest.I2CState{
+	e.States = []i2ctest.State{
 		{Name: "below zero", Set: set(6400000, 7600000), Want: []want{w("temperature", -12.77, 0.01), w("pressure", 84823.19, 1)}},
 		{Name: "warm", Set: set(9500000, 6000000), Want: []want{w("temperature", 42.28, 0.01), w("pressure", 112088.50, 1)}},
 		{Name: "colder than it can be", Set: set(1000000, 6700000), Err: "out of range"},
 	}
 	e.Run(t)
-	e.Driver = sit(BMP390, 0x76, func(*bmeOptions) {}).Driver
+	e.Driver = suite(BMP390, 0x76, func(*bmeOptions) {}).Driver
 	e.WrongChip, e.States = nil, nil
 	chip := e.Chip
-	e.Chip = func() driverstest.I2CChip {
+	e.Chip = func() i2ctest.Chip {
 		c := chip()
-		c.(*i2cmodel.BMP388).ID = 0x60
+		c.(*i2ctest.BMP388).ID = 0x60
 		c.PowerOn()
 		return c
 	}
@@ -86,7 +86,7 @@ func TestBMP388(t *testing.T) {
 
 // Coefficients of a real chip. The reference is the integer arithmetic of Bosch's
 // BME68x_SensorAPI (1cf6fbd), compiled.
-func bme680Model(raw []byte, gas uint16, span byte) *i2cmodel.BME680 {
+func bme680Model(raw []byte, gas uint16, span byte) *i2ctest.BME680 {
 	c1 := make([]byte, 23)
 	copy(c1[0:], le(26519))
 	c1[2] = 3
@@ -102,7 +102,7 @@ func bme680Model(raw []byte, gas uint16, span byte) *i2cmodel.BME680 {
 	c2 = append(c2, le(26203, -5969)...)
 	c2 = append(c2, minus(29), 18)
 	c3 := []byte{43, 0, 1 << 4, 0, minus(3) << 4}
-	return i2cmodel.NewBME680(c1, c2, c3, raw, gas, span)
+	return i2ctest.NewBME680(c1, c2, c3, raw, gas, span)
 }
 
 // bme680Raw lays out pressure, temperature and humidity.
@@ -111,31 +111,31 @@ func bme680Raw(p, t, h int) []byte {
 }
 
 func TestBME680(t *testing.T) {
-	e := sit(BME680, 0x77, func(*bme680Options) {})
-	e.Chip = func() driverstest.I2CChip { return bme680Model(bme680Raw(380000, 500000, 22000), 500, 5) }
+	e := suite(BME680, 0x77, func(*bme680Options) {})
+	e.Chip = func() i2ctest.Chip { return bme680Model(bme680Raw(380000, 500000, 22000), 500, 5) }
 	room := func(gas float64) []want {
 		return []want{w("temperature", 25.53, 0.01), w("pressure", 91666, 2), w("humidity", 47.771, 0.05), w("gas", gas, gas/1000)}
 	}
 	e.Want = room(250554)
-	e.WrongChip = func(c driverstest.I2CChip) { c.(*i2cmodel.BME680).ID = 0x60; c.PowerOn() }
+	e.WrongChip = func(c i2ctest.Chip) { c.(*i2ctest.BME680).ID = 0x60; c.PowerOn() }
 	e.WrongID = "bme280 (id 0x60)"
-	e.States = []driverstest.I2CState{
+	e.States = []i2ctest.State{
 		{Name: "below zero", Want: []want{w("temperature", -6.08, 0.01), w("pressure", 80094, 2), w("humidity", 23.068, 0.05), w("gas", 75120, 75)},
-			Set: func(c driverstest.I2CChip) {
-				m := c.(*i2cmodel.BME680)
+			Set: func(c i2ctest.Chip) {
+				m := c.(*i2ctest.BME680)
 				m.Raw, m.Gas, m.Range = bme680Raw(420000, 400000, 18000), 300, 7
 			}},
 		{Name: "dry", Want: []want{w("temperature", 25.53, 0.01), w("pressure", 91666, 2), w("humidity", 0, 0), w("gas", 8000000, 8000)},
-			Set: func(c driverstest.I2CChip) {
-				m := c.(*i2cmodel.BME680)
+			Set: func(c i2ctest.Chip) {
+				m := c.(*i2ctest.BME680)
 				m.Raw, m.Gas, m.Range = bme680Raw(380000, 500000, 10000), 512, 0
 			}},
-		{Name: "bme688", Want: room(2017700), Set: func(c driverstest.I2CChip) { c.(*i2cmodel.BME680).Variant = 1; c.PowerOn() }},
-		{Name: "heater not steady: no gas, but the rest", Want: e.Want[:3], Set: func(c driverstest.I2CChip) { c.(*i2cmodel.BME680).HeaterUnsteady = true }},
+		{Name: "bme688", Want: room(2017700), Set: func(c i2ctest.Chip) { c.(*i2ctest.BME680).Variant = 1; c.PowerOn() }},
+		{Name: "heater not steady: no gas, but the rest", Want: e.Want[:3], Set: func(c i2ctest.Chip) { c.(*i2ctest.BME680).HeaterUnsteady = true }},
 	}
 	e.Run(t)
 
-	e.Config = sit(BME680, 0x77, func(o *bme680Options) { o.Heater = 0 }).Config
+	e.Configure = suite(BME680, 0x77, func(o *bme680Options) { o.Heater = 0 }).Configure
 	e.Want, e.States = e.Want[:3], nil
 	e.Run(t)
 }

@@ -10,11 +10,12 @@ import (
 	"sensorgate/drivers"
 	"sensorgate/drivers/field"
 	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
 )
 
 // describedOptions describe a chip that there is no driver for.
 type describedOptions struct {
-	At
+	chip.I2COptions
 	ID       *answer       `toml:"id" doc:"what tells the chip from others: { write = \"0F\", equals = \"01 17\" }; asked when it is opened"`
 	Init     []field.Bytes `toml:"init" doc:"written when it is opened, one transfer each: [\"01 60 A0\"]"`
 	Settle   time.Duration `toml:"settle" doc:"wait after init"`
@@ -36,7 +37,7 @@ type answer struct {
 
 // Check implements drivers.Checker.
 func (o *describedOptions) Check() error {
-	errs := []error{o.At.Check()}
+	errs := []error{o.I2COptions.Check()}
 	for key, a := range map[string]*answer{"id": o.ID, "settings": o.Settings} {
 		if a != nil && (len(a.Equals) == 0 || len(a.Mask) != 0 && len(a.Mask) != len(a.Equals)) {
 			errs = append(errs, &drivers.KeyError{Key: key, Problem: "mask and equals differ in length, or equals is empty"})
@@ -56,7 +57,7 @@ func (o *describedOptions) Check() error {
 	if o.Sum != nil {
 		errs = append(errs, o.Sum.Check())
 	}
-	return joined(errs...)
+	return chip.JoinErrors(errs...)
 }
 
 // describedChannel is one value of a described chip.
@@ -69,23 +70,23 @@ type describedChannel struct {
 
 // Described is driver = "i2c": a chip described in the configuration.
 func Described(b *bus.Buses) drivers.Driver {
-	return chip[*describedOptions]{
-		name:           "i2c",
-		summary:        "a chip described in the configuration: what to write, what to read, where the numbers are",
-		every:          10 * time.Second,
-		options:        func() *describedOptions { return &describedOptions{} },
-		channelOptions: func() any { return &describedChannel{} },
-		device: func(ctx context.Context, d *bus.Dev, o *describedOptions, s site) (device, error) {
-			if len(s.Channels) == 0 {
+	return chip.Driver[*describedOptions]{
+		Name:           "i2c",
+		Summary:        "a chip described in the configuration: what to write, what to read, where the numbers are",
+		Every:          10 * time.Second,
+		Options:        func() *describedOptions { return &describedOptions{} },
+		ChannelOptions: func() any { return &describedChannel{} },
+		OpenDevice: func(ctx context.Context, d *bus.Dev, o *describedOptions, config chip.Config) (chip.Device, error) {
+			if len(config.Channels) == 0 {
 				return nil, errors.New(`no channels (try: temperature = { register = "00", type = "s16" })`)
 			}
-			c := &described{d: d, o: o, channels: s.Channels}
+			c := &described{d: d, o: o, channels: config.Channels}
 			if err := c.expect(ctx, o.ID, "id"); err != nil {
 				return nil, err
 			}
 			return c, c.initialize(ctx)
 		},
-	}.driver(b)
+	}.On(b)
 }
 
 type described struct {
@@ -126,7 +127,7 @@ func (c *described) expect(ctx context.Context, a *answer, what string) error {
 	return nil
 }
 
-func (c *described) poll(ctx context.Context) ([]drivers.Reading, error) {
+func (c *described) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	if c.o.Settings == nil && len(c.o.Init) > 0 {
 		if err := c.initialize(ctx); err != nil {
 			return nil, err
@@ -149,7 +150,7 @@ func (c *described) poll(ctx context.Context) ([]drivers.Reading, error) {
 	}
 	// After the reading, so that a chip that lost its settings meanwhile is noticed.
 	if err := c.expect(ctx, c.o.Settings, "settings"); err != nil {
-		return nil, fmt.Errorf("%w: %w", errReset, err)
+		return nil, fmt.Errorf("%w: %w", chip.ErrReset, err)
 	}
 	return rs, c.expect(ctx, c.o.ID, "id")
 }
@@ -192,14 +193,11 @@ func (c *described) ask(ctx context.Context, w []byte, wait time.Duration, n int
 			err = c.d.Tx(ctx, nil, r)
 		}
 	}
-	if err == nil && (same(r, 0x00) || same(r, 0xff)) {
+	if err == nil && (allBytes(r, 0x00) || allBytes(r, 0xff)) {
 		err = c.d.NotStuck(ctx)
 	}
 	return r, err
 }
-
-// same reports whether b is nothing but v.
-func same(b []byte, v byte) bool { return bytes.Count(b, []byte{v}) == len(b) }
 
 func (c *described) value(ctx context.Context, block []byte, ch *describedChannel) (drivers.Value, error) {
 	b := field.Binary{At: ch.At, Layout: ch.Layout}

@@ -4,9 +4,8 @@ import (
 	"testing"
 
 	"sensorgate/drivers"
-	"sensorgate/drivers/driverstest"
-	"sensorgate/drivers/driverstest/i2cmodel"
 	"sensorgate/drivers/field"
+	"sensorgate/drivers/i2c/i2ctest"
 )
 
 func typed(t *testing.T, name string) (ft field.Type) {
@@ -17,18 +16,9 @@ func typed(t *testing.T, name string) (ft field.Type) {
 	return ft
 }
 
-// describe adds channels to an exam of the described chip.
-func describe(t *testing.T, e driverstest.I2CExam, channels ...drivers.ChannelConfig) driverstest.I2CExam {
-	site := e.Config
-	e.Config = func(d drivers.Driver) drivers.DeviceConfig {
-		s := site(d)
-		if err := s.Options.(drivers.Checker).Check(); err != nil {
-			t.Error(err)
-		}
-		s.Channels = channels
-		return s
-	}
-	return e
+// describe adds channels to the suite of the described chip.
+func describe(t *testing.T, e i2ctest.Suite, channels ...drivers.ChannelConfig) i2ctest.Suite {
+	return withChannels(t, e, func(drivers.Driver) []drivers.ChannelConfig { return channels })
 }
 
 // An SHT3x in TOML: command, wait, words under their checksums.
@@ -37,10 +27,10 @@ func TestDescribedCommandChip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := sit(Described, 0x44, func(o *describedOptions) {
+	e := suite(Described, 0x44, func(o *describedOptions) {
 		o.Write, o.Wait, o.Length, o.WordSum = field.Bytes{0x24, 0x00}, 16e6, 6, sum
 	})
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewSHT3x(0x6666, 0x8000) }
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewSHT3x(0x6666, 0x8000) }
 	e.Want = air(25, 50.0008)
 	e.Protected = true
 	e = describe(t, e,
@@ -51,15 +41,15 @@ func TestDescribedCommandChip(t *testing.T) {
 
 // An MCP9808 in TOML: id, a setting that shows a reset, a register per channel.
 func TestDescribedRegisterChip(t *testing.T) {
-	e := sit(Described, 0x18, func(o *describedOptions) {
+	e := suite(Described, 0x18, func(o *describedOptions) {
 		o.ID = &answer{Write: field.Bytes{0x06}, Equals: field.Bytes{0x00, 0x54}}
 		o.Init = []field.Bytes{{0x04, 0x07, 0xd0}}
 		o.Settle = 300e6
 		o.Settings = &answer{Write: field.Bytes{0x04}, Equals: field.Bytes{0x07, 0xd0}}
 	})
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewMCP9808(0xdffc) }
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewMCP9808(0xdffc) }
 	e.Want = celsius(-0.25)
-	e.WrongChip = func(c driverstest.I2CChip) { c.(*i2cmodel.Thermometer).IDs[0x06] = 0x0011 }
+	e.WrongChip = func(c i2ctest.Chip) { c.(*i2ctest.Thermometer).IDs[0x06] = 0x0011 }
 	e.WrongID = "id is 00 11, expected 00 54"
 	e = describe(t, e, drivers.ChannelConfig{Name: "temperature", Unit: "°C", Options: &describedChannel{
 		Register: field.Bytes{0x05},

@@ -7,19 +7,20 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
 )
 
 // DS3231 is a clock that measures its crystal's temperature every 64 seconds. The
 // kernel's rtc-ds1307 usually owns it; then hwmon has the temperature. Rev 10, figure 1.
 func DS3231(b *bus.Buses) drivers.Driver {
-	return chip[*At]{
-		name:     "ds3231",
-		summary:  "Maxim DS3231: temperature of the clock (with a kernel RTC driver: driver = \"hwmon\")",
-		addrs:    []uint16{0x68},
-		every:    60 * time.Second,
-		channels: []drivers.Channel{temperature(-40, 85)},
-		options:  plain,
-		open: func(_ context.Context, d *bus.Dev, _ *At) (read, error) {
+	return chip.Driver[*chip.I2COptions]{
+		Name:      "ds3231",
+		Summary:   "Maxim DS3231: temperature of the clock (with a kernel RTC driver: driver = \"hwmon\")",
+		Addresses: []uint16{0x68},
+		Every:     60 * time.Second,
+		Channels:  []drivers.Channel{chip.Temperature(-40, 85)},
+		Options:   chip.NoOptions,
+		Open: func(_ context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
 			return func(ctx context.Context) ([]float64, error) {
 				b, err := d.Reg(ctx, 0x00, 0x13)
 				if err != nil {
@@ -29,7 +30,7 @@ func DS3231(b *bus.Buses) drivers.Driver {
 				return []float64{t}, err
 			}, nil
 		},
-	}.driver(b)
+	}.On(b)
 }
 
 // decodeDS3231 first sees that this is a clock, which has no id but never an hour 0x3f or

@@ -4,33 +4,33 @@ import (
 	"testing"
 
 	"sensorgate/drivers"
-	"sensorgate/drivers/driverstest"
-	"sensorgate/drivers/driverstest/i2cmodel"
+	"sensorgate/drivers/i2c/chip"
+	"sensorgate/drivers/i2c/i2ctest"
 )
 
 func load3(volts, amps float64) []want {
 	return []want{w("voltage", volts, 1e-6), w("current", amps, 1e-6), w("power", volts*amps, 1e-5)}
 }
 
-func monitor(values map[byte]uint16) func(driverstest.I2CChip) {
-	return func(c driverstest.I2CChip) {
+func monitor(values map[byte]uint16) func(i2ctest.Chip) {
+	return func(c i2ctest.Chip) {
 		for r, v := range values {
-			c.(*i2cmodel.PowerMonitor).Values[r] = v
+			c.(*i2ctest.PowerMonitor).Values[r] = v
 		}
 	}
 }
 
-func otherDie(reg byte, id uint16) func(driverstest.I2CChip) {
-	return func(c driverstest.I2CChip) { c.(*i2cmodel.PowerMonitor).IDs[reg] = id }
+func otherDie(reg byte, id uint16) func(i2ctest.Chip) {
+	return func(c i2ctest.Chip) { c.(*i2ctest.PowerMonitor).IDs[reg] = id }
 }
 
 // SBOS448 table "Calculating the INA219 example": 10 A over 2 mΩ.
 func TestINA219(t *testing.T) {
-	e := sit(INA219, 0x40, func(o *inaOptions) { o.Shunt = 0.002 })
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewINA219(0x07d0, 0x5d98) }
+	e := suite(INA219, 0x40, func(o *inaOptions) { o.Shunt = 0.002 })
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewINA219(0x07d0, 0x5d98) }
 	v := load(t, "INA219-1")
 	e.Want = load3(v.number(t, "voltage_V"), v.number(t, "current_A"))
-	e.States = []driverstest.I2CState{
+	e.States = []i2ctest.State{
 		{Name: "24 V", Set: monitor(map[byte]uint16{1: 0, 2: 0xbb82}), Want: load3(load(t, "INA219-3").number(t, "voltage_V"), 0)},
 		{Name: "current the other way", Set: monitor(map[byte]uint16{1: 0xf830}), Want: load3(11.98, -10)},
 		{Name: "beyond the shunt", Set: monitor(map[byte]uint16{1: 0x7d00}), Err: "beyond what this shunt"},
@@ -41,12 +41,12 @@ func TestINA219(t *testing.T) {
 
 // SBOS547, register example: 10 A over 2 mΩ.
 func TestINA226(t *testing.T) {
-	e := sit(INA226, 0x41, func(o *inaOptions) { o.Shunt = 0.002 })
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewINA226(0x1f40, 0x2570) }
+	e := suite(INA226, 0x41, func(o *inaOptions) { o.Shunt = 0.002 })
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewINA226(0x1f40, 0x2570) }
 	v := load(t, "INA226-1")
 	e.Want = load3(v.number(t, "voltage_V"), v.number(t, "current_A"))
 	e.WrongChip, e.WrongID = otherDie(0xff, 0x2270), "ina260"
-	e.States = []driverstest.I2CState{
+	e.States = []i2ctest.State{
 		{Name: "current the other way", Set: monitor(map[byte]uint16{1: 0xe0c0}), Want: load3(11.98, -10)},
 		{Name: "beyond the shunt", Set: monitor(map[byte]uint16{1: 0x7fff}), Err: "beyond what this shunt"},
 	}
@@ -54,11 +54,11 @@ func TestINA226(t *testing.T) {
 }
 
 func TestINA260(t *testing.T) {
-	e := sit[*At](INA260, 0x40, nil)
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewINA260(0x1f40, 0x2570) } // 8000 and 9584 steps of 1.25
+	e := suite[*chip.I2COptions](INA260, 0x40, nil)
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewINA260(0x1f40, 0x2570) } // 8000 and 9584 steps of 1.25
 	e.Want = load3(11.98, 10)
 	e.WrongChip, e.WrongID = otherDie(0xff, 0x2260), "ina226"
-	e.States = []driverstest.I2CState{
+	e.States = []i2ctest.State{
 		{Name: "current the other way", Set: monitor(map[byte]uint16{1: 0xe0c0}), Want: load3(11.98, -10)},
 		{Name: "beyond", Set: monitor(map[byte]uint16{1: 0x8000}), Err: "beyond"},
 	}
@@ -66,10 +66,10 @@ func TestINA260(t *testing.T) {
 }
 
 func TestINA3221(t *testing.T) {
-	e := sit(INA3221, 0x40, func(o *ina3221Options) { o.Shunt, o.Shunt2 = 0.1, 0.01 })
+	e := suite(INA3221, 0x40, func(o *ina3221Options) { o.Shunt, o.Shunt2 = 0.1, 0.01 })
 	// 40 µV and 8 mV a step from bit 3 on: 100 mV, 20 mV, -4 mV; 12 V, 5 V, 3.304 V.
-	e.Chip = func() driverstest.I2CChip {
-		return i2cmodel.NewINA3221(map[byte]uint16{1: 2500 << 3, 2: 1500 << 3, 3: 500 << 3, 4: 625 << 3, 5: 0xfce0, 6: 413 << 3})
+	e.Chip = func() i2ctest.Chip {
+		return i2ctest.NewINA3221(map[byte]uint16{1: 2500 << 3, 2: 1500 << 3, 3: 500 << 3, 4: 625 << 3, 5: 0xfce0, 6: 413 << 3})
 	}
 	e.Want = []want{
 		w("voltage1", 12, 1e-6), w("current1", 1, 1e-6), w("power1", 12, 1e-6),
@@ -77,21 +77,21 @@ func TestINA3221(t *testing.T) {
 		w("voltage3", 3.304, 1e-6), w("current3", -0.04, 1e-6), w("power3", -0.13216, 1e-6),
 	}
 	e.WrongChip, e.WrongID = otherDie(0xff, 0x2260), "ina226"
-	e.States = []driverstest.I2CState{{Name: "beyond the shunt", Set: monitor(map[byte]uint16{3: 0x7ff8}), Err: "beyond what this shunt"}}
+	e.States = []i2ctest.State{{Name: "beyond the shunt", Set: monitor(map[byte]uint16{3: 0x7ff8}), Err: "beyond what this shunt"}}
 	e.Run(t)
 }
 
 // Steps from SLYS021 table 7-1: 312.5 nV, 195.3125 µV, 7.8125 m°C.
 func TestINA228(t *testing.T) {
-	e := sit(INA228, 0x40, func(o *inaOptions) { o.Shunt = 0.002 })
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewINA228(64000, 61440, 0xf380) }
+	e := suite(INA228, 0x40, func(o *inaOptions) { o.Shunt = 0.002 })
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewINA228(64000, 61440, 0xf380) }
 	e.Want = append(load3(12, 10), w("temperature", -25, 1e-9))
-	e.WrongChip = func(c driverstest.I2CChip) { c.(*i2cmodel.INA228).ID = 0x2381 }
+	e.WrongChip = func(c i2ctest.Chip) { c.(*i2ctest.INA228).ID = 0x2381 }
 	e.WrongID = "0x2381"
-	set := func(shunt uint32) func(driverstest.I2CChip) {
-		return func(c driverstest.I2CChip) { c.(*i2cmodel.INA228).Shunt = shunt }
+	set := func(shunt uint32) func(i2ctest.Chip) {
+		return func(c i2ctest.Chip) { c.(*i2ctest.INA228).Shunt = shunt }
 	}
-	e.States = []driverstest.I2CState{
+	e.States = []i2ctest.State{
 		{Name: "current the other way", Set: set(1<<20 - 64000), Want: append(load3(12, -10), w("temperature", -25, 1e-9))},
 		{Name: "beyond the shunt", Set: set(0x80000), Err: "beyond what this shunt"},
 	}
@@ -99,7 +99,7 @@ func TestINA228(t *testing.T) {
 }
 
 // adsExam has two inputs with different voltages: what must never be mixed up.
-func adsExam(t *testing.T, name string) driverstest.I2CExam {
+func adsSuite(t *testing.T, name string) i2ctest.Suite {
 	rates, step := []int{8, 16, 32, 64, 128, 250, 475, 860}, uint16(1)
 	d := ADS1115
 	if name == "ads1015" {
@@ -107,47 +107,35 @@ func adsExam(t *testing.T, name string) driverstest.I2CExam {
 		d = ADS1015
 	}
 	codes := map[int]int16{4: 0x0fa0, 5: 0x4000, 0: -0x2000} // A0, A1, A0-A1
-	e := sit(d, 0x48, func(o *adsOptions) {})
-	e.Chip = func() driverstest.I2CChip {
-		return i2cmodel.NewADS(rates, step, func(mux int) int16 { return codes[mux] })
+	e := suite(d, 0x48, func(o *adsOptions) {})
+	e.Chip = func() i2ctest.Chip {
+		return i2ctest.NewADS(rates, step, func(mux int) int16 { return codes[mux] })
 	}
-	site := e.Config
-	e.Config = func(d drivers.Driver) drivers.DeviceConfig {
-		s := site(d)
-		s.Channels = []drivers.ChannelConfig{
-			{Name: "tank", Options: &adsInput{Input: "A0", Range: 4.096}},
-			{Name: "battery", Options: &adsInput{Input: "A1", Range: 2.048}},
-			{Name: "bridge", Options: &adsInput{Input: "A0-A1", Range: 0.256}},
-		}
-		return s
-	}
+	e = describe(t, e, drivers.ChannelConfig{Name: "tank", Options: &adsInput{Input: "A0", Range: 4.096}},
+		drivers.ChannelConfig{Name: "battery", Options: &adsInput{Input: "A1", Range: 2.048}},
+		drivers.ChannelConfig{Name: "bridge", Options: &adsInput{Input: "A0-A1", Range: 0.256}})
 	e.Want = []want{w("tank", 0.5, 1e-9), w("battery", 1.024, 1e-9), w("bridge", -0.064, 1e-9)}
 	return e
 }
 
-func TestADS1115(t *testing.T) { adsExam(t, "ads1115").Run(t) }
+func TestADS1115(t *testing.T) { adsSuite(t, "ads1115").Run(t) }
 
 // The very settings that the chip has after power-on: a reset must be told all the same.
 func TestADS1115PowerOnSettings(t *testing.T) {
-	e := adsExam(t, "ads1115")
-	site := e.Config
-	e.Config = func(d drivers.Driver) drivers.DeviceConfig {
-		s := site(d)
-		s.Channels = []drivers.ChannelConfig{{Name: "bridge", Options: &adsInput{Input: "A0-A1", Range: 2.048}}}
-		return s
-	}
+	e := adsSuite(t, "ads1115")
+	e = describe(t, e, drivers.ChannelConfig{Name: "bridge", Options: &adsInput{Input: "A0-A1", Range: 2.048}})
 	e.Want = []want{w("bridge", -0.512, 1e-9)}
 	e.Run(t)
 }
 
-func TestADS1015(t *testing.T) { adsExam(t, "ads1015").Run(t) }
+func TestADS1015(t *testing.T) { adsSuite(t, "ads1015").Run(t) }
 
 // SBAS444 table 3; the ends mean that the voltage is beyond, which is an error and not
 // the number that the table has for them.
 func TestADS1115Codes(t *testing.T) {
 	for _, c := range []struct {
 		id   string
-		span Volt
+		span chip.Volt
 		err  string
 	}{
 		{"ADS1115-1", 2.048, "beyond the range of ±2.048 V"}, {"ADS1115-3", 2.048, ""},
@@ -155,30 +143,25 @@ func TestADS1115Codes(t *testing.T) {
 	} {
 		v := load(t, c.id)
 		b := v.bytes(t, "")
-		e := adsExam(t, "ads1115")
-		site := e.Config
-		e.Config = func(d drivers.Driver) drivers.DeviceConfig {
-			s := site(d)
-			s.Channels = []drivers.ChannelConfig{{Name: "v", Options: &adsInput{Input: "A0", Range: c.span}}}
-			return s
+		e := adsSuite(t, "ads1115")
+		e = describe(t, e, drivers.ChannelConfig{Name: "v", Options: &adsInput{Input: "A0", Range: c.span}})
+		e.Chip = func() i2ctest.Chip {
+			return i2ctest.NewADS([]int{8, 16, 32, 64, 128, 250, 475, 860}, 1, func(int) int16 { return int16(uint16(b[0])<<8 | uint16(b[1])) })
 		}
-		e.Chip = func() driverstest.I2CChip {
-			return i2cmodel.NewADS([]int{8, 16, 32, 64, 128, 250, 475, 860}, 1, func(int) int16 { return int16(uint16(b[0])<<8 | uint16(b[1])) })
-		}
-		state := driverstest.I2CState{Name: c.id, Set: func(driverstest.I2CChip) {}, Err: c.err}
+		state := i2ctest.State{Name: c.id, Set: func(i2ctest.Chip) {}, Err: c.err}
 		if c.err == "" {
 			state.Want = []want{w("v", v.number(t, "voltage_V"), 1e-9)}
 		}
-		e.States = []driverstest.I2CState{state}
+		e.States = []i2ctest.State{state}
 		e.RunStates(t)
 	}
 }
 
 // One input out of its range costs the others nothing.
 func TestADS1115OneInputBeyond(t *testing.T) {
-	e := adsExam(t, "ads1115")
-	e.Chip = func() driverstest.I2CChip {
-		return i2cmodel.NewADS([]int{8, 16, 32, 64, 128, 250, 475, 860}, 1, func(mux int) int16 {
+	e := adsSuite(t, "ads1115")
+	e.Chip = func() i2ctest.Chip {
+		return i2ctest.NewADS([]int{8, 16, 32, 64, 128, 250, 475, 860}, 1, func(mux int) int16 {
 			if mux == 4 {
 				return 0x7fff
 			}
@@ -189,7 +172,7 @@ func TestADS1115OneInputBeyond(t *testing.T) {
 }
 
 func TestQuantities(t *testing.T) {
-	var o Ohm
+	var o chip.Ohm
 	for text, want := range map[string]float64{"0.1Ω": 0.1, "2 mohm": 0.002, "2mΩ": 0.002, "10R": 10, "0.1 ohm": 0.1, "1kΩ": 1000} {
 		if err := o.UnmarshalText([]byte(text)); err != nil || float64(o) != want {
 			t.Errorf("%q: %v, %v; want %v", text, float64(o), err, want)
@@ -200,7 +183,7 @@ func TestQuantities(t *testing.T) {
 			t.Errorf("%q was taken as %v Ω", text, float64(o))
 		}
 	}
-	var v Volt
+	var v chip.Volt
 	if err := v.UnmarshalText([]byte("256 mV")); err != nil || v != 0.256 {
 		t.Errorf("256 mV: %v, %v", v, err)
 	}

@@ -1,7 +1,6 @@
 package chips
 
 import (
-	"context"
 	"errors"
 	"io"
 	"testing"
@@ -9,26 +8,25 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/driverstest"
-	"sensorgate/drivers/driverstest/i2cmodel"
 	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
+	"sensorgate/drivers/i2c/i2ctest"
 )
 
 func TestExpanders(t *testing.T) {
 	for _, c := range []struct {
 		driver func(*bus.Buses) drivers.Driver
-		chip   func() driverstest.I2CChip
+		chip   func() i2ctest.Chip
 		pins   [3]string // door, pump, valve
 	}{
-		{MCP23017, func() driverstest.I2CChip { return i2cmodel.NewMCP23017(0xfffe) }, [3]string{"A0", "B7", "A1"}},
-		{PCA9535, func() driverstest.I2CChip { return i2cmodel.NewPCA9535(0xfffe) }, [3]string{"P00", "P17", "P01"}},
-		{PCF8574, func() driverstest.I2CChip { return powered(&i2cmodel.PCF{Ports: 1, Low: 1}) }, [3]string{"P0", "P7", "P1"}},
-		{PCF8575, func() driverstest.I2CChip { return powered(&i2cmodel.PCF{Ports: 2, Low: 1}) }, [3]string{"P00", "P17", "P01"}},
+		{MCP23017, func() i2ctest.Chip { return i2ctest.NewMCP23017(0xfffe) }, [3]string{"A0", "B7", "A1"}},
+		{PCA9535, func() i2ctest.Chip { return i2ctest.NewPCA9535(0xfffe) }, [3]string{"P00", "P17", "P01"}},
+		{PCF8574, func() i2ctest.Chip { return powered(&i2ctest.PCF{Ports: 1, Low: 1}) }, [3]string{"P0", "P7", "P1"}},
+		{PCF8575, func() i2ctest.Chip { return powered(&i2ctest.PCF{Ports: 2, Low: 1}) }, [3]string{"P00", "P17", "P01"}},
 	} {
-		e := sit[*At](c.driver, 0x20, nil)
+		e := suite[*chip.I2COptions](c.driver, 0x20, nil)
 		e.Chip = c.chip
-		site := e.Config
-		e.Config = func(d drivers.Driver) drivers.DeviceConfig {
-			s := site(d)
+		e = withChannels(t, e, func(d drivers.Driver) (channels []drivers.ChannelConfig) {
 			for i, o := range []pinOptions{
 				{Active: "low", Start: "off"},             // an input that is pulled low
 				{Out: true, Active: "high", Start: "off"}, // a relay
@@ -39,37 +37,36 @@ func TestExpanders(t *testing.T) {
 				if err := ch.Check(); err != nil {
 					t.Fatal(err)
 				}
-				s.Channels = append(s.Channels, drivers.ChannelConfig{Name: []string{"door", "pump", "valve"}[i], Options: ch})
+				channels = append(channels, drivers.ChannelConfig{Name: []string{"door", "pump", "valve"}[i], Options: ch})
 			}
-			return s
-		}
+			return channels
+		})
 		e.Want = []want{w("door", 1, 0), w("pump", 0, 0), w("valve", 1, 0)}
 		t.Run(c.pins[1], func(t *testing.T) {
 			e.Run(t)
-			t.Run("orders", func(t *testing.T) { synctest.Test(t, func(t *testing.T) { expanderOrders(t, e) }) })
+			t.Run("commands", func(t *testing.T) { synctest.Test(t, func(t *testing.T) { expanderCommands(t, e) }) })
 		})
 	}
 }
 
-func powered(c *i2cmodel.PCF) driverstest.I2CChip {
+func powered(c *i2ctest.PCF) i2ctest.Chip {
 	c.PowerOn()
 	return c
 }
 
-// expanderOrders switches outputs, resets the chip behind the driver's back, and closes.
-func expanderOrders(t *testing.T, e driverstest.I2CExam) {
-	fake := driverstest.NewI2CBus()
+// expanderCommands switches outputs, resets the chip behind the driver's back, and closes.
+func expanderCommands(t *testing.T, e i2ctest.Suite) {
+	fake := i2ctest.NewBus()
 	chip := e.Chip()
 	fake.Attach(e.Address, chip)
-	d, run := e.Driver(fake)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx) }()
-	dev, err := d.Open(ctx, e.Config(d))
+	buses, ctx, end := i2ctest.Start(t, fake)
+	defer end()
+	d, config := e.Device(t, buses)
+	dev, err := d.Open(ctx, config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	order := func(channel, payload string) error {
+	command := func(channel, payload string) error {
 		return dev.(drivers.Commander).Command(ctx, drivers.Command{Channel: channel, Payload: []byte(payload)})
 	}
 	states := func(when string, pump, valve float64) {
@@ -78,32 +75,32 @@ func expanderOrders(t *testing.T, e driverstest.I2CExam) {
 		driverstest.Check(t, when, rs, err, []want{w("door", 1, 0), w("pump", pump, 0), w("valve", valve, 0)})
 	}
 	states("opened", 0, 1)
-	if err := order("pump", "on"); err != nil {
+	if err := command("pump", "on"); err != nil {
 		t.Errorf("pump on: %v", err)
 	}
 	states("pump on", 1, 1)
-	if err := order("valve", "off"); err != nil {
+	if err := command("valve", "off"); err != nil {
 		t.Errorf("valve off: %v", err)
 	}
 	states("valve off", 1, 0)
-	if err := order("pump", "sideways"); !errors.Is(err, drivers.ErrRefused) {
+	if err := command("pump", "sideways"); !errors.Is(err, drivers.ErrRefused) {
 		t.Errorf("pump sideways: %v, want refused", err)
 	}
-	if err := order("door", "on"); !errors.Is(err, drivers.ErrNoCommands) {
-		t.Errorf("an order to an input: %v", err)
+	if err := command("door", "on"); !errors.Is(err, drivers.ErrNoCommands) {
+		t.Errorf("a command to an input: %v", err)
 	}
 	states("after refusals", 1, 0)
 
-	if err := order("valve", "on"); err != nil { // low: what a reset changes on every chip
+	if err := command("valve", "on"); err != nil { // low: what a reset changes on every chip
 		t.Errorf("valve on: %v", err)
 	}
 	fake.With(chip.PowerOn)
-	if err := order("pump", "off"); err == nil {
-		t.Error("an order to a chip that was reset was called done")
+	if err := command("pump", "off"); err == nil {
+		t.Error("a command to a chip that was reset was called done")
 	}
 	states("after the reset, at its start", 0, 1)
 
-	if err := order("pump", "on"); err != nil {
+	if err := command("pump", "on"); err != nil {
 		t.Error(err)
 	}
 	if err := dev.(io.Closer).Close(); err != nil {
@@ -114,6 +111,4 @@ func expanderOrders(t *testing.T, e driverstest.I2CExam) {
 	if mask := uint16(0x8080); pins&mask == mask {
 		t.Errorf("closed with pins %016b: the pump is on", pins)
 	}
-	cancel()
-	<-ended
 }

@@ -12,6 +12,7 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
 )
 
 // ezoKinds are Atlas Scientific's circuits: what they call themselves, what they measure
@@ -29,21 +30,21 @@ var ezoKinds = map[string]struct {
 }
 
 type ezoOptions struct {
-	At
+	chip.I2COptions
 	Circuit string   `toml:"circuit" required:"true" doc:"ph, orp, do, ec or rtd"`
 	Water   *float64 `toml:"water" doc:"temperature of the water in °C, to compensate for (ph, do, ec); 25 unless given"`
 }
 
 // Check implements drivers.Checker.
 func (o *ezoOptions) Check() error {
-	errs := []error{o.At.Check()}
+	errs := []error{o.I2COptions.Check()}
 	if _, ok := ezoKinds[o.Circuit]; !ok {
 		errs = append(errs, &drivers.KeyError{Key: "circuit", Problem: fmt.Sprintf("found %q", o.Circuit), Expected: "ph, orp, do, ec or rtd"})
 	}
 	if o.Water != nil && (*o.Water < -20 || *o.Water > 120) {
 		errs = append(errs, &drivers.KeyError{Key: "water", Problem: fmt.Sprintf("found %v °C", *o.Water), Expected: "-20 to 120"})
 	}
-	return joined(errs...)
+	return chip.JoinErrors(errs...)
 }
 
 // Outputs implements drivers.Outputter.
@@ -56,13 +57,13 @@ func (o *ezoOptions) Outputs() []drivers.Channel {
 
 // EZO talks to Atlas Scientific's water circuits. EZO data sheets, "I2C mode".
 func EZO(b *bus.Buses) drivers.Driver {
-	return chip[*ezoOptions]{
-		name:    "ezo",
-		summary: "Atlas Scientific EZO circuits: pH, ORP, dissolved oxygen, conductivity, temperature of water",
-		addrs:   span(0x61, 0x6f), // programmable; 0x61 to 0x66 from the factory
-		every:   30 * time.Second,
-		options: func() *ezoOptions { return &ezoOptions{} },
-		device: func(ctx context.Context, d *bus.Dev, o *ezoOptions, _ site) (device, error) {
+	return chip.Driver[*ezoOptions]{
+		Name:      "ezo",
+		Summary:   "Atlas Scientific EZO circuits: pH, ORP, dissolved oxygen, conductivity, temperature of water",
+		Addresses: chip.Span(0x61, 0x6f), // programmable; 0x61 to 0x66 from the factory
+		Every:     30 * time.Second,
+		Options:   func() *ezoOptions { return &ezoOptions{} },
+		OpenDevice: func(ctx context.Context, d *bus.Dev, o *ezoOptions, _ chip.Config) (chip.Device, error) {
 			e := &ezo{d: d, o: o}
 			info, err := e.ask(ctx, "i", 300*time.Millisecond)
 			if err != nil {
@@ -76,7 +77,7 @@ func EZO(b *bus.Buses) drivers.Driver {
 			}
 			return e, nil
 		},
-	}.driver(b)
+	}.On(b)
 }
 
 type ezo struct {
@@ -84,7 +85,7 @@ type ezo struct {
 	o *ezoOptions
 }
 
-func (e *ezo) poll(ctx context.Context) ([]drivers.Reading, error) {
+func (e *ezo) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	// Not kept over a power cut, so it is said each time.
 	if e.o.Water != nil && slices.Contains([]string{"ph", "do", "ec"}, e.o.Circuit) {
 		if _, err := e.ask(ctx, "T,"+strconv.FormatFloat(*e.o.Water, 'f', 1, 64), 300*time.Millisecond); err != nil {
@@ -102,7 +103,7 @@ func (e *ezo) poll(ctx context.Context) ([]drivers.Reading, error) {
 		return nil, fmt.Errorf("answered %.20q, expected a number", text)
 	}
 	r := drivers.Reading{Channel: k.channel.Name, Unit: k.channel.Unit, Value: drivers.Number(v), Time: time.Now()}
-	if err := implausible(r, k.channel); err != nil { // a probe that is not connected reads as an end of the range
+	if err := chip.Implausible(r, k.channel); err != nil { // a probe that is not connected reads as an end of the range
 		return nil, fmt.Errorf("%w (is the probe connected?)", err)
 	}
 	return []drivers.Reading{r}, nil
@@ -143,5 +144,5 @@ func (e *ezo) ask(ctx context.Context, cmd string, takes time.Duration) (string,
 			return "", fmt.Errorf("status %d is none of an EZO circuit's", b[0])
 		}
 	}
-	return "", errNoData
+	return "", chip.ErrNoData
 }

@@ -9,7 +9,8 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/driverstest"
-	"sensorgate/drivers/driverstest/i2cmodel"
+	"sensorgate/drivers/i2c/chip"
+	"sensorgate/drivers/i2c/i2ctest"
 )
 
 // pairs makes words of bytes with checksums in between, which it checks.
@@ -17,7 +18,7 @@ func pairs(t *testing.T, b []byte) []uint16 {
 	t.Helper()
 	var ws []uint16
 	for ; len(b) >= 3; b = b[3:] {
-		if crc8(0xff, b[0], b[1]) != b[2] {
+		if byte(crcSensirion.Of(b[:2])) != b[2] {
 			t.Errorf("the data sheet's example has a wrong checksum: % x", b[:3])
 		}
 		ws = append(ws, uint16(b[0])<<8|uint16(b[1]))
@@ -25,8 +26,8 @@ func pairs(t *testing.T, b []byte) []uint16 {
 	return ws
 }
 
-func streamed(ws ...uint16) func(driverstest.I2CChip) {
-	return func(c driverstest.I2CChip) { c.(*i2cmodel.Streaming).Data = ws }
+func streamed(ws ...uint16) func(i2ctest.Chip) {
+	return func(c i2ctest.Chip) { c.(*i2ctest.Streaming).Data = ws }
 }
 
 func co2(ppm, celsius, rh float64) []want {
@@ -36,12 +37,12 @@ func co2(ppm, celsius, rh float64) []want {
 // The data sheet's example of read_measurement.
 func TestSCD4x(t *testing.T) {
 	v := load(t, "SCD4X-1")
-	e := sit(SCD4x, 0x62, func(*scdOptions) {})
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewSCD4x(pairs(t, v.bytes(t, ""))...) }
+	e := suite(SCD4x, 0x62, func(*scdOptions) {})
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewSCD4x(pairs(t, v.bytes(t, ""))...) }
 	e.Want = co2(v.number(t, "co2_ppm"), v.number(t, "temperature_Cel"), v.number(t, "humidity_%RH"))
 	e.Protected = true
 	e.Every, e.Warmup = 6*time.Second, 4
-	e.States = []driverstest.I2CState{
+	e.States = []i2ctest.State{
 		{Name: "below zero", Set: streamed(420, 0x1999, 0x8000), Want: co2(420, -27.5013, 50.0008)},
 		{Name: "no CO2 at all", Set: streamed(0, 0x6667, 0x8000), Err: "out of range"},
 	}
@@ -51,12 +52,12 @@ func TestSCD4x(t *testing.T) {
 // The interface description's example: 439 ppm, 27.2 °C, 48.8 %.
 func TestSCD30(t *testing.T) {
 	v := load(t, "SCD30-1")
-	e := sit(SCD30, 0x61, func(*scdOptions) {})
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewSCD30(pairs(t, v.bytes(t, ""))...) }
+	e := suite(SCD30, 0x61, func(*scdOptions) {})
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewSCD30(pairs(t, v.bytes(t, ""))...) }
 	e.Want = co2(v.number(t, "co2_ppm"), v.number(t, "temperature_Cel"), v.number(t, "humidity_%RH"))
 	e.Protected = true
 	e.Every, e.Warmup = 3*time.Second, 5
-	e.States = []driverstest.I2CState{
+	e.States = []i2ctest.State{
 		{Name: "below zero", Set: streamed(words32(420, -10.5, 50)...), Want: co2(420, -10.5, 50)},
 		{Name: "absurd", Set: streamed(words32(1e30, 20, 50)...), Err: "out of range"},
 	}
@@ -74,9 +75,9 @@ func words32(fs ...float32) []uint16 {
 }
 
 func TestSPS30(t *testing.T) {
-	e := sit[*At](SPS30, 0x69, nil)
-	e.Chip = func() driverstest.I2CChip {
-		return i2cmodel.NewSPS30(words32(1.5, 2.5, 4.25, 10.5, 12, 13, 14, 15, 16, 0.5)...)
+	e := suite[*chip.I2COptions](SPS30, 0x69, nil)
+	e.Chip = func() i2ctest.Chip {
+		return i2ctest.NewSPS30(words32(1.5, 2.5, 4.25, 10.5, 12, 13, 14, 15, 16, 0.5)...)
 	}
 	for i, name := range []string{"pm1_0", "pm2_5", "pm4_0", "pm10", "nc0_5", "nc1_0", "nc2_5", "nc4_0", "nc10", "size"} {
 		e.Want = append(e.Want, w(name, []float64{1.5, 2.5, 4.25, 10.5, 12, 13, 14, 15, 16, 0.5}[i], 0))
@@ -84,46 +85,45 @@ func TestSPS30(t *testing.T) {
 	e.Protected = true
 	e.Every, e.Warmup = 2*time.Second, 4
 	nan := words32(1, 1, 1, 1, 1, 1, 1, 1, 1, float32(math.NaN()))
-	e.States = []driverstest.I2CState{{Name: "not a number", Set: streamed(nan...), Err: "not a number"}}
+	e.States = []i2ctest.State{{Name: "not a number", Set: streamed(nan...), Err: "not a number"}}
 	e.Run(t)
 }
 
 func TestSEN5x(t *testing.T) {
-	e := sit[*At](SEN5x, 0x69, nil)
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewSEN5x(15, 25, 42, 105, 5025, 0xf8f8, 1000, 10) }
+	e := suite[*chip.I2COptions](SEN5x, 0x69, nil)
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewSEN5x(15, 25, 42, 105, 5025, 0xf8f8, 1000, 10) }
 	e.Want = []want{w("pm1_0", 1.5, 1e-9), w("pm2_5", 2.5, 1e-9), w("pm4_0", 4.2, 1e-9), w("pm10", 10.5, 1e-9),
 		w("humidity", 50.25, 1e-9), w("temperature", -9, 1e-9), w("voc_index", 100, 1e-9), w("nox_index", 1, 1e-9)}
 	e.Protected = true
 	e.Every, e.Warmup = 2*time.Second, 4
-	e.States = []driverstest.I2CState{{Name: "a SEN50 has dust only",
+	e.States = []i2ctest.State{{Name: "a SEN50 has dust only",
 		Set: streamed(15, 25, 42, 105, 0x7fff, 0x7fff, 0x7fff, 0x7fff), Want: e.Want[:4]}}
 	e.Run(t)
 }
 
 func TestSGP30(t *testing.T) {
-	e := sit[*At](SGP30, 0x58, nil)
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewSGP30(650, 120) }
+	e := suite[*chip.I2COptions](SGP30, 0x58, nil)
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewSGP30(650, 120) }
 	e.Want = []want{w("eco2", 650, 0), w("tvoc", 120, 0)}
 	e.Protected = true
 	e.Warmup = 18
-	e.WrongChip = func(c driverstest.I2CChip) { c.(*i2cmodel.SGP30).Feature = 0x1020 }
+	e.WrongChip = func(c i2ctest.Chip) { c.(*i2ctest.SGP30).Feature = 0x1020 }
 	e.WrongID = "0x1020"
 	e.Run(t)
 }
 
-// The baseline is put away hourly and given back after a restart, if not too old.
+// The baseline is saved hourly and given back after a restart, if not too old.
 func TestSGP30Baseline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := driverstest.Store{}
-		session := func(d time.Duration, chip *i2cmodel.SGP30) {
-			fake := driverstest.NewI2CBus()
-			fake.Attach(0x58, chip)
-			buses := onFake(fake)
-			ctx, cancel := context.WithCancel(t.Context())
-			ended := make(chan error, 2)
-			go func() { ended <- buses.Run(ctx) }()
+		run := func(d time.Duration, sgp *i2ctest.SGP30) {
+			fake := i2ctest.NewBus()
+			fake.Attach(0x58, sgp)
+			buses, ctx, end := i2ctest.Start(t, fake)
+			ctx, cancel := context.WithCancel(ctx)
+			ended := make(chan error, 1)
 			driver := SGP30(buses)
-			o := driver.Options().(*At)
+			o := driver.Options().(*chip.I2COptions)
 			o.I2C.Bus, o.I2C.Chip = "1", 0x58
 			dev, err := driver.Open(ctx, drivers.DeviceConfig{Device: "air", Options: o, Store: store, Every: 10 * time.Second})
 			if err != nil {
@@ -145,19 +145,19 @@ func TestSGP30Baseline(t *testing.T) {
 			}
 			cancel()
 			<-ended
-			<-ended
+			end()
 		}
-		session(61*time.Minute, i2cmodel.NewSGP30(650, 120))
-		fresh := i2cmodel.NewSGP30(400, 0)
+		run(61*time.Minute, i2ctest.NewSGP30(650, 120))
+		fresh := i2ctest.NewSGP30(400, 0)
 		fresh.Baseline = [2]uint16{1, 2}
-		session(time.Minute, fresh)
+		run(time.Minute, fresh)
 		if fresh.Baseline != [2]uint16{0x8a12, 0x8b34} {
 			t.Errorf("baseline after a restart %04x, want the one of before", fresh.Baseline)
 		}
 		time.Sleep(8 * 24 * time.Hour)
-		stale := i2cmodel.NewSGP30(400, 0)
+		stale := i2ctest.NewSGP30(400, 0)
 		stale.Baseline = [2]uint16{1, 2}
-		session(time.Minute, stale)
+		run(time.Minute, stale)
 		if stale.Baseline != [2]uint16{1, 2} {
 			t.Error("a baseline of eight days ago was given back")
 		}
@@ -165,9 +165,9 @@ func TestSGP30Baseline(t *testing.T) {
 }
 
 func TestSGP40(t *testing.T) {
-	e := sit[*At](SGP40, 0x59, nil)
-	chip := i2cmodel.NewSGP4x(30000, 0)
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewSGP4x(30000, 0) }
+	e := suite[*chip.I2COptions](SGP40, 0x59, nil)
+	chip := i2ctest.NewSGP4x(30000, 0)
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewSGP4x(30000, 0) }
 	// What the index is in its first minutes is for TestGasIndex.
 	e.Want = []want{w("voc_index", 51, 50), w("voc_raw", 30000, 0)}
 	e.Protected = true
@@ -177,16 +177,16 @@ func TestSGP40(t *testing.T) {
 	// SGP40 data sheet: 26 0F 80 00 A2 66 66 93.
 	v := load(t, "SGP40-1")
 	if err := chip.Write(v.bytes(t, "")); err != nil {
-		t.Errorf("%s: the model refuses it: %v", v.ID, err)
+		t.Errorf("%s: the simulator refuses it: %v", v.ID, err)
 	}
-	if len(chip.Written) != 2 || chip.Written[0] != sgpDefaultRH || chip.Written[1] != sgpDefaultT {
-		t.Errorf("%s: arguments %04x, the driver sends %04x %04x", v.ID, chip.Written, sgpDefaultRH, sgpDefaultT)
+	if len(chip.Written) != 2 || chip.Written[0] != sgp4xDefaultRH || chip.Written[1] != sgp4xDefaultT {
+		t.Errorf("%s: arguments %04x, the driver sends %04x %04x", v.ID, chip.Written, sgp4xDefaultRH, sgp4xDefaultT)
 	}
 }
 
 func TestSGP41(t *testing.T) {
-	e := sit[*At](SGP41, 0x59, nil)
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewSGP4x(30000, 16000) }
+	e := suite[*chip.I2COptions](SGP41, 0x59, nil)
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewSGP4x(30000, 16000) }
 	e.Want = []want{w("voc_index", 51, 50), w("voc_raw", 30000, 0), w("nox_index", 1, 0), w("nox_raw", 16000, 0)}
 	e.Protected = true
 	e.Warmup = 75

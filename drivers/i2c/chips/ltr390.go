@@ -6,25 +6,26 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
 )
 
 // LTR390 measures light and ultraviolet, one after the other. LTR-390UV-01 data sheet
 // rev. 1.4, register set.
 func LTR390(b *bus.Buses) drivers.Driver {
-	return chip[*At]{
-		name:     "ltr390",
-		summary:  "Lite-On LTR390: light, UV index",
-		addrs:    []uint16{0x53},
-		every:    10 * time.Second,
-		channels: light(180000, drivers.Channel{Name: "uv_index", Min: 0, Max: 20}),
-		options:  plain,
-		open: func(ctx context.Context, d *bus.Dev, _ *At) (read, error) {
+	return chip.Driver[*chip.I2COptions]{
+		Name:      "ltr390",
+		Summary:   "Lite-On LTR390: light, UV index",
+		Addresses: []uint16{0x53},
+		Every:     10 * time.Second,
+		Channels:  light(180000, drivers.Channel{Name: "uv_index", Min: 0, Max: 20}),
+		Options:   chip.NoOptions,
+		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
 			id, err := d.U8(ctx, 0x06)
 			if err != nil {
 				return nil, err
 			}
 			if id>>4 != 0x0b { // below is the revision
-				return nil, wrongChip("ltr390", uint32(id), nil)
+				return nil, chip.WrongChip("ltr390", uint32(id), nil)
 			}
 			return func(ctx context.Context) ([]float64, error) {
 				// Light: gain 3, 18 bits in 100 ms, or gain 1 in the sun. Lux is 0.6 × counts /
@@ -46,7 +47,7 @@ func LTR390(b *bus.Buses) drivers.Driver {
 				return []float64{0.6 * als / gain, uvs / 2300}, err
 			}, nil
 		},
-	}.driver(b)
+	}.On(b)
 }
 
 // measureLTR390 sets mode, resolution and gain, waits for a measurement, reads, and sees
@@ -81,9 +82,9 @@ func measureLTR390(ctx context.Context, d *bus.Dev, mode, rate, gain, data byte,
 		}
 		got, err := d.Reg(ctx, control, 6)
 		if err == nil && (got[0] != mode || got[4] != rate || got[5] != gain) {
-			err = errReset
+			err = chip.ErrReset
 		}
 		return float64(uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2]&0x0f)<<16), err
 	}
-	return 0, errNoData
+	return 0, chip.ErrNoData
 }

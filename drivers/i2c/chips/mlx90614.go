@@ -8,20 +8,21 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
 )
 
 // MLX90614 measures the temperature of what it looks at. Melexis 3901090614 section 8.4.
 func MLX90614(b *bus.Buses) drivers.Driver {
-	object := temperature(-70, 382.2)
+	object := chip.Temperature(-70, 382.2)
 	ambient := drivers.Channel{Name: "ambient", Unit: "°C", Min: -40, Max: 125}
-	return chip[*At]{
-		name:     "mlx90614",
-		summary:  "Melexis MLX90614: infrared temperature",
-		addrs:    span(0x5a, 0x5d), // programmable; the factory's is 0x5a
-		every:    5 * time.Second,
-		channels: []drivers.Channel{object, ambient},
-		options:  plain,
-		open: func(_ context.Context, d *bus.Dev, _ *At) (read, error) {
+	return chip.Driver[*chip.I2COptions]{
+		Name:      "mlx90614",
+		Summary:   "Melexis MLX90614: infrared temperature",
+		Addresses: chip.Span(0x5a, 0x5d), // programmable; the factory's is 0x5a
+		Every:     5 * time.Second,
+		Channels:  []drivers.Channel{object, ambient},
+		Options:   chip.NoOptions,
+		Open: func(_ context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
 			return func(ctx context.Context) ([]float64, error) {
 				var out []float64
 				for _, ram := range []byte{0x07, 0x06} { // object 1, ambient: table 9
@@ -34,7 +35,7 @@ func MLX90614(b *bus.Buses) drivers.Driver {
 				return out, nil
 			}, nil
 		},
-	}.driver(b)
+	}.On(b)
 }
 
 // readMLX90614 reads a word of RAM with its packet error code, which covers the address
@@ -45,7 +46,7 @@ func readMLX90614(ctx context.Context, d *bus.Dev, ram byte) (float64, error) {
 		return 0, err
 	}
 	addr := byte(d.Addr().Chip)
-	if want := pec(addr<<1, ram, addr<<1|1, b[0], b[1]); b[2] != want {
+	if want := byte(crcSMBus.Of([]byte{addr << 1, ram, addr<<1 | 1, b[0], b[1]})); b[2] != want {
 		return 0, fmt.Errorf("checksum is 0x%02x, expected 0x%02x", b[2], want)
 	}
 	raw := uint16(b[1])<<8 | uint16(b[0])
@@ -53,20 +54,4 @@ func readMLX90614(ctx context.Context, d *bus.Dev, ram byte) (float64, error) {
 		return 0, errors.New("the chip reports an error of its own")
 	}
 	return float64(raw)*0.02 - 273.15, nil
-}
-
-// pec is SMBus's checksum: polynomial 0x07, start 0.
-func pec(b ...byte) byte {
-	var c byte
-	for _, x := range b {
-		c ^= x
-		for range 8 {
-			if c&0x80 != 0 {
-				c = c<<1 ^ 0x07
-			} else {
-				c <<= 1
-			}
-		}
-	}
-	return c
 }

@@ -6,25 +6,25 @@ import (
 	"testing"
 
 	"sensorgate/drivers"
-	"sensorgate/drivers/driverstest"
-	"sensorgate/drivers/driverstest/i2cmodel"
 	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
+	"sensorgate/drivers/i2c/i2ctest"
 )
 
 // Makers' own examples of their checksums, and the catalogue's check value.
 func TestChecksums(t *testing.T) {
 	for _, id := range []string{"SEN01", "SEN03", "SEN05", "SEN07", "SEN09", "SEN11", "SEN13"} {
 		v := load(t, id)
-		crcIs(t, v, crc8(0xff, v.bytes(t, "")...))
+		crcIs(t, v, byte(crcSensirion.Of(v.bytes(t, ""))))
 	}
-	crcIs(t, load(t, "CRC03"), crc8(0xff, []byte("123456789")...))
-	crcIs(t, load(t, "CRC01"), pec([]byte("123456789")...))
+	crcIs(t, load(t, "CRC03"), byte(crcSensirion.Of([]byte("123456789"))))
+	crcIs(t, load(t, "CRC01"), byte(crcSMBus.Of([]byte("123456789"))))
 	for _, id := range []string{"HTU21-1", "HTU21-3"} {
 		v := load(t, id)
-		crcIs(t, v, crc8(0, v.bytes(t, "")...))
+		crcIs(t, v, byte(crcHTU21.Of(v.bytes(t, ""))))
 	}
 	modbus := load(t, "CRC04")
-	if got := fmt.Sprintf("%04X", crc16Modbus([]byte("123456789"))); got != modbus.Expect["crc"] {
+	if got := fmt.Sprintf("%04X", crcModbus.Of([]byte("123456789"))); got != modbus.Expect["crc"] {
 		t.Errorf("CRC-16/MODBUS is %s, want %v", got, modbus.Expect["crc"])
 	}
 }
@@ -37,12 +37,12 @@ func crcIs(t *testing.T, v vector, got byte) {
 }
 
 // setRaw makes a chip with two words measure others.
-func setRaw(first, second uint16) func(driverstest.I2CChip) {
-	return func(c driverstest.I2CChip) { c.(*i2cmodel.Measuring).Raw = [2]uint16{first, second} }
+func setRaw(first, second uint16) func(i2ctest.Chip) {
+	return func(c i2ctest.Chip) { c.(*i2ctest.Measuring).Raw = [2]uint16{first, second} }
 }
 
-func setID(id uint16) func(driverstest.I2CChip) {
-	return func(c driverstest.I2CChip) { c.(*i2cmodel.Measuring).ID = id }
+func setID(id uint16) func(i2ctest.Chip) {
+	return func(c i2ctest.Chip) { c.(*i2ctest.Measuring).ID = id }
 }
 
 func air(celsius, rh float64) []want {
@@ -50,12 +50,12 @@ func air(celsius, rh float64) []want {
 }
 
 func TestSHT3x(t *testing.T) {
-	e := sit[*At](SHT3x, 0x44, nil)
+	e := suite[*chip.I2COptions](SHT3x, 0x44, nil)
 	v := load(t, "SHT3X-1")
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewSHT3x(0x6666, 0x8000) }
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewSHT3x(0x6666, 0x8000) }
 	e.Want = air(v.number(t, "temperature_Cel"), v.number(t, "humidity_%RH"))
 	e.Protected = true
-	e.States = []driverstest.I2CState{
+	e.States = []i2ctest.State{
 		{Name: "upper range", Set: setRaw(0xf800, 0x8000), Want: air(load(t, "SHT3X-3").number(t, "temperature_Cel"), 50.0008)},
 		{Name: "below zero", Set: setRaw(0x1999, 0), Want: air(-27.5013, 0)}, // -45 + 175·6553/65535
 		{Name: "below the range", Set: setRaw(0, 0x8000), Err: "out of range"},
@@ -65,12 +65,12 @@ func TestSHT3x(t *testing.T) {
 }
 
 func TestSHT4x(t *testing.T) {
-	e := sit[*At](SHT4x, 0x44, nil)
+	e := suite[*chip.I2COptions](SHT4x, 0x44, nil)
 	v := load(t, "SHT4X-1")
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewSHT4x(0x6666, 0x8000) }
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewSHT4x(0x6666, 0x8000) }
 	e.Want = air(v.number(t, "temperature_Cel"), v.number(t, "humidity_%RH"))
 	e.Protected = true
-	e.States = []driverstest.I2CState{
+	e.States = []i2ctest.State{
 		{Name: "below zero, dry", Set: setRaw(0x1999, 0), Want: air(-27.5013, 0)},
 		{Name: "condensing", Set: setRaw(0x6666, 0xffff), Want: air(25, 100)},
 		{Name: "below the range", Set: setRaw(0, 0x8000), Err: "out of range"},
@@ -79,12 +79,12 @@ func TestSHT4x(t *testing.T) {
 }
 
 func TestSHTC3(t *testing.T) {
-	e := sit[*At](SHTC3, 0x70, nil)
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewSHTC3(0x6666, 0x8000) }
+	e := suite[*chip.I2COptions](SHTC3, 0x70, nil)
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewSHTC3(0x6666, 0x8000) }
 	e.Want = air(24.9993, 50)
 	e.Protected = true
 	e.WrongChip, e.WrongID = setID(0x0001), "0x01"
-	e.States = []driverstest.I2CState{
+	e.States = []i2ctest.State{
 		{Name: "below zero", Set: setRaw(0x1999, 0x4000), Want: air(-27.5016, 25)},
 		{Name: "below the range", Set: setRaw(0, 0x8000), Err: "out of range"},
 	}
@@ -94,11 +94,11 @@ func TestSHTC3(t *testing.T) {
 // 0x683a (24.7 °C) and 0x4e85 (32.3 %) are the HTU21D data sheet's own examples.
 func TestHTU21(t *testing.T) {
 	for _, d := range []func(*bus.Buses) drivers.Driver{HTU21D, SI7021, SHT21} {
-		e := sit[*At](d, 0x40, nil)
-		e.Chip = func() driverstest.I2CChip { return i2cmodel.NewHTU21(0x683a, 0x4e85) }
+		e := suite[*chip.I2COptions](d, 0x40, nil)
+		e.Chip = func() i2ctest.Chip { return i2ctest.NewHTU21(0x683a, 0x4e85) }
 		e.Want = air(24.6864, 32.3377)
 		e.Protected = true
-		e.States = []driverstest.I2CState{
+		e.States = []i2ctest.State{
 			{Name: "below zero", Set: setRaw(0x2000, 0x0c02), Want: air(-24.885, 0)},
 			{Name: "condensing", Set: setRaw(0x683a, 0xfffe), Want: air(24.6864, 100)},
 			{Name: "no humidity", Set: setRaw(0x683a, 0), Err: "only zeros"},
@@ -109,11 +109,11 @@ func TestHTU21(t *testing.T) {
 }
 
 func TestHDC302x(t *testing.T) {
-	e := sit[*At](HDC302x, 0x44, nil)
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewHDC302x(0x6666, 0x8000) }
+	e := suite[*chip.I2COptions](HDC302x, 0x44, nil)
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewHDC302x(0x6666, 0x8000) }
 	e.Want = air(25, 50.0008)
 	e.Protected = true
 	e.WrongChip, e.WrongID = setID(0x2c06), "0x2c06"
-	e.States = []driverstest.I2CState{{Name: "below zero", Set: setRaw(0x1999, 0), Want: air(-27.5013, 0)}}
+	e.States = []i2ctest.State{{Name: "below zero", Set: setRaw(0x1999, 0), Want: air(-27.5013, 0)}}
 	e.Run(t)
 }

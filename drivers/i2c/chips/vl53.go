@@ -1,31 +1,11 @@
 package chips
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"time"
 
 	"sensorgate/drivers"
-	"sensorgate/drivers/i2c/bus"
 )
-
-// VL53L0X measures distance up to 2 m. Its data sheet has no registers: which ones start a
-// measurement and hold its result is from the kernel's driver of the same name, which like
-// this one leaves the chip as it is after power-on (ST's library tunes it further).
-func VL53L0X(b *bus.Buses) drivers.Driver {
-	return chip[*At]{
-		name:     "vl53l0x",
-		summary:  "ST VL53L0X: distance up to 2 m",
-		addrs:    []uint16{0x29},
-		every:    time.Second,
-		channels: distanceChannels(2.2),
-		options:  plain,
-		device: func(ctx context.Context, d *bus.Dev, _ *At, _ site) (device, error) {
-			return ranger{func(ctx context.Context) (float64, bool, error) { return rangeVL53L0X(ctx, d) }}, idVL53L0X(ctx, d)
-		},
-	}.driver(b)
-}
 
 func distanceChannels(most float64) []drivers.Channel {
 	return []drivers.Channel{{Name: "distance", Unit: "m", Min: 0, Max: most}, {Name: "target", Kind: drivers.State}}
@@ -36,7 +16,7 @@ type ranger struct {
 	measure func(context.Context) (metres float64, target bool, err error)
 }
 
-func (r ranger) poll(ctx context.Context) ([]drivers.Reading, error) {
+func (r ranger) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	metres, target, err := r.measure(ctx)
 	if err != nil {
 		return nil, err
@@ -47,162 +27,4 @@ func (r ranger) poll(ctx context.Context) ([]drivers.Reading, error) {
 		rs = append(rs, drivers.Reading{Channel: "distance", Unit: "m", Value: drivers.Number(metres), Time: now})
 	}
 	return rs, nil
-}
-
-func idVL53L0X(ctx context.Context, d *bus.Dev) error {
-	id, err := d.U8(ctx, 0xc0)
-	if err == nil && id != 0xee {
-		err = wrongChip("vl53l0x", uint32(id), nil)
-	}
-	return err
-}
-
-// rangeVL53L0X makes one measurement: start, wait for bit 0 of the range status, take the
-// distance from the end of its block.
-func rangeVL53L0X(ctx context.Context, d *bus.Dev) (metres float64, target bool, err error) {
-	const start, interruptClear, result = 0x00, 0x0b, 0x14
-	if err := d.Write(ctx, interruptClear, 0x01); err != nil {
-		return 0, false, err
-	}
-	if err := d.Write(ctx, start, 0x01); err != nil {
-		return 0, false, err
-	}
-	for range 10 { // some 33 ms
-		if err := bus.Sleep(ctx, 20*time.Millisecond); err != nil {
-			return 0, false, err
-		}
-		b, err := d.Reg(ctx, result, 12)
-		if err != nil {
-			return 0, false, err
-		}
-		if b[0]&0x01 == 0 {
-			continue
-		}
-		if err := idVL53L0X(ctx, d); err != nil {
-			return 0, false, err
-		}
-		mm := float64(uint16(b[10])<<8 | uint16(b[11]))
-		switch status := b[0] >> 3 & 0x0f; status { // DeviceRangeStatus of ST's library
-		case 11:
-			return mm / 1000, true, nil
-		case 4, 6, 8, 9, 10: // weak signal, phase out of bounds, below the minimum
-			return 0, false, nil
-		case 1, 2, 3:
-			return 0, false, fmt.Errorf("its laser does not work (status %d)", status)
-		}
-		return 0, false, errNoData
-	}
-	return 0, false, errNoData
-}
-
-// vl53l1xConfig is what ST's Ultra Lite Driver (STSW-IMG009) writes to 0x2d and on: long
-// distance, 100 ms. ST says of most of it only that it is not to be modified.
-var vl53l1xConfig = []byte{
-	0x00, 0x00, 0x00, 0x01, 0x02, 0x00, 0x02, 0x08, 0x00, 0x08, 0x10, 0x01, 0x01, 0x00, 0x00, 0x00, // 0x2d
-	0x00, 0xff, 0x00, 0x0f, 0x00, 0x00, 0x00, 0x00, 0x00, 0x20, 0x0b, 0x00, 0x00, 0x02, 0x0a, 0x21, // 0x3d
-	0x00, 0x00, 0x05, 0x00, 0x00, 0x00, 0x00, 0xc8, 0x00, 0x00, 0x38, 0xff, 0x01, 0x00, 0x08, 0x00, // 0x4d
-	0x00, 0x01, 0xcc, 0x0f, 0x01, 0xf1, 0x0d, 0x01, 0x68, 0x00, 0x80, 0x08, 0xb8, 0x00, 0x00, 0x00, // 0x5d
-	0x00, 0x0f, 0x89, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x0f, 0x0d, 0x0e, 0x0e, 0x00, // 0x6d
-	0x00, 0x02, 0xc7, 0xff, 0x9b, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, // 0x7d
-}
-
-// Registers of the VL53L1X, which have 16 bits.
-const (
-	vl1Config     = 0x002d
-	vl1Ready      = 0x0031 // bit 0, with the polarity of the configuration above
-	vl1Clear      = 0x0086
-	vl1Start      = 0x0087
-	vl1Result     = 0x0089
-	vl1ID         = 0x010f
-	vl1Timing     = 0x005e // timeouts and pulse periods, which ST's driver reads back too
-	vl1TimingSize = 6
-)
-
-// VL53L1X measures distance up to 4 m.
-func VL53L1X(b *bus.Buses) drivers.Driver {
-	return chip[*At]{
-		name:     "vl53l1x",
-		summary:  "ST VL53L1X: distance up to 4 m",
-		addrs:    []uint16{0x29},
-		every:    time.Second,
-		channels: distanceChannels(4.5),
-		options:  plain,
-		device: func(ctx context.Context, d *bus.Dev, _ *At, _ site) (device, error) {
-			id, err := reg16(ctx, d, vl1ID, 2)
-			if err != nil {
-				return nil, err
-			}
-			if !bytes.Equal(id, []byte{0xea, 0xcc}) {
-				return nil, wrongChip("vl53l1x", uint32(id[0])<<8|uint32(id[1]), nil)
-			}
-			for _, set := range []struct {
-				reg uint16
-				v   []byte
-			}{{vl1Config, vl53l1xConfig}, {0x0008, []byte{0x09}}, {0x000b, []byte{0x00}}} {
-				if err := d.Write(ctx, append([]byte{byte(set.reg >> 8), byte(set.reg)}, set.v...)...); err != nil {
-					return nil, err
-				}
-			}
-			return ranger{func(ctx context.Context) (float64, bool, error) { return rangeVL53L1X(ctx, d) }}, nil
-		},
-	}.driver(b)
-}
-
-func reg16(ctx context.Context, d *bus.Dev, reg uint16, n int) ([]byte, error) {
-	r := make([]byte, n)
-	return r, d.Tx(ctx, []byte{byte(reg >> 8), byte(reg)}, r)
-}
-
-// rangeVL53L1X starts, waits for a result, takes it and stops.
-func rangeVL53L1X(ctx context.Context, d *bus.Dev) (metres float64, target bool, err error) {
-	set := func(reg uint16, v byte) error { return d.Write(ctx, byte(reg>>8), byte(reg), v) }
-	if err := set(vl1Clear, 0x01); err != nil {
-		return 0, false, err
-	}
-	if err := set(vl1Start, 0x40); err != nil {
-		return 0, false, err
-	}
-	if err := awaitVL53L1X(ctx, d); err != nil {
-		return 0, false, err
-	}
-	b, err := reg16(ctx, d, vl1Result, 17)
-	if err != nil {
-		return 0, false, err
-	}
-	if err := set(vl1Start, 0x00); err != nil {
-		return 0, false, err
-	}
-	// With other settings, as after a reset, it measures too, but not what we asked for.
-	now, err := reg16(ctx, d, vl1Timing, vl1TimingSize)
-	if err != nil {
-		return 0, false, err
-	}
-	at := vl1Timing - vl1Config
-	if !bytes.Equal(now, vl53l1xConfig[at:at+vl1TimingSize]) {
-		return 0, false, errReset
-	}
-	mm := float64(uint16(b[13])<<8 | uint16(b[14]))
-	switch status := b[0] & 0x1f; status { // RESULT__RANGE_STATUS, as ST's driver translates it
-	case 9:
-		return mm / 1000, true, nil
-	case 4, 5, 6, 7: // weak signal, phase out of bounds, too uncertain, wrapped around
-		return 0, false, nil
-	default:
-		return 0, false, fmt.Errorf("the chip reports range status %d", status)
-	}
-}
-
-func awaitVL53L1X(ctx context.Context, d *bus.Dev) error {
-	wait := 110 * time.Millisecond
-	for range 8 {
-		if err := bus.Sleep(ctx, wait); err != nil {
-			return err
-		}
-		r, err := reg16(ctx, d, vl1Ready, 1)
-		if err != nil || r[0]&1 == 1 && r[0] != 0xff {
-			return err
-		}
-		wait = 25 * time.Millisecond
-	}
-	return errNoData
 }

@@ -3,8 +3,8 @@ package chips
 import (
 	"testing"
 
-	"sensorgate/drivers/driverstest"
-	"sensorgate/drivers/driverstest/i2cmodel"
+	"sensorgate/drivers/i2c/chip"
+	"sensorgate/drivers/i2c/i2ctest"
 )
 
 func target(metres float64) []want { return []want{w("target", 1, 0), w("distance", metres, 1e-9)} }
@@ -12,17 +12,17 @@ func target(metres float64) []want { return []want{w("target", 1, 0), w("distanc
 var noTarget = []want{w("target", 0, 0)}
 
 func TestVL53L0X(t *testing.T) {
-	e := sit[*At](VL53L0X, 0x29, nil)
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewVL53L0X(345) }
+	e := suite[*chip.I2COptions](VL53L0X, 0x29, nil)
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewVL53L0X(345) }
 	e.Want = target(0.345)
-	e.WrongChip = func(c driverstest.I2CChip) { c.(*i2cmodel.VL53L0X).ID = 0x50; c.PowerOn() }
+	e.WrongChip = func(c i2ctest.Chip) { c.(*i2ctest.VL53L0X).ID = 0x50; c.PowerOn() }
 	e.WrongID = "0x50"
-	set := func(mm uint16, status byte) func(driverstest.I2CChip) {
-		return func(c driverstest.I2CChip) {
-			c.(*i2cmodel.VL53L0X).Millimetres, c.(*i2cmodel.VL53L0X).Status = mm, status
+	set := func(mm uint16, status byte) func(i2ctest.Chip) {
+		return func(c i2ctest.Chip) {
+			c.(*i2ctest.VL53L0X).Millimetres, c.(*i2ctest.VL53L0X).Status = mm, status
 		}
 	}
-	e.States = []driverstest.I2CState{
+	e.States = []i2ctest.State{
 		{Name: "close", Set: set(0, 11), Want: target(0)},
 		{Name: "nothing there", Set: set(8190, 4), Want: noTarget},
 		{Name: "laser", Set: set(0, 1), Err: "laser"},
@@ -35,17 +35,17 @@ func TestVL53L1X(t *testing.T) {
 	if n := 0x87 - vl1Config + 1; len(vl53l1xConfig) != n {
 		t.Fatalf("configuration of %d bytes, want %d: 0x2d to 0x87", len(vl53l1xConfig), n)
 	}
-	e := sit[*At](VL53L1X, 0x29, nil)
-	e.Chip = func() driverstest.I2CChip { return i2cmodel.NewVL53L1X(2345) }
+	e := suite[*chip.I2COptions](VL53L1X, 0x29, nil)
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewVL53L1X(2345) }
 	e.Want = target(2.345)
-	e.WrongChip = func(c driverstest.I2CChip) { c.(*i2cmodel.VL53L1X).ID = 0xebaa; c.PowerOn() }
+	e.WrongChip = func(c i2ctest.Chip) { c.(*i2ctest.VL53L1X).ID = 0xebaa; c.PowerOn() }
 	e.WrongID = "0xebaa"
-	set := func(mm uint16, status byte) func(driverstest.I2CChip) {
-		return func(c driverstest.I2CChip) {
-			c.(*i2cmodel.VL53L1X).Millimetres, c.(*i2cmodel.VL53L1X).Status = mm, status
+	set := func(mm uint16, status byte) func(i2ctest.Chip) {
+		return func(c i2ctest.Chip) {
+			c.(*i2ctest.VL53L1X).Millimetres, c.(*i2ctest.VL53L1X).Status = mm, status
 		}
 	}
-	e.States = []driverstest.I2CState{
+	e.States = []i2ctest.State{
 		{Name: "nothing there", Set: set(0, 4), Want: noTarget},
 		{Name: "wrapped around", Set: set(300, 7), Want: noTarget},
 		{Name: "hardware", Set: set(300, 3), Err: "status 3"},

@@ -1,0 +1,107 @@
+package chip
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/i2c/bus"
+)
+
+// Driver is everything about a chip that is its own. O is a pointer to its options, a
+// struct that embeds I2COptions; *I2COptions itself for a chip without options.
+type Driver[O Options] struct {
+	Name      string   // in the configuration: driver = "bme280"
+	Summary   string   // one line for people
+	Addresses []uint16 // that the chip can have, the usual one first; nil: any
+	Every     time.Duration
+	Channels  []drivers.Channel
+	Options   func() O // with their defaults
+	// ChannelOptions is for chips whose channels the user names; see drivers.Driver.
+	ChannelOptions func() any
+	// Open sets the chip up. It is called again after any error, so it must not rely on
+	// what it did before.
+	Open func(ctx context.Context, d *bus.Dev, o O) (Read, error)
+	// OpenDevice is instead of Open for chips that return more than a list of numbers.
+	OpenDevice func(ctx context.Context, d *bus.Dev, o O, c Config) (Device, error)
+	// Sample is for chips that must be asked at a rate of their own, such as gas sensors;
+	// what they measure is reported at the device's interval.
+	Sample time.Duration
+}
+
+// Config is what a chip is opened with. Keep survives reopening after an error, but no
+// restart.
+type Config struct {
+	drivers.DeviceConfig
+	Keep map[string]any
+}
+
+// Read asks the chip once and returns its channels' values in their order. NaN is no
+// value this time, for a chip that has nothing new.
+type Read func(context.Context) ([]float64, error)
+
+// Device is an open chip. Poll returns soon after ctx ends.
+type Device interface {
+	Poll(context.Context) ([]drivers.Reading, error)
+}
+
+// Commander is a Device that takes commands. Close leaves its outputs in their safe state.
+type Commander interface {
+	Command(context.Context, drivers.Command) error
+	Close(context.Context) error
+}
+
+// On makes the entry for the table of hardware: the driver of this chip on these buses.
+func (c Driver[O]) On(b *bus.Buses) drivers.Driver {
+	return drivers.Driver{
+		Name:           c.Name,
+		Summary:        c.Summary,
+		Every:          c.Every,
+		Channels:       c.Channels,
+		ChannelOptions: c.ChannelOptions,
+		Options: func() any {
+			o := c.Options()
+			o.i2c().driver, o.i2c().addrs = c.Name, c.Addresses
+			return o
+		},
+		Open: func(ctx context.Context, dc drivers.DeviceConfig) (any, error) {
+			o, ok := dc.Options.(O)
+			if !ok {
+				return nil, fmt.Errorf("%s: options of type %T", c.Name, dc.Options)
+			}
+			config := Config{dc, map[string]any{}}
+			a := &adapter{name: c.Name, lock: make(chan struct{}, 1)}
+			a.open = func(ctx context.Context) (Device, error) { return c.open(ctx, b, o, config) }
+			dev, err := a.started(ctx)
+			if err == nil && c.Sample > 0 {
+				return sampled{a, c.Sample, dc.Every}, nil
+			}
+			return dev, err
+		},
+	}
+}
+
+func (c Driver[O]) open(ctx context.Context, b *bus.Buses, o O, config Config) (Device, error) {
+	d, err := b.Dev(o.i2c().I2C)
+	if err != nil {
+		return nil, err
+	}
+	dev, err := c.start(ctx, d, o, config)
+	if err != nil {
+		return nil, d.At(err)
+	}
+	return checked{dev, d, ranges(c.Channels)}, nil
+}
+
+// start opens the chip in whichever of the two ways it has.
+func (c Driver[O]) start(ctx context.Context, d *bus.Dev, o O, config Config) (Device, error) {
+	if c.OpenDevice != nil {
+		return c.OpenDevice(ctx, d, o, config)
+	}
+	read, err := c.Open(ctx, d, o)
+	if err != nil {
+		return nil, err
+	}
+	return numbers{c.Channels, read}, nil
+}

@@ -1,0 +1,46 @@
+package chip
+
+import (
+	"context"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/i2c/bus"
+)
+
+// longestPause is how long a sampled chip that fails is left alone.
+const longestPause = time.Minute
+
+// sampled asks its chip at the chip's own rate and reports at the device's.
+type sampled struct {
+	*adapter
+	sample, every time.Duration
+}
+
+// Watch implements drivers.Watcher. A chip that fails is asked less and less often, so
+// that it costs its neighbours on the bus little.
+func (s sampled) Watch(ctx context.Context, report drivers.Report) error {
+	schedule := drivers.Schedule{Every: s.sample, Backoff: drivers.Backoff{After: 1, First: 2 * s.sample, Longest: longestPause}}
+	schedule.StartAt(time.Now())
+	var due time.Time
+	for {
+		if err := bus.Sleep(ctx, time.Until(schedule.Due())); err != nil {
+			return err
+		}
+		rs, err := s.Poll(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			report(drivers.Reading{}, err)
+			schedule.Failed(time.Now())
+			continue
+		case len(rs) > 0 && !time.Now().Before(due):
+			for _, r := range rs {
+				report(r, nil)
+			}
+			due = time.Now().Add(s.every - s.sample/2)
+		}
+		schedule.Answered(time.Now())
+	}
+}

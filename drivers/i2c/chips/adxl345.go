@@ -1,0 +1,60 @@
+package chips
+
+import (
+	"context"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
+)
+
+// ADXL345 measures acceleration up to ±16 g. Data sheet Rev. E "Register map".
+func ADXL345(b *bus.Buses) drivers.Driver {
+	return chip.Driver[*motionOptions]{
+		Name:      "adxl345",
+		Summary:   "Analog Devices ADXL345: vibration (RMS and peak over a window), tilt",
+		Addresses: []uint16{0x53, 0x1d},
+		Every:     10 * time.Second,
+		Channels:  motionChannels(16),
+		Options:   motionDefaults,
+		Open: func(ctx context.Context, d *bus.Dev, o *motionOptions) (chip.Read, error) {
+			id, err := d.U8(ctx, 0x00)
+			if err != nil {
+				return nil, err
+			}
+			if id != 0xe5 {
+				return nil, chip.WrongChip("adxl345", uint32(id), nil)
+			}
+			const power, measure, format, full16 = 0x2d, 0x08, 0x31, 0x0b
+			for _, set := range [][2]byte{{format, full16}, {power, measure}} {
+				if err := d.Write(ctx, set[0], set[1]); err != nil {
+					return nil, err
+				}
+			}
+			if err := bus.Sleep(ctx, 20*time.Millisecond); err != nil {
+				return nil, err
+			}
+			return func(ctx context.Context) ([]float64, error) {
+				samples, err := listen(ctx, o.Window, func(ctx context.Context) (v acceleration, err error) {
+					b, err := d.Reg(ctx, 0x32, 6) // low byte first; 256 counts are 1 g
+					for i := range v {
+						v[i] = float64(int16(uint16(b[2*i])|uint16(b[2*i+1])<<8)) / 256 * gravity
+					}
+					return v, err
+				})
+				if err != nil {
+					return nil, err
+				}
+				for _, set := range [][2]byte{{power, measure}, {format, full16}} {
+					if got, err := d.U8(ctx, set[0]); err != nil {
+						return nil, err
+					} else if got != set[1] {
+						return nil, chip.ErrReset
+					}
+				}
+				return shaking(samples), nil
+			}, nil
+		},
+	}.On(b)
+}

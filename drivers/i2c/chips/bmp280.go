@@ -1,0 +1,25 @@
+package chips
+
+import (
+	"context"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
+)
+
+// BMP280 is the BME280 without humidity.
+func BMP280(b *bus.Buses) drivers.Driver {
+	return chip.Driver[*bmeOptions]{
+		Name:      "bmp280",
+		Summary:   "Bosch BMP280: temperature, pressure",
+		Addresses: []uint16{0x76, 0x77},
+		Every:     10 * time.Second,
+		Channels:  []drivers.Channel{chip.Temperature(-40, 85), chip.Pressure(30000, 110000)},
+		Options:   func() *bmeOptions { return &bmeOptions{Oversampling: 1} },
+		Open: func(ctx context.Context, d *bus.Dev, o *bmeOptions) (chip.Read, error) {
+			return openBMx280(ctx, d, o, false)
+		},
+	}.On(b)
+}

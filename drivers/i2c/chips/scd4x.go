@@ -1,0 +1,65 @@
+package chips
+
+import (
+	"context"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
+)
+
+// SCD4x measures CO2 every five seconds: SCD40, SCD41, SCD43.
+func SCD4x(b *bus.Buses) drivers.Driver {
+	return chip.Driver[*scdOptions]{
+		Name:      "scd4x",
+		Summary:   "Sensirion SCD40, SCD41: CO2, temperature, humidity",
+		Addresses: []uint16{0x62},
+		Every:     30 * time.Second,
+		Channels:  co2Channels(1, 40000),
+		Options:   func() *scdOptions { return &scdOptions{SelfCal: true} },
+		Open: func(ctx context.Context, d *bus.Dev, o *scdOptions) (chip.Read, error) {
+			// It refuses settings while it measures; stopping takes 500 ms. Section 3.6.3.
+			if err := sensirionCommand(ctx, d, 0x3f86); err != nil {
+				return nil, err
+			}
+			if err := bus.Sleep(ctx, 500*time.Millisecond); err != nil {
+				return nil, err
+			}
+			if _, err := sensirionAsk(ctx, d, time.Millisecond, 3, 0x3682); err != nil { // serial number
+				return nil, err
+			}
+			for _, set := range [][2]uint16{{0x2427, uint16(o.Altitude)}, {0x2416, flag(o.SelfCal)}} {
+				if err := sensirionCommand(ctx, d, set[0], set[1]); err != nil {
+					return nil, err
+				}
+				if err := bus.Sleep(ctx, time.Millisecond); err != nil {
+					return nil, err
+				}
+			}
+			if err := sensirionCommand(ctx, d, 0x21b1); err != nil { // start, section 3.6.1
+				return nil, err
+			}
+			f := &fresh{last: time.Now(), limit: 12 * time.Second}
+			return func(ctx context.Context) ([]float64, error) { return readSCD4x(ctx, d, f) }, nil
+		},
+	}.On(b)
+}
+
+// readSCD4x takes a measurement if there is a new one; one is ready every five seconds.
+func readSCD4x(ctx context.Context, d *bus.Dev, f *fresh) ([]float64, error) {
+	ready, err := sensirionAsk(ctx, d, time.Millisecond, 1, 0xe4b8) // section 3.9.2
+	if err != nil {
+		return nil, err
+	}
+	if ready[0]&0x07ff == 0 {
+		return nil, f.none()
+	}
+	w, err := sensirionAsk(ctx, d, time.Millisecond, 3, 0xec05)
+	if err != nil {
+		return nil, err
+	}
+	f.last = time.Now()
+	// Section 3.6.2.
+	return []float64{float64(w[0]), -45 + 175*float64(w[1])/65535, 100 * float64(w[2]) / 65535}, nil
+}

@@ -1,0 +1,63 @@
+package chips
+
+import (
+	"context"
+	"errors"
+	"math"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
+)
+
+// SPS30 measures dust.
+func SPS30(b *bus.Buses) drivers.Driver {
+	channels := particles("pm1_0", "pm2_5", "pm4_0", "pm10")
+	for _, name := range []string{"nc0_5", "nc1_0", "nc2_5", "nc4_0", "nc10"} {
+		channels = append(channels, drivers.Channel{Name: name, Unit: "1/cm³", Min: 0, Max: 100000})
+	}
+	channels = append(channels, drivers.Channel{Name: "size", Unit: "µm", Min: 0, Max: 100})
+	return chip.Driver[*chip.I2COptions]{
+		Name:      "sps30",
+		Summary:   "Sensirion SPS30: dust by mass and number",
+		Addresses: []uint16{0x69},
+		Every:     10 * time.Second,
+		Channels:  channels,
+		Options:   chip.NoOptions,
+		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
+			// Start with floating-point numbers: section 6.3.1. Ready after 20 ms, first values
+			// after a second. Its fan cleans itself once a week by default.
+			if err := sensirionCommand(ctx, d, 0x0010, 0x0300); err != nil {
+				return nil, err
+			}
+			if err := bus.Sleep(ctx, 20*time.Millisecond); err != nil {
+				return nil, err
+			}
+			f := &fresh{last: time.Now(), limit: 5 * time.Second}
+			return func(ctx context.Context) ([]float64, error) {
+				ready, err := sensirionAsk(ctx, d, time.Millisecond, 1, 0x0202)
+				if err != nil {
+					return nil, err
+				}
+				if ready[0]&0xff == 0 {
+					return nil, f.none()
+				}
+				w, err := sensirionAsk(ctx, d, time.Millisecond, 20, 0x0300)
+				if err != nil {
+					return nil, err
+				}
+				f.last = time.Now()
+				out := floats(w)
+				for _, v := range out {
+					if math.IsNaN(v) {
+						return nil, errNotANumber
+					}
+				}
+				return out, nil
+			}, nil
+		},
+	}.On(b)
+}
+
+var errNotANumber = errors.New("the chip gives something that is not a number")

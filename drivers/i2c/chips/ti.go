@@ -1,0 +1,30 @@
+package chips
+
+import (
+	"context"
+
+	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
+)
+
+// tiIDs are the die ids of TI's chips that have the maker's id 0x5449 ("TI").
+var tiIDs = map[uint32]string{
+	0x2260: "ina226", 0x2270: "ina260", 0x3220: "ina3221", 0x2281: "ina228", 0x1050: "hdc1080", 0x07d0: "opt3001",
+}
+
+// texas checks the maker's and the die's id.
+func checkTIIDs(ctx context.Context, d *bus.Dev, name string, makerReg, dieReg byte, die uint16) error {
+	maker, err := d.U16(ctx, makerReg)
+	if err != nil {
+		return err
+	}
+	got, err := d.U16(ctx, dieReg)
+	if err != nil {
+		return err
+	}
+	// The last digit of some is the revision.
+	if maker != 0x5449 || got&0xfff0 != die&0xfff0 {
+		return chip.WrongChip(name, uint32(got), tiIDs)
+	}
+	return nil
+}

@@ -1,0 +1,23 @@
+package i2ctest
+
+// AS3935 hears lightning.
+type AS3935 struct {
+	Registers
+	Interrupt byte // reported once: 8 lightning, 1 noise
+}
+
+// NewAS3935 simulates the AS3935's registers; what it heard is put into them.
+func NewAS3935() *AS3935 {
+	c := &AS3935{}
+	c.OnPowerOn = func() { c.Put(0x00, 0x24, 0x22, 0xc2, 0x00) }
+	c.OnRead = func(reg byte) byte {
+		v := c.Reg[reg]
+		if reg == 0x03 {
+			v |= c.Interrupt
+			c.Interrupt = 0
+		}
+		return v
+	}
+	c.PowerOn()
+	return c
+}

@@ -1,0 +1,69 @@
+package i2ctest
+
+import "time"
+
+// BME280 simulates Bosch's BMP280 and BME280, BST-BME280-DS002 section 5.
+type BME280 struct {
+	Registers
+	Conversion
+	ID           byte
+	Calibration  []byte // 26 bytes from 0x88
+	Calibration2 []byte // 7 bytes from 0xe1
+	Raw          []byte // what the next measurement finds, 8 bytes at 0xf7
+}
+
+// NewBME280 makes a chip with these coefficients that measures raw.
+func NewBME280(id byte, calibration, calibration2, raw []byte) *BME280 {
+	c := &BME280{ID: id, Calibration: calibration, Calibration2: calibration2, Raw: raw}
+	c.OnPowerOn, c.OnWrite, c.OnRead = c.resetRegisters, c.set, c.get
+	c.PowerOn()
+	return c
+}
+
+func (c *BME280) resetRegisters() {
+	c.Abort()
+	c.Put(0xd0, c.ID)
+	c.Put(0x88, c.Calibration...)
+	c.Put(0xe1, c.Calibration2...)
+	c.Put(0xf7, 0x80, 0, 0, 0x80, 0, 0, 0x80, 0) // table 18, reset state
+}
+
+func (c *BME280) set(reg, v byte) {
+	switch {
+	case reg == 0xe0 && v == 0xb6: // section 5.4.2
+		c.PowerOn()
+	case reg == 0xf2, reg == 0xf5:
+		c.Reg[reg] = v
+	case reg == 0xf4:
+		c.Reg[reg] = v
+		if v&3 == 1 || v&3 == 2 {
+			c.Start(c.duration())
+		}
+	}
+}
+
+// duration is the typical measurement time. Section 9.1.
+func (c *BME280) duration() time.Duration {
+	d := time.Millisecond
+	for _, osrs := range []byte{c.Reg[0xf4] >> 5, c.Reg[0xf4] >> 2 & 7, c.Reg[0xf2] & 7} {
+		if osrs > 0 {
+			d += 2 * time.Millisecond << (min(osrs, 5) - 1)
+		}
+	}
+	return d
+}
+
+func (c *BME280) get(reg byte) byte {
+	if c.Finish() {
+		c.Reg[0xf4] &^= 3 // forced mode falls back to sleep, section 3.3.3
+		raw := c.Raw
+		if c.Reg[0xf2]&7 == 0 { // humidity skipped, section 5.4.3
+			raw = append(append([]byte(nil), raw[:6]...), 0x80, 0)
+		}
+		c.Put(0xf7, raw...)
+	}
+	if reg == 0xf3 && c.Running() {
+		return 0x08
+	}
+	return c.Reg[reg]
+}

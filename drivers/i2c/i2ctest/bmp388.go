@@ -1,0 +1,50 @@
+package i2ctest
+
+import "time"
+
+// BMP388 simulates Bosch's BMP388 and BMP390. BST-BMP388-DS001 section 4.
+type BMP388 struct {
+	Registers
+	Conversion
+	ID          byte
+	Calibration []byte // 21 bytes from 0x31
+	UT, UP      uint32
+	ready       bool
+}
+
+// NewBMP388 makes one.
+func NewBMP388(calibration []byte, ut, up uint32) *BMP388 {
+	c := &BMP388{ID: 0x50, Calibration: calibration, UT: ut, UP: up}
+	c.OnPowerOn = func() {
+		c.Abort()
+		c.ready = false
+		c.Put(0x00, c.ID)
+		c.Put(0x31, c.Calibration...)
+		c.Put(0x04, 0, 0, 0x80, 0, 0, 0x80)
+		c.Reg[0x1c] = 0x02 // osr
+	}
+	c.OnWrite = func(reg, v byte) {
+		c.Reg[reg] = v
+		if reg == 0x1b && v&0x30 != 0 {
+			c.ready = false
+			n := time.Duration(1)<<(c.Reg[0x1c]&7) + time.Duration(1)<<(c.Reg[0x1c]>>3&7)
+			c.Start((234 + 392 + 163 + 2020*n) * time.Microsecond)
+		}
+	}
+	c.OnRead = func(reg byte) byte {
+		if c.Finish() {
+			c.ready = true
+			c.Reg[0x1b] &^= 0x30
+			c.Put(0x04, byte(c.UP), byte(c.UP>>8), byte(c.UP>>16), byte(c.UT), byte(c.UT>>8), byte(c.UT>>16))
+		}
+		if reg == 0x03 {
+			if c.ready {
+				return 0x70
+			}
+			return 0x10
+		}
+		return c.Reg[reg]
+	}
+	c.PowerOn()
+	return c
+}

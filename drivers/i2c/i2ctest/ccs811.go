@@ -1,0 +1,62 @@
+package i2ctest
+
+import "time"
+
+// CCS811 simulates the CCS811: registers of their own length.
+type CCS811 struct {
+	ECO2, TVOC uint16
+	ErrorID    byte
+	ID         byte
+
+	reg     byte
+	running bool
+	mode    byte
+	next    time.Time
+}
+
+// PowerOn implements Chip.
+func (c *CCS811) PowerOn() {
+	*c = CCS811{ECO2: c.ECO2, TVOC: c.TVOC, ErrorID: c.ErrorID, ID: c.ID}
+}
+
+// Write implements Chip.
+func (c *CCS811) Write(b []byte) error {
+	c.reg = b[0]
+	switch {
+	case c.reg == 0xf4 && len(b) == 1:
+		c.running = true
+	case c.reg == 0x01 && len(b) == 2 && c.running:
+		c.mode = b[1]
+		c.next = time.Now().Add(time.Second)
+	}
+	return nil
+}
+
+// Read implements Chip.
+func (c *CCS811) Read(b []byte) error {
+	status := byte(0x10)
+	if c.running {
+		status |= 0x80
+	}
+	if c.ErrorID != 0 {
+		status |= 1
+	}
+	ready := c.mode != 0 && !time.Now().Before(c.next)
+	var out []byte
+	switch c.reg {
+	case 0x00:
+		out = []byte{status}
+	case 0x01:
+		out = []byte{c.mode}
+	case 0x20:
+		out = []byte{c.ID}
+	case 0x02:
+		if ready {
+			status |= 8
+			c.next = time.Now().Add(time.Second)
+		}
+		out = []byte{byte(c.ECO2 >> 8), byte(c.ECO2), byte(c.TVOC >> 8), byte(c.TVOC), status, c.ErrorID, 0, 0}
+	}
+	copy(b, out)
+	return nil
+}
