@@ -6,7 +6,7 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
-// silenceMax bounds how long a link may be dead before that is noticed; 1.5 keep-alives
+// silenceMax bounds how long a connection may be dead before that is noticed; 1.5 keep-alives
 // are the other bound, as the upstream has it (3.1.2.10).
 const silenceMax = 30 * time.Second
 
@@ -15,28 +15,28 @@ const silenceMax = 30 * time.Second
 const stallTimeout = 2 * time.Minute
 
 // check looks at the signs of life and asks for one where they are missing.
-func (l *link) check(now time.Time) error {
-	l.mu.Lock()
-	heard, count, progress, busy, err := l.heard, l.count, l.progress, l.flight.count > 0, l.err
-	l.mu.Unlock()
+func (c *connection) check(now time.Time) error {
+	c.mu.Lock()
+	heard, count, progress, busy, err := c.heard, c.count, c.progress, c.flight.count > 0, c.err
+	c.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	l.b.clock.look(l.b.opt.Queue.Last, now.Round(0), now)
-	half := l.pingEvery()
-	if count != l.pingCount {
-		l.pinged = time.Time{} // any packet is a sign of life
+	c.b.clock.look(c.b.opt.Queue.Last, now.Round(0), now)
+	half := c.pingEvery()
+	if count != c.pingCount {
+		c.pinged = time.Time{} // any packet is a sign of life
 	}
 	switch {
 	case busy && now.Sub(progress) >= stallTimeout:
 		return errStalled
-	case !l.pinged.IsZero():
-		if now.Sub(l.pinged) >= half && !l.moving(now) {
+	case !c.pinged.IsZero():
+		if now.Sub(c.pinged) >= half && !c.moving(now) {
 			return errSilence
 		}
-	case now.Sub(heard) >= half || now.Sub(l.wrote) >= half:
-		l.out = append(l.out, byte(mqtt.PINGREQ)<<4, 0)
-		l.pinged, l.pingCount = now, count
+	case now.Sub(heard) >= half || now.Sub(c.wrote) >= half:
+		c.out = append(c.out, byte(mqtt.PINGREQ)<<4, 0)
+		c.pinged, c.pingCount = now, count
 	}
 	return nil
 }
@@ -44,45 +44,45 @@ func (l *link) check(now time.Time) error {
 // moving reports whether the peer's TCP is still taking what we wrote: on a slow line a
 // large message may be under way for longer than a ping may take. The kernel ends the
 // connection if it stops (TCP_USER_TIMEOUT).
-func (l *link) moving(now time.Time) bool {
-	n, ok := outstanding(l.conn)
+func (c *connection) moving(now time.Time) bool {
+	n, ok := outstanding(c.conn)
 	if !ok || n == 0 {
 		return false
 	}
-	l.pinged = now
+	c.pinged = now
 	return true
 }
 
-// pingEvery is half of the time a link may be quiet: one half to ask, one half to wait for the answer.
-func (l *link) pingEvery() time.Duration {
-	limit := l.b.quiet
-	if l.keepAlive > 0 { // 0: the upstream wants no sign of life, but we do
-		limit = min(limit, l.keepAlive*3/2)
+// pingEvery is half of the time a connection may be quiet: one half to ask, one half to wait for the answer.
+func (c *connection) pingEvery() time.Duration {
+	limit := c.b.quiet
+	if c.keepAlive > 0 { // 0: the upstream wants no sign of life, but we do
+		limit = min(limit, c.keepAlive*3/2)
 	}
 	return max(time.Second, limit/2)
 }
 
 // sleep says how long the sender may wait for something to happen.
-func (l *link) sleep(now time.Time) time.Duration {
-	l.mu.Lock()
-	heard := l.heard
-	l.mu.Unlock()
+func (c *connection) sleep(now time.Time) time.Duration {
+	c.mu.Lock()
+	heard := c.heard
+	c.mu.Unlock()
 	next := heard
-	if l.wrote.Before(next) {
-		next = l.wrote
+	if c.wrote.Before(next) {
+		next = c.wrote
 	}
-	if !l.pinged.IsZero() {
-		next = l.pinged
+	if !c.pinged.IsZero() {
+		next = c.pinged
 	}
-	d := next.Add(l.pingEvery()).Sub(now)
-	if !l.sayAgain.IsZero() {
-		d = min(d, l.sayAgain.Sub(now))
+	d := next.Add(c.pingEvery()).Sub(now)
+	if !c.repeatOnlineAt.IsZero() {
+		d = min(d, c.repeatOnlineAt.Sub(now))
 	}
-	if l.rateWait > 0 {
-		d = min(d, l.rateWait)
+	if c.rateWait > 0 {
+		d = min(d, c.rateWait)
 	}
-	if l.stopping {
-		d = min(d, l.stopBy.Sub(now))
+	if c.stopping {
+		d = min(d, c.stopBy.Sub(now))
 	}
 	return max(d, time.Millisecond)
 }

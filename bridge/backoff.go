@@ -31,7 +31,7 @@ type backoff struct {
 	takeovers int
 }
 
-// next gives the wait after a connection that stood for served and ended with err.
+// next returns the wait after a connection that stood for served and ended with err.
 func (b *backoff) next(err error, served time.Duration) time.Duration {
 	if served >= stable {
 		b.failures, b.takeovers = 0, 0

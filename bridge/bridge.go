@@ -22,38 +22,38 @@ type Bridge struct {
 	origin string
 	urls   []*url.URL
 	dial   func(ctx context.Context, u *url.URL) (net.Conn, error)
-	quiet  time.Duration // how long a link may be dead unnoticed
+	quiet  time.Duration // how long a connection may be dead unnoticed
 
 	// owned by Run
-	lanes   lanes
-	newer   newer
-	ring    *echoes // messages of other bridges that passed
-	backoff backoff
-	will    willLimits
-	exactly exactTrial
-	broke   time.Time // when the last link ended without goodbye
-	returns int       // to the first upstream, in vain
+	streams      streams
+	retainedLive retainedLive
+	seenRing     *echoes // messages of other bridges that passed
+	backoff      backoff
+	will         willLimits
+	exactly      exactTrial
+	brokenAt     time.Time // when the last connection ended without goodbye
+	returns      int       // to the first upstream, without success
 
-	// packets numbers on where the last link ended: what is said late about a packet
+	// packets numbers on where the last connection ended: what is said late about a packet
 	// identifier must not meet a new message.
 	packets uint64
 
-	// owned by the reader of the link
-	struck  journal.Seq
-	strikes int
+	// owned by the reader of the connection
+	refusedSeq journal.Seq
+	refusals   int
 
-	ledger *ledger
-	gaps   *gaps
-	clock  *clock
-	sentUp *echoes // messages that may come back
+	ledger     *ledger
+	gaps       *gaps
+	clock      *clock
+	sentEchoes *echoes // messages that may come back
 
 	sent, received, dropped, ignored atomic.Uint64
 
-	mu     sync.Mutex
-	state  State
-	warned map[string]time.Time
-	cut    bool
-	recut  chan struct{} // closed and replaced when cut changes
+	mu             sync.Mutex
+	state          State
+	warned         map[string]time.Time
+	offline        bool
+	offlineChanged chan struct{} // closed and replaced when offline changes
 }
 
 // New checks the options and builds a Bridge. It opens nothing.
@@ -80,14 +80,14 @@ func New(o Options) (*Bridge, error) {
 	now := time.Now()
 	b := &Bridge{
 		opt: o, log: o.Log, rules: rules,
-		origin: "bridge/" + o.Name,
-		ring:   newEchoes(), sentUp: newEchoes(),
-		newer:  newNewer(o.Store, o.Name),
-		gaps:   newGaps(o.Store, o.Name),
-		clock:  newClock(o.TimeSynced, o.Queue.Last(), now.Round(0), now),
-		recut:  make(chan struct{}),
-		warned: make(map[string]time.Time),
-		state:  State{Name: o.Name, Since: now},
+		origin:   "bridge/" + o.Name,
+		seenRing: newEchoes(), sentEchoes: newEchoes(),
+		retainedLive:   newRetainedLive(o.Store, o.Name),
+		gaps:           newGaps(o.Store, o.Name),
+		clock:          newClock(o.TimeSynced, o.Queue.Last(), now.Round(0), now),
+		offlineChanged: make(chan struct{}),
+		warned:         make(map[string]time.Time),
+		state:          State{Name: o.Name, Since: now},
 	}
 	for _, s := range o.URLs {
 		u, err := parseURL(s)
@@ -128,7 +128,7 @@ func (b *Bridge) Filters() []string {
 // Run keeps the upstream connected until ctx ends. It returns nil: an upstream that is
 // away is no reason to stop.
 func (b *Bridge) Run(ctx context.Context) error {
-	for ctx.Err() == nil && b.waitUncut(ctx) {
+	for ctx.Err() == nil && b.waitOnline(ctx) {
 		b.round(ctx)
 	}
 	b.gaps.save(time.Now().Add(gapSave))
@@ -144,7 +144,7 @@ func (b *Bridge) round(ctx context.Context) {
 		if ctx.Err() != nil || errors.Is(err, errReturn) {
 			return
 		}
-		if errors.Is(err, errCut) {
+		if errors.Is(err, errOffline) {
 			b.disconnected(u, err)
 			return
 		}
@@ -165,58 +165,58 @@ func (b *Bridge) round(ctx context.Context) {
 func (b *Bridge) serve(ctx context.Context, i int) (served time.Duration, err error) {
 	u := b.urls[i]
 	b.setState(func(s *State) { s.URL = u.Redacted() })
-	l, err := b.connect(ctx, u)
+	c, err := b.connect(ctx, u)
 	if err != nil {
 		return 0, err
 	}
 	start := time.Now()
-	err = l.run(ctx, i)
-	b.exactly.ended(l, err)
-	b.broke = time.Time{}
+	err = c.run(ctx, i)
+	b.exactly.ended(c, err)
+	b.brokenAt = time.Time{}
 	if !errors.Is(err, errReturn) {
-		b.broke = time.Now()
+		b.brokenAt = time.Now()
 	}
 	return max(1, time.Since(start)), err
 }
 
-// pause waits, but not while a cut begins or ends: that is meant to be seen at once.
+// pause waits, but not while the bridge is taken offline or back: that is meant to be seen at once.
 func (b *Bridge) pause(ctx context.Context, d time.Duration) {
-	_, recut := b.isCut()
+	_, offlineChanged := b.isOffline()
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-recut:
+	case <-offlineChanged:
 	case <-ctx.Done():
 	}
 }
 
-// Cut drops the link and stays off, or comes back: for trying out what an outage does.
+// SetOffline drops the connection and stays off, or comes back: for trying out what an outage does.
 // The upstream sees a connection that ends without a word.
-func (b *Bridge) Cut(cut bool) {
+func (b *Bridge) SetOffline(offline bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.cut != cut {
-		b.cut = cut
-		close(b.recut)
-		b.recut = make(chan struct{})
+	if b.offline != offline {
+		b.offline = offline
+		close(b.offlineChanged)
+		b.offlineChanged = make(chan struct{})
 	}
 }
 
-func (b *Bridge) isCut() (bool, <-chan struct{}) {
+func (b *Bridge) isOffline() (bool, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.cut, b.recut
+	return b.offline, b.offlineChanged
 }
 
-func (b *Bridge) waitUncut(ctx context.Context) bool {
+func (b *Bridge) waitOnline(ctx context.Context) bool {
 	for {
-		cut, recut := b.isCut()
-		if !cut {
+		offline, offlineChanged := b.isOffline()
+		if !offline {
 			return true
 		}
 		select {
-		case <-recut:
+		case <-offlineChanged:
 		case <-ctx.Done():
 			return false
 		}

@@ -24,8 +24,8 @@ const (
 	inboundMax = 64
 )
 
-// connect opens a link: connection, CONNECT, CONNACK.
-func (b *Bridge) connect(ctx context.Context, u *url.URL) (*link, error) {
+// connect opens a connection: byte stream, CONNECT, CONNACK.
+func (b *Bridge) connect(ctx context.Context, u *url.URL) (*connection, error) {
 	packet, err := b.connectPacket()
 	if err != nil {
 		return nil, err
@@ -36,30 +36,30 @@ func (b *Bridge) connect(ctx context.Context, u *url.URL) (*link, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	l := &link{
+	c := &connection{
 		b: b, url: u, conn: conn, level: packet.Level,
-		in:    newStream(conn, maxPacket),
-		kick:  make(chan struct{}, 1),
+		in:    newPacketReader(conn, maxPacket),
+		woken: make(chan struct{}, 1),
 		multi: map[journal.Seq]int{},
 	}
-	l.flight.first, l.flight.next = b.packets, b.packets
-	ack, err := l.handshake(packet)
+	c.flight.first, c.flight.next = b.packets, b.packets
+	ack, err := c.handshake(packet)
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
-	l.accept(ack)
+	c.accept(ack)
 	now := time.Now()
-	b.lanes.begin(b.opt.Queue, b.opt.Backlog, now, b.lostInSpool)
-	b.lanes.ahead = b.lanes.ahead || b.opt.InOrder
-	if b.lanes.backlog.empty() {
-		b.newer.clear()
+	b.streams.begin(b.opt.Queue, b.opt.Backlog, now, b.lostInSpool)
+	b.streams.ahead = b.streams.ahead || b.opt.InOrder
+	if b.streams.backlog.empty() {
+		b.retainedLive.clear()
 	}
-	if err := l.resume(ack.SessionPresent, now); err != nil {
+	if err := c.resume(ack.SessionPresent, now); err != nil {
 		conn.Close()
 		return nil, err
 	}
-	return l, nil
+	return c, nil
 }
 
 func (b *Bridge) connectPacket() (*mqtt.Connect, error) {
@@ -103,14 +103,14 @@ func (b *Bridge) connectPacket() (*mqtt.Connect, error) {
 func (b *Bridge) statusTopic() string { return b.opt.Prefix + b.opt.Status.Topic }
 
 // handshake sends the CONNECT and reads the answer.
-func (l *link) handshake(c *mqtt.Connect) (mqtt.Connack, error) {
-	l.conn.SetDeadline(time.Now().Add(connackTimeout))
-	defer l.conn.SetDeadline(time.Time{})
-	if _, err := l.conn.Write(mqtt.AppendConnect(nil, c)); err != nil {
+func (c *connection) handshake(packet *mqtt.Connect) (mqtt.Connack, error) {
+	c.conn.SetDeadline(time.Now().Add(connackTimeout))
+	defer c.conn.SetDeadline(time.Time{})
+	if _, err := c.conn.Write(mqtt.AppendConnect(nil, packet)); err != nil {
 		return mqtt.Connack{}, err
 	}
-	f, err := l.in.next()
-	if bytes.HasPrefix(l.in.buf, []byte("HTTP/")) {
+	f, err := c.in.next()
+	if bytes.HasPrefix(c.in.buf, []byte("HTTP/")) {
 		return mqtt.Connack{}, errHTTP
 	}
 	if err != nil {
@@ -120,7 +120,7 @@ func (l *link) handshake(c *mqtt.Connect) (mqtt.Connack, error) {
 		return mqtt.Connack{}, fmt.Errorf("%v where MQTT answers with CONNACK", f.Type)
 	}
 	// A server that does not know MQTT 5 may answer in the form of 3.1.1 (5: 3.1.2.2).
-	level := l.level
+	level := c.level
 	if len(f.Body) == 2 {
 		level = mqtt.Level311
 	}
@@ -129,7 +129,7 @@ func (l *link) handshake(c *mqtt.Connect) (mqtt.Connack, error) {
 		return ack, err
 	}
 	if ack.Reason != mqtt.Success {
-		l.b.will.learn(ack.Reason)
+		c.b.will.learn(ack.Reason)
 		return ack, &refusedError{ack}
 	}
 	return ack, nil
@@ -170,31 +170,31 @@ func (e *refusedError) Error() string {
 }
 
 // accept takes over what the upstream said about itself.
-func (l *link) accept(ack mqtt.Connack) {
-	l.kept = ack.SessionPresent
-	l.window, l.maxPacket = windowMax, mqtt.MaxRemaining
-	l.maxQoS, l.mayRetain = l.b.qosLimit(l.url), true
+func (c *connection) accept(ack mqtt.Connack) {
+	c.kept = ack.SessionPresent
+	c.window, c.maxPacket = windowMax, mqtt.MaxRemaining
+	c.maxQoS, c.mayRetain = c.b.qosLimit(c.url), true
 	if n := int(ack.ReceiveMaximum); n != 0 {
-		l.window = min(l.window, n)
+		c.window = min(c.window, n)
 	}
-	if l.level == mqtt.Level311 && l.maxQoS == 2 && l.b.rules.exactOut() {
-		l.window = windowExact
+	if c.level == mqtt.Level311 && c.maxQoS == 2 && c.b.rules.exactOut() {
+		c.window = windowExact
 	}
 	if n := ack.MaximumPacket; n != 0 {
-		l.maxPacket = int(min(n, mqtt.MaxRemaining))
+		c.maxPacket = int(min(n, mqtt.MaxRemaining))
 	}
 	if ack.HasMaximumQoS {
-		l.maxQoS = min(l.maxQoS, ack.MaximumQoS)
+		c.maxQoS = min(c.maxQoS, ack.MaximumQoS)
 	}
 	if ack.NoRetain {
-		l.mayRetain = false
-		l.b.warn(24*time.Hour, "retain", "the upstream retains nothing; messages and status are sent without the retain flag")
+		c.mayRetain = false
+		c.b.warn(24*time.Hour, "retain", "the upstream retains nothing; messages and status are sent without the retain flag")
 	}
-	l.keepAlive = l.b.opt.KeepAlive
+	c.keepAlive = c.b.opt.KeepAlive
 	if ack.HasKeepAlive { // [MQTT-3.1.2-21, v5]
-		l.keepAlive = time.Duration(ack.ServerKeepAlive) * time.Second
+		c.keepAlive = time.Duration(ack.ServerKeepAlive) * time.Second
 	}
-	l.heard = time.Now()
+	c.heard = time.Now()
 }
 
 // noTimeout says "silence" where the net package says "i/o timeout".
@@ -229,11 +229,11 @@ type exactTrial struct{ closed int }
 // any: a single one may have broken for any reason.
 const exactTrials = 3
 
-func (t *exactTrial) ended(l *link, err error) {
+func (t *exactTrial) ended(c *connection, err error) {
 	switch {
-	case l.received2:
+	case c.received2:
 		t.closed = 0
-	case l.sent2 && errors.Is(err, errClosed):
+	case c.sent2 && errors.Is(err, errClosed):
 		t.closed++
 	}
 }

@@ -16,10 +16,10 @@ const (
 	// echoWindow is how long a message of ours may take to come back to us.
 	echoWindow = time.Minute
 
-	// ringMax is how often the same message of another bridge may pass within
+	// loopMax is how often the same message of another bridge may pass within
 	// echoWindow before it is taken for one that runs in a circle. Twice is fair: at
 	// QoS 1 anything may come twice.
-	ringMax = 3
+	loopMax = 3
 
 	echoMax = 8192 // messages remembered
 )
@@ -51,7 +51,7 @@ func (e *echoes) sum(topic string, payload []byte) uint64 {
 	return h.Sum64()
 }
 
-// note remembers a message and gives how often it was seen within the window.
+// note remembers a message and returns how often it was seen within the window.
 func (e *echoes) note(topic string, payload []byte, now time.Time) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -101,12 +101,12 @@ func (b *Bridge) noteSent(level byte, remote string, payload []byte, now time.Ti
 	}
 	for i := range b.rules.in {
 		if mqtt.Match(b.rules.in[i].rename.Filter(), remote) {
-			b.sentUp.note(remote, payload, now)
+			b.sentEchoes.note(remote, payload, now)
 			return
 		}
 	}
 }
 
 func (b *Bridge) isEcho(remote string, payload []byte) bool {
-	return b.sentUp.take(remote, payload, time.Now())
+	return b.sentEchoes.take(remote, payload, time.Now())
 }

@@ -19,12 +19,12 @@ type flight struct {
 const flightSpan = 4096
 
 type slot struct {
-	seq   journal.Seq // 0: made by the bridge itself
-	bytes int32
-	rule  int16 // for QoS 2
-	state slotState
-	kind  slotKind
-	lane  laneID
+	seq    journal.Seq // 0: made by the bridge itself
+	bytes  int32
+	rule   int16 // for QoS 2
+	state  slotState
+	kind   slotKind
+	stream streamID
 }
 
 type slotState uint8
@@ -47,7 +47,7 @@ const (
 // room reports whether n more publications may be numbered.
 func (f *flight) room() bool { return f.next-f.first < flightSpan }
 
-// add numbers a publication and gives its packet identifier.
+// add numbers a publication and returns its packet identifier.
 func (f *flight) add(s slot) uint16 {
 	n := f.next
 	f.next++
@@ -67,7 +67,7 @@ func (f *flight) skip() {
 	f.forward()
 }
 
-// find gives the publication with the packet identifier, or nil if none is on its way.
+// find returns the publication with the packet identifier, or nil if none is on its way.
 func (f *flight) find(id uint16) *slot {
 	if id == 0 {
 		return nil

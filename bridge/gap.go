@@ -10,21 +10,21 @@ import (
 
 // Store keeps small values over a restart; a *journal.Journal is one.
 type Store interface {
-	Put(key string, value []byte, lane journal.CommitClass, w journal.Waiter, token uint64)
+	Put(key string, value []byte, class journal.CommitClass, w journal.Waiter, token uint64)
 	Get(key string) ([]byte, bool)
 }
 
-// gaps counts what was lost on the way up until the upstream has been told.
+// gaps counts what was lost on the way up until the upstream has a report of it.
 type gaps struct {
 	store Store // nil: only in memory
 	key   string
 
-	mu      sync.Mutex
-	total   uint64
-	pending gap
-	telling gap // on its way; counted here until acknowledged
-	changed bool
-	saved   time.Time
+	mu        sync.Mutex
+	total     uint64
+	pending   gap
+	reporting gap // on its way; counted here until acknowledged
+	changed   bool
+	saved     time.Time
 }
 
 // gapSave bounds how often the count is written: a million expired messages must not be
@@ -88,36 +88,36 @@ func (g *gap) add(more gap) {
 	}
 }
 
-// tell gives the record to send, or nil if there is nothing to tell or it is being told.
-func (g *gaps) tell() []byte {
+// report returns the record to send, or nil if there is nothing to report or it is being reported.
+func (g *gaps) report() []byte {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.pending.Lost == 0 || g.telling.Lost != 0 {
+	if g.pending.Lost == 0 || g.reporting.Lost != 0 {
 		return nil
 	}
 	record, err := json.Marshal(g.pending)
 	if err != nil {
 		return nil
 	}
-	g.telling = g.pending
-	g.pending = gap{Bridge: g.telling.Bridge}
+	g.reporting = g.pending
+	g.pending = gap{Bridge: g.reporting.Bridge}
 	return record
 }
 
-// told: the upstream has it.
-func (g *gaps) told() {
+// reported: the upstream has it.
+func (g *gaps) reported() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.telling = gap{}
+	g.reporting = gap{}
 	g.changed = true
 }
 
-// untold: the link broke before the upstream said so.
-func (g *gaps) untold() {
+// notReported: the connection broke before the upstream said so.
+func (g *gaps) notReported() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.pending.add(g.telling)
-	g.telling = gap{}
+	g.pending.add(g.reporting)
+	g.reporting = gap{}
 }
 
 // save writes the count if it changed, at most every gapSave.
@@ -129,7 +129,7 @@ func (g *gaps) save(now time.Time) {
 	}
 	all := gap{Bridge: g.pending.Bridge, Total: g.total}
 	all.add(g.pending)
-	all.add(g.telling)
+	all.add(g.reporting)
 	value, err := json.Marshal(all)
 	if err != nil {
 		return // no value of a gap can fail to be JSON

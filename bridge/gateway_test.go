@@ -86,7 +86,7 @@ func (g *gateway) run() (stop func()) {
 		}
 	})
 	g.t.Cleanup(func() {
-		g.bridge.Cut(true)
+		g.bridge.SetOffline(true)
 		stop()
 	})
 	return stop

@@ -20,25 +20,25 @@ type arrival struct {
 // arrived checks and renames a PUBLISH and hands it to deliver. While our broker is
 // slow it blocks, and with it the upstream: nothing that asks for an acknowledgement is
 // dropped here.
-func (l *link) arrived(ctx context.Context, f mqtt.Frame, inbound chan<- arrival) error {
+func (c *connection) arrived(ctx context.Context, f mqtt.Frame, inbound chan<- arrival) error {
 	var p mqtt.Publish
-	if err := mqtt.ParsePublish(f, l.level, &p); err != nil {
+	if err := mqtt.ParsePublish(f, c.level, &p); err != nil {
 		return err
 	}
 	remote := string(p.Topic)
 	if err := mqtt.CheckTopic(remote); err != nil {
 		return fmt.Errorf("PUBLISH: %w", err)
 	}
-	if p.QoS == 2 && l.b.ledger.taken(p.ID) {
-		l.answer(2, p.ID) // [MQTT-4.3.3-2]: once is enough
+	if p.QoS == 2 && c.b.ledger.taken(p.ID) {
+		c.answer(2, p.ID) // [MQTT-4.3.3-2]: once is enough
 		return nil
 	}
 	a := arrival{id: p.ID}
-	rule, local := l.b.rules.fetch(remote)
+	rule, local := c.b.rules.fetch(remote)
 	if rule == nil {
 		// A subscription of an earlier configuration, kept in our session.
-		l.b.ignored.Add(1)
-		l.answer(p.QoS, p.ID)
+		c.b.ignored.Add(1)
+		c.answer(p.QoS, p.ID)
 		return nil
 	}
 	a.msg = mqtt.Message{
@@ -46,16 +46,16 @@ func (l *link) arrived(ctx context.Context, f mqtt.Frame, inbound chan<- arrival
 		Payload: append([]byte(nil), p.Payload...),
 		QoS:     p.QoS,
 		Retain:  p.Retain && rule.Retain,
-		Origin:  l.b.origin,
+		Origin:  c.b.origin,
 		Time:    time.Now(),
 	}
 	if err := a.properties(&p, rule); err != nil {
 		return err
 	}
-	if why := l.unwanted(remote, &a.msg, rule); why != "" {
-		l.b.ignored.Add(1)
-		l.b.log.Debug("ignored from upstream", "topic", remote, "why", why)
-		l.answer(p.QoS, p.ID)
+	if why := c.unwanted(remote, &a.msg, rule); why != "" {
+		c.b.ignored.Add(1)
+		c.b.log.Debug("ignored from upstream", "topic", remote, "why", why)
+		c.answer(p.QoS, p.ID)
 		return nil
 	}
 	select {
@@ -66,16 +66,16 @@ func (l *link) arrived(ctx context.Context, f mqtt.Frame, inbound chan<- arrival
 	}
 }
 
-// unwanted says why a message that came down goes no further, or "".
-func (l *link) unwanted(remote string, m *mqtt.Message, rule *inRule) string {
-	b := l.b
+// unwanted returns why a message that came down goes no further, or "".
+func (c *connection) unwanted(remote string, m *mqtt.Message, rule *inRule) string {
+	b := c.b
 	switch {
 	case visited(m.Properties, b.opt.Node), visits(m.Properties) >= hopsMax:
 		return "it has been here before"
-	case l.level != mqtt.Level5 && b.isEcho(remote, m.Payload):
+	case c.level != mqtt.Level5 && b.isEcho(remote, m.Payload):
 		return "it is ours"
-	case l.kept && !rule.Queue && !l.standing():
-		// From the session that the upstream kept for other reasons: an order of
+	case c.kept && !rule.Queue && !c.standing():
+		// From the session that the upstream kept for other reasons: a command of
 		// yesterday. (In a new session the upstream may send before it answers the
 		// SUBSCRIBE, 3.8.4.)
 		return "it waited while we were away"
@@ -84,10 +84,10 @@ func (l *link) unwanted(remote string, m *mqtt.Message, rule *inRule) string {
 }
 
 // standing reports whether the upstream has answered our subscription on this connection.
-func (l *link) standing() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.subscribed
+func (c *connection) standing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.subscribed
 }
 
 // properties keeps those of MQTT 5 that travel with a message, and makes the rule's
@@ -116,62 +116,62 @@ func (a *arrival) properties(p *mqtt.Publish, rule *inRule) error {
 
 // deliver publishes to our broker, in order, and acknowledges what was taken. What
 // could not be taken is not acknowledged: the upstream keeps it for the next connection.
-func (l *link) deliver(ctx context.Context, inbound <-chan arrival) {
+func (c *connection) deliver(ctx context.Context, inbound <-chan arrival) {
 	for a := range inbound {
-		if err := l.b.opt.Local.Publish(ctx, a.msg); err != nil {
+		if err := c.b.opt.Local.Publish(ctx, a.msg); err != nil {
 			if ctx.Err() == nil {
-				l.fail(fmt.Errorf("our broker does not take %s: %w", a.msg.Topic, err))
+				c.fail(fmt.Errorf("our broker does not take %s: %w", a.msg.Topic, err))
 			}
 			continue
 		}
-		l.b.received.Add(1)
+		c.b.received.Add(1)
 		if a.msg.QoS == 2 {
-			l.b.ledger.take(a.id)
+			c.b.ledger.take(a.id)
 		}
-		l.answer(a.msg.QoS, a.id)
+		c.answer(a.msg.QoS, a.id)
 	}
 }
 
 // answer acknowledges a PUBLISH.
-func (l *link) answer(qos byte, id uint16) {
-	l.mu.Lock()
+func (c *connection) answer(qos byte, id uint16) {
+	c.mu.Lock()
 	switch qos {
 	case 1:
-		l.answers = mqtt.AppendAck(l.answers, mqtt.PUBACK, l.level, id, mqtt.Success)
+		c.answers = mqtt.AppendAck(c.answers, mqtt.PUBACK, c.level, id, mqtt.Success)
 	case 2:
-		l.exactly = mqtt.AppendAck(l.exactly, mqtt.PUBREC, l.level, id, mqtt.Success)
+		c.exactly = mqtt.AppendAck(c.exactly, mqtt.PUBREC, c.level, id, mqtt.Success)
 	}
-	l.mu.Unlock()
-	l.nudge()
+	c.mu.Unlock()
+	c.wake()
 }
 
 // released answers a PUBREL.
-func (l *link) released(id uint16) {
-	l.b.ledger.release(id)
-	l.mu.Lock()
-	l.exactly = mqtt.AppendAck(l.exactly, mqtt.PUBCOMP, l.level, id, mqtt.Success)
-	l.mu.Unlock()
-	l.nudge()
+func (c *connection) released(id uint16) {
+	c.b.ledger.release(id)
+	c.mu.Lock()
+	c.exactly = mqtt.AppendAck(c.exactly, mqtt.PUBCOMP, c.level, id, mqtt.Success)
+	c.mu.Unlock()
+	c.wake()
 }
 
 // subscribeAnswer looks whether every subscription was granted.
-func (l *link) subscribeAnswer(f mqtt.Frame) error {
-	id, codes, err := mqtt.ParseSuback(f, l.level)
+func (c *connection) subscribeAnswer(f mqtt.Frame) error {
+	id, codes, err := mqtt.ParseSuback(f, c.level)
 	if err != nil {
 		return err
 	}
 	first := int(subscribeID-id) * subscribeMax
 	for i, code := range codes {
-		if n := first + i; code >= mqtt.Unspecified && n < len(l.b.rules.in) {
-			text := fmt.Sprintf("the upstream refuses the subscription to %s: %v", l.b.rules.in[n].rename.Filter(), code)
-			l.b.log.Error("rule without effect", "err", text)
-			l.b.setState(func(s *State) { s.Err = text })
+		if n := first + i; code >= mqtt.Unspecified && n < len(c.b.rules.in) {
+			text := fmt.Sprintf("the upstream refuses the subscription to %s: %v", c.b.rules.in[n].rename.Filter(), code)
+			c.b.log.Error("rule without effect", "err", text)
+			c.b.setState(func(s *State) { s.Err = text })
 		}
 	}
-	l.mu.Lock()
-	l.unanswered--
-	l.subscribed = l.unanswered <= 0
-	l.mu.Unlock()
-	l.nudge()
+	c.mu.Lock()
+	c.unanswered--
+	c.subscribed = c.unanswered <= 0
+	c.mu.Unlock()
+	c.wake()
 	return nil
 }

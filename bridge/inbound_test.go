@@ -34,7 +34,7 @@ func TestDown(t *testing.T) {
 		stop := p.serve(g)
 		c := p.welcome(mqtt.Connack{})
 		if !c.CleanStart {
-			t.Error("the upstream would keep orders while we are away, and no rule asks for that")
+			t.Error("the upstream would keep commands while we are away, and no rule asks for that")
 		}
 		s := p.subscribed()
 		if f := s.Filters; len(f) != 2 || f[0].Filter != "cmd/+/+" || !f[0].NoLocal || !f[0].RetainAsPub || f[1].QoS != 2 {
@@ -70,8 +70,8 @@ func TestDown(t *testing.T) {
 	})
 }
 
-// An order that waited in the session which the upstream keeps for other reasons is an
-// order of yesterday.
+// A command that waited in the session which the upstream keeps for other reasons is an
+// command of yesterday.
 func TestStaleOrders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		queued := in("keep/#", "keep/#", 1)
@@ -202,14 +202,14 @@ func TestRingOf311Ends(t *testing.T) {
 				others++
 			}
 		}
-		if rings != ringMax {
-			t.Errorf("the message went round %d times, want %d", rings, ringMax)
+		if rings != loopMax {
+			t.Errorf("the message went round %d times, want %d", rings, loopMax)
 		}
 		stopAll(p, stop)
 	})
 }
 
-// Our broker refuses: the upstream is not told that all is well.
+// Our broker refuses: the upstream does not hear that all is well.
 func TestRefusedByOurBroker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, p := newGateway(t, options(mqtt.Level311, in("a", "a", 1))), newPeer(t, mqtt.Level311)
@@ -253,7 +253,7 @@ func TestExactlyOnceGoesOn(t *testing.T) {
 		p.ack(mqtt.PUBCOMP, first.ID, 0) // the first is complete
 		p.ack(mqtt.PUBREC, second.ID, 0)
 		p.next(mqtt.PUBREL) // the second is released, the third only sent
-		g.bridge.Cut(true)
+		g.bridge.SetOffline(true)
 		stop()
 
 		g = newGatewayOn(t, j, o)
@@ -310,7 +310,7 @@ func TestManySubscriptions(t *testing.T) {
 			topic := fmt.Sprintf("in/%d", i)
 			rules = append(rules, in(topic, topic, 1))
 		}
-		g, p := newGateway(t, told(options(mqtt.Level311, rules...))), newPeer(t, mqtt.Level311)
+		g, p := newGateway(t, withStatus(options(mqtt.Level311, rules...))), newPeer(t, mqtt.Level311)
 		stop := p.serve(g)
 		p.welcome(mqtt.Connack{})
 		n := 0

@@ -8,7 +8,7 @@ import (
 	"sensorgate/internal/journal"
 )
 
-// LateMark says how a message of the backlog lane is recognisable as late where user
+// LateMark says how a message of the backlog stream is recognisable as late where user
 // properties cannot say so. At level 5 it always has the user property gw-late.
 type LateMark struct {
 	Topic   string // in front of the topic, "late/"; "" the topic stays
@@ -29,22 +29,22 @@ func markLate(payload []byte) []byte {
 	return append(marked, rest...)
 }
 
-// newer remembers to which topics something retained went out live while the backlog
+// retainedLive remembers to which topics something retained went out live while the backlog
 // waits: an older message of such a topic is sent without the retain flag, or the
 // upstream would keep last week's value as the present one. It is kept over a restart,
 // because the backlog is.
-type newer struct {
+type retainedLive struct {
 	store  Store // nil: the spool does not outlive the process either
 	key    string
 	topics map[uint64]struct{}
 	stored int // topics that the store knows of
 }
 
-// newerMax bounds the topics. Beyond it no late message is retained.
-const newerMax = 1 << 13
+// retainedLiveMax bounds the topics. Beyond it no late message is retained.
+const retainedLiveMax = 1 << 13
 
-func newNewer(store Store, bridge string) newer {
-	n := newer{store: store, key: "bridge/" + bridge + "/newer", topics: make(map[uint64]struct{})}
+func newRetainedLive(store Store, bridge string) retainedLive {
+	n := retainedLive{store: store, key: "bridge/" + bridge + "/newer", topics: make(map[uint64]struct{})}
 	if store != nil {
 		value, _ := store.Get(n.key)
 		for ; len(value) >= 8; value = value[8:] {
@@ -61,23 +61,23 @@ func topicSum(topic string) uint64 {
 	return h.Sum64()
 }
 
-func (n *newer) note(topic string) {
-	if len(n.topics) < newerMax {
+func (n *retainedLive) note(topic string) {
+	if len(n.topics) < retainedLiveMax {
 		n.topics[topicSum(topic)] = struct{}{}
 	}
 }
 
-func (n *newer) than(topic string) bool {
+func (n *retainedLive) has(topic string) bool {
 	if len(n.topics) == 0 {
 		return false
 	}
 	_, ok := n.topics[topicSum(topic)]
-	return ok || len(n.topics) >= newerMax
+	return ok || len(n.topics) >= retainedLiveMax
 }
 
 // save stores what was noted, before it is sent. That is one write per topic and outage
 // at most, fewer when many topics go out together.
-func (n *newer) save() {
+func (n *retainedLive) save() {
 	if n.store == nil || len(n.topics) == n.stored {
 		return
 	}
@@ -90,7 +90,7 @@ func (n *newer) save() {
 }
 
 // clear forgets all: there is no backlog any more.
-func (n *newer) clear() {
+func (n *retainedLive) clear() {
 	clear(n.topics)
 	n.save()
 }

@@ -25,7 +25,7 @@ import (
 //	PUBREL in:  ledger on disk (no longer taken)          → PUBCOMP
 //
 // The sender collects packets that wait for the ledger and writes it once for all of
-// them, see link.settle.
+// them, see connection.settle.
 type ledger struct {
 	store Store // nil: the session does not outlive the connection
 	key   string
@@ -70,7 +70,7 @@ func newLedger(store Store, bridge string) (*ledger, error) {
 	return g, g.parse(value)
 }
 
-// save begins to write the ledger and gives the token of the write.
+// save begins to write the ledger and returns the token of the write.
 func (g *ledger) save() uint64 {
 	g.mu.Lock()
 	g.token++
@@ -85,7 +85,7 @@ func (g *ledger) save() uint64 {
 	return token
 }
 
-// Committed is told by the journal. A journal that failed cannot keep the promise; the
+// Committed is called by the journal. A journal that failed cannot keep the promise; the
 // messages then go on at least once, and the journal reports itself.
 func (g *ledger) Committed(token uint64, _ error) {
 	for {
@@ -176,7 +176,7 @@ func (g *ledger) lostSession() {
 	}
 }
 
-// open gives the entries that the upstream must be asked about, in the order of their
+// open returns the entries that the upstream must be asked about, in the order of their
 // records: the order of resending is the order of sending [MQTT-4.6.0-1].
 func (g *ledger) open() []openExact {
 	g.mu.Lock()

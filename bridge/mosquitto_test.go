@@ -220,6 +220,6 @@ func TestMosquittoWill(t *testing.T) {
 		if msg := receive(t, got, want); string(msg.Payload()) != want {
 			t.Fatalf("got %s, want %s", msg.Payload(), want)
 		}
-		g.bridge.Cut(want == "online") // the second online ends the test
+		g.bridge.SetOffline(want == "online") // the second online ends the test
 	}
 }

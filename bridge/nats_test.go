@@ -204,7 +204,7 @@ func TestFleetOnNATSCluster(t *testing.T) {
 	within(t, time.Minute, "all are online", func() bool { return connected() && ledger.count("online") == fleet })
 	for i, stop := range stops {
 		if i%2 == 0 {
-			gateways[i].bridge.Cut(true) // without a word: the will speaks
+			gateways[i].bridge.SetOffline(true) // without a word: the will speaks
 		} else {
 			stop()
 		}

@@ -194,7 +194,7 @@ func TestNetworkSlowLine(t *testing.T) {
 		t.Errorf("100 kB came in %v: the line is not slow and this test proves nothing", took)
 	}
 	if s := g.bridge.Status(); !s.Connected || s.Since != since {
-		t.Errorf("the link was given up meanwhile: %+v", s)
+		t.Errorf("the connection was given up meanwhile: %+v", s)
 	}
 }
 

@@ -66,7 +66,7 @@ type Status struct {
 	Topic, Online, Offline string // Topic "" is none; Options.Prefix goes in front
 }
 
-// Rate bounds the backlog lane, per second; zero is unlimited.
+// Rate bounds the backlog stream, per second; zero is unlimited.
 type Rate struct{ Messages, Bytes float64 }
 
 // Rule says which topics go out or come in. Local and Remote are filters or patterns

@@ -14,7 +14,7 @@ import (
 )
 
 // peer is an upstream that does what the test says, packet by packet. It lives in a
-// synctest bubble: a packet that does not come is a deadlock the test is told of, or
+// synctest bubble: a packet that does not come is a deadlock the test hears of, or
 // costs virtual time only.
 type peer struct {
 	t     *testing.T
@@ -25,7 +25,7 @@ type peer struct {
 	down map[string]bool // hosts that refuse
 
 	conn net.Conn
-	in   *stream
+	in   *packetReader
 	id   uint16
 }
 
@@ -71,7 +71,7 @@ func (p *peer) refuse(host string, down bool) {
 func (p *peer) accept() (*mqtt.Connect, dialed) {
 	p.t.Helper()
 	d := <-p.dials
-	p.conn, p.in = d.conn, newStream(d.conn, mqtt.MaxRemaining)
+	p.conn, p.in = d.conn, newPacketReader(d.conn, mqtt.MaxRemaining)
 	c, err := mqtt.ParseConnect(p.next(mqtt.CONNECT))
 	if err != nil {
 		p.t.Fatal(err)

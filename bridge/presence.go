@@ -9,54 +9,54 @@ import (
 // presence says "online" once, when all subscriptions stand: who sees it may send
 // commands and they arrive.
 //
-// After a link that broke it says so a second time, when the will of the old connection
+// After a connection that broke it says so a second time, when the will of the old connection
 // can be published no more: another node of a cluster may hold that connection until its
 // keep-alive has run out one and a half times (3.1.2.10).
-func (l *link) presence(subscribed bool, now time.Time) {
-	if !subscribed || l.stopping || l.b.opt.Status.Topic == "" || !l.room(l.window) {
+func (c *connection) presence(subscribed bool, now time.Time) {
+	if !subscribed || c.stopping || c.b.opt.Status.Topic == "" || !c.room(c.window) {
 		return
 	}
 	switch {
-	case !l.online:
-		l.online = true
-		if broke := l.b.broke; !broke.IsZero() {
-			l.sayAgain = broke.Add(l.b.opt.KeepAlive*3/2 + sayAgainSlack)
+	case !c.saidOnline:
+		c.saidOnline = true
+		if broke := c.b.brokenAt; !broke.IsZero() {
+			c.repeatOnlineAt = broke.Add(c.b.opt.KeepAlive*3/2 + repeatSlack)
 		}
-	case !l.sayAgain.IsZero() && !now.Before(l.sayAgain):
-		l.sayAgain = time.Time{}
+	case !c.repeatOnlineAt.IsZero() && !now.Before(c.repeatOnlineAt):
+		c.repeatOnlineAt = time.Time{}
 	default:
 		return
 	}
-	l.sayPresence(l.b.opt.Status.Online)
+	c.publishPresence(c.b.opt.Status.Online)
 }
 
-const sayAgainSlack = 5 * time.Second
+const repeatSlack = 5 * time.Second
 
-// sayPresence encodes a retained message on the status topic. It counts against the
+// publishPresence encodes a retained message on the status topic. It counts against the
 // window like any other.
-func (l *link) sayPresence(text string) {
-	topic := l.b.statusTopic()
-	qos := min(1, l.maxQoS)
+func (c *connection) publishPresence(text string) {
+	topic := c.b.statusTopic()
+	qos := min(1, c.maxQoS)
 	var id uint16
 	if qos > 0 {
-		id = l.track(slot{state: awaitPuback, kind: ofPresence})
+		id = c.track(slot{state: awaitPuback, kind: ofPresence})
 	}
-	l.out = mqtt.AppendPublish(l.out, l.level, mqtt.PublishFlags(qos, false, l.mayRetain), topic, id, nil, []byte(text))
+	c.out = mqtt.AppendPublish(c.out, c.level, mqtt.PublishFlags(qos, false, c.mayRetain), topic, id, nil, []byte(text))
 }
 
-// tellGap publishes what was lost, when there is something to tell.
-func (l *link) tellGap() {
-	if l.stopping || l.maxQoS == 0 || l.b.opt.Status.Topic == "" || !l.room(l.window) {
-		return // without an acknowledgement nobody knows whether it was told
+// reportGap publishes what was lost, when there is something to tell.
+func (c *connection) reportGap() {
+	if c.stopping || c.maxQoS == 0 || c.b.opt.Status.Topic == "" || !c.room(c.window) {
+		return // without an acknowledgement nobody knows whether it was reported
 	}
-	record := l.b.gaps.tell()
+	record := c.b.gaps.report()
 	if record == nil {
 		return
 	}
-	id := l.track(slot{state: awaitPuback, kind: ofGap, bytes: int32(len(record))})
-	l.out = mqtt.AppendPublish(l.out, l.level, mqtt.PublishFlags(1, false, false), l.b.gapTopic(), id, nil, record)
+	id := c.track(slot{state: awaitPuback, kind: ofGap, bytes: int32(len(record))})
+	c.out = mqtt.AppendPublish(c.out, c.level, mqtt.PublishFlags(1, false, false), c.b.gapTopic(), id, nil, record)
 }
 
 // gapTopic is where the upstream learns of what it will not get: beside the status. An
-// upstream without a status topic has fixed topics of its own, and is told nothing.
+// upstream without a status topic has fixed topics of its own, and gets no report.
 func (b *Bridge) gapTopic() string { return b.statusTopic() + "/gap" }

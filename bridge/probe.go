@@ -15,7 +15,7 @@ const (
 
 // probeFirst looks from time to time whether the first upstream can be reached, and
 // closes better when it can. It opens the connection only (TCP, TLS): an MQTT CONNECT
-// with our client id might throw off the link that serves.
+// with our client id might throw off the connection that serves.
 func (b *Bridge) probeFirst(ctx context.Context, wait time.Duration, better chan<- struct{}) {
 	for {
 		t := time.NewTimer(wait + rand.N(wait/4))

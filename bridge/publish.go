@@ -8,7 +8,7 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
-// work is the record that a lane is sending. A record that several rules send is
+// work is the record that a stream is sending. A record that several rules send is
 // several publications, and the window may close between them.
 type work struct {
 	seq  journal.Seq
@@ -34,49 +34,49 @@ const (
 	propLate = "gw-late" // it waited: when it came into being
 )
 
-// sendLane encodes publications of one lane until the window is full, nothing waits,
+// sendStream encodes publications of one stream until the window is full, nothing waits,
 // or out is a good batch.
-func (l *link) sendLane(c *cursor, lane laneID, window int, now time.Time) {
-	w := &l.work[lane]
-	for len(l.out)+len(l.staged) < batchBytes && l.room(window) {
-		if !w.busy() && !l.load(w, c, lane, now) {
+func (c *connection) sendStream(records *cursor, stream streamID, window int, now time.Time) {
+	w := &c.work[stream]
+	for len(c.out)+len(c.staged) < batchBytes && c.room(window) {
+		if !w.busy() && !c.load(w, records, stream, now) {
 			return
 		}
-		for w.busy() && l.room(window) {
-			l.publish(w, lane, now)
+		for w.busy() && c.room(window) {
+			c.publish(w, stream, now)
 			w.next++
 		}
 	}
 }
 
-// load takes the next record of the lane that a rule sends. It reports false if there
+// load takes the next record of the stream that a rule sends. It reports false if there
 // is none now.
-func (l *link) load(w *work, c *cursor, lane laneID, now time.Time) bool {
-	for len(l.flushed) < readAheadItems { // then let those leave the spool first
-		item, ok, err := c.peek()
+func (c *connection) load(w *work, records *cursor, stream streamID, now time.Time) bool {
+	for len(c.flushed) < readAheadItems { // then let those leave the spool first
+		item, ok, err := records.peek()
 		if err != nil {
-			l.b.spoolUnreadable(err)
+			c.b.spoolUnreadable(err)
 			return false
 		}
 		if !ok {
 			return false
 		}
-		if lane == backlog {
-			if l.rateWait = l.b.lanes.rate.wait(now); l.rateWait > 0 {
+		if stream == backlog {
+			if c.rateWait = c.b.streams.rate.wait(now); c.rateWait > 0 {
 				return false
 			}
 		}
-		c.take()
-		missing := l.plan(w, item, lane, now)
+		records.take()
+		missing := c.plan(w, item, stream, now)
 		if missing == 0 {
-			l.flushed = append(l.flushed, w.seq)
+			c.flushed = append(c.flushed, w.seq)
 			continue
 		}
 		if len(w.pubs) == 0 {
 			continue // all of it is on its way since an earlier connection
 		}
-		if lane == backlog {
-			l.b.lanes.rate.spend(len(item.Data))
+		if stream == backlog {
+			c.b.streams.rate.spend(len(item.Data))
 		}
 		return true
 	}
@@ -85,8 +85,8 @@ func (l *link) load(w *work, c *cursor, lane laneID, now time.Time) bool {
 
 // plan makes w of a record: what the rules send of it. missing counts the
 // acknowledgements until the record may leave the spool; 0 says at once.
-func (l *link) plan(w *work, item *journal.Item, lane laneID, now time.Time) (missing int) {
-	b := l.b
+func (c *connection) plan(w *work, item *journal.Item, stream streamID, now time.Time) (missing int) {
+	b := c.b
 	w.seq, w.next, w.pubs = item.Seq, 0, w.pubs[:0]
 	m, err := mqtt.ParseRecord(item.Data)
 	if err != nil {
@@ -105,10 +105,10 @@ func (l *link) plan(w *work, item *journal.Item, lane laneID, now time.Time) (mi
 		b.lose(lostExpired, w.at)
 		return 0
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if lane == backlog {
-		l.loaded = item.Seq
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if stream == backlog {
+		c.loaded = item.Seq
 	}
 	for i := range b.rules.out {
 		r := &b.rules.out[i]
@@ -116,13 +116,13 @@ func (l *link) plan(w *work, item *journal.Item, lane laneID, now time.Time) (mi
 		if !ok || planned(w.pubs, topic) {
 			continue
 		}
-		if state, before := l.before[beforeKey{item.Seq, i}]; before {
+		if state, before := c.before[beforeKey{item.Seq, i}]; before {
 			if state != exactDone {
 				missing++
 			}
 			continue
 		}
-		if !l.thin.pass(&r.Rule, thinKey{i, lane, m.Topic}, w.at, m.Payload) {
+		if !c.throttle.pass(&r.Rule, throttleKey{i, stream, m.Topic}, w.at, m.Payload) {
 			continue
 		}
 		if r.Expire > 0 && b.expired(w, r.Expire, now) {
@@ -133,7 +133,7 @@ func (l *link) plan(w *work, item *journal.Item, lane laneID, now time.Time) (mi
 		missing++
 	}
 	if missing > 1 {
-		l.multi[item.Seq] = missing
+		c.multi[item.Seq] = missing
 	}
 	return missing
 }
@@ -156,7 +156,7 @@ func (b *Bridge) mayLeave(m *mqtt.Message, now time.Time) bool {
 	if !fromBridge(m.Origin) {
 		return true
 	}
-	if visits(m.Properties) >= hopsMax || b.ring.note(m.Topic, m.Payload, now) > ringMax {
+	if visits(m.Properties) >= hopsMax || b.seenRing.note(m.Topic, m.Payload, now) > loopMax {
 		b.ignored.Add(1)
 		b.warn(time.Hour, "loop", "a message runs in a circle between bridges and was stopped", "topic", m.Topic, "origin", m.Origin)
 		return false
@@ -176,42 +176,42 @@ func (b *Bridge) expired(w *work, limit time.Duration, now time.Time) bool {
 }
 
 // publish encodes the current publication of w.
-func (l *link) publish(w *work, lane laneID, now time.Time) {
+func (c *connection) publish(w *work, stream streamID, now time.Time) {
 	p := &w.pubs[w.next]
-	rule := &l.b.rules.out[p.rule]
-	qos := l.allowedQoS(rule.QoS)
-	l.encodePublication(w, lane, now)
-	size := mqtt.PublishSize(l.level, qos, len(l.pub.topic), len(l.pub.props), len(l.pub.payload))
-	if size > l.maxPacket {
-		l.b.lose(lostTooLarge, w.at)
-		l.b.warn(time.Hour, "large", "a message is larger than the upstream allows and was dropped", "topic", l.pub.topic, "bytes", size, "allowed", l.maxPacket)
-		l.written(w.seq)
+	rule := &c.b.rules.out[p.rule]
+	qos := c.allowedQoS(rule.QoS)
+	c.encodePublication(w, stream, now)
+	size := mqtt.PublishSize(c.level, qos, len(c.pub.topic), len(c.pub.props), len(c.pub.payload))
+	if size > c.maxPacket {
+		c.b.lose(lostTooLarge, w.at)
+		c.b.warn(time.Hour, "large", "a message is larger than the upstream allows and was dropped", "topic", c.pub.topic, "bytes", size, "allowed", c.maxPacket)
+		c.written(w.seq)
 		return
 	}
-	s := slot{seq: w.seq, bytes: int32(size), rule: int16(p.rule), lane: lane}
-	flags := mqtt.PublishFlags(qos, false, l.pub.retain)
+	s := slot{seq: w.seq, bytes: int32(size), rule: int16(p.rule), stream: stream}
+	flags := mqtt.PublishFlags(qos, false, c.pub.retain)
 	switch qos {
 	case 0:
-		l.out = mqtt.AppendPublish(l.out, l.level, flags, l.pub.topic, 0, l.pub.props, l.pub.payload)
-		l.b.sent.Add(1)
-		l.written(w.seq)
+		c.out = mqtt.AppendPublish(c.out, c.level, flags, c.pub.topic, 0, c.pub.props, c.pub.payload)
+		c.b.sent.Add(1)
+		c.written(w.seq)
 	case 1:
 		s.state = awaitPuback
-		id := l.track(s)
-		l.out = mqtt.AppendPublish(l.out, l.level, flags, l.pub.topic, id, l.pub.props, l.pub.payload)
+		id := c.track(s)
+		c.out = mqtt.AppendPublish(c.out, c.level, flags, c.pub.topic, id, c.pub.props, c.pub.payload)
 	case 2:
-		s.state, l.sent2 = awaitPubrec, true
-		id := l.track(s)
-		l.b.ledger.sent(id, w.seq, p.rule)
-		l.staged = mqtt.AppendPublish(l.staged, l.level, flags, l.pub.topic, id, l.pub.props, l.pub.payload)
+		s.state, c.sent2 = awaitPubrec, true
+		id := c.track(s)
+		c.b.ledger.sent(id, w.seq, p.rule)
+		c.staged = mqtt.AppendPublish(c.staged, c.level, flags, c.pub.topic, id, c.pub.props, c.pub.payload)
 	}
-	l.b.noteSent(l.level, l.pub.topic, l.pub.payload, now)
+	c.b.noteSent(c.level, c.pub.topic, c.pub.payload, now)
 }
 
 // written: nothing more is expected for this publication once out is written.
-func (l *link) written(seq journal.Seq) {
-	if l.last(seq) {
-		l.flushed = append(l.flushed, seq)
+func (c *connection) written(seq journal.Seq) {
+	if c.last(seq) {
+		c.flushed = append(c.flushed, seq)
 	}
 }
 
@@ -225,41 +225,41 @@ type outgoing struct {
 
 // encodePublication fills l.pub with what the current publication of w looks like on
 // this connection.
-func (l *link) encodePublication(w *work, lane laneID, now time.Time) {
-	b, p, m := l.b, &w.pubs[w.next], &w.msg
+func (c *connection) encodePublication(w *work, stream streamID, now time.Time) {
+	b, p, m := c.b, &w.pubs[w.next], &w.msg
 	rule := &b.rules.out[p.rule]
-	o := &l.pub
-	o.topic, o.retain, o.props = p.topic, m.Retain && rule.Retain && l.mayRetain, o.props[:0]
+	o := &c.pub
+	o.topic, o.retain, o.props = p.topic, m.Retain && rule.Retain && c.mayRetain, o.props[:0]
 	o.payload = b.clock.correct(w.seq, m.Payload)
 	if o.retain {
-		if lane == live && !b.lanes.backlog.drained() {
-			b.newer.note(o.topic)
+		if stream == live && !b.streams.backlog.drained() {
+			b.retainedLive.note(o.topic)
 		}
-		o.retain = lane == live || !b.newer.than(o.topic)
+		o.retain = stream == live || !b.retainedLive.has(o.topic)
 	}
-	if lane == backlog {
+	if stream == backlog {
 		if b.opt.Late.Payload {
 			o.payload = markLate(o.payload)
 		}
 		o.topic = b.opt.Late.Topic + o.topic
 	}
-	if l.level != mqtt.Level5 {
+	if c.level != mqtt.Level5 {
 		return
 	}
 	if m.Properties != nil {
 		o.props = mqtt.AppendPublishProperties(o.props, m.Properties, remaining(m, now))
 	}
-	user := l.user[:0]
+	user := c.user[:0]
 	if !has(m.Properties, propID) {
 		user = append(user, mqtt.UserProperty{Key: propID, Value: b.opt.Node},
 			mqtt.UserProperty{Key: propSeq, Value: strconv.FormatUint(uint64(w.seq), 10)})
 	} else {
 		user = append(user, mqtt.UserProperty{Key: propVia, Value: b.opt.Node})
 	}
-	if lane == backlog {
+	if stream == backlog {
 		user = append(user, mqtt.UserProperty{Key: propLate, Value: w.at.UTC().Format(time.RFC3339Nano)})
 	}
-	l.user = user
+	c.user = user
 	o.props = mqtt.AppendPublishProperties(o.props, &mqtt.PublishProperties{User: user}, 0)
 }
 
@@ -274,51 +274,51 @@ func remaining(m *mqtt.Message, now time.Time) uint32 {
 }
 
 // allowedQoS lowers the QoS where the upstream does not go that far, and says so.
-func (l *link) allowedQoS(qos byte) byte {
-	if qos <= l.maxQoS {
+func (c *connection) allowedQoS(qos byte) byte {
+	if qos <= c.maxQoS {
 		return qos
 	}
-	l.b.warn(24*time.Hour, "qos", "the upstream does not allow this QoS; messages are sent with a lower one", "rule", qos, "sent", l.maxQoS)
-	return l.maxQoS
+	c.b.warn(24*time.Hour, "qos", "the upstream does not allow this QoS; messages are sent with a lower one", "rule", qos, "sent", c.maxQoS)
+	return c.maxQoS
 }
 
-// track puts a publication into flight and gives its packet identifier.
-func (l *link) track(s slot) uint16 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.flight.count == 0 {
-		l.progress = time.Now() // the clock of stallTimeout starts
+// track puts a publication into flight and returns its packet identifier.
+func (c *connection) track(s slot) uint16 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flight.count == 0 {
+		c.progress = time.Now() // the clock of stallTimeout starts
 	}
-	for id := l.flight.nextID(); l.resumed[id] != nil || len(l.before) > 0 && l.b.ledger.uses(id); id = l.flight.nextID() {
-		l.flight.skip() // in use since an earlier connection
+	for id := c.flight.nextID(); c.resumed[id] != nil || len(c.before) > 0 && c.b.ledger.uses(id); id = c.flight.nextID() {
+		c.flight.skip() // in use since an earlier connection
 	}
-	return l.flight.add(s)
+	return c.flight.add(s)
 }
 
 // last counts a finished publication of a record and reports whether it was the last
 // one, so that the record may leave the spool.
-func (l *link) last(seq journal.Seq) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lastLocked(seq)
+func (c *connection) last(seq journal.Seq) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lastLocked(seq)
 }
 
-func (l *link) lastLocked(seq journal.Seq) bool {
-	left, several := l.multi[seq]
+func (c *connection) lastLocked(seq journal.Seq) bool {
+	left, several := c.multi[seq]
 	if !several {
 		return true
 	}
 	if left > 1 {
-		l.multi[seq] = left - 1
+		c.multi[seq] = left - 1
 		return false
 	}
-	delete(l.multi, seq)
+	delete(c.multi, seq)
 	return true
 }
 
-func (l *link) room(window int) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	f := &l.flight
-	return f.count+len(l.resumed) < window && (f.bytes < windowMaxBytes || f.count == 0) && f.room()
+func (c *connection) room(window int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := &c.flight
+	return f.count+len(c.resumed) < window && (f.bytes < windowMaxBytes || f.count == 0) && f.room()
 }

@@ -10,52 +10,52 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
-// read takes what the upstream sends until the link ends. Acknowledgements of one read
+// read takes what the upstream sends until the connection ends. Acknowledgements of one read
 // leave the spool together.
-func (l *link) read(ctx context.Context, inbound chan<- arrival) error {
+func (c *connection) read(ctx context.Context, inbound chan<- arrival) error {
 	var acked []journal.Seq
 	for {
-		f, err := l.in.next()
+		f, err := c.in.next()
 		if err == io.EOF {
 			return errClosed
 		}
 		if err != nil {
 			return err
 		}
-		if acked, err = l.handle(ctx, f, acked, inbound); err != nil {
+		if acked, err = c.handle(ctx, f, acked, inbound); err != nil {
 			return err
 		}
-		if len(acked) > 0 && (len(acked) >= readAheadItems || !l.in.buffered()) {
-			l.b.opt.Queue.Ack(acked...)
-			l.b.ledger.left(acked) // after the Ack: neither is on disk before the other
+		if len(acked) > 0 && (len(acked) >= readAheadItems || !c.in.buffered()) {
+			c.b.opt.Queue.Ack(acked...)
+			c.b.ledger.left(acked) // after the Ack: neither is on disk before the other
 			acked = acked[:0]
-			l.nudge()
+			c.wake()
 		}
 	}
 }
 
-func (l *link) handle(ctx context.Context, f mqtt.Frame, acked []journal.Seq, inbound chan<- arrival) ([]journal.Seq, error) {
-	l.mu.Lock()
-	l.heard = time.Now()
-	l.count++
-	l.mu.Unlock()
+func (c *connection) handle(ctx context.Context, f mqtt.Frame, acked []journal.Seq, inbound chan<- arrival) ([]journal.Seq, error) {
+	c.mu.Lock()
+	c.heard = time.Now()
+	c.count++
+	c.mu.Unlock()
 	switch f.Type {
 	case mqtt.PUBACK, mqtt.PUBREC, mqtt.PUBCOMP:
-		a, err := mqtt.ParseAck(f, l.level)
+		a, err := mqtt.ParseAck(f, c.level)
 		if err != nil {
 			return acked, err
 		}
-		return l.acknowledged(f.Type, a, acked)
+		return c.acknowledged(f.Type, a, acked)
 	case mqtt.PUBLISH:
-		return acked, l.arrived(ctx, f, inbound)
+		return acked, c.arrived(ctx, f, inbound)
 	case mqtt.PUBREL:
-		a, err := mqtt.ParseAck(f, l.level)
+		a, err := mqtt.ParseAck(f, c.level)
 		if err != nil {
 			return acked, err
 		}
-		l.released(a.ID)
+		c.released(a.ID)
 	case mqtt.SUBACK:
-		return acked, l.subscribeAnswer(f)
+		return acked, c.subscribeAnswer(f)
 	case mqtt.PINGRESP:
 	case mqtt.DISCONNECT:
 		return acked, disconnectReason(f)
@@ -67,18 +67,18 @@ func (l *link) handle(ctx context.Context, f mqtt.Frame, acked []journal.Seq, in
 
 // acknowledged moves a publication on. An acknowledgement of something that is not on
 // its way is a repetition and changes nothing.
-func (l *link) acknowledged(t mqtt.Type, a mqtt.Ack, acked []journal.Seq) ([]journal.Seq, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.received2 = l.received2 || t == mqtt.PUBREC
-	s, old := l.flight.find(a.ID), false
+func (c *connection) acknowledged(t mqtt.Type, a mqtt.Ack, acked []journal.Seq) ([]journal.Seq, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.received2 = c.received2 || t == mqtt.PUBREC
+	s, old := c.flight.find(a.ID), false
 	if s == nil {
-		s, old = l.resumed[a.ID]
+		s, old = c.resumed[a.ID]
 	}
 	if t == mqtt.PUBREC && (s == nil || s.state != awaitPubrec) {
 		// Not ours to deliver, but the upstream waits to forget it.
-		l.exactly = mqtt.AppendAck(l.exactly, mqtt.PUBREL, l.level, a.ID, mqtt.Success)
-		l.nudge()
+		c.exactly = mqtt.AppendAck(c.exactly, mqtt.PUBREL, c.level, a.ID, mqtt.Success)
+		c.wake()
 		return acked, nil
 	}
 	if s == nil {
@@ -87,9 +87,9 @@ func (l *link) acknowledged(t mqtt.Type, a mqtt.Ack, acked []journal.Seq) ([]jou
 	switch {
 	case t == mqtt.PUBREC && a.Reason < mqtt.Unspecified:
 		s.state = awaitPubcomp
-		l.b.ledger.received(a.ID)
-		l.exactly = mqtt.AppendAck(l.exactly, mqtt.PUBREL, l.level, a.ID, mqtt.Success)
-		l.nudge()
+		c.b.ledger.received(a.ID)
+		c.exactly = mqtt.AppendAck(c.exactly, mqtt.PUBREL, c.level, a.ID, mqtt.Success)
+		c.wake()
 		return acked, nil
 	case t == mqtt.PUBACK && s.state == awaitPuback,
 		t == mqtt.PUBREC,
@@ -99,34 +99,34 @@ func (l *link) acknowledged(t mqtt.Type, a mqtt.Ack, acked []journal.Seq) ([]jou
 	}
 	// A PUBCOMP with a reason says that the identifier is not known: complete as well.
 	if a.Reason >= mqtt.Unspecified && t != mqtt.PUBCOMP {
-		if err := l.b.refused(s, a.Reason); err != nil {
+		if err := c.b.refused(s, a.Reason); err != nil {
 			return acked, err
 		}
 	} else if s.kind == fromSpool {
-		l.b.sent.Add(1)
+		c.b.sent.Add(1)
 	}
 	if t != mqtt.PUBACK {
-		l.b.ledger.complete(a.ID)
+		c.b.ledger.complete(a.ID)
 	}
 	if old {
-		return l.finishResumedLocked(a.ID, s, acked), nil
+		return c.finishResumedLocked(a.ID, s, acked), nil
 	}
-	return l.finishLocked(s, acked), nil
+	return c.finishLocked(s, acked), nil
 }
 
 // finishLocked takes a publication out of flight; its record leaves the spool with the
 // last of them.
-func (l *link) finishLocked(s *slot, acked []journal.Seq) []journal.Seq {
+func (c *connection) finishLocked(s *slot, acked []journal.Seq) []journal.Seq {
 	seq, kind := s.seq, s.kind
-	l.flight.done(s)
-	l.progress = time.Now()
+	c.flight.done(s)
+	c.progress = time.Now()
 	switch {
 	case kind == ofGap:
-		l.b.gaps.told()
-		l.nudge()
+		c.b.gaps.reported()
+		c.wake()
 	case kind == ofPresence:
-		l.nudge()
-	case l.lastLocked(seq):
+		c.wake()
+	case c.lastLocked(seq):
 		acked = append(acked, seq)
 	}
 	return acked
@@ -137,7 +137,7 @@ func (l *link) finishLocked(s *slot, acked []journal.Seq) []journal.Seq {
 func (b *Bridge) refused(s *slot, reason mqtt.Reason) error {
 	again := reason == mqtt.QuotaExceeded
 	if reason == mqtt.Unspecified || reason == mqtt.ImplementationSpecific || reason == mqtt.PacketIDInUse {
-		again = b.strike(s.seq)
+		again = b.countRefusal(s.seq)
 	}
 	if s.kind == ofPresence {
 		b.warn(time.Hour, "presence", "the upstream refuses the status message", "topic", b.statusTopic(), "reason", reason)
@@ -153,17 +153,17 @@ func (b *Bridge) refused(s *slot, reason mqtt.Reason) error {
 	return nil
 }
 
-// strikesMax is how often a message may be refused without a reason before it is taken
+// refusalsMax is how often a message may be refused without a reason before it is taken
 // for one that the upstream will never take, and must not hold up all the others.
-const strikesMax = 3
+const refusalsMax = 3
 
-// strike counts a refusal of a record and reports whether it is to be tried again.
-func (b *Bridge) strike(seq journal.Seq) bool {
-	if b.struck != seq {
-		b.struck, b.strikes = seq, 0
+// countRefusal counts a refusal of a record and reports whether it is to be tried again.
+func (b *Bridge) countRefusal(seq journal.Seq) bool {
+	if b.refusedSeq != seq {
+		b.refusedSeq, b.refusals = seq, 0
 	}
-	b.strikes++
-	return b.strikes < strikesMax
+	b.refusals++
+	return b.refusals < refusalsMax
 }
 
 // notNowError: the upstream could not take a message, but may later.

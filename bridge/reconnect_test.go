@@ -38,15 +38,15 @@ func TestFightOverTheClientID(t *testing.T) {
 			}
 			synctest.Wait()
 			if s := g.bridge.Status(); !strings.Contains(s.Err, "client id barn-up") {
-				t.Errorf("level %d: the state does not tell: %s", level, s.Err)
+				t.Errorf("level %d: the state does not report it: %s", level, s.Err)
 			}
-			g.bridge.Cut(true)
+			g.bridge.SetOffline(true)
 			stop()
 		})
 	}
 }
 
-// Every refusal is told in words, none is answered with a storm.
+// Every refusal is reported in words, none is answered with a storm.
 func TestRefusedConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, p := newGateway(t, options(mqtt.Level5)), newPeer(t, mqtt.Level5)
@@ -61,7 +61,7 @@ func TestRefusedConnections(t *testing.T) {
 			p.write(mqtt.AppendConnack(nil, p.level, &mqtt.Connack{Reason: r, ReasonString: "because"}))
 			synctest.Wait()
 			if s := g.bridge.Status(); !strings.Contains(s.Err, r.String()) || !strings.Contains(s.Err, "because") || s.Connected {
-				t.Errorf("%v is told as %q", r, s.Err)
+				t.Errorf("%v is reported as %q", r, s.Err)
 			}
 		}
 		// A server that knows only 3.1.1 answers in its own form (MQTT 5, 3.1.2.2).
@@ -69,7 +69,7 @@ func TestRefusedConnections(t *testing.T) {
 		p.write([]byte{byte(mqtt.CONNACK) << 4, 2, 0, 1})
 		synctest.Wait()
 		if s := g.bridge.Status(); !strings.Contains(s.Err, "3.1.1") {
-			t.Errorf("told as %q", s.Err)
+			t.Errorf("reported as %q", s.Err)
 		}
 		stop()
 	})
@@ -83,7 +83,7 @@ func TestPasswordThatCannotBeRead(t *testing.T) {
 		stop := p.serve(g)
 		time.Sleep(time.Minute)
 		if s := g.bridge.Status(); !strings.Contains(s.Err, "password: /etc/x: no such file") {
-			t.Errorf("told as %q", s.Err)
+			t.Errorf("reported as %q", s.Err)
 		}
 		if len(p.dials) > 0 {
 			t.Error("connected without the password")
@@ -131,7 +131,7 @@ func TestFailoverAndReturn(t *testing.T) {
 		p.idle(10 * time.Minute) // the first is looked at in vain
 		p.refuse("first", false)
 		first := time.Now()
-		for { // it says goodbye, not offline: it is only moving
+		for { // it says disconnect, not offline: it is only moving
 			f, err := p.in.next()
 			if err != nil {
 				t.Fatal(err)
@@ -244,7 +244,7 @@ func FuzzUpstream(f *testing.F) {
 			level = mqtt.Level311
 		}
 		synctest.Test(t, func(t *testing.T) {
-			g, p := newGateway(t, told(options(level, out("a", "a", 1), out("b", "b", 2), in("in/#", "in/#", 2)))), newPeer(t, level)
+			g, p := newGateway(t, withStatus(options(level, out("a", "a", 1), out("b", "b", 2), in("in/#", "in/#", 2)))), newPeer(t, level)
 			g.publish("a", "1", 1, false)
 			g.publish("b", "2", 1, false)
 			stop := p.serve(g)
@@ -254,7 +254,7 @@ func FuzzUpstream(f *testing.F) {
 			p.conn.SetWriteDeadline(time.Now().Add(time.Minute))
 			p.conn.Write(bytes)
 			synctest.Wait()
-			g.bridge.Cut(true)
+			g.bridge.SetOffline(true)
 			p.drops()
 			stop()
 			<-read

@@ -15,24 +15,24 @@ type beforeKey struct {
 
 // resume goes on with the QoS 2 publications of an earlier connection, with their packet
 // identifiers [MQTT-4.4.0-1]. Without the upstream's memory of them they start anew.
-func (l *link) resume(sessionPresent bool, now time.Time) error {
-	g := l.b.ledger
-	if !sessionPresent || l.maxQoS < 2 {
+func (c *connection) resume(sessionPresent bool, now time.Time) error {
+	g := c.b.ledger
+	if !sessionPresent || c.maxQoS < 2 {
 		g.lostSession()
 	}
-	l.before = make(map[beforeKey]exactState)
-	l.resumed = make(map[uint16]*slot)
+	c.before = make(map[beforeKey]exactState)
+	c.resumed = make(map[uint16]*slot)
 	g.mu.Lock()
 	for _, e := range g.out {
-		l.before[beforeKey{e.seq, e.rule}] = e.state
+		c.before[beforeKey{e.seq, e.rule}] = e.state
 	}
 	g.mu.Unlock()
 	for _, e := range g.open() {
 		id := e.id
 		s := &slot{seq: e.seq, rule: int16(e.rule), state: awaitPubcomp}
-		l.resumed[id] = s
+		c.resumed[id] = s
 		if e.state == exactSent {
-			found, err := l.sendAgain(id, s, now)
+			found, err := c.sendAgain(id, s, now)
 			if err != nil {
 				return err
 			}
@@ -44,22 +44,22 @@ func (l *link) resume(sessionPresent bool, now time.Time) error {
 			g.received(id)
 			s.state = awaitPubcomp
 		}
-		l.out = mqtt.AppendAck(l.out, mqtt.PUBREL, l.level, id, mqtt.Success)
+		c.out = mqtt.AppendAck(c.out, mqtt.PUBREL, c.level, id, mqtt.Success)
 	}
 	return nil
 }
 
 // sendAgain encodes a PUBLISH that the upstream may have already.
-func (l *link) sendAgain(id uint16, s *slot, now time.Time) (found bool, err error) {
-	items, err := l.b.opt.Queue.Read(s.seq-1, 1, nil)
+func (c *connection) sendAgain(id uint16, s *slot, now time.Time) (found bool, err error) {
+	items, err := c.b.opt.Queue.Read(s.seq-1, 1, nil)
 	if err != nil || len(items) == 0 || items[0].Seq != s.seq {
 		return false, err
 	}
 	m, err := mqtt.ParseRecord(items[0].Data)
-	if err != nil || int(s.rule) >= len(l.b.rules.out) {
+	if err != nil || int(s.rule) >= len(c.b.rules.out) {
 		return false, nil
 	}
-	rule := &l.b.rules.out[s.rule]
+	rule := &c.b.rules.out[s.rule]
 	topic, ok := rule.rename.Rename(m.Topic)
 	if !ok {
 		return false, nil
@@ -68,22 +68,22 @@ func (l *link) sendAgain(id uint16, s *slot, now time.Time) (found bool, err err
 	if w.at.IsZero() {
 		w.at = items[0].Time
 	}
-	l.encodePublication(&w, backlog, now)
-	s.state, l.sent2 = awaitPubrec, true
-	l.out = mqtt.AppendPublish(l.out, l.level, mqtt.PublishFlags(2, true, l.pub.retain), l.pub.topic, id, l.pub.props, l.pub.payload)
+	c.encodePublication(&w, backlog, now)
+	s.state, c.sent2 = awaitPubrec, true
+	c.out = mqtt.AppendPublish(c.out, c.level, mqtt.PublishFlags(2, true, c.pub.retain), c.pub.topic, id, c.pub.props, c.pub.payload)
 	return true, nil
 }
 
-// finishResumedLocked ends a publication of an earlier connection. If the backlog lane
+// finishResumedLocked ends a publication of an earlier connection. If the backlog stream
 // has not come to its record yet, it will find there what is still missing.
-func (l *link) finishResumedLocked(id uint16, s *slot, acked []journal.Seq) []journal.Seq {
-	delete(l.resumed, id)
-	l.progress = time.Now()
-	if s.seq > l.loaded {
-		l.before[beforeKey{s.seq, int(s.rule)}] = exactDone
+func (c *connection) finishResumedLocked(id uint16, s *slot, acked []journal.Seq) []journal.Seq {
+	delete(c.resumed, id)
+	c.progress = time.Now()
+	if s.seq > c.loaded {
+		c.before[beforeKey{s.seq, int(s.rule)}] = exactDone
 		return acked
 	}
-	if !l.lastLocked(s.seq) {
+	if !c.lastLocked(s.seq) {
 		return acked
 	}
 	return append(acked, s.seq)
@@ -91,21 +91,21 @@ func (l *link) finishResumedLocked(id uint16, s *slot, acked []journal.Seq) []jo
 
 // settle moves packets that wait for the ledger: one write covers all that were staged
 // when it began.
-func (l *link) settle() {
-	g := l.b.ledger
-	if l.covering != 0 && g.written.Load() >= l.covering {
-		l.out = append(l.out, l.covered...)
-		l.covered, l.covering = l.covered[:0], 0
+func (c *connection) settle() {
+	g := c.b.ledger
+	if c.covering != 0 && g.written.Load() >= c.covering {
+		c.out = append(c.out, c.covered...)
+		c.covered, c.covering = c.covered[:0], 0
 	}
-	l.mu.Lock()
-	l.staged = append(l.staged, l.exactly...)
-	l.exactly = l.exactly[:0]
-	l.mu.Unlock()
-	if l.covering == 0 && len(l.staged) > 0 {
-		l.covered, l.staged = l.staged, l.covered[:0]
-		l.covering = g.save()
+	c.mu.Lock()
+	c.staged = append(c.staged, c.exactly...)
+	c.exactly = c.exactly[:0]
+	c.mu.Unlock()
+	if c.covering == 0 && len(c.staged) > 0 {
+		c.covered, c.staged = c.staged, c.covered[:0]
+		c.covering = g.save()
 		if g.store == nil {
-			l.settle()
+			c.settle()
 		}
 	}
 }

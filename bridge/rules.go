@@ -62,7 +62,7 @@ func (s *ruleSet) bringsIn(local string) bool {
 	return false
 }
 
-// fetch gives the first rule that brings in the remote topic, and its local name.
+// fetch returns the first rule that brings in the remote topic, and its local name.
 func (s *ruleSet) fetch(remote string) (*inRule, string) {
 	for i := range s.in {
 		if local, ok := s.in[i].rename.Rename(remote); ok {

@@ -49,7 +49,7 @@ type sim struct {
 	retained map[string]string
 	n        int
 	kills    int
-	came     map[string]bool // orders that our broker got
+	came     map[string]bool // commands that our broker got
 }
 
 func newSim(t *testing.T, seed uint64) *sim {
@@ -98,7 +98,7 @@ func (s *sim) run(length time.Duration) {
 			s.stop()
 			s.start(j)
 		case 2, 3, 4, 5:
-			s.up.order(strconv.Itoa(s.n))
+			s.up.command(strconv.Itoa(s.n))
 		}
 	}
 	s.settle()
@@ -108,7 +108,7 @@ func (s *sim) run(length time.Duration) {
 	s.up.conns.Wait()
 	for _, o := range s.up.down {
 		if o.acked && !s.came[o.payload] {
-			s.t.Errorf("seed %d: order %s was acknowledged, but our broker never got it", s.seed, o.payload)
+			s.t.Errorf("seed %d: command %s was acknowledged, but our broker never got it", s.seed, o.payload)
 		}
 	}
 	if got := s.up.retained["status"]; got != "offline" {
@@ -128,7 +128,7 @@ func (s *sim) start(j *journal.Journal) {
 	s.stop = s.g.run()
 }
 
-// collect notes the orders that came down to the gateway of this life.
+// collect notes the commands that came down to the gateway of this run.
 func (s *sim) collect() {
 	for s.g != nil && len(s.g.local) > 0 {
 		s.came[string((<-s.g.local).Payload)] = true
@@ -138,7 +138,7 @@ func (s *sim) collect() {
 // kill ends the bridge as a power cut does: nothing is finished, nothing is said.
 func (s *sim) kill(j *journal.Journal) {
 	s.kills++
-	s.g.bridge.Cut(true)
+	s.g.bridge.SetOffline(true)
 	s.stop()
 	s.start(j)
 }

@@ -27,7 +27,7 @@ type simUpstream struct {
 	lost     int // sessions that were lost while it held something of ours
 	receipts []receipt
 	retained map[string]string
-	down     []*order // sent or to be sent to the bridge
+	down     []*command // sent or to be sent to the bridge
 	downID   uint16
 	will     *mqtt.Will
 	current  *simConn // a new connection throws off the old one [MQTT-3.1.4-2]
@@ -41,8 +41,8 @@ type receipt struct {
 	late           bool
 }
 
-// order is a message on its way down.
-type order struct {
+// command is a message on its way down.
+type command struct {
 	payload string
 	id      uint16
 	acked   bool
@@ -117,7 +117,7 @@ func (u *simUpstream) dial(ctx context.Context, _ *url.URL) (net.Conn, error) {
 
 // serve is one connection.
 func (u *simUpstream) serve(conn net.Conn, v vice) {
-	s := newStream(conn, mqtt.MaxRemaining)
+	s := newPacketReader(conn, mqtt.MaxRemaining)
 	c := &simConn{u: u, conn: conn, vice: v}
 	var will *mqtt.Will
 	defer func() {
@@ -147,7 +147,7 @@ func (u *simUpstream) serve(conn net.Conn, v vice) {
 		}
 		if n >= v.after {
 			switch v.name {
-			case "none": // not even a good connection lives for ever
+			case "none": // not even a good connection lives forever
 				if !u.isCalm() {
 					return
 				}
@@ -329,15 +329,15 @@ func (u *simUpstream) receive(p *mqtt.Publish) {
 	}
 }
 
-// order queues a message for the bridge.
-func (u *simUpstream) order(payload string) {
+// command queues a message for the bridge.
+func (u *simUpstream) command(payload string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !u.session {
 		return // not subscribed, so it is for nobody
 	}
 	u.downID++
-	u.down = append(u.down, &order{payload: payload, id: u.downID})
+	u.down = append(u.down, &command{payload: payload, id: u.downID})
 }
 
 // sendDown delivers what waits for the bridge.

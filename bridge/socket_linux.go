@@ -9,7 +9,7 @@ import (
 )
 
 // socketOptions lets the kernel give up on data that nobody acknowledges: without it a
-// link that went away without a word holds what we send for a quarter of an hour.
+// connection that went away without a word holds what we send for a quarter of an hour.
 func socketOptions(silence time.Duration) func(network, address string, c syscall.RawConn) error {
 	return func(_, _ string, c syscall.RawConn) error {
 		var failed error

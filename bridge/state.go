@@ -22,10 +22,10 @@ type State struct {
 	Sent     uint64 // publications that the upstream has acknowledged
 	Received uint64 // messages given to our broker
 	Dropped  uint64 // lost on the way up: full or too old spool, expired, refused
-	Ignored  uint64 // came down or by and were not wanted: echoes, loops, stale orders
+	Ignored  uint64 // came down or by and were not wanted: echoes, loops, stale commands
 }
 
-// Status tells how the bridge does.
+// Status reports how the bridge does.
 func (b *Bridge) Status() State {
 	b.mu.Lock()
 	s := b.state
@@ -38,7 +38,7 @@ func (b *Bridge) Status() State {
 	return s
 }
 
-// fullIn takes what has come in since the link was lost as the rate at which the spool
+// fullIn takes what has come in since the connection was lost as the rate at which the spool
 // fills.
 func fullIn(s State, size int64, now time.Time) time.Duration {
 	filling := now.Sub(s.Oldest)
@@ -105,7 +105,7 @@ func (b *Bridge) lose(why string, at time.Time) {
 	b.gaps.lose(1, why, at)
 }
 
-// lostInSpool is told by the lanes; the spool has counted these itself.
+// lostInSpool is called by the streams; the spool has counted these itself.
 func (b *Bridge) lostInSpool(n uint64, before time.Time) { b.gaps.lose(n, lostSpool, before) }
 
 func (b *Bridge) spoolUnreadable(err error) {

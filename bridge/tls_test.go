@@ -169,7 +169,7 @@ func TestTLS(t *testing.T) {
 			stop := g.run()
 			defer stop()
 			if tt.says != "" {
-				eventually(t, "the fault is told", func() bool { return strings.Contains(g.bridge.Status().Err, tt.says) })
+				eventually(t, "the fault is reported", func() bool { return strings.Contains(g.bridge.Status().Err, tt.says) })
 				return
 			}
 			eventually(t, "connected", func() bool { return g.bridge.Status().Connected })
@@ -229,7 +229,7 @@ func TestWebSocket(t *testing.T) {
 			stop := g.run()
 			defer stop()
 			if tt.says != "" {
-				eventually(t, "the fault is told", func() bool { return strings.Contains(g.bridge.Status().Err, tt.says) })
+				eventually(t, "the fault is reported", func() bool { return strings.Contains(g.bridge.Status().Err, tt.says) })
 				return
 			}
 			big := strings.Repeat("x", 300_000) // more than a frame and a write
@@ -266,8 +266,8 @@ func TestCaptivePortal(t *testing.T) {
 	g := newGateway(t, o)
 	stop := g.run()
 	defer stop()
-	eventually(t, "it is told", func() bool { return g.bridge.Status().Err != "" })
+	eventually(t, "it is reported", func() bool { return g.bridge.Status().Err != "" })
 	if s := g.bridge.Status(); !strings.Contains(s.Err, "not MQTT") {
-		t.Errorf("told as %q", s.Err)
+		t.Errorf("reported as %q", s.Err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // dialWebSocket opens MQTT over WebSocket. MQTT packets need not be aligned to frames
-// [MQTT-6.0.0-2], so to the link it is a byte stream like any other.
+// [MQTT-6.0.0-2], so to the connection it is a byte stream like any other.
 func dialWebSocket(ctx context.Context, d *net.Dialer, u *url.URL, secure *tls.Config) (net.Conn, error) {
 	dialer := websocket.Dialer{
 		NetDialContext:  d.DialContext,
@@ -83,7 +83,7 @@ func (c *wsConn) Write(p []byte) (int, error) {
 // SetWriteDeadline goes through the library, which sets its own before each write.
 func (c *wsConn) SetWriteDeadline(t time.Time) error { return c.ws.SetWriteDeadline(t) }
 
-// NetConn gives the connection below.
+// NetConn returns the connection below.
 func (c *wsConn) NetConn() net.Conn { return c.Conn }
 
 func (c *wsConn) Close() error { return c.ws.Close() }

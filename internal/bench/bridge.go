@@ -140,7 +140,7 @@ func (g *Gateway) publish(ctx context.Context, w Workload, first int) error {
 	return failed
 }
 
-// arrived waits until the sink has n messages, and gives the most memory that the
+// arrived waits until the sink has n messages, and returns the most memory that the
 // gateway was seen with.
 func (g *Gateway) arrived(ctx context.Context, n int) (peak int64, err error) {
 	next := 0

@@ -1,6 +1,6 @@
 // Package bench measures MQTT brokers from outside: a load generator that speaks raw
 // MQTT 3.1.1, pipelined, and a runner that starts brokers as processes of their own,
-// ours and a peer, and gives every one the same workloads in turn.
+// ours and a peer, and runs the same workloads on each in turn.
 //
 // A Workload says how many publishers and subscribers there are, at which QoS, and how
 // fast. Every message carries who sent it, its number and when; the subscribers check

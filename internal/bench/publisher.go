@@ -141,7 +141,7 @@ func (p *publisher) add(n int) {
 	}
 }
 
-// stamped gives the next packet; it is valid until the next call.
+// stamped returns the next packet; it is valid until the next call.
 func (p *publisher) stamped() []byte {
 	payload := p.packet[len(p.packet)-p.work.Size:]
 	stamp{p.index, uint32(p.number), monotonic()}.put(payload)

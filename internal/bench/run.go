@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Run gives the workload to the broker at addr. cpu tells the processor time that the
+// Run returns the workload to the broker at addr. cpu tells the processor time that the
 // broker has used; it may be nil.
 func Run(ctx context.Context, w Workload, addr string, cpu func() time.Duration) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)

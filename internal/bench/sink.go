@@ -105,14 +105,14 @@ func (s *Sink) Reset(timed ...uint32) {
 	s.tally = newTally(timed)
 }
 
-// Tally gives the count so far.
+// Tally returns the count so far.
 func (s *Sink) Tally() Tally {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.tally
 }
 
-// Percentiles gives the latency of the timed publishers in microseconds.
+// Percentiles returns the latency of the timed publishers in microseconds.
 func (s *Sink) Percentiles() (p50, p99 float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -80,7 +80,7 @@ var epoch = time.Now()
 
 func monotonic() int64 { return int64(time.Since(epoch)) }
 
-// Median gives the middle of some results of one workload, by the measure that counts
+// Median returns the middle of some results of one workload, by the measure that counts
 // for it: rate, or processor time when the rate is given.
 func Median[R any](rs []R, value func(R) float64) float64 {
 	if len(rs) == 0 {

@@ -72,6 +72,6 @@ func (g *Gateway) Cut(cut bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, u := range g.upstreams {
-		u.bridge.Cut(cut)
+		u.bridge.SetOffline(cut)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// OpenQueue gives the queue called name, which may have waiting records of an
-// earlier life, with new limits. It is made if it does not exist.
+// OpenQueue returns the queue called name, which may have waiting records of an
+// earlier run, with new limits. It is made if it does not exist.
 func (j *Journal) OpenQueue(name string, lim Limits) (*Queue, error) {
 	if len(name) > maxName {
 		return nil, fmt.Errorf("queue name of %d bytes: at most %d", len(name), maxName)
@@ -46,7 +46,7 @@ func (j *Journal) OpenQueue(name string, lim Limits) (*Queue, error) {
 	return q, nil
 }
 
-// defineLocked gives q an id that records can name.
+// defineLocked returns q an id that records can name.
 func (j *Journal) defineLocked(q *Queue) {
 	j.nextID++
 	q.id = j.nextID
@@ -171,7 +171,7 @@ func (j *Journal) waitRoomLocked(seqs Seq) {
 	}
 	behind := func() bool { return j.pend.bytes > maxPending || j.last+seqs > j.limit }
 	for behind() && !j.closed && j.failed == nil && j.full == nil {
-		j.poke()
+		j.wake()
 		j.unlockAndNotify()
 		j.mu.Lock()
 		if behind() {
@@ -243,7 +243,7 @@ func (j *Journal) appendLocked(r *Record, now time.Time, at int64) error {
 		}
 		return nil
 	}
-	p.kind, p.lane, p.seq, p.at = kindRecord, r.Class, r.Seq, at
+	p.kind, p.class, p.seq, p.at = kindRecord, r.Class, r.Seq, at
 	p.data, p.w, p.token = r.Data, r.Waiter, r.Token
 	j.index.set(r.Seq, atPending(pos), p.idsN)
 	j.pendedLocked(p, now)
@@ -254,9 +254,9 @@ func (j *Journal) appendLocked(r *Record, now time.Time, at int64) error {
 func (j *Journal) pendedLocked(p *pend, now time.Time) {
 	before := j.pend.bytes
 	j.pend.bytes += int64(len(p.data)) + pendCost
-	j.wantLocked(p.lane, now)
+	j.wantLocked(p.class, now)
 	if before < flushPending && j.pend.bytes >= flushPending {
-		j.poke()
+		j.wake()
 	}
 }
 
@@ -264,7 +264,7 @@ func (j *Journal) pendedLocked(p *pend, now time.Time) {
 func (j *Journal) pushDoneLocked(r *Record, err error) {
 	p, _, c := j.pend.push()
 	p.ids = uint32(len(c.ids))
-	p.lane, p.w, p.token, p.err, p.done = r.Class, r.Waiter, r.Token, err, true
+	p.class, p.w, p.token, p.err, p.done = r.Class, r.Waiter, r.Token, err, true
 }
 
 func (j *Journal) refuseLocked(r *Record, err error) {

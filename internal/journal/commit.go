@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// commit writes what is pending and still wanted, syncs, and tells the Waiters.
+// commit writes what is pending and still wanted, syncs, and notifies the Waiters.
 // Only one goroutine commits. An error is final: the journal has failed.
 func (j *Journal) commit() error {
 	j.mu.Lock()
@@ -126,7 +126,7 @@ func (j *Journal) writeOnce(end uint64) error {
 	return nil
 }
 
-// encode makes frames of a stretch of the ring from pos on and gives how far it
+// encode makes frames of a stretch of the ring from pos on and returns how far it
 // came. If the segment has no room for the next frame, full is its size.
 func (j *Journal) encode(pos, end uint64) (next uint64, full int) {
 	w := j.wr
@@ -159,7 +159,7 @@ func (j *Journal) encode(pos, end uint64) (next uint64, full int) {
 	return pos, 0
 }
 
-// complete tells everybody that the ring is on disk up to end.
+// complete notifies everybody that the ring is on disk up to end.
 func (j *Journal) complete(end uint64) {
 	j.mu.Lock()
 	for pos := j.pend.first; pos < end; pos++ {
@@ -291,7 +291,7 @@ func (j *Journal) shedLocked(p *pend, ids []uint32) {
 	}
 }
 
-// failLocked ends the journal: nobody will be told that anything is on disk.
+// failLocked ends the journal: nobody will hear that anything is on disk.
 func (j *Journal) failLocked(err error) {
 	if j.failed != nil {
 		return

@@ -157,7 +157,7 @@ func (j *Journal) copyFrame(s *slot, f found) (m moved, need int) {
 	return m, 0
 }
 
-// entryOf gives the key and the length of the value of an entry frame, -1 if it is
+// entryOf returns the key and the length of the value of an entry frame, -1 if it is
 // neither a value nor a removal.
 func entryOf(body []byte) (key string, n int) {
 	if frameKind(body[0]) == kindDelete {

@@ -10,19 +10,19 @@ import (
 // Journal is one store. All methods may be called from any goroutine.
 //
 // An append is put into a ring in memory (pending) and into the sets of its queues;
-// the goroutine of Run writes what is still wanted when its lane says so, syncs
-// once for all, and tells the Waiters. What all consumers acknowledged before that
+// the goroutine of Run writes what is still wanted when its class says so, syncs
+// once for all, and notifies the Waiters. What all consumers acknowledged before that
 // is never written.
 type Journal struct {
 	opt Options
 	log *slog.Logger
 
-	kick   chan struct{} // Run looks what is due
+	woken  chan struct{} // Run looks what is due
 	wr     *writer       // nil: everything in memory
 	unlock io.Closer     // of the directory
 	looked time.Time     // when the compaction looked for idle segments
 
-	skipWaits, waitFails int // see waitForCompany
+	skipWaits, waitFails int // see waitForBatch
 
 	mu           sync.Mutex
 	room         sync.Cond // Append waits for the ring
@@ -35,7 +35,7 @@ type Journal struct {
 	durable      []*Queue // those of byID, by id
 	index        index
 	pend         pending
-	told         notices
+	notices      notices
 
 	entries        map[string]*entry
 	dropped        []uint32 // queue ids that the log still knows
@@ -49,7 +49,7 @@ type Journal struct {
 	prev  *slot   // the last segment before the one that is written that knows all queues
 
 	committing bool
-	eventAt    time.Time // first pending append of the lane since the last commit
+	eventAt    time.Time // first pending append of the class since the last commit
 	windowAt   time.Time // the same for telemetry, or acknowledgements to be written
 	full       error     // why no segment can be had
 	fullTried  time.Time
@@ -75,7 +75,7 @@ const (
 
 // unlockAndNotify unlocks j.mu and calls the Waiters whose turn it is.
 //
-// It is for everybody who may have finished an append: who acknowledged, dropped or
+// It is foreverybody who may have finished an append: who acknowledged, dropped or
 // refused something, replaced a value, committed, or failed. A plain Unlock is for those
 // who only looked, or who changed what no Waiter waits for (positions, slots, bounds):
 // with it a finished append would hear of its end only at the next call of this.
@@ -85,10 +85,10 @@ func (j *Journal) unlockAndNotify() {
 	}
 	j.noticeLocked(Telemetry)
 	j.noticeLocked(Event)
-	due := len(j.told.due) > 0
+	due := len(j.notices.due) > 0
 	j.mu.Unlock()
 	if due {
-		j.tell()
+		j.notify()
 	}
 }
 
@@ -107,27 +107,27 @@ func (j *Journal) skipDoneLocked() {
 	j.room.Broadcast()
 }
 
-// wantLocked makes Run commit in the window of the lane.
-func (j *Journal) wantLocked(lane CommitClass, now time.Time) {
+// wantLocked makes Run commit in the window of the class.
+func (j *Journal) wantLocked(class CommitClass, now time.Time) {
 	at := &j.windowAt
-	if lane == Event {
+	if class == Event {
 		at = &j.eventAt
 	}
 	if at.IsZero() {
 		*at = now
-		j.poke()
+		j.wake()
 	}
 }
 
-// poke makes Run look what is due.
-func (j *Journal) poke() {
+// wake makes Run look what is due.
+func (j *Journal) wake() {
 	select {
-	case j.kick <- struct{}{}:
+	case j.woken <- struct{}{}:
 	default:
 	}
 }
 
-// releaseLocked takes q's reference off the record and gives its size.
+// releaseLocked takes q's reference off the record and returns its size.
 func (j *Journal) releaseLocked(q *Queue, s Seq) (size int) {
 	if q.memory {
 		r := j.mem[s]

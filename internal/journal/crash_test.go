@@ -18,7 +18,7 @@ import (
 	"sensorgate/internal/disk/crashdisk"
 )
 
-// The crash model: histories of several lives of one store on crashdisk.Disk. Each life
+// The crash model: histories of several runs of one store on crashdisk.Disk. Each run
 // appends, acknowledges, puts and commits at random until the power is cut at a
 // random operation, also in the middle of recovery, the process is killed, or it
 // stops cleanly. What the journal gives back is compared with what it promised.
@@ -31,7 +31,7 @@ var (
 // Seeds that once failed, and what they found.
 var crashRegressions = []uint64{
 	308,   // a full store refused an entry that needs no Seq
-	749,   // a value replaced in the same commit was told as committed before the newer one was on disk
+	749,   // a value replaced in the same commit was reported as committed before the newer one was on disk
 	81870, // a compacted record no longer named a consumer whose acknowledgement was then lost
 	39312, // a clean stop with a full disk did not say what it could not write
 	16632, // a file that was cut short by the power cut grew on a full disk
@@ -108,7 +108,7 @@ type history struct {
 // simRecord is one append.
 type simRecord struct {
 	id        int
-	lane      CommitClass
+	class     CommitClass
 	heard     bool
 	confirmed bool // its Waiter heard nil, or a recovery found it
 	refused   bool
@@ -224,7 +224,7 @@ func (h *history) open() bool {
 	}
 }
 
-// end of a life: cleanly, by kill, or by power cut.
+// end of a run: cleanly, by kill, or by power cut.
 func (h *history) end() {
 	kind := h.rnd.IntN(3)
 	if kind == 0 && !h.fs.Off && h.j.failed == nil {
@@ -276,9 +276,9 @@ func (h *history) Committed(token uint64, err error) {
 		r.entry.sure(r.put)
 	}
 	for i := len(h.heard) - 1; i >= 0; i-- {
-		if o := h.recs[h.heard[i]]; o.lane == r.lane {
+		if o := h.recs[h.heard[i]]; o.class == r.class {
 			if h.heard[i] > token {
-				h.fail("record %d heard after %d of its lane", token, h.heard[i])
+				h.fail("record %d heard after %d of its class", token, h.heard[i])
 			}
 			break
 		}
@@ -291,7 +291,7 @@ func (h *history) append() {
 		if h.j.pend.bytes > maxPending/2 {
 			h.commit()
 		}
-		r := &simRecord{id: len(h.recs), lane: CommitClass(h.rnd.IntN(2))}
+		r := &simRecord{id: len(h.recs), class: CommitClass(h.rnd.IntN(2))}
 		h.recs = append(h.recs, r)
 		var to []*Queue
 		var models []*simQueue
@@ -303,7 +303,7 @@ func (h *history) append() {
 		if to == nil {
 			to, models = h.q[:1], h.model[:1]
 		}
-		rec := []Record{{Data: simData(r.id), To: to, Class: r.lane, Waiter: h, Token: uint64(r.id)}}
+		rec := []Record{{Data: simData(r.id), To: to, Class: r.class, Waiter: h, Token: uint64(r.id)}}
 		if h.j.Append(rec...) > 0 {
 			continue
 		}
@@ -331,9 +331,9 @@ func (h *history) put() {
 	}
 	v := string(simData(1000 + h.rnd.IntN(1000)))
 	e.change(v)
-	r := &simRecord{id: len(h.recs), lane: CommitClass(h.rnd.IntN(2)), entry: e, put: e.changes}
+	r := &simRecord{id: len(h.recs), class: CommitClass(h.rnd.IntN(2)), entry: e, put: e.changes}
 	h.recs = append(h.recs, r)
-	h.j.Put(key, []byte(v), r.lane, h, uint64(r.id))
+	h.j.Put(key, []byte(v), r.class, h, uint64(r.id))
 }
 
 func (h *history) ack() {

@@ -42,7 +42,7 @@ func damageData(i int) []byte {
 	return append(fmt.Appendf(nil, "%d ", i), bytes.Repeat([]byte{byte(i)}, i*31%200)...)
 }
 
-// survivors opens the store and gives what waits, checked to be unchanged.
+// survivors opens the store and returns what waits, checked to be unchanged.
 func survivors(t testing.TB, o Options) (found []bool, n int, s Stats) {
 	t.Helper()
 	j, err := Open(o)

@@ -17,22 +17,22 @@ type entry struct {
 
 // Put sets the entry of key to value, which the journal keeps. An empty value is
 // a value; Delete removes. w may be nil; it hears when the value, or a newer one,
-// is on disk. Values that are replaced within the lane's window are never written.
-func (j *Journal) Put(key string, value []byte, lane CommitClass, w Waiter, token uint64) {
-	j.entryAppend(kindPut, key, value, lane, w, token)
+// is on disk. Values that are replaced within the class's window are never written.
+func (j *Journal) Put(key string, value []byte, class CommitClass, w Waiter, token uint64) {
+	j.entryAppend(kindPut, key, value, class, w, token)
 }
 
 // Delete removes the entry of key, if there is one.
-func (j *Journal) Delete(key string, lane CommitClass) {
-	j.entryAppend(kindDelete, key, nil, lane, nil, 0)
+func (j *Journal) Delete(key string, class CommitClass) {
+	j.entryAppend(kindDelete, key, nil, class, nil, 0)
 }
 
-func (j *Journal) entryAppend(kind frameKind, key string, value []byte, lane CommitClass, w Waiter, token uint64) {
+func (j *Journal) entryAppend(kind frameKind, key string, value []byte, class CommitClass, w Waiter, token uint64) {
 	now := time.Now()
 	j.mu.Lock()
 	defer j.unlockAndNotify()
 	j.waitRoomLocked(0)
-	r := Record{Class: lane, Waiter: w, Token: token}
+	r := Record{Class: class, Waiter: w, Token: token}
 	err := j.stateLocked(0)
 	if len(key) > maxName || len(value) > maxBody {
 		err = ErrTooLarge
@@ -67,12 +67,12 @@ func (j *Journal) entryAppend(kind frameKind, key string, value []byte, lane Com
 	}
 	p, pos, c := j.pend.push()
 	p.ids = uint32(len(c.ids))
-	p.kind, p.lane, p.key, p.data, p.w, p.token = kind, lane, key, value, w, token
+	p.kind, p.class, p.key, p.data, p.w, p.token = kind, class, key, value, w, token
 	e.pos, e.tomb = pos+1, kind == kindDelete
 	j.pendedLocked(p, now)
 }
 
-// Get gives the newest value of key, committed or not. It may read the disk.
+// Get returns the newest value of key, committed or not. It may read the disk.
 func (j *Journal) Get(key string) (value []byte, ok bool) {
 	j.mu.Lock()
 	e := j.entries[key]

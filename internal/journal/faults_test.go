@@ -50,7 +50,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatalf("%d records of 10 KiB found room on 8 MiB", taken)
 	}
 	if s := j.Stats(); !errors.Is(s.Failed, ErrFull) || !strings.Contains(s.Failed.Error(), "MiB") {
-		t.Errorf("Stats does not tell why: %v", s.Failed)
+		t.Errorf("Stats does not notify why: %v", s.Failed)
 	}
 	if free, _, _ := (disk.OS{}).Space(dir); free < 1<<20 {
 		t.Errorf("%d bytes free, below the floor", free)
@@ -204,7 +204,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 }
 
 // The disk breaks while the journal runs: the waiters hear of it, Run ends with the
-// reason, and appends fail at once instead of waiting for ever.
+// reason, and appends fail at once instead of waiting forever.
 func TestBrokenDisk(t *testing.T) {
 	fs := &brokenFS{}
 	j, err := Open(Options{Dir: t.TempDir(), fs: fs, FreeFloor: -1})

@@ -74,7 +74,7 @@ func sealFrame(b []byte, body int, f frameInfo, salt uint32) {
 	binary.LittleEndian.PutUint32(b[4:], frameCRC(salt, b, body))
 }
 
-// frameLen gives the size of the frame at the start of b as it says itself,
+// frameLen returns the size of the frame at the start of b as it says itself,
 // unchecked; 0 if that cannot be.
 func frameLen(b []byte) int {
 	n := binary.LittleEndian.Uint32(b)

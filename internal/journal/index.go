@@ -90,7 +90,7 @@ func (x *index) get(s Seq) (l location, refs uint32) {
 	return p.loc[s%pageLen], p.refs[s%pageLen]
 }
 
-// release takes one reference off and gives the location and what is left.
+// release takes one reference off and returns the location and what is left.
 func (x *index) release(s Seq) (l location, left uint32) {
 	p := x.page(s)
 	if p == nil || p.refs[s%pageLen] == 0 {

@@ -91,7 +91,7 @@ func (s *Snapshot) Entries(prefix string, each func(key string, value []byte) er
 	return nil
 }
 
-// ReadAll reads everything that is wanted and gives how much of it cannot be read.
+// ReadAll reads everything that is wanted and returns how much of it cannot be read.
 func (s *Snapshot) ReadAll() (records, damaged uint64, err error) {
 	for _, q := range s.Queues {
 		err := s.Records(q.Name, func(Item) error { records++; return nil })

@@ -12,7 +12,7 @@ import (
 // never goes back and is never used twice, also not after a power cut.
 type Seq uint64
 
-// CommitClass says how long a record may wait for company before it is committed.
+// CommitClass says how long a record may wait for others before it is committed.
 type CommitClass uint8
 
 const (
@@ -45,7 +45,7 @@ type Options struct {
 	Dir         string        // "" keeps everything in memory: nothing survives the process
 	Size        int64         // bytes of all segments; default 512 MiB
 	SegmentSize int64         // default 4 MiB
-	Commit      time.Duration // window of the telemetry lane; default 1 s
+	Commit      time.Duration // window of the telemetry class; default 1 s
 	FreeFloor   int64         // bytes of the file system that are never used; default max(64 MiB, 5 %)
 	Log         *slog.Logger
 
@@ -61,18 +61,18 @@ type Options struct {
 // Limits bound one queue.
 type Limits struct {
 	Bytes  int64         // of records that wait; 0: only the journal's own size
-	Age    time.Duration // older records are dropped and counted; 0: for ever
+	Age    time.Duration // older records are dropped and counted; 0: forever
 	Full   Policy
 	Memory bool // never on disk: an append to it counts as committed at once
 }
 
-// Waiter is told what became of an append. Its method runs on the journal's
+// Waiter hears what became of an append. Its method runs on the journal's
 // goroutine or on that of whoever acknowledged last; it must not block and must not
 // call the journal. An interface and not a func, so that an append allocates nothing.
 type Waiter interface {
 	// Committed is called once per append that carried this Waiter: err is nil when
 	// the record is on disk or every consumer has acknowledged it, whichever is first;
-	// ErrFailed if it can never be. Calls for appends to one lane come in the order of
+	// ErrFailed if it can never be. Calls for appends to one class come in the order of
 	// the appends.
 	Committed(token uint64, err error)
 }
@@ -97,7 +97,7 @@ type Item struct {
 	Time time.Time // of the append, wall clock
 	Data []byte    // shared: do not change
 	// Gap is how many records of this queue were dropped directly before this one
-	// since the last Read that told of them.
+	// since the last Read that reported any.
 	Gap uint64
 }
 

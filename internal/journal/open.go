@@ -44,7 +44,7 @@ func Open(o Options) (*Journal, error) {
 	o = o.withDefaults()
 	j := &Journal{
 		opt: o, log: o.Log,
-		kick:   make(chan struct{}, 1),
+		woken:  make(chan struct{}, 1),
 		queues: map[string]*Queue{}, byID: map[uint32]*Queue{},
 		entries: map[string]*entry{}, mem: map[Seq]*memRecord{},
 		memMax: min(o.Size, memoryBound),

@@ -3,7 +3,7 @@ package journal
 // pend is one append, entry or removal on its way to the disk.
 type pend struct {
 	kind  frameKind // kindRecord, kindPut or kindDelete
-	lane  CommitClass
+	class CommitClass
 	done  bool // nothing left to write: all consumers acknowledged it, or a newer value replaced it
 	idsN  uint32
 	ids   uint32 // first of idsN queue ids in the chunk
@@ -54,7 +54,7 @@ func (r *pending) consumers(pos uint64) []uint32 {
 	return c.ids[p.ids : p.ids+p.idsN]
 }
 
-// push makes a zero pend at the end and gives it with its position.
+// push makes a zero pend at the end and returns it with its position.
 func (r *pending) push() (*pend, uint64, *pendChunk) {
 	if r.end/chunkLen-r.first/chunkLen == uint64(len(r.chunks)) {
 		var c *pendChunk
@@ -103,7 +103,7 @@ func (r *pending) release(pos uint64) {
 // and no lock of a Waiter can meet one of ours.
 type notices struct {
 	due, spare []notice
-	next       [2]uint64 // by lane: the first position whose Waiter was not told
+	next       [2]uint64 // by class: the first position whose Waiter was not called
 	calling    bool
 }
 
@@ -113,46 +113,46 @@ type notice struct {
 	err   error
 }
 
-// noticeLocked collects the Waiters of the lane that can be told: those at the
+// noticeLocked collects the Waiters of the class that can be called: those at the
 // front whose appends are done.
-func (j *Journal) noticeLocked(lane CommitClass) {
-	pos := max(j.told.next[lane], j.pend.first)
+func (j *Journal) noticeLocked(class CommitClass) {
+	pos := max(j.notices.next[class], j.pend.first)
 	for ; pos < j.pend.end; pos++ {
 		p := j.pend.at(pos)
-		if p.lane != lane {
+		if p.class != class {
 			continue
 		}
 		if !p.done {
 			break
 		}
 		if p.w != nil {
-			j.told.due = append(j.told.due, notice{p.w, p.token, p.err})
+			j.notices.due = append(j.notices.due, notice{p.w, p.token, p.err})
 			p.w = nil
 		}
 	}
-	j.told.next[lane] = pos
+	j.notices.next[class] = pos
 }
 
-// tell makes the calls that are due. Whoever finds another goroutine at it leaves
+// notify makes the calls that are due. Whoever finds another goroutine at it leaves
 // the rest to that one.
-func (j *Journal) tell() {
+func (j *Journal) notify() {
 	j.mu.Lock()
-	if j.told.calling {
+	if j.notices.calling {
 		j.mu.Unlock()
 		return
 	}
-	j.told.calling = true
-	for len(j.told.due) > 0 {
-		calls := j.told.due
-		j.told.due = j.told.spare[:0]
+	j.notices.calling = true
+	for len(j.notices.due) > 0 {
+		calls := j.notices.due
+		j.notices.due = j.notices.spare[:0]
 		j.mu.Unlock()
 		for i := range calls {
 			calls[i].w.Committed(calls[i].token, calls[i].err)
 			calls[i] = notice{}
 		}
 		j.mu.Lock()
-		j.told.spare = calls
+		j.notices.spare = calls
 	}
-	j.told.calling = false
+	j.notices.calling = false
 	j.mu.Unlock()
 }

@@ -17,7 +17,7 @@ type Queue struct {
 	lim    Limits
 	memory bool // what waits here is in j.mem, not in the index
 	gone   bool // dropped: takes nothing any more
-	opened bool // in this life: the limits are known
+	opened bool // in this run: the limits are known
 	wait   seqSet
 	bytes  int64
 	last   Seq    // newest that was appended
@@ -86,7 +86,7 @@ func (q *Queue) Stats() QueueStats {
 	return s
 }
 
-// oldest gives the append time of the first record that waits.
+// oldest returns the append time of the first record that waits.
 func (q *Queue) oldest() time.Time {
 	q.j.mu.Lock()
 	first, ok := q.wait.first()
@@ -179,7 +179,7 @@ func (q *Queue) gapLocked(s Seq) {
 	}
 }
 
-// takeGapLocked gives how many records were dropped directly before s, once.
+// takeGapLocked returns how many records were dropped directly before s, once.
 func (q *Queue) takeGapLocked(s Seq) (n uint64) {
 	i := 0
 	for i < len(q.gaps) && q.gaps[i].at < s {

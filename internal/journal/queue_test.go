@@ -53,7 +53,7 @@ func TestPositionsSurvive(t *testing.T) {
 		t.Errorf("waiting %q, want %q", got, want)
 	}
 	if items[0].Gap != 2 {
-		t.Errorf("gap %d before the first, want 2: dropped before the stop and never told", items[0].Gap)
+		t.Errorf("gap %d before the first, want 2: dropped before the stop and never reported", items[0].Gap)
 	}
 	r := []Record{{Data: []byte("new"), To: []*Queue{q}}}
 	j.Append(r...)
@@ -62,7 +62,7 @@ func TestPositionsSurvive(t *testing.T) {
 	}
 }
 
-// Records of an age are dropped, counted, and told as a gap.
+// Records of an age are dropped, counted, and reported as a gap.
 func TestAge(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

@@ -102,7 +102,7 @@ func (j *Journal) pinLocked(wants []want, n int) {
 	}
 }
 
-// fetch reads the wants from the disk, neighbours with one call, and gives the
+// fetch reads the wants from the disk, neighbours with one call, and returns the
 // places in buf of those that are damaged.
 func (j *Journal) fetch(buf []Item, wants []want) (bad []int, err error) {
 	for len(wants) > 0 {
@@ -127,7 +127,7 @@ func (j *Journal) fetch(buf []Item, wants []want) (bad []int, err error) {
 	return bad, nil
 }
 
-// runOf gives how many of the first wants lie close behind each other.
+// runOf returns how many of the first wants lie close behind each other.
 func runOf(wants []want) int {
 	first := wants[0].loc
 	n := 1

@@ -321,7 +321,7 @@ func (r *recovery) apply(s *segment, f found) error {
 	return nil
 }
 
-// queue gives the queue with the id; its name may come later.
+// queue returns the queue with the id; its name may come later.
 func (r *recovery) queue(id uint32) *Queue {
 	q := r.queues[id]
 	if q == nil {
@@ -382,7 +382,7 @@ func (r *recovery) settle() {
 	}
 }
 
-// statesSince gives where the last two segments that know all queues begin: one
+// statesSince returns where the last two segments that know all queues begin: one
 // that neither knows was dropped, and the frame that said so has been overwritten.
 func (r *recovery) statesSince() (lsn uint64) {
 	n := 0

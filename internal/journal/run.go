@@ -24,7 +24,7 @@ func (j *Journal) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return j.close()
-		case <-j.kick:
+		case <-j.woken:
 		case <-timer.C:
 		}
 		if now := time.Now(); now.Sub(aged) >= time.Second {
@@ -33,7 +33,7 @@ func (j *Journal) Run(ctx context.Context) error {
 			j.beat(now)
 		}
 		if j.due() <= 0 {
-			j.waitForCompany(ctx)
+			j.waitForBatch(ctx)
 			if err := j.commit(); err != nil {
 				return errors.Join(err, j.close())
 			}
@@ -42,7 +42,7 @@ func (j *Journal) Run(ctx context.Context) error {
 	}
 }
 
-// due gives how long the next commit may wait.
+// due returns how long the next commit may wait.
 func (j *Journal) due() time.Duration {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -60,7 +60,7 @@ func (j *Journal) due() time.Duration {
 	return wait
 }
 
-// beat shows the watchdog that the committing goroutine lives.
+// beat shows the watchdog that the committing goroutine runs.
 func (j *Journal) beat(now time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -81,12 +81,12 @@ func (j *Journal) dropAllAged(now time.Time) {
 	}
 }
 
-// waitForCompany delays a commit of the event lane for as long as half a sync
+// waitForBatch delays a commit of the event class for as long as half a sync
 // takes, again and again while more comes in, for at most 5 ms: what comes in
 // shares the sync, and what is acknowledged in that time needs none. When it did
 // not pay the last time it is tried ever more rarely: a lone publisher is not
 // kept waiting for others that never come.
-func (j *Journal) waitForCompany(ctx context.Context) {
+func (j *Journal) waitForBatch(ctx context.Context) {
 	j.mu.Lock()
 	alone := j.eventAt.IsZero() || j.pend.bytes >= flushPending || j.full != nil
 	began, seen := j.pend.first, j.pend.end
@@ -134,7 +134,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// close commits what is left and gives the store back. Appends fail from now on.
+// close commits what is left and returns the store back. Appends fail from now on.
 func (j *Journal) close() error {
 	j.mu.Lock()
 	j.closed = true
@@ -158,7 +158,7 @@ func (j *Journal) close() error {
 	return err
 }
 
-// giveUp tells the Waiters of what is still pending that it will not be written.
+// giveUp notifies the Waiters of what is still pending that it will not be written.
 func (j *Journal) giveUp() (lost int) {
 	j.mu.Lock()
 	defer j.unlockAndNotify()
@@ -172,7 +172,7 @@ func (j *Journal) giveUp() (lost int) {
 	return lost
 }
 
-// writeClose proves to the next life that everything before it had been durable.
+// writeClose proves to the next run that everything before it had been durable.
 func (j *Journal) writeClose() error {
 	w := j.wr
 	if !w.fits(frameSize(1)) {

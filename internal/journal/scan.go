@@ -7,8 +7,8 @@ type found struct {
 	body []byte // of the segment's bytes
 }
 
-// findFrames gives the intact frames of a segment in order: its own, not what an
-// earlier life of the file or a failed write left there. Frames follow each other
+// findFrames returns the intact frames of a segment in order: its own, not what an
+// earlier run of the file or a failed write left there. Frames follow each other
 // without a hole in lsn; behind a damaged one the next is looked for.
 func findFrames(b []byte, salt uint32, firstLSN uint64, epoch uint32) []found {
 	var frames []found

@@ -21,7 +21,7 @@ type setPage struct {
 	bits [setPageLen / 64]uint64
 }
 
-// find gives the place of the page with number no, or where it would be.
+// find returns the place of the page with number no, or where it would be.
 func (s *seqSet) find(no uint64) (int, bool) {
 	// Appends hit the last page, in-order acknowledgements the first.
 	if k := len(s.pages); k > 0 {
@@ -104,7 +104,7 @@ func (s *seqSet) dropPage(i int) {
 	s.pages = slices.Delete(s.pages, i, i+1)
 }
 
-// next gives the smallest member that is at least q.
+// next returns the smallest member that is at least q.
 func (s *seqSet) next(q Seq) (Seq, bool) {
 	no := uint64(q) / setPageLen
 	i, ok := s.find(no)

@@ -77,7 +77,7 @@ func (j *Journal) statesSize() int64 {
 	return int64(n)
 }
 
-// takeSlot gives an empty slot with room for a frame of need bytes. The last spare
+// takeSlot returns an empty slot with room for a frame of need bytes. The last spare
 // one is only for the urgent: positions, and the copies that make room.
 func (j *Journal) takeSlot(need int64, urgent bool) (*slot, error) {
 	size := j.wr.st.segSize

@@ -28,7 +28,7 @@ type slot struct {
 	live      int // records somebody waits for, newest values, tombstones that are needed
 	liveBytes int64
 	puts      bool // has held entries: tombstones in later segments are needed
-	readers   int  // reads under way: not to be reused
+	readers   int  // reads under way: must not be reused
 	maxSeq    Seq  // of the records in it
 	bad       bool // a write failed: never used again
 	idleLive  int  // live at the last look of the compaction
@@ -69,7 +69,7 @@ func (h header) block() []byte {
 	return b
 }
 
-// parseHeader gives the newer of the two copies that are intact.
+// parseHeader returns the newer of the two copies that are intact.
 func parseHeader(b []byte) (h header, ok bool) {
 	for _, at := range []int{0, headerCopy} {
 		if len(b) < at+headerLen {

@@ -38,7 +38,7 @@ func (w *writer) start() int {
 	return at
 }
 
-// end finishes the frame that start began and gives its offset in the slot.
+// end finishes the frame that start began and returns its offset in the slot.
 func (w *writer) end(at int) int64 {
 	body := len(w.buf) - at - frameHeader
 	for len(w.buf)%frameAlign != 0 {

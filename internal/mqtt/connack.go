@@ -20,7 +20,7 @@ type Connack struct {
 	NoRetain         bool // retain available 0
 }
 
-// returnCode311 gives the nearest return code of MQTT 3.1.1 (table 3.1).
+// returnCode311 returns the nearest return code of MQTT 3.1.1 (table 3.1).
 func returnCode311(r Reason) byte {
 	switch r {
 	case Success:

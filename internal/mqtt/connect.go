@@ -47,7 +47,7 @@ const (
 )
 
 // ParseConnect reads a CONNECT. Nothing of it aliases the packet. With an unknown level
-// it gives ErrVersion and a Connect that has the level and nothing else.
+// it returns ErrVersion and a Connect that has the level and nothing else.
 func ParseConnect(f Frame) (*Connect, error) {
 	if f.Flags != 0 {
 		return nil, errFlags

@@ -246,7 +246,7 @@ func appendU32(dst []byte, id byte, v uint32) []byte {
 }
 
 // ParsePublishProperties makes the property values of a message from the bytes that
-// Publish.Forward gives. All is copied. nil for no bytes.
+// Publish.Forward returns. All is copied. nil for no bytes.
 func ParsePublishProperties(raw []byte) (*PublishProperties, error) {
 	if len(raw) == 0 {
 		return nil, nil

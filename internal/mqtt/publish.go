@@ -95,7 +95,7 @@ func (p *Publish) FromClient() error {
 
 // Forward appends the properties that travel with the message, in their order: all but
 // topic alias, message expiry and subscription identifiers, which are written anew for
-// each receiver. Without any of these it gives Props itself and copies nothing.
+// each receiver. Without any of these it returns Props itself and copies nothing.
 func (p *Publish) Forward(scratch []byte) []byte {
 	if p.Alias == 0 && !p.HasExpiry && !p.subIDs {
 		return p.Props
@@ -122,7 +122,7 @@ func (p *Publish) EachSubscriptionID(f func(uint32)) {
 	}
 }
 
-// PublishFlags gives the low half of the first byte of a PUBLISH.
+// PublishFlags returns the low half of the first byte of a PUBLISH.
 func PublishFlags(qos byte, dup, retain bool) byte {
 	flags := qos << 1
 	if dup {

@@ -83,7 +83,7 @@ func (r Reason) String() string {
 	return "reason 0x" + strconv.FormatUint(uint64(r), 16)
 }
 
-// Error is a violation, with the reason code that the peer is told. All are
+// Error is a violation, with the reason code that is sent to the peer. All are
 // package variables, so that a flood of bad packets allocates nothing.
 type Error struct {
 	Reason Reason

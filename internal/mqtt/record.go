@@ -143,7 +143,7 @@ func ViewRecord(rec []byte) (v RecordView, err error) {
 	return v, nil
 }
 
-// Expiry gives the message expiry interval.
+// Expiry returns the message expiry interval.
 func (v *RecordView) Expiry() (has bool, seconds uint32) {
 	if v.props == nil {
 		return false, 0

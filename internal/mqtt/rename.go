@@ -89,7 +89,7 @@ func (r *Renamer) Result() string {
 	return strings.Join(levels, "/")
 }
 
-// Rename gives the new topic. ok is false if topic does not match the filter, or if
+// Rename returns the new topic. ok is false if topic does not match the filter, or if
 // the new name would not be a topic: empty, too long, too many levels.
 func (r *Renamer) Rename(topic string) (renamed string, ok bool) {
 	if !Match(r.filter, topic) {
@@ -149,7 +149,7 @@ func (r *Renamer) capture(topic string, captures []string) (_ []string, tail str
 	return captures, "", false
 }
 
-// Reverse gives the Renamer for the other direction. It fails if the new name does
+// Reverse returns the Renamer for the other direction. It fails if the new name does
 // not tell the old one: a wildcard that is left out, used twice or glued to text.
 func (r *Renamer) Reverse() (*Renamer, error) {
 	order := make(map[int]int) // capture in our filter → + in the new topic

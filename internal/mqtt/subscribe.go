@@ -107,7 +107,7 @@ func (s Subscription) options() byte {
 	return o
 }
 
-// Options gives the subscription options as one byte, for storage.
+// Options returns the subscription options as one byte, for storage.
 func (s Subscription) Options() byte { return s.options() }
 
 // SetOptions is the other way round of Options.

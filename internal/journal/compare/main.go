@@ -166,7 +166,7 @@ func open(name, dir string) (engine, error) {
 type journalEngine struct {
 	j      *journal.Journal
 	q      *journal.Queue
-	lane   journal.Lane
+	class  journal.CommitClass
 	acked  bool // at once, within the window
 	cancel context.CancelFunc
 	ended  chan error
@@ -186,9 +186,9 @@ func openJournal(dir, name string) (engine, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	e := &journalEngine{j: j, q: q, lane: journal.Event, cancel: cancel, ended: make(chan error, 1), data: make([]byte, recordSize)}
+	e := &journalEngine{j: j, q: q, class: journal.Event, cancel: cancel, ended: make(chan error, 1), data: make([]byte, recordSize)}
 	if name != "journal" {
-		e.lane, e.acked = journal.Telemetry, name == "journal-acked"
+		e.class, e.acked = journal.Telemetry, name == "journal-acked"
 	}
 	go func() { e.ended <- j.Run(ctx) }()
 	return e, nil
@@ -205,7 +205,7 @@ func (w waiter) Committed(_ uint64, err error) {
 
 func (e *journalEngine) append(done func()) {
 	durable := waiter(func() { e.synced.Add(1); done() })
-	r := [1]journal.Record{{Data: e.data, To: []*journal.Queue{e.q}, Lane: e.lane, Waiter: durable}}
+	r := [1]journal.Record{{Data: e.data, To: []*journal.Queue{e.q}, CommitClass: e.class, Waiter: durable}}
 	e.j.Append(r[:]...)
 	if e.acked {
 		e.q.Ack(r[0].Seq)

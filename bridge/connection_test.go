@@ -21,13 +21,13 @@ func options(level byte, rules ...Rule) Options {
 	return o
 }
 
-// told is a bridge with a status topic: what is lost is told beside it.
-func told(o Options) Options {
+// withStatus is a bridge with a status topic: what is lost is reported beside it.
+func withStatus(o Options) Options {
 	o.Status = Status{"status", "online", "offline"}
 	return o
 }
 
-// A link that goes silent is noticed within 30 s, or 1.5 keep-alives if that is less.
+// A connection that goes silent is noticed within 30 s, or 1.5 keep-alives if that is less.
 func TestSilenceIsNoticed(t *testing.T) {
 	for _, tt := range []struct{ keepAlive, want time.Duration }{{60 * time.Second, 30 * time.Second}, {10 * time.Second, 15 * time.Second}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestSilenceIsNoticed(t *testing.T) {
 			}
 			synctest.Wait()
 			if s := g.bridge.Status(); s.Connected || !strings.Contains(s.Err, "silence") {
-				t.Errorf("the state does not tell: %+v", s)
+				t.Errorf("the state does not report it: %+v", s)
 			}
 			stop()
 		})
@@ -156,7 +156,7 @@ func TestReceiveMaximumHolds(t *testing.T) {
 // What an upstream says it cannot do is not asked of it.
 func TestUpstreamLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g, p := newGateway(t, told(options(mqtt.Level5, out("#", "#", 2)))), newPeer(t, mqtt.Level5)
+		g, p := newGateway(t, withStatus(options(mqtt.Level5, out("#", "#", 2)))), newPeer(t, mqtt.Level5)
 		g.publish("a", strings.Repeat("x", 300), 1, true)
 		g.publish("a", "small", 1, true)
 		stop := p.serve(g)
@@ -169,7 +169,7 @@ func TestUpstreamLimits(t *testing.T) {
 		p.ack(mqtt.PUBACK, m.ID, 0)
 		gap, _ := p.publish()
 		if !strings.Contains(string(gap.Payload), `"too large":1`) {
-			t.Errorf("the lost message is not told: %s", gap.Payload)
+			t.Errorf("the lost message is not reported: %s", gap.Payload)
 		}
 		p.ack(mqtt.PUBACK, gap.ID, 0)
 		synctest.Wait()
@@ -184,7 +184,7 @@ func TestUpstreamLimits(t *testing.T) {
 // has no room now gets it later.
 func TestRefusedMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g, p := newGateway(t, told(options(mqtt.Level5, out("#", "#", 1)))), newPeer(t, mqtt.Level5)
+		g, p := newGateway(t, withStatus(options(mqtt.Level5, out("#", "#", 1)))), newPeer(t, mqtt.Level5)
 		stop := p.serve(g)
 		p.welcome(mqtt.Connack{})
 		p.takes("status", "online")
@@ -193,7 +193,7 @@ func TestRefusedMessages(t *testing.T) {
 		p.ack(mqtt.PUBACK, m.ID, mqtt.NotAuthorized)
 		gap, _ := p.publish()
 		if !strings.Contains(string(gap.Payload), `"refused":1`) {
-			t.Errorf("not told: %s", gap.Payload)
+			t.Errorf("not reported: %s", gap.Payload)
 		}
 		p.ack(mqtt.PUBACK, gap.ID, 0)
 		g.publish("later", "2", 1, false)
@@ -205,17 +205,17 @@ func TestRefusedMessages(t *testing.T) {
 		p.takes("later", "2")
 		// A message that is refused again and again without a reason is given up.
 		g.publish("poison", "3", 1, false)
-		for i := range strikesMax {
+		for i := range refusalsMax {
 			m, _ = p.publish()
 			p.ack(mqtt.PUBACK, m.ID, mqtt.Unspecified)
-			if i < strikesMax-1 {
+			if i < refusalsMax-1 {
 				p.hangsUp()
 				p.welcome(mqtt.Connack{})
 				p.takes("status", "online")
 			}
 		}
 		if gap, _ = p.publish(); !strings.Contains(string(gap.Payload), `"refused":1`) {
-			t.Errorf("not told: %s", gap.Payload)
+			t.Errorf("not reported: %s", gap.Payload)
 		}
 		p.ack(mqtt.PUBACK, gap.ID, 0)
 		stopAll(p, stop)

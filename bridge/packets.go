@@ -7,7 +7,7 @@ import (
 )
 
 // stream cuts packets out of what a connection delivers.
-type stream struct {
+type packetReader struct {
 	r     io.Reader
 	limit int
 	buf   []byte
@@ -15,12 +15,12 @@ type stream struct {
 	end   int
 }
 
-func newStream(r io.Reader, limit int) *stream {
-	return &stream{r: r, limit: limit, buf: make([]byte, 8<<10)}
+func newPacketReader(r io.Reader, limit int) *packetReader {
+	return &packetReader{r: r, limit: limit, buf: make([]byte, 8<<10)}
 }
 
-// next gives the next packet, which is valid until the call after it.
-func (s *stream) next() (mqtt.Frame, error) {
+// next returns the next packet, which is valid until the call after it.
+func (s *packetReader) next() (mqtt.Frame, error) {
 	for {
 		f, need, err := mqtt.NextFrame(s.buf[s.start:s.end], s.limit)
 		if err != nil {
@@ -37,7 +37,7 @@ func (s *stream) next() (mqtt.Frame, error) {
 }
 
 // more reads what is there, making room for a packet of need bytes.
-func (s *stream) more(need int) error {
+func (s *packetReader) more(need int) error {
 	if s.start > 0 {
 		s.end = copy(s.buf, s.buf[s.start:s.end])
 		s.start = 0
@@ -54,7 +54,7 @@ func (s *stream) more(need int) error {
 }
 
 // buffered reports whether a whole packet can be had without reading.
-func (s *stream) buffered() bool {
+func (s *packetReader) buffered() bool {
 	f, _, err := mqtt.NextFrame(s.buf[s.start:s.end], s.limit)
 	return err != nil || f.Type != 0
 }

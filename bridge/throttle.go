@@ -8,28 +8,28 @@ import (
 	"time"
 )
 
-// thinner holds what the rules with every or deadband last let through, per rule, lane
-// and topic. It lives as long as a link: after a new connection the unacknowledged
+// throttle holds what the rules with every or deadband last let through, per rule, stream
+// and topic. It lives as long as a connection: after a new connection the unacknowledged
 // messages are sent again, and what they were measured against must not stop them.
-type thinner struct{ seen map[thinKey]thinned }
+type throttle struct{ seen map[throttleKey]throttled }
 
-type thinKey struct {
-	rule  int
-	lane  laneID
-	topic string
+type throttleKey struct {
+	rule   int
+	stream streamID
+	topic  string
 }
 
-type thinned struct {
+type throttled struct {
 	at    time.Time
 	value float64 // NaN: not a number
 }
 
-// thinnerMax bounds the topics. Beyond it all is forgotten, and every topic may pass
+// throttleMax bounds the topics. Beyond it all is forgotten, and every topic may pass
 // once more: too much is sent rather than too little.
-const thinnerMax = 1 << 16
+const throttleMax = 1 << 16
 
 // pass reports whether the rule lets a message of this time through.
-func (t *thinner) pass(r *Rule, key thinKey, at time.Time, payload []byte) bool {
+func (t *throttle) pass(r *Rule, key throttleKey, at time.Time, payload []byte) bool {
 	if r.Every == 0 && r.Deadband == 0 {
 		return true
 	}
@@ -47,10 +47,10 @@ func (t *thinner) pass(r *Rule, key thinKey, at time.Time, payload []byte) bool 
 			return false
 		}
 	}
-	if t.seen == nil || len(t.seen) >= thinnerMax {
-		t.seen = make(map[thinKey]thinned)
+	if t.seen == nil || len(t.seen) >= throttleMax {
+		t.seen = make(map[throttleKey]throttled)
 	}
-	t.seen[key] = thinned{at, value}
+	t.seen[key] = throttled{at, value}
 	return true
 }
 

@@ -166,7 +166,7 @@ func TestInOrderWhenTheBacklogIsReadAhead(t *testing.T) {
 	})
 }
 
-// What a full spool dropped is told to the upstream as a record, and the sum is right.
+// What a full spool dropped is reported to the upstream as a record, and the sum is right.
 func TestGapRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options(mqtt.Level311, out("#", "#", 1))
@@ -210,22 +210,22 @@ func TestGapIsOwedOverARestart(t *testing.T) {
 	g := newGaps(j, "up")
 	g.lose(3, lostExpired, time.Unix(10, 0))
 	g.lose(2, lostSpool, time.Unix(20, 0))
-	if g.tell() == nil {
-		t.Fatal("nothing to tell")
+	if g.report() == nil {
+		t.Fatal("nothing to report")
 	}
 	g.save(time.Now()) // and the process dies before the upstream has it
 	g = newGaps(j, "up")
-	if got := string(g.tell()); !strings.Contains(got, `"lost":5,"total":5`) {
+	if got := string(g.report()); !strings.Contains(got, `"lost":5,"total":5`) {
 		t.Errorf("after the restart: %s", got)
 	}
-	g.told()
+	g.reported()
 	g.save(time.Now().Add(time.Minute))
 	g = newGaps(j, "up")
-	if got := g.tell(); got != nil {
-		t.Errorf("told twice: %s", got)
+	if got := g.report(); got != nil {
+		t.Errorf("reported twice: %s", got)
 	}
 	g.lose(1, lostSpool, time.Time{})
-	if got := string(g.tell()); !strings.Contains(got, `"lost":1,"total":6`) {
+	if got := string(g.report()); !strings.Contains(got, `"lost":1,"total":6`) {
 		t.Errorf("the total goes on: %s", got)
 	}
 }
@@ -272,7 +272,7 @@ func TestExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rule := out("#", "#", 1)
 		rule.Expire = time.Hour
-		g, p := newGateway(t, told(options(mqtt.Level5, rule))), newPeer(t, mqtt.Level5)
+		g, p := newGateway(t, withStatus(options(mqtt.Level5, rule))), newPeer(t, mqtt.Level5)
 		g.publish("old", "", 1, false)
 		g.send(mqtt.Message{Topic: "own", QoS: 1, Time: time.Now(), Properties: &mqtt.PublishProperties{HasExpiry: true, MessageExpiry: 60}})
 		time.Sleep(61 * time.Minute)

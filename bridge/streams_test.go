@@ -18,14 +18,14 @@ func TestLanesOfAnEmptySpool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var l lanes
-	l.begin(q, Rate{Messages: 1}, time.Now(), nil)
+	var s streams
+	s.begin(q, Rate{Messages: 1}, time.Now(), nil)
 	j.Append(journal.Record{Data: []byte("x"), To: []*journal.Queue{q}})
-	if !l.backlog.empty() || !l.backlog.drained() {
-		t.Error("a message that came after the connection is in the backlog lane")
+	if !s.backlog.empty() || !s.backlog.drained() {
+		t.Error("a message that came after the connection is in the backlog stream")
 	}
-	if _, ok, _ := l.live.peek(); !ok {
-		t.Error("a message that came after the connection is not in the live lane")
+	if _, ok, _ := s.live.peek(); !ok {
+		t.Error("a message that came after the connection is not in the live stream")
 	}
 }
 

@@ -6,16 +6,16 @@ import (
 	"sensorgate/internal/journal"
 )
 
-type laneID uint8
+type streamID uint8
 
 const (
-	live laneID = iota
+	live streamID = iota
 	backlog
 )
 
-// lanes chooses what is sent next from the spool. The boundary is the newest record
+// streams chooses what is sent next from the spool. The boundary is the newest record
 // at the moment of connecting: what came later is live, the rest is backlog.
-type lanes struct {
+type streams struct {
 	live, backlog cursor
 	boundary      journal.Seq
 	ahead         bool // the backlog is so short that it goes first, in order
@@ -23,21 +23,21 @@ type lanes struct {
 }
 
 // unlimitedBurst is how much backlog may go ahead of what is live: as much as the rate allows
-// within a second, and this much if it has no rate: a link that flapped reorders
+// within a second, and this much if it has no rate: a connection that flapped reorders
 // nothing.
 const unlimitedBurst = 256
 
-// begin starts a new connection at now. lost is told of gaps in the spool.
-func (l *lanes) begin(q *journal.Queue, rate Rate, now time.Time, lost func(n uint64, before time.Time)) {
-	l.boundary = q.Last()
-	l.live = cursor{q: q, after: l.boundary, lost: lost}
-	l.backlog = cursor{q: q, end: l.boundary, ends: true, lost: lost}
-	l.rate = newBucket(rate, now)
+// begin starts a new connection at now. lost hears of gaps in the spool.
+func (s *streams) begin(q *journal.Queue, rate Rate, now time.Time, lost func(n uint64, before time.Time)) {
+	s.boundary = q.Last()
+	s.live = cursor{q: q, after: s.boundary, lost: lost}
+	s.backlog = cursor{q: q, end: s.boundary, ends: true, lost: lost}
+	s.rate = newBucket(rate, now)
 	limit := uint64(unlimitedBurst)
 	if rate.Messages > 0 {
 		limit = uint64(max(1, rate.Messages))
 	}
-	l.ahead = q.Stats().Waiting <= limit
+	s.ahead = q.Stats().Waiting <= limit
 }
 
 // cursor walks over the waiting records of a queue.
@@ -60,7 +60,7 @@ const (
 	readAheadItems = 256
 )
 
-// peek gives the next record without taking it; ok is false when there is none now.
+// peek returns the next record without taking it; ok is false when there is none now.
 func (c *cursor) peek() (*journal.Item, bool, error) {
 	for c.pos == len(c.buf) {
 		if c.done {
@@ -89,7 +89,7 @@ func (c *cursor) fill() (bool, error) {
 	if c.chunk == 0 {
 		c.chunk = 16
 	}
-	clear(c.buf) // let go of the payloads
+	clear(c.buf) // release the payloads
 	buf, err := c.q.Read(c.after, c.chunk, c.buf[:0])
 	c.buf, c.pos = buf, 0
 	if err != nil {
