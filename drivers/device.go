@@ -97,8 +97,12 @@ type Channel struct {
 	Name     string
 	Unit     string
 	Kind     Kind
-	Writable bool    // takes commands on …/set
-	Min, Max float64 // plausible range, both 0: any; outside is an error, never a reading
+	Writable bool // takes commands on …/set
+
+	// The plausible range of its numbers, in Unit: what is outside is a fault, never a
+	// reading (see Range). HasRange is needed only where both limits are 0.
+	Min, Max float64
+	HasRange bool
 }
 
 // Kind says how the values of a channel behave.
@@ -122,7 +126,8 @@ type (
 	Claimer interface{ Claims() []Claim }
 
 	// Outputter names the channels that follow from the options, such as the named groups
-	// of a regular expression.
+	// of a regular expression. An open device may have it too, for ranges that it knows
+	// only then.
 	Outputter interface{ Outputs() []Channel }
 )
 

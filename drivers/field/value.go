@@ -51,7 +51,7 @@ func (v *Value) Of(raw float64) (drivers.Value, error) {
 	}
 	n := v.scaled(raw)
 	if v.Min != nil && n < *v.Min || v.Max != nil && n > *v.Max {
-		return drivers.Value{}, fmt.Errorf("%v is outside the plausible range %s", n, v.plausible())
+		return drivers.Value{}, fmt.Errorf("%v is %w %s", n, drivers.ErrImplausible, v.plausible())
 	}
 	return drivers.Number(n), nil
 }
