@@ -10,6 +10,8 @@ import (
 	"sensorgate/drivers"
 	"sensorgate/drivers/modbus"
 	"sensorgate/drivers/serial"
+	"sensorgate/drivers/serial/framing"
+	"sensorgate/drivers/serial/meters"
 )
 
 // withWire runs f with a bus on the port that the command line names, and closes it.
@@ -46,7 +48,8 @@ func driverOn(b *serial.Bus, name string) (drivers.Driver, error) {
 	buses := func(string) (*serial.Bus, error) { return b, nil }
 	log := slog.New(slog.DiscardHandler)
 	var reg drivers.Registry
-	reg.Add(serial.Drivers(buses, log)...)
+	reg.Add(framing.Drivers(buses, log)...)
+	reg.Add(meters.Drivers(buses, log)...)
 	reg.Add(modbus.Drivers(buses, log)...)
 	return reg.Lookup(name)
 }

@@ -51,7 +51,7 @@ type device struct {
 	report  drivers.Report
 	wake    chan *channel // was written, is to be read soon
 
-	told   serial.Told
+	told   drivers.RepeatFilter
 	silent drivers.Backoff // requests in a row without an answer
 	after  time.Time       // no request before: an answer may still be on its way
 }

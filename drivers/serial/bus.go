@@ -171,7 +171,7 @@ func (b *Bus) arrived(p []byte, now time.Time) (relaxed bool) {
 	at := now.Add(-time.Duration(len(p)-1) * b.Line().CharTime())
 	if b.session != nil {
 		b.session.arrived(p, at)
-		if !b.session.aloud {
+		if !b.session.broadcast {
 			return false
 		}
 	}

@@ -212,7 +212,7 @@ func TestFloodedSession(t *testing.T) {
 			t.Errorf("got %v, want that it is never silent", err)
 		}
 		err = b.Do(t.Context(), Job{Run: func(s *Transaction) error {
-			s.pause(3 * time.Second) // 192 KB come
+			s.Pause(3 * time.Second) // 192 KB come
 			_, _, err := s.Read(make([]byte, 10), time.Now().Add(time.Second))
 			return err
 		}})

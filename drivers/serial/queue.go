@@ -30,11 +30,11 @@ const (
 
 // Job is one exchange on the wire.
 type Job struct {
-	Priority Priority
-	Due      time.Time // the earlier comes first among equals; zero: now
-	Line     Line      // zero: the wire's usual one
-	Aloud    bool      // what arrives meanwhile is for the listeners as well
-	Run      func(*Transaction) error
+	Priority  Priority
+	Due       time.Time // the earlier comes first among equals; zero: now
+	Line      Line      // zero: the wire's usual one
+	Broadcast bool      // what arrives meanwhile is for the listeners as well
+	Run       func(*Transaction) error
 }
 
 // queued is a Job that waits for its turn or runs.

@@ -25,7 +25,7 @@ func (w *Wire) Check() error {
 	case w.Bus != "" && w.Serial != nil:
 		return &drivers.KeyError{Key: "bus", Problem: "found both serial and bus", Expected: "exactly one"}
 	case w.Serial != nil:
-		return under("serial", w.Serial.Check())
+		return drivers.Nested("serial", w.Serial.Check())
 	}
 	return nil
 }
@@ -40,16 +40,6 @@ func (w *Wire) Claims() []drivers.Claim {
 		claims[i].Key = "serial." + claims[i].Key
 	}
 	return claims
-}
-
-// under moves a fault of nested options below their key.
-func under(key string, err error) error {
-	if ke, ok := err.(*drivers.KeyError); ok {
-		moved := *ke
-		moved.Key = key + "." + ke.Key
-		return &moved
-	}
-	return err
 }
 
 // Buses looks a [serial.NAME] up.

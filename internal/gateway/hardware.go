@@ -13,6 +13,8 @@ import (
 	"sensorgate/drivers/kernel"
 	"sensorgate/drivers/modbus"
 	"sensorgate/drivers/serial"
+	"sensorgate/drivers/serial/framing"
+	"sensorgate/drivers/serial/meters"
 	"sensorgate/drivers/sim"
 	"sensorgate/internal/config"
 )
@@ -39,7 +41,8 @@ func newHardware(log *slog.Logger, lines *gpio.Chips) *Hardware {
 		gpio:   lines,
 		serial: map[string]*serial.Bus{},
 	}
-	h.Registry.Add(serial.Drivers(h.serialBus, log)...)
+	h.Registry.Add(framing.Drivers(h.serialBus, log)...)
+	h.Registry.Add(meters.Drivers(h.serialBus, log)...)
 	h.Registry.Add(modbus.Drivers(h.serialBus, log)...)
 	h.Registry.Add(i2c.Drivers(h.i2c)...)
 	h.Registry.Add(kernel.Drivers()...)

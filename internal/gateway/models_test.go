@@ -18,6 +18,8 @@ import (
 	"sensorgate/drivers"
 	"sensorgate/drivers/modbus"
 	"sensorgate/drivers/serial"
+	"sensorgate/drivers/serial/framing"
+	"sensorgate/drivers/serial/meters"
 	"sensorgate/internal/config"
 )
 
@@ -27,7 +29,8 @@ func wireCatalogue(t testing.TB) config.Catalogue {
 	noBuses := func(string) (*serial.Bus, error) { return nil, errors.New("no shared buses here") }
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	var reg drivers.Registry
-	reg.Add(serial.Drivers(noBuses, log)...)
+	reg.Add(framing.Drivers(noBuses, log)...)
+	reg.Add(meters.Drivers(noBuses, log)...)
 	reg.Add(modbus.Drivers(noBuses, log)...)
 	cat := config.Catalogue{Drivers: &reg, SerialBus: func() any { return new(serial.PortOptions) }}
 	for _, models := range []fs.FS{serial.Models, modbus.Models} {
@@ -95,7 +98,7 @@ func talk(t *testing.T, model string, send []byte, chunk int) map[string]string 
 	}
 	defer far.Close()
 	dev := fromModel(t, wireCatalogue(t), model, path)
-	if o, ok := dev.Site.Options.(*serial.FramesOptions); ok {
+	if o, ok := dev.Site.Options.(*framing.FramesOptions); ok {
 		o.WarmUp = 0 // this device is warm
 	}
 	opened, err := dev.Driver.Open(t.Context(), dev.Site)

@@ -19,6 +19,8 @@ import (
 	"sensorgate/drivers/i2c"
 	"sensorgate/drivers/kernel"
 	"sensorgate/drivers/serial"
+	"sensorgate/drivers/serial/framing"
+	"sensorgate/drivers/serial/meters"
 	"sensorgate/internal/config"
 )
 
@@ -76,7 +78,8 @@ func start(t *testing.T, toml string) *device {
 	table.Add(gpio.Drivers(gpio.NewChips(quiet()))...)
 	table.Add(i2c.Drivers(buses)...)
 	table.Add(kernel.Drivers()...)
-	table.Add(serial.Drivers(noBus, quiet())...)
+	table.Add(framing.Drivers(noBus, quiet())...)
+	table.Add(meters.Drivers(noBus, quiet())...)
 	path := filepath.Join(t.TempDir(), "sensorgate.toml")
 	if err := os.WriteFile(path, []byte(toml), 0o600); err != nil {
 		t.Fatal(err)

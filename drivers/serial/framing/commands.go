@@ -1,0 +1,74 @@
+package framing
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/field"
+	"sensorgate/drivers/serial"
+)
+
+// Commands are what to send for a commanded state. Channels embed it.
+type Commands struct {
+	Set map[string]field.Bytes `toml:"set" doc:"bytes to send for a command: { on = \"A0 01 01 A2\", off = \"A0 01 00 A1\" }"`
+}
+
+// Outputs says that the channel takes commands, if it does.
+func (o *Commands) Outputs() []drivers.Channel {
+	if len(o.Set) == 0 {
+		return nil
+	}
+	return []drivers.Channel{{Writable: true, Kind: drivers.State}}
+}
+
+// commander sends the orders of a device's channels. A device that does not say what
+// it does can only be told: done means that the bytes have left.
+type commander struct {
+	bus    *serial.Bus
+	line   serial.Line
+	orders map[string]Commands // by channel
+}
+
+func newCommander(bus *serial.Bus, line serial.Line, sites []drivers.ChannelConfig) commander {
+	c := commander{bus: bus, line: line, orders: map[string]Commands{}}
+	for _, site := range sites {
+		switch o := site.Options.(type) {
+		case *LineChannel:
+			c.orders[site.Name] = o.Commands
+		case *FrameChannel:
+			c.orders[site.Name] = o.Commands
+		}
+	}
+	return c
+}
+
+// Command sends what stands for the state.
+func (c *commander) Command(ctx context.Context, cmd drivers.Command) error {
+	o := c.orders[cmd.Channel]
+	if len(o.Set) == 0 {
+		return fmt.Errorf("%s: %w", cmd.Channel, drivers.ErrNoCommands)
+	}
+	p, ok := o.of(cmd)
+	if !ok {
+		return fmt.Errorf("%w: %.40q is none of %s", drivers.ErrRefused, cmd.Payload, strings.Join(slices.Sorted(maps.Keys(o.Set)), ", "))
+	}
+	// What the device answers is for whoever listens.
+	return c.bus.Do(ctx, serial.Job{Priority: serial.Command, Line: c.line, Broadcast: true, Run: func(s *serial.Transaction) error { return s.Write(p) }})
+}
+
+// of finds the bytes for a command: under its own words, or for true and 1 under on.
+func (o *Commands) of(cmd drivers.Command) (field.Bytes, bool) {
+	if p, ok := o.Set[strings.TrimSpace(string(cmd.Payload))]; ok {
+		return p, true
+	}
+	on, err := cmd.Bool()
+	if err != nil {
+		return nil, false
+	}
+	p, ok := o.Set[map[bool]string{true: "on", false: "off"}[on]]
+	return p, ok
+}

@@ -1,0 +1,141 @@
+package framing
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/field"
+	"sensorgate/drivers/serial"
+)
+
+// FramesOptions of a device that sends frames: binary, or blocks of text.
+type FramesOptions struct {
+	serial.Wire
+	Framing
+	Text
+	Dialogue
+	Order   field.Order   `toml:"order" doc:"of the bytes of numbers, where a channel says nothing else"`
+	Silence time.Duration `toml:"silence" doc:"no good frame for this long is told as a failure"`
+	Example field.Bytes   `toml:"example" doc:"a frame as the device sends it; check runs framing and check sum on it"`
+}
+
+func defaultFrames() any {
+	return &FramesOptions{Dialogue: DefaultDialogue(), Framing: Framing{Max: 1024}}
+}
+
+// Check is called when the file is read.
+func (o *FramesOptions) Check() error {
+	for _, check := range []func() error{o.Wire.Check, o.Framing.check, o.Text.Check, o.Dialogue.Check} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	if len(o.Example) == 0 {
+		return nil
+	}
+	f := o.Framing.framer()
+	f.Push(o.Example, time.Now())
+	_, _, err, ok := f.Next()
+	if !ok {
+		_, _, err, ok = f.Silence()
+	}
+	switch {
+	case err != nil:
+		return &drivers.KeyError{Key: "example", Problem: err.Error()}
+	case !ok:
+		return &drivers.KeyError{Key: "example", Problem: "no whole frame is in it"}
+	}
+	return nil
+}
+
+// Outputs are the named groups of match.
+func (o *FramesOptions) Outputs() []drivers.Channel { return o.Text.Outputs() }
+
+// FrameChannel is one channel of frames.
+type FrameChannel struct {
+	At *int `toml:"at" doc:"first byte, counted from 0; negative counts from the end"`
+	Selector
+	Commands
+	field.Layout
+}
+
+// Check is called when the file is read.
+func (c *FrameChannel) Check() error {
+	keys := c.Selector.given()
+	if c.At != nil {
+		if len(keys) > 0 {
+			return &drivers.KeyError{Key: "at", Problem: "found at and " + keys[0], Expected: "one way to find the value"}
+		}
+		return c.Layout.Check()
+	}
+	text := LineChannel{Selector: c.Selector, Value: c.Value, Type: c.Type}
+	return text.Check()
+}
+
+// frameDecoder takes numbers out of binary frames, and the rest to the text decoder.
+type frameDecoder struct {
+	fields []binaryField
+	text   *textDecoder // nil: no channel is text
+}
+
+type binaryField struct {
+	name, unit string
+	field.Binary
+}
+
+func newFrameDecoder(o *FramesOptions, sites []drivers.ChannelConfig) (*frameDecoder, error) {
+	d := &frameDecoder{}
+	var text []textField
+	for _, site := range sites {
+		c, ok := site.Options.(*FrameChannel)
+		if !ok {
+			return nil, fmt.Errorf("channel %s has no options of frames", site.Name)
+		}
+		if c.At == nil {
+			text = append(text, textField{name: site.Name, unit: site.Unit, selector: c.Selector, value: c.Value, asText: c.Type.IsText()})
+			continue
+		}
+		b := binaryField{name: site.Name, unit: site.Unit, Binary: field.Binary{At: *c.At, Layout: c.Layout}}
+		if b.Order == (field.Order{}) {
+			b.Order = o.Order
+		}
+		d.fields = append(d.fields, b)
+	}
+	if len(text) > 0 || o.Match != nil {
+		d.text = newTextDecoder(o.Text, text)
+	}
+	return d, nil
+}
+
+func (d *frameDecoder) Decode(frame []byte, h *Results) {
+	for i := range d.fields {
+		f := &d.fields[i]
+		v, err := f.Decode(frame)
+		h.Put(f.name, f.unit, v, err)
+	}
+	if d.text != nil {
+		d.text.Decode(frame, h)
+	}
+}
+
+func framesDriver(ws *serial.Wires) drivers.Driver {
+	return drivers.Driver{
+		Name:           "frames",
+		Summary:        "anything that sends frames: sync, length, check sum and fields described in the file",
+		Options:        defaultFrames,
+		ChannelOptions: func() any { return new(FrameChannel) },
+		Example:        framesExample,
+		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
+			o := s.Options.(*FramesOptions)
+			d, err := newFrameDecoder(o, s.Channels)
+			if err != nil {
+				return nil, err
+			}
+			return Open(ws, s, Device{
+				Wire: o.Wire, Dialogue: o.Dialogue, Silence: o.Silence, Framer: o.Framing.framer(), Decoder: d,
+			})
+		},
+	}
+}

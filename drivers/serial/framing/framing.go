@@ -1,0 +1,146 @@
+package framing
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/field"
+)
+
+// Framing says where frames begin and end and how they are known to be whole.
+type Framing struct {
+	Sync   field.Pattern  `toml:"sync" doc:"bytes that a frame begins with: \"42 4D\", \"AA ?? C0\""`
+	Length *Length        `toml:"length" doc:"{ fixed = 10 } or where the length stands: { at = 2, type = \"u16\", add = 4 }"`
+	Start  string         `toml:"start" doc:"text that a block begins with"`
+	End    string         `toml:"end" doc:"text that a block ends with"`
+	Tail   int            `toml:"tail" doc:"bytes after end that belong to the block"`
+	ToEOL  bool           `toml:"to_eol" doc:"the rest of the line after end belongs to the block"`
+	Gap    time.Duration  `toml:"gap" doc:"silence that ends a frame"`
+	Max    int            `toml:"max" doc:"bytes of the longest frame"`
+	Check  *field.Check   `toml:"check" doc:"check sum or CRC: { kind = \"sum16\", at = -2 }"`
+	Only   []Fixed        `toml:"only" doc:"bytes that tell this kind of frame from others: [{ at = 9, equals = \"AB\" }]"`
+	Drop   *regexp.Regexp `toml:"drop" doc:"what fits is taken out of a block before it is checked, such as messages of another kind in between"`
+}
+
+// Length of a frame.
+type Length struct {
+	Fixed int         `toml:"fixed" doc:"bytes of every frame"`
+	At    *int        `toml:"at" doc:"where the length stands"`
+	Type  field.Type  `toml:"type" doc:"u8, u16 …"`
+	Order field.Order `toml:"order" doc:"big or little"`
+	Add   int         `toml:"add" doc:"bytes that the length does not count"`
+	Times int         `toml:"times" doc:"bytes per unit of the length; default: 1"`
+}
+
+// Fixed is what a frame has in certain places.
+type Fixed struct {
+	At     int           `toml:"at" doc:"first byte; negative counts from the end"`
+	Equals field.Pattern `toml:"equals" doc:"what stands there"`
+}
+
+const maxFrame = 64 << 10
+
+// check is called by the driver's own Check.
+func (f *Framing) check() error {
+	binary, text := len(f.Sync.Bytes) > 0 || f.Length != nil, f.Start != "" || f.End != ""
+	switch {
+	case binary && text:
+		return &drivers.KeyError{Key: "end", Problem: "found sync or length, and start or end", Expected: "one way to cut frames"}
+	case text && f.End == "":
+		return &drivers.KeyError{Key: "end", Problem: "found start without end"}
+	case len(f.Sync.Bytes) > 0 && f.Length == nil:
+		return &drivers.KeyError{Key: "length", Problem: "found sync without length", Try: "length = { fixed = 10 }"}
+	case !binary && !text && f.Gap == 0:
+		return &drivers.KeyError{Key: "sync", Problem: "found no way to cut frames", Expected: "sync and length, or start and end, or gap"}
+	case f.Drop != nil && !text:
+		return &drivers.KeyError{Key: "drop", Problem: "only blocks of text (start, end) can have something in between"}
+	case f.Gap < 0 || f.Gap > time.Minute:
+		return &drivers.KeyError{Key: "gap", Problem: fmt.Sprintf("found %v, expected up to 1m", f.Gap)}
+	case f.Max < 1 || f.Max > maxFrame:
+		return &drivers.KeyError{Key: "max", Problem: fmt.Sprintf("found %d, expected 1 to %d", f.Max, maxFrame)}
+	case f.Tail < 0 || f.Tail > 1024:
+		return &drivers.KeyError{Key: "tail", Problem: fmt.Sprintf("found %d, expected 0 to 1024", f.Tail)}
+	}
+	if f.Length != nil {
+		if err := drivers.Nested("length", f.Length.check()); err != nil {
+			return err
+		}
+		if len(f.Sync.Bytes) == 0 && f.Gap == 0 && f.Check == nil {
+			return &drivers.KeyError{Key: "length", Problem: "found length, but neither sync, check nor gap: the frames would never be found", Try: `gap = "20ms"`}
+		}
+	}
+	if f.Check != nil {
+		return drivers.Nested("check", f.Check.Check())
+	}
+	return nil
+}
+
+func (l *Length) check() error {
+	switch {
+	case (l.Fixed > 0) == (l.At != nil):
+		return &drivers.KeyError{Key: "fixed", Problem: "found neither or both of fixed and at", Expected: "one of them"}
+	case l.Fixed < 0 || l.Fixed > maxFrame:
+		return &drivers.KeyError{Key: "fixed", Problem: fmt.Sprintf("found %d, expected 1 to %d", l.Fixed, maxFrame)}
+	case l.At != nil && (*l.At < 0 || *l.At > 1024):
+		return &drivers.KeyError{Key: "at", Problem: fmt.Sprintf("found %d, expected 0 to 1024", *l.At)}
+	case l.Times < 0 || l.Times > 16:
+		return &drivers.KeyError{Key: "times", Problem: fmt.Sprintf("found %d, expected 1 to 16", l.Times)}
+	}
+	return nil
+}
+
+// of gives the length of the frame that begins with p, or that more is needed.
+func (l *Length) of(p []byte) (n int, more bool, err error) {
+	if l.At == nil {
+		return l.Fixed, false, nil
+	}
+	b := field.Binary{At: *l.At, Layout: field.Layout{Type: l.Type, Order: l.Order}}
+	if len(p) < b.At+b.Size() {
+		return 0, true, nil
+	}
+	v, err := b.Decode(p)
+	if err != nil {
+		return 0, false, err
+	}
+	count, ok := v.Number()
+	if !ok || count < 0 || count > maxFrame {
+		return 0, false, fmt.Errorf("length %v is impossible", v)
+	}
+	return int(count)*max(l.Times, 1) + l.Add, false, nil
+}
+
+// framer makes the framer that f describes.
+func (f *Framing) framer() Framer {
+	out := Framer{Gap: f.Gap}
+	switch {
+	case f.Length != nil:
+		out.Cutter = &syncCutter{sync: f.Sync, length: f.Length.of, checked: f.Check != nil, verify: f.verify, max: f.Max}
+	case f.End != "":
+		out.Cutter = &TextCutter{Start: []byte(f.Start), End: []byte(f.End), Tail: f.Tail, ToEOL: f.ToEOL, Drop: f.Drop, Verify: f.verify, Max: f.Max}
+	default:
+		out.Cutter = &gapCutter{verify: f.verify, max: f.Max}
+		out.GapOnly = true
+	}
+	return out
+}
+
+// verify reports what is wrong with a frame, or that it is of another kind.
+func (f *Framing) verify(frame []byte) error {
+	if f.Check != nil {
+		if err := f.Check.Verify(frame); err != nil {
+			return err
+		}
+	}
+	for i := range f.Only {
+		at := f.Only[i].At
+		if at < 0 {
+			at += len(frame)
+		}
+		if at < 0 || at > len(frame) || !f.Only[i].Equals.Match(frame[at:]) {
+			return ErrPassOver
+		}
+	}
+	return nil
+}

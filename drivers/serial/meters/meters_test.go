@@ -1,0 +1,241 @@
+package meters
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/serial"
+	"sensorgate/drivers/serial/framing"
+	"sensorgate/drivers/serial/serialtest"
+)
+
+// hexBytes reads "68 1F …".
+func hexBytes(t testing.TB, s string) []byte {
+	t.Helper()
+	var b []byte
+	if _, err := fmt.Sscanf(strings.ReplaceAll(s, " ", ""), "%x", &b); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestMBusVectors(t *testing.T) {
+	for _, v := range vectors(t, "MBUS") {
+		frame := hexBytes(t, v.text(t))
+		if v.ID == "MBUS-3" {
+			if got := mbusShortFrame(mbusReqUD2, 1); !bytes.Equal(got, frame) {
+				t.Errorf("MBUS-3: we send % X, want % X", got, frame)
+			}
+			continue
+		}
+		found := findMBus(append([]byte{0, 0x68, 3, 3, 0xFF}, frame...))
+		if !bytes.Equal(found, frame) {
+			t.Fatalf("%s was not found behind noise", v.ID)
+		}
+		got := map[string]string{}
+		more, err := decodeMBus(found, func(r mbusRecord) { got[r.name] = fmt.Sprintf("%v %s", r.value, r.unit) })
+		// 12565 l; 113 l/h, storage 5, maximum; 218.37 kWh, tariff 2 of subunit 1
+		want := "map[energy_t2_u1:218.37 kWh flow_max_s5:0.113 m³/h volume:12.565 m³]"
+		if err != nil || more || fmt.Sprint(got) != want {
+			t.Errorf("%s: got %v, %v, want %s", v.ID, got, err, want)
+		}
+	}
+}
+
+// meter opens a driver's device on a pty whose far end serve plays.
+func meter(t *testing.T, driver string, o any, site drivers.DeviceConfig, serve func(far *os.File)) drivers.Poller {
+	t.Helper()
+	far, path := serialtest.PTY(t)
+	switch o := o.(type) {
+	case *MBusOptions:
+		o.Serial = &serial.PortOptions{Port: path}
+	case *D0Options:
+		o.Serial = &serial.PortOptions{Port: path}
+	}
+	site.Options = o
+	if err := o.(drivers.Checker).Check(); err != nil {
+		t.Fatal(err)
+	}
+	dev, err := serialtest.Named(t, Drivers(serialtest.NoBuses, serialtest.Quiet()), driver).Open(t.Context(), site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dev.(io.Closer).Close() })
+	go serve(far)
+	return dev.(drivers.Poller)
+}
+
+func values(rs []drivers.Reading) map[string]string {
+	got := map[string]string{}
+	for _, r := range rs {
+		got[r.Channel] = strings.TrimSpace(r.Value.String() + " " + r.Unit)
+	}
+	return got
+}
+
+// A water meter: the first request is lost, the answer comes byte by byte after noise.
+func TestMBusMeterOnAPty(t *testing.T) {
+	var frame []byte
+	for _, v := range vectors(t, "MBUS-1") {
+		frame = hexBytes(t, v.text(t))
+	}
+	asked := make(chan []byte, 10)
+	m := meter(t, "mbus", &MBusOptions{Address: 2, Timeout: 100 * time.Millisecond}, drivers.DeviceConfig{Every: time.Hour, Channels: []drivers.ChannelConfig{
+		{Name: "peak", Unit: "l/h", Options: &MBusChannel{Record: "flow_max_s5"}},
+	}}, func(far *os.File) {
+		for n := 1; ; n++ {
+			request := make([]byte, 5)
+			if _, err := io.ReadFull(far, request); err != nil {
+				return
+			}
+			asked <- request
+			switch {
+			case n == 1: // lost
+			case request[1] == mbusSndNke:
+				far.Write([]byte{mbusAck})
+			default:
+				for _, b := range append([]byte{0xFF, 0x68}, frame...) {
+					far.Write([]byte{b})
+				}
+			}
+		}
+	})
+	rs, err := m.Poll(t.Context())
+	got := values(rs)
+	if err != nil || got["volume"] != "12.565 m³" || got["peak"] != "0.113 l/h" || len(got) != 2 {
+		t.Errorf("got %v, %v, want volume and peak; energy_t2 was not asked for", got, err)
+	}
+	if _, err := m.Poll(t.Context()); err != nil {
+		t.Error(err)
+	}
+	var requests [][]byte
+	for range len(asked) {
+		requests = append(requests, <-asked)
+	}
+	if n := len(requests); n != 4 || requests[2][1] == requests[3][1] {
+		t.Errorf("requests % X: want NKE twice, then two with alternating frame count bits", requests)
+	}
+}
+
+func TestMBusSilence(t *testing.T) {
+	m := meter(t, "mbus", &MBusOptions{Address: 2, Timeout: 20 * time.Millisecond}, drivers.DeviceConfig{Every: time.Hour}, func(*os.File) {})
+	if _, err := m.Poll(t.Context()); !errors.Is(err, drivers.ErrNoAnswer) {
+		t.Errorf("got %v, want no answer", err)
+	}
+}
+
+// Mode C: sign on, agree on 9600 baud, read out with block check. Values as an EMH
+// meter prints them.
+func TestD0ModeC(t *testing.T) {
+	data := "0.0.0(12345678)\r\n1.8.1(000123.45*kWh)\r\n1-0:2.8.0*255(00000.9*kWh)\r\n1-0:21.7.0*255(000747.85*W)\r\n32.7(230.1*V)\r\n!\r\n"
+	said := make(chan string, 10)
+	m := meter(t, "d0", &D0Options{Mode: D0Ask, Timeout: time.Second}, drivers.DeviceConfig{Every: time.Hour, Channels: []drivers.ChannelConfig{
+		{Name: "number", Options: &OBISChannel{OBIS: "1-0:0.0.0"}},
+	}}, func(far *os.File) {
+		buf := make([]byte, 64)
+		n, _ := far.Read(buf)
+		said <- string(buf[:n])
+		io.WriteString(far, "\x00/EMH5\\@01LZQJL0014F\r\n")
+		n, _ = far.Read(buf)
+		said <- string(buf[:n])
+		block := []byte(data + "\x03")
+		far.Write(append(append([]byte{d0STX}, block...), xor(block)))
+		n, _ = far.Read(buf)
+		said <- string(buf[:n])
+		io.WriteString(far, "/EMH5\\@01LZQJL0014F\r\n")
+		far.Read(buf)
+		far.Write(append(append([]byte{d0STX}, block...), xor(block)^1))
+	})
+	rs, err := m.Poll(t.Context())
+	want := "map[energy_export:0.9 kWh energy_import_t1:123.45 kWh number:12345678 power_import_l1:747.85 W]"
+	if got := values(rs); err != nil || fmt.Sprint(got) != want {
+		t.Errorf("got %v, %v, want %s", got, err, want)
+	}
+	if got := <-said + <-said; got != "/?!\r\n\x06050\r\n" {
+		t.Errorf("we said %q", got)
+	}
+	if _, err := m.Poll(t.Context()); err == nil || !strings.Contains(err.Error(), "block check") {
+		t.Errorf("a wrong block check: got %v", err)
+	}
+}
+
+// Mode D, as an EasyMeter Q3D pushes it every two seconds.
+func TestD0Push(t *testing.T) {
+	far, path := serialtest.PTY(t)
+	o := &D0Options{Mode: D0Push, Timeout: time.Second, Wire: serial.Wire{Serial: &serial.PortOptions{Port: path}}}
+	reports := serialtest.Watch(t, serialtest.Named(t, Drivers(serialtest.NoBuses, serialtest.Quiet()), "d0"), drivers.DeviceConfig{Options: o})
+	io.WriteString(far, "00052185.7825309*kWh)\r\n!\r\n/ESY5Q3DB1024 V3.04\r\n\r\n1-0:0.0.0*255(0272031312565)\r\n1-0:1.8.0*255(00052185.7825309*kWh)\r\n1-0:1.7.0*255(002124.86*W)\r\n!\r\n")
+	for _, want := range []string{"energy_import=52185.782531 kWh", "power_import=2124.86 W"} {
+		if s := serialtest.Next(t, reports); s.Err != nil || s.Reading.Channel+"="+s.Reading.Value.String()+" "+s.Reading.Unit != want {
+			t.Errorf("got %v, want %s", s, want)
+		}
+	}
+}
+
+func TestTeleinfo(t *testing.T) {
+	sites := []drivers.ChannelConfig{{Name: "tariff", Options: &TeleinfoChannel{Label: "PTEC"}}, {Name: "number", Options: &TeleinfoChannel{Label: "NTARF"}}}
+	// Groups as a meter of the 2000s prints them, with their check characters.
+	got, errs := decodeAll(newTeleinfoDecoder(Historic, sites), "\x02", "ADCO 040422040644 5", "BASE 002815235 %", "PTEC TH.. $", "IINST 002 Y", "PAPP 00390 -")
+	want := "map[apparent_power:390 current:2 energy_import:2815.235 tariff:TH..]"
+	if errs != nil || fmt.Sprint(got) != want {
+		t.Errorf("historic: got %v, %v, want %s", got, errs, want)
+	}
+	// A Linky in standard mode; a value that has a time stands behind it.
+	group := func(s string) string {
+		var sum byte
+		for _, b := range []byte(s) {
+			sum += b
+		}
+		return s + string(rune(sum&0x3F+0x20))
+	}
+	got, errs = decodeAll(newTeleinfoDecoder(Standard, sites), group("EAST\t001842912\t"), group("SINSTS\t00390\t"), group("SMAXSN\tE200902111533\t03500\t"), group("NTARF\t01\t"))
+	want = "map[apparent_power:390 energy_import:1842.912 number:1]"
+	if errs != nil || fmt.Sprint(got) != want {
+		t.Errorf("standard: got %v, %v, want %s", got, errs, want)
+	}
+	for _, bad := range []string{"PAPP 00391 -", "PAPP", "PAPP 00390 -x", group("EAST\t1\t")} {
+		if got, errs := decodeAll(newTeleinfoDecoder(Historic, sites), bad); errs == nil {
+			t.Errorf("%q gave %v and no error", bad, got)
+		}
+	}
+}
+
+func FuzzMeters(f *testing.F) {
+	f.Add([]byte("\x68\x1f\x1f\x68\x08\x02\x72\x78\x56\x34\x12\x24\x40\x01\x07\x55\x00\x00\x00\x03\x13\x15\x31\x00\xda\x02\x3b\x13\x01\x8b\x60\x04\x37\x18\x02\x18\x16"))
+	f.Add([]byte("/ESY5Q3DB1024 V3.04\r\n\r\n1-0:1.8.0*255(00052185.7825309*kWh)\r\n!\r\n"))
+	f.Add([]byte("PAPP 00390 -"))
+	obis, err := newOBISDecoder(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, p []byte) {
+		check := func(what string, rs []drivers.Reading) {
+			for _, r := range rs {
+				if !r.Value.Valid() {
+					t.Errorf("%s: channel %s without a value", what, r.Channel)
+				}
+			}
+		}
+		for what, d := range map[string]framing.Decoder{"d0": &d0Decoder{obis: obis}, "historic": newTeleinfoDecoder(Historic, nil), "standard": newTeleinfoDecoder(Standard, nil)} {
+			var h framing.Results
+			d.Decode(p, &h)
+			check(what, h.Readings)
+		}
+		findD0Block(p)
+		findD0Ident(p)
+		findMBus(p)
+		// And as the records of a frame whose sum is right, which no fuzzer finds by itself.
+		if len(p) < 200 {
+			frame := append([]byte{mbusLong, 0, 0, mbusLong, 8, 2, 0x78}, p...)
+			frame = append(frame, 0, mbusStop)
+			decodeMBus(frame, func(mbusRecord) {})
+		}
+	})
+}
