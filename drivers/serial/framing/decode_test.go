@@ -18,4 +18,3 @@ func decodeAll(d Decoder, frames ...string) (map[string]string, []error) {
 	}
 	return got, nil
 }
-
