@@ -36,7 +36,7 @@ func TestHardwareDocument(t *testing.T) {
 		}
 		for _, c := range channels {
 			if !strings.Contains(row, strings.TrimSpace(c.Name+" "+c.Unit)) {
-				t.Errorf("docs/hardware.md: %s gives %s %s too", d.Name, c.Name, c.Unit)
+				t.Errorf("docs/hardware.md: %s has %s %s too", d.Name, c.Name, c.Unit)
 			}
 		}
 		addrs := o.(interface{ Addresses() []uint16 }).Addresses()

@@ -23,7 +23,7 @@ func Adapters() ([]bus.Adapter, error) { return bus.Adapters() }
 // NewBuses makes the buses of this machine. It opens nothing; Run owns the goroutines.
 func NewBuses(log *slog.Logger) *Buses { return bus.New(log) }
 
-// NewBusesOn makes buses that open gives, such as a test's fake.
+// NewBusesOn makes buses that open returns, such as a test's fake.
 func NewBusesOn(log *slog.Logger, open bus.Opener) *Buses { return bus.NewOn(log, open) }
 
 // Drivers is the table of contents: every chip we know.

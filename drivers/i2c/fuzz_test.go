@@ -32,8 +32,8 @@ func (b *babble) Read(r []byte) error {
 	return nil
 }
 
-// FuzzDrivers has a chip say anything at all: no driver may panic, hang, or give a number
-// that is none or outside its range.
+// FuzzDrivers has a chip answer anything at all: no driver may panic, hang, or return NaN, an
+// infinity or a number outside its range.
 func FuzzDrivers(f *testing.F) {
 	names := Drivers(NewBuses(slog.New(slog.DiscardHandler)))
 	for i := range names {

@@ -12,12 +12,12 @@ import (
 	"sensorgate/drivers/i2c/bus"
 )
 
-// Found is what a scan says about one address that answers or is taken.
+// Found is what a scan finds at one address that answers or is taken.
 type Found struct {
 	Addr   bus.Addr
 	Kernel string   // the kernel driver that owns it; it was not asked
 	Chip   string   // our driver for it, "" if nothing fits
-	Sure   bool     // it has an id and said it
+	Sure   bool     // it has an id and it matched
 	Others []string // drivers of other chips that can have this address
 }
 
@@ -26,7 +26,7 @@ const firstScanned, lastScanned = 0x08, 0x77
 
 // Scan asks every address of a bus whether somebody is there, and those that are there
 // for their ids. It writes nothing that could change a chip: no more than the number of
-// a register, and not even that where a chip may sit that takes any byte as an order
+// a register, and not even that where a chip may sit that executes any byte
 // (expanders, converters, multiplexers, light sensors).
 func Scan(ctx context.Context, b *Buses, name string) ([]Found, error) {
 	var all []Found
@@ -63,7 +63,7 @@ func Scan(ctx context.Context, b *Buses, name string) ([]Found, error) {
 	return all, ctx.Err()
 }
 
-// addresses gives the drivers of the chips that can have an address.
+// addresses returns the drivers of the chips that can have an address.
 func addresses(b *Buses) map[uint16][]string {
 	at := map[uint16][]string{}
 	for _, d := range Drivers(b) {
@@ -99,14 +99,14 @@ func present(ctx context.Context, d *bus.Dev) (bool, error) {
 	return false, nil
 }
 
-// identity is how a chip is known: what register to read and what it has to say.
+// identity is how a chip is known: what register to read and what it must answer.
 type identity struct {
 	chip    string
 	from    uint16 // addresses
 	to      uint16
 	reg     []byte // nil: read without naming one
 	wait    time.Duration
-	answers [][]byte // nil: two words under Sensirion's checksum, whatever they say
+	answers [][]byte // nil: two words under Sensirion's checksum, whatever they are
 	mask    []byte
 	sure    bool // an id, and not just a register's value after power-on
 }
@@ -121,7 +121,7 @@ var identities = []identity{
 	{chip: "bmp388", from: 0x76, to: 0x77, reg: []byte{0x00}, answers: [][]byte{{0x50}, {0x60}}, sure: true},
 
 	// 0xfe would reset an HTU21D, so the die is asked and not the maker. At 0x44 and above
-	// 0xff could switch a PCF8591's output on; there the configuration after power-on has to do.
+	// 0xff could switch a PCF8591's output on; there the configuration after power-on must do.
 	{chip: "ina226", from: 0x40, to: 0x43, reg: []byte{0xff}, answers: [][]byte{{0x22, 0x60}}, sure: true},
 	{chip: "ina260", from: 0x40, to: 0x43, reg: []byte{0xff}, answers: [][]byte{{0x22, 0x70}}, sure: true},
 	{chip: "ina3221", from: 0x40, to: 0x43, reg: []byte{0xff}, answers: [][]byte{{0x32, 0x20}}, sure: true},
@@ -149,7 +149,7 @@ var identities = []identity{
 	{chip: "ccs811", from: 0x5a, to: 0x5b, reg: []byte{0x20}, answers: [][]byte{{0x81}}, sure: true},
 	{chip: "mpu6050", from: 0x68, to: 0x69, reg: []byte{0x75}, answers: [][]byte{{0x68}}, sure: true},
 
-	// Never written to: an AHT says its status, calibrated and idle, when it is just read.
+	// Never written to: an AHT answers a plain read with its status, calibrated and idle.
 	{chip: "aht20", from: 0x38, to: 0x38, answers: [][]byte{{0x18}}, mask: []byte{0x98}},
 }
 
@@ -167,7 +167,7 @@ func identify(ctx context.Context, d *bus.Dev) (chip string, sure bool) {
 	// read, so it is known, and put back.
 	if addr >= 0x76 {
 		if after, err := d.Read(ctx, 1); err == nil && after[0] == 0x00 && before[0] != 0x00 {
-			_ = d.Write(ctx, before[0]) // as good as it gets
+			_ = d.Write(ctx, before[0]) // nothing more can be done
 		}
 	}
 	return "", false

@@ -72,7 +72,7 @@ func (s *tally) Health(device string, h drivers.Health) {
 	}
 }
 
-// runCrowd lets twenty chips live for a while on one bus at 100 kHz, at their default
+// runCrowd runs twenty chips for a while on one bus at 100 kHz, at their default
 // intervals. dead is an address that holds the clock until the adapter gives up.
 func runCrowd(t *testing.T, d time.Duration, dead uint16, hold time.Duration) (s *tally, fake *i2ctest.Bus) {
 	synctest.Test(t, func(t *testing.T) {
@@ -116,12 +116,12 @@ func runCrowd(t *testing.T, d time.Duration, dead uint16, hold time.Duration) (s
 
 // Twenty chips share a bus without missing an interval; what it costs is logged.
 func TestTwentyChips(t *testing.T) {
-	life := 10 * time.Minute
+	span := 10 * time.Minute
 	if testing.Short() {
-		life = 2 * time.Minute
+		span = 2 * time.Minute
 	}
 	before := cpu(t)
-	s, fake := runCrowd(t, life, 0, 0)
+	s, fake := runCrowd(t, span, 0, 0)
 	spent := cpu(t) - before
 	for device, why := range s.bad {
 		t.Errorf("%s: %s", device, why)
@@ -129,8 +129,8 @@ func TestTwentyChips(t *testing.T) {
 	if len(s.last) != 20 {
 		t.Errorf("%d of 20 chips spoke: %v", len(s.last), s.last)
 	}
-	occupied := float64(fake.Busy()) / float64(life)
-	t.Logf("%d readings in %v: bus occupied %.2f %%, CPU %v a reading, models included", s.n, life, 100*occupied, spent/time.Duration(s.n))
+	occupied := float64(fake.Busy()) / float64(span)
+	t.Logf("%d readings in %v: bus occupied %.2f %%, CPU %v a reading, simulators included", s.n, span, 100*occupied, spent/time.Duration(s.n))
 	if occupied > 0.25 {
 		t.Errorf("the bus is occupied %.0f %% of the time", 100*occupied)
 	}
@@ -142,11 +142,11 @@ func TestOneDeadChipDelaysOthersByOneTransfer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("three times ten minutes of twenty chips")
 	}
-	const life, hold = 10 * time.Minute, 250 * time.Millisecond
-	alive, _ := runCrowd(t, life, 0, 0)
+	const span, hold = 10 * time.Minute, 250 * time.Millisecond
+	alive, _ := runCrowd(t, span, 0, 0)
 	for _, dead := range []string{"tmp102", "sgp40"} { // a polled one, and one that is sampled every second
 		addr := map[string]uint16{"tmp102": 0x48, "sgp40": 0x59}[dead]
-		s, _ := runCrowd(t, life, addr, hold)
+		s, _ := runCrowd(t, span, addr, hold)
 		if s.bad[dead] == "" {
 			t.Errorf("%s is dead and nobody says so", dead)
 		}
@@ -165,7 +165,7 @@ func TestOneDeadChipDelaysOthersByOneTransfer(t *testing.T) {
 	}
 }
 
-// cpu tells the processor time of this process.
+// cpu returns the processor time of this process.
 func cpu(t *testing.T) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

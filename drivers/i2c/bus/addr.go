@@ -96,7 +96,7 @@ func parseChip(s string) (uint16, error) {
 	return uint16(v), nil
 }
 
-// String gives the form that is written in the configuration.
+// String returns the form that is written in the configuration.
 func (a Addr) String() string {
 	var b strings.Builder
 	b.WriteString(a.Bus)
@@ -107,7 +107,7 @@ func (a Addr) String() string {
 	return b.String()
 }
 
-// place gives the form for people.
+// place returns the form for people.
 func (a Addr) place() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "i2c bus %s, ", a.Bus)

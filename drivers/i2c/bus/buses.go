@@ -23,7 +23,7 @@ type Trace func(a Addr, w, r []byte, err error)
 type Buses struct {
 	log   *slog.Logger
 	open  Opener
-	sysfs string // where the kernel tells who owns an address; "" is not to ask
+	sysfs string // where the kernel lists who owns an address; "" does not ask
 	trace Trace
 
 	wake chan struct{} // 1 deep: there is something in pending
@@ -40,7 +40,7 @@ func New(log *slog.Logger) *Buses {
 	return newBuses(log, s.open, string(s))
 }
 
-// NewOn makes buses that open gives: a test's fake, or another library's.
+// NewOn makes buses that open returns: a test's fake, or another library's.
 func NewOn(log *slog.Logger, open Opener) *Buses { return newBuses(log, open, "") }
 
 func newBuses(log *slog.Logger, open Opener, sysfs string) *Buses {
@@ -54,7 +54,7 @@ func newBuses(log *slog.Logger, open Opener, sysfs string) *Buses {
 	}
 }
 
-// SetTrace makes t see every transfer. To be called before Run.
+// SetTrace makes t see every transfer. It must be called before Run.
 func (b *Buses) SetTrace(t Trace) { b.trace = t }
 
 // Run owns the goroutines of all buses; it returns when they have ended. Devices that
@@ -79,7 +79,7 @@ func (b *Buses) Run(ctx context.Context) error {
 	}
 }
 
-// owner gives the bus called name, and has Run start it if it is new.
+// owner returns the bus called name, and has Run start it if it is new.
 func (b *Buses) owner(name string) *owner {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -105,7 +105,7 @@ type Stats struct {
 	Recovered int64         // attempts to free a hanging bus
 }
 
-// Stats gives the counters of all buses in use, sorted by name.
+// Stats returns the counters of all buses in use, sorted by name.
 func (b *Buses) Stats() []Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()

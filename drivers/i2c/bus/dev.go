@@ -24,10 +24,10 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Addr.place() + ": " + e.Err.Error() }
 
-// Unwrap gives the error without the place.
+// Unwrap returns the error without the place.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Dev gives the chip at a. It is an error if a kernel driver owns the address.
+// Dev returns the chip at a. It is an error if a kernel driver owns the address.
 func (b *Buses) Dev(a Addr) (*Dev, error) {
 	if name := b.KernelDriver(a); name != "" {
 		return nil, &Error{a, fmt.Errorf("0x%02x belongs to the kernel's driver %s (try: driver = \"iio\" or \"hwmon\", or remove its overlay)", a.first(), name)}
@@ -52,7 +52,7 @@ func (a Addr) first() uint16 {
 	return a.Chip
 }
 
-// Addr tells where the chip is.
+// Addr returns where the chip is.
 func (d *Dev) Addr() Addr { return d.addr }
 
 // Errorf makes an error with the chip's place.

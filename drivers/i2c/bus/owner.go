@@ -75,12 +75,12 @@ func (o *owner) tx(ctx context.Context, a Addr, w, r []byte) error {
 	}
 }
 
-// late tells a caller that was cancelled from one whose time ran out.
+// late distinguishes a caller that was cancelled from one whose time ran out.
 func late(ctx context.Context, why string) error {
 	if err := ctx.Err(); !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return fmt.Errorf("%w in time: %s (%w)", drivers.ErrNoAnswer, why, ctx.Err())
+	return fmt.Errorf("%w: %s (%w)", drivers.ErrNoAnswer, why, ctx.Err())
 }
 
 func (o *owner) run(ctx context.Context) {
@@ -155,7 +155,7 @@ func (o *owner) judge(err error) {
 		o.close()
 	case isHang(err):
 		o.hangs++
-	default: // an address that does not answer says that the bus works
+	default: // an address that does not answer shows that the bus works
 		o.hangs = 0
 	}
 	if o.hangs < hangsToRecover || time.Now().Before(o.nextTry) {
@@ -175,7 +175,7 @@ func (o *owner) judge(err error) {
 	o.log.Warn("i2c bus hung, its adapter was reset")
 }
 
-// isHang tells a bus that does not work from a chip that does not answer.
+// isHang distinguishes a bus that does not work from a chip that does not answer.
 func isHang(err error) bool {
 	return errors.Is(err, syscall.ETIMEDOUT) || errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EAGAIN)
 }

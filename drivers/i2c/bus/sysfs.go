@@ -14,7 +14,7 @@ import (
 	"sensorgate/drivers"
 )
 
-// sysfs is where the kernel tells about its adapters, "/sys".
+// sysfs is where the kernel lists its adapters, "/sys".
 type sysfs string
 
 // Adapter is one I2C bus of the machine.
@@ -88,7 +88,7 @@ func (s sysfs) kernelDriver(name string, addr uint16) string {
 	return filepath.Base(link)
 }
 
-// rebind takes the adapter from its kernel driver and gives it back, which resets it.
+// rebind takes the adapter from its kernel driver and returns it, which resets it.
 // It needs root, and an adapter that is a device of its own (not a multiplexer's
 // channel). A chip that holds the data line low is freed by the clock pulses that many
 // adapter drivers send when they start.

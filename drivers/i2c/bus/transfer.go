@@ -133,7 +133,7 @@ func (d *device) SetSpeed(physic.Frequency) error {
 	return errors.New("the speed of a bus is set in the device tree (on a Raspberry Pi: dtparam=i2c_arm_baudrate=…)")
 }
 
-// String gives the path.
+// String returns the path.
 func (d *device) String() string { return d.f.Name() }
 
 // Close waits for a transfer that is under way.

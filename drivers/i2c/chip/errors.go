@@ -41,7 +41,7 @@ func JoinErrors(errs ...error) error {
 	return errors.Join(some...)
 }
 
-// isRefusal tells a command that was not executed from a chip that failed.
+// isRefusal distinguishes a command that was not executed from a chip that failed.
 func isRefusal(err error) bool {
 	return errors.Is(err, drivers.ErrRefused) || errors.Is(err, drivers.ErrNoCommands)
 }

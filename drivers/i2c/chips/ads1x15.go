@@ -22,7 +22,7 @@ const (
 	adsSingleShot = 0x0100
 	adsComparator = 0x0003 // off
 	// adsMarker is the comparator's polarity: the comparator is off, so it does nothing but
-	// tell our settings from those after a reset, whatever input and range are wanted.
+	// show our settings from those after a reset, whatever input and range are wanted.
 	adsMarker = 0x0008
 )
 
@@ -104,7 +104,7 @@ func (a *adsDevice) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	for _, c := range a.inputs {
 		volts, err := a.convert(ctx, c.Options.(*adsInput))
 		switch {
-		case errors.Is(err, errBeyond): // the other inputs are none the worse
+		case errors.Is(err, errBeyond): // the other inputs are right all the same
 			errs = append(errs, fmt.Errorf("%s: %w", c.Name, err))
 		case err != nil:
 			return nil, err

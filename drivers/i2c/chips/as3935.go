@@ -17,7 +17,7 @@ type as3935Options struct {
 	Place   string `toml:"place" doc:"indoor or outdoor: the antenna's gain"`
 	Tuning  int    `toml:"tuning" doc:"capacitors of the antenna, 0 to 15: printed on the module or its bag"`
 	Noise   int    `toml:"noise_level" doc:"noise floor, 0 (sensitive) to 7"`
-	Strikes int    `toml:"strikes" doc:"strikes within 15 minutes before the first is told: 1, 5, 9 or 16"`
+	Strikes int    `toml:"strikes" doc:"strikes within 15 minutes before the first is reported: 1, 5, 9 or 16"`
 }
 
 var as3935Strikes = map[int]byte{1: 0, 5: 1, 9: 2, 16: 3}
@@ -43,7 +43,7 @@ func (o *as3935Options) Check() error {
 	return chip.JoinErrors(errs...)
 }
 
-// AS3935 tells of lightning. It is asked every second; its interrupt line is not used, so
+// AS3935 reports lightning. It is asked every second; its interrupt line is not used, so
 // strikes within one second count as one. ams AS3935 v1.2, "Register table".
 func AS3935(b *bus.Buses) drivers.Driver {
 	return chip.Driver[*as3935Options]{
@@ -61,7 +61,7 @@ func AS3935(b *bus.Buses) drivers.Driver {
 }
 
 const (
-	asMaskDisturbers = 0x20 // in 0x03; off after power-on, so it tells that we set the chip up
+	asMaskDisturbers = 0x20 // in 0x03; off after power-on, so it shows that we set the chip up
 	asPreset         = 0x3c
 	asCalibrate      = 0x3d
 	asDirect         = 0x96
@@ -107,8 +107,8 @@ func openAS3935(ctx context.Context, d *bus.Dev, o *as3935Options) (chip.Read, e
 	}, nil
 }
 
-// strike gives distance and energy, a number without a unit. A distance beyond what the
-// chip can tell is no value.
+// strike returns distance and energy, a number without a unit. A distance beyond what the
+// chip can measure is no value.
 func strike(b []byte) []float64 {
 	energy := float64(uint32(b[6]&0x1f)<<16 | uint32(b[5])<<8 | uint32(b[4]))
 	if distance := b[7] & 0x3f; distance != asOutOfRange {

@@ -17,7 +17,7 @@ const (
 	bhShortest = 31
 )
 
-// BH1750 measures light. It has no id and tells none of its settings.
+// BH1750 measures light. It has no id and its settings cannot be read.
 func BH1750(b *bus.Buses) drivers.Driver {
 	return chip.Driver[*chip.I2COptions]{
 		Name:      "bh1750",

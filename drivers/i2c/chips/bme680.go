@@ -126,7 +126,7 @@ func (c *bme680) read(ctx context.Context) ([]float64, error) {
 }
 
 // await waits for the measurement (Bosch's driver: 1963 µs a sample, 477 µs five and four
-// times, a millisecond, and the heating) and gives the fields.
+// times, a millisecond, and the heating) and returns the fields.
 func (c *bme680) await(ctx context.Context) ([]byte, error) {
 	samples := time.Duration(3) << (c.osrs - 1)
 	wait := samples*1963*time.Microsecond + 9*477*time.Microsecond + time.Millisecond

@@ -63,7 +63,7 @@ func (c *bme680Calibration) gas(raw float64, span byte, high bool) float64 {
 	return 1 / ((1 + bme680K2[span]/100) * 0.000000125 * float64(uint32(1)<<span) * ((raw-512)/v + 1))
 }
 
-// heater gives the register value for a plate temperature at an ambient one.
+// heater returns the register value for a plate temperature at an ambient one.
 func (c *bme680Calibration) heater(target int, ambient float64) byte {
 	v1 := c.g1/16 + 49
 	v2 := c.g2/32768*0.0005 + 0.00235

@@ -106,7 +106,7 @@ func decodeBMP180(b []byte) (c bmp180Calibration, err error) {
 	return bmp180Calibration{s(0), s(1), s(2), v[3], v[4], v[5], s(6), s(7), s(8), s(9), s(10)}, nil
 }
 
-// compensate gives °C and Pa. Section 3.5, figure 4, in whole numbers as there; wider,
+// compensate returns °C and Pa. Section 3.5, figure 4, in whole numbers as there; wider,
 // so that nothing overflows.
 func (c *bmp180Calibration) compensate(ut, up int32, oss uint) (celsius, pascal float64) {
 	x1 := (int64(ut) - int64(c.ac6)) * int64(c.ac5) >> 15

@@ -7,7 +7,7 @@ import (
 	"sensorgate/drivers/i2c/chip"
 )
 
-// boschIDs tells apart what may sit at 0x76 and 0x77.
+// boschIDs are the ids of what may be at 0x76 and 0x77.
 var boschIDs = map[uint32]string{
 	0x55: "bmp180", 0x56: "bmp280", 0x57: "bmp280", 0x58: "bmp280", 0x60: "bme280", 0x61: "bme680",
 }

@@ -16,23 +16,23 @@ import (
 // describedOptions describe a chip that there is no driver for.
 type describedOptions struct {
 	chip.I2COptions
-	ID       *answer       `toml:"id" doc:"what tells the chip from others: { write = \"0F\", equals = \"01 17\" }; asked when it is opened"`
+	ID       *answer       `toml:"id" doc:"how the chip is known from others: { write = \"0F\", equals = \"01 17\" }; asked when it is opened"`
 	Init     []field.Bytes `toml:"init" doc:"written when it is opened, one transfer each: [\"01 60 A0\"]"`
 	Settle   time.Duration `toml:"settle" doc:"wait after init"`
-	Settings *answer       `toml:"settings" doc:"what the chip says while it has what init wrote; without this, init is written before every reading"`
+	Settings *answer       `toml:"settings" doc:"what the chip answers while it still has what init wrote; without this, init is written before every reading"`
 	Write    field.Bytes   `toml:"write" doc:"register or command before each reading"`
 	Wait     time.Duration `toml:"wait" doc:"between write and read; 0 reads after a repeated start"`
 	Length   int           `toml:"length" doc:"bytes to read; without it every channel has its own register"`
 	WordSum  field.Sum     `toml:"word_sum" doc:"check sum byte after every two bytes, taken out before at counts: crc8-nrsc5 for Sensirion"`
 	Sum      *field.Check  `toml:"sum" doc:"check sum over the block, as in frames: { kind = \"crc8-smbus\", at = -1 }"`
-	Order    field.Order   `toml:"order" doc:"of the bytes of numbers, where a channel says nothing else"`
+	Order    field.Order   `toml:"order" doc:"order of the bytes of numbers, where a channel has none of its own"`
 }
 
-// answer is a question to the chip and what it has to say.
+// answer is a question to the chip and what it must answer.
 type answer struct {
-	Write  field.Bytes `toml:"write" doc:"register"`
-	Equals field.Bytes `toml:"equals" required:"true" doc:"bytes that it has to answer"`
-	Mask   field.Bytes `toml:"mask" doc:"bits that count; default: all"`
+	Write  field.Bytes `toml:"write" doc:"register whose bytes are read"`
+	Equals field.Bytes `toml:"equals" required:"true" doc:"bytes that it must answer"`
+	Mask   field.Bytes `toml:"mask" doc:"bits that are compared; default: all"`
 }
 
 // Check implements drivers.Checker.
@@ -138,15 +138,15 @@ func (c *described) Poll(ctx context.Context) ([]drivers.Reading, error) {
 		return nil, err
 	}
 	var rs []drivers.Reading
-	for _, site := range c.channels {
-		v, err := c.value(ctx, block, site.Options.(*describedChannel))
+	for _, ch := range c.channels {
+		v, err := c.value(ctx, block, ch.Options.(*describedChannel))
 		if errors.Is(err, field.ErrNone) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", site.Name, err)
+			return nil, fmt.Errorf("%s: %w", ch.Name, err)
 		}
-		rs = append(rs, drivers.Reading{Channel: site.Name, Unit: site.Unit, Value: v, Time: time.Now()})
+		rs = append(rs, drivers.Reading{Channel: ch.Name, Unit: ch.Unit, Value: v, Time: time.Now()})
 	}
 	// After the reading, so that a chip that lost its settings meanwhile is noticed.
 	if err := c.expect(ctx, c.o.Settings, "settings"); err != nil {
@@ -182,7 +182,7 @@ func (c *described) block(ctx context.Context) ([]byte, error) {
 	return plain, nil
 }
 
-// ask writes w and reads n bytes. What a dead bus could have said is looked at twice.
+// ask writes w and reads n bytes. What a dead bus could have answered is checked.
 func (c *described) ask(ctx context.Context, w []byte, wait time.Duration, n int) ([]byte, error) {
 	r := make([]byte, n)
 	var err error

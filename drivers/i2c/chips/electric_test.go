@@ -120,7 +120,7 @@ func adsSuite(t *testing.T, name string) i2ctest.Suite {
 
 func TestADS1115(t *testing.T) { adsSuite(t, "ads1115").Run(t) }
 
-// The very settings that the chip has after power-on: a reset must be told all the same.
+// The very settings that the chip has after power-on: a reset must be reported all the same.
 func TestADS1115PowerOnSettings(t *testing.T) {
 	e := adsSuite(t, "ads1115")
 	e = describe(t, e, drivers.ChannelConfig{Name: "bridge", Options: &adsInput{Input: "A0-A1", Range: 2.048}})

@@ -56,7 +56,7 @@ func (o *pinOptions) Outputs() []drivers.Channel {
 type expander interface {
 	// setup makes outputs of the pins in out, at these levels, and inputs of the others.
 	setup(ctx context.Context, out, levels, pulls uint16) error
-	// read gives the level of all pins; an error if the chip has lost its setup.
+	// read returns the level of all pins; an error if the chip has lost its setup.
 	read(ctx context.Context) (uint16, error)
 	// write sets the levels of the outputs.
 	write(ctx context.Context, levels uint16) error
@@ -96,20 +96,20 @@ type pin struct {
 	out       bool
 }
 
-func openExpander(ctx context.Context, chip expander, names []string, sites []drivers.ChannelConfig) (chip.Device, error) {
-	if len(sites) == 0 {
+func openExpander(ctx context.Context, x expander, names []string, channels []drivers.ChannelConfig) (chip.Device, error) {
+	if len(channels) == 0 {
 		return nil, fmt.Errorf("no channels (try: door = { pin = %q })", names[0])
 	}
-	p := &pins{chip: chip}
+	p := &pins{chip: x}
 	pulls, seen := uint16(0), uint16(0)
-	for _, s := range sites {
-		o := s.Options.(*pinOptions)
+	for _, ch := range channels {
+		o := ch.Options.(*pinOptions)
 		bit := uint16(1) << slices.Index(names, o.Pin)
 		if seen&bit != 0 {
-			return nil, &drivers.KeyError{Key: "channels." + s.Name + ".pin", Problem: o.Pin + " is used twice"}
+			return nil, &drivers.KeyError{Key: "channels." + ch.Name + ".pin", Problem: o.Pin + " is used twice"}
 		}
 		seen |= bit
-		c := pin{name: s.Name, bit: bit, activeLow: o.Active == "low", out: o.Out}
+		c := pin{name: ch.Name, bit: bit, activeLow: o.Active == "low", out: o.Out}
 		p.channels = append(p.channels, c)
 		if o.Pull {
 			pulls |= bit
@@ -120,10 +120,10 @@ func openExpander(ctx context.Context, chip expander, names []string, sites []dr
 		}
 	}
 	p.levels = p.start
-	return p, chip.setup(ctx, p.out, p.levels, pulls)
+	return p, x.setup(ctx, p.out, p.levels, pulls)
 }
 
-// set gives levels with this pin on or off.
+// set returns levels with this pin on or off.
 func (c pin) set(levels uint16, on bool) uint16 {
 	if on != c.activeLow {
 		return levels | c.bit
@@ -156,7 +156,7 @@ func (p *pins) Command(ctx context.Context, cmd drivers.Command) error {
 		return err
 	}
 	// The chip may have been reset since the last poll: then the other outputs are not what
-	// we think, and writing them anew would switch them on behind everybody's back.
+	// we think, and writing them anew would switch them on unasked.
 	if _, err := p.chip.read(ctx); err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ type ezo struct {
 }
 
 func (e *ezo) Poll(ctx context.Context) ([]drivers.Reading, error) {
-	// Not kept over a power cut, so it is said each time.
+	// Not kept over a power cut, so it is sent each time.
 	if e.o.Water != nil && slices.Contains([]string{"ph", "do", "ec"}, e.o.Circuit) {
 		if _, err := e.ask(ctx, "T,"+strconv.FormatFloat(*e.o.Water, 'f', 1, 64), 300*time.Millisecond); err != nil {
 			return nil, err
@@ -139,9 +139,9 @@ func (e *ezo) ask(ctx context.Context, cmd string, takes time.Duration) (string,
 		case 254: // still at it
 			takes = 100 * time.Millisecond
 		case 255:
-			return "", fmt.Errorf("%w: has nothing to say to %q (was it reset?)", drivers.ErrNoAnswer, cmd)
+			return "", fmt.Errorf("%w: has no answer to %q (was it reset?)", drivers.ErrNoAnswer, cmd)
 		default:
-			return "", fmt.Errorf("status %d is none of an EZO circuit's", b[0])
+			return "", fmt.Errorf("status %d is not one of an EZO circuit", b[0])
 		}
 	}
 	return "", chip.ErrNoData

@@ -7,7 +7,7 @@ import (
 	"sensorgate/drivers"
 )
 
-// fresh gives a chip that measures on its own time to have something new: no value is
+// fresh allows a chip that measures on its own time to have something new: no value is
 // no error until it has been silent for too long.
 type fresh struct {
 	last  time.Time

@@ -131,7 +131,7 @@ func (g *gasIndex) learn(sraw float64) {
 }
 
 // gammas are how fast to learn: fast at first, slowly later, not while the index is high
-// (an event is not the usual air), but not for ever not.
+// (an event is not the usual air), but not forever.
 func (g *gasIndex) gammas() (mean, variance float64) {
 	g.uptimeGamma = min(g.uptimeGamma+1, gasUptimeMax)
 	g.uptimeGating = min(g.uptimeGating+1, gasUptimeMax)
@@ -178,7 +178,7 @@ func (l *lowpass) process(sample float64) float64 {
 	return l.x3
 }
 
-// save gives what was learnt, once it is worth something: after three hours.
+// save returns what was learnt, once it is worth something: after three hours.
 func (g *gasIndex) save(now time.Time) []byte {
 	if g.uptimeGamma < gasPersistedUptime {
 		return nil
@@ -188,7 +188,7 @@ func (g *gasIndex) save(now time.Time) []byte {
 	return binary.BigEndian.AppendUint64(b, math.Float64bits(g.std))
 }
 
-// restore takes what save gave, unless it is too old.
+// restore takes what save returned, unless it is too old.
 func (g *gasIndex) restore(b []byte, now time.Time) {
 	if len(b) != 24 {
 		return

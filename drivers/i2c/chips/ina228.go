@@ -64,7 +64,7 @@ func readINA228(ctx context.Context, d *bus.Dev, r chip.Ohm) ([]float64, error) 
 	return append(out, float64(int16(t))*7.8125e-3), nil
 }
 
-// top20 gives the signed number in the upper 20 bits of three bytes.
+// top20 returns the signed number in the upper 20 bits of three bytes.
 func top20(b []byte) int32 {
 	return int32(uint32(b[0])<<24|uint32(b[1])<<16|uint32(b[2])<<8) >> 12
 }

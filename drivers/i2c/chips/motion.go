@@ -49,7 +49,7 @@ func motionChannels(g float64, more ...drivers.Channel) []drivers.Channel {
 // acceleration has three parts, in m/s².
 type acceleration [3]float64
 
-// shaking gives rms, peak, and the mean's three parts.
+// shaking returns rms, peak, and the mean's three parts.
 func shaking(samples []acceleration) []float64 {
 	var mean acceleration
 	for _, s := range samples {

@@ -58,7 +58,7 @@ type sgp30 struct {
 	saved time.Time
 }
 
-// restore gives the chip its baseline back: TVOC first, the other way round than read.
+// restore writes the baseline back: TVOC first, the other way round than read.
 func (g *sgp30) restore(ctx context.Context) error {
 	b, ok := g.store.Load("baseline")
 	if !ok || len(b) != 12 {

@@ -60,4 +60,4 @@ func SPS30(b *bus.Buses) drivers.Driver {
 	}.On(b)
 }
 
-var errNotANumber = errors.New("the chip gives something that is not a number")
+var errNotANumber = errors.New("the chip returns something that is not a number")

@@ -20,7 +20,7 @@ func tmp102(b *bus.Buses, name, summary string) drivers.Driver {
 		Options:   chip.NoOptions,
 		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
 			// Shut down between the measurements, so that a chip that comes back after a power
-			// dip, converting on its own, is told from ours. Section 6.5.3.
+			// dip, converting on its own, is known from ours. Section 6.5.3.
 			const shutdown, oneShot = 0x0100, 0x8000
 			const config = 0x6080 | shutdown
 			// The alert bit (5) follows the temperature.

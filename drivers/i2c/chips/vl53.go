@@ -11,7 +11,7 @@ func distanceChannels(most float64) []drivers.Channel {
 	return []drivers.Channel{{Name: "distance", Unit: "m", Min: 0, Max: most}, {Name: "target", Kind: drivers.State}}
 }
 
-// ranger tells a distance, and whether there is anything at all within range.
+// ranger measures a distance, and whether there is anything at all within range.
 type ranger struct {
 	measure func(context.Context) (metres float64, target bool, err error)
 }

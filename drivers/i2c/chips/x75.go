@@ -25,7 +25,7 @@ func (o *lm75Options) Check() error {
 }
 
 // lm75 converts all the time: LM75, LM75A, LM75B, TMP75, TMP175, DS75 and many copies.
-// They have neither an id nor a way to tell that they were reset, so we leave a mark in
+// They have neither an id nor anything that shows a reset, so we leave a mark in
 // their hysteresis register: half a degree below what it is after power-on. SNIS153
 // section 7.6.
 func lm75(b *bus.Buses, name, summary string, bits int) drivers.Driver {
