@@ -39,7 +39,7 @@ type Bus struct {
 	err       error // why the port is not usable; nil while it is, or was never tried
 	queue     queue
 	listeners map[*Listener]struct{}
-	session   *Transaction // takes what arrives, instead of the listeners
+	active    *Transaction // takes what arrives, instead of the listeners
 	heard     time.Time    // when the wire was last busy, in either direction
 
 	tap  func(sent bool, p []byte, at time.Time)
@@ -94,7 +94,7 @@ func (b *Bus) String() string { return b.opts.where() }
 // Line is the wire's usual speed and frame.
 func (b *Bus) Line() Line { return b.opts.Line.orDefault() }
 
-// Run owns the port until ctx ends, and reopens it for ever. Whoever waits for the
+// Run owns the port until ctx ends, and reopens it forever. Whoever waits for the
 // port gets the reason while it is not open. The port is opened when somebody listens
 // or asks, so that a device hears what is said from the first byte.
 func (b *Bus) Run(ctx context.Context) error {
@@ -135,7 +135,7 @@ func (b *Bus) runOpen(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// read hands what arrives to the session or else to the listeners, until ctx ends or
+// read hands what arrives to the transaction or else to the listeners, until ctx ends or
 // the port is lost; the error says so.
 func (b *Bus) read(ctx context.Context, c conn) error {
 	buf := make([]byte, readBuffer)
@@ -167,30 +167,30 @@ func (b *Bus) arrived(p []byte, now time.Time) (relaxed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.heard = now
-	// p[0] has been here for as long as the rest took, if they came in one go.
+	// p[0] has been here for as long as the rest took, if they came at once.
 	at := now.Add(-time.Duration(len(p)-1) * b.Line().CharTime())
-	if b.session != nil {
-		b.session.arrived(p, at)
-		if !b.session.broadcast {
+	if b.active != nil {
+		b.active.arrived(p, at)
+		if !b.active.broadcast {
 			return false
 		}
 	}
 	for l := range b.listeners {
 		l.arrived(p, at)
 	}
-	return b.session == nil
+	return b.active == nil
 }
 
 // serve runs jobs until ctx ends, because the Bus is stopped or the port is lost.
 func (b *Bus) serve(ctx context.Context, c conn, lose context.CancelCauseFunc) {
 	line := b.Line()
-	s := newSession(b, c, lose)
+	s := newTransaction(b, c, lose)
 	for ctx.Err() == nil {
 		b.mu.Lock()
 		j, wait := b.queue.next(time.Now())
 		if j != nil {
 			s.begin(j, ctx)
-			b.session = s
+			b.active = s
 		}
 		b.mu.Unlock()
 		if j == nil {
@@ -200,7 +200,7 @@ func (b *Bus) serve(ctx context.Context, c conn, lose context.CancelCauseFunc) {
 		start := time.Now()
 		err := s.run(j, &line)
 		b.mu.Lock()
-		b.session = nil
+		b.active = nil
 		b.queue.ran(j, start, time.Now())
 		b.mu.Unlock()
 		j.finish(err)
@@ -231,7 +231,7 @@ func (b *Bus) setUp() {
 	b.err = nil
 }
 
-// setDown tells everybody who waits, and once per reason the log.
+// setDown reports to everybody who waits, and once per reason to the log.
 func (b *Bus) setDown(err error) {
 	b.mu.Lock()
 	news := b.err == nil || b.err.Error() != err.Error()
@@ -253,8 +253,8 @@ func (b *Bus) setDown(err error) {
 
 // Do runs j on the bus's goroutine when its turn comes, and waits for it. While the
 // port is not there it fails at once and says why. When ctx ends, j is not begun any
-// more; if it has begun, its Session's methods return and so must it. A queue that is
-// full is an error: nothing waits for ever and nothing is dropped silently.
+// more; if it has begun, its Transaction's methods return and so must it. A queue that is
+// full is an error: nothing waits forever and nothing is dropped silently.
 func (b *Bus) Do(ctx context.Context, j Job) error {
 	b.use.Do(func() { close(b.used) })
 	q := &queued{Job: j, ctx: ctx, done: make(chan struct{})}

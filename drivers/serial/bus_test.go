@@ -16,7 +16,7 @@ import (
 	"sensorgate/drivers"
 )
 
-// pipe gives a bus whose far end the test holds, on virtual time. stop ends it.
+// pipe returns a bus whose far end the test holds, on virtual time. stop ends it.
 func pipe(o PortOptions) (b *Bus, far net.Conn, stop func()) {
 	near, far := net.Pipe()
 	b = NewBusOver("wire", o, func(context.Context) (net.Conn, error) { return near, nil }, quiet())
@@ -66,7 +66,7 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 }
 
-// Who gives up while it waits is not served any more.
+// Who returns up while it waits is not served any more.
 func TestDoGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, far, stop := pipe(PortOptions{})
@@ -114,7 +114,7 @@ func TestListenersDoNotHearAnswers(t *testing.T) {
 			buf := make([]byte, 10)
 			n, _, err := s.Read(buf, time.Now().Add(time.Second))
 			if string(buf[:n]) != "answer" {
-				t.Errorf("the session got %q, %v", buf[:n], err)
+				t.Errorf("the transaction got %q, %v", buf[:n], err)
 			}
 			if _, _, err := s.Read(buf, time.Now().Add(100*time.Millisecond)); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("got %v, want the deadline", err)
@@ -130,8 +130,8 @@ func TestListenersDoNotHearAnswers(t *testing.T) {
 	})
 }
 
-// A listener that does not come is not waited for, and is told what it lost.
-func TestSlowListenerIsTold(t *testing.T) {
+// A listener that does not come is not waited for, and learns what it lost.
+func TestSlowListenerLearnsWhatItLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, far, stop := pipe(PortOptions{})
 		defer stop()
@@ -189,8 +189,8 @@ func TestEcho(t *testing.T) {
 	})
 }
 
-// A wire that somebody floods is not waited for for ever, and costs bounded memory.
-func TestFloodedSession(t *testing.T) {
+// A wire that somebody floods is not waited for forever, and costs bounded memory.
+func TestFloodedTransaction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, far, stop := pipe(PortOptions{})
 		var flood sync.WaitGroup

@@ -1,7 +1,7 @@
 // Package serial owns serial ports and gives devices their turns on them.
 //
 // A Bus is one wire: a port, or a TCP connection to a serial server. Bus.Run is its
-// owner, the only one that opens, writes and closes; it reopens for ever, so an
+// owner, the only one that opens, writes and closes; it reopens forever, so an
 // unplugged adapter works again within two seconds of coming back, under whatever
 // number the kernel gives it. Devices ask in two ways:
 //

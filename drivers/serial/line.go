@@ -45,7 +45,7 @@ func (l Line) orDefault() Line {
 	return l
 }
 
-// String gives "9600 8N1".
+// String returns "9600 8N1".
 func (l Line) String() string {
 	l = l.orDefault()
 	return fmt.Sprintf("%d %d%c%d", l.Baud, l.Bits, l.Parity, l.Stop)

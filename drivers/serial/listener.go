@@ -75,7 +75,7 @@ func (l *Listener) arrived(p []byte, at time.Time) {
 	l.notify()
 }
 
-// down tells that the port is not usable. The Bus's mutex is held.
+// down reports that the port is not usable. The Bus's mutex is held.
 func (l *Listener) down(err error) {
 	l.downErr = err
 	l.notify()
@@ -88,7 +88,7 @@ func (l *Listener) notify() {
 	}
 }
 
-// Next gives the next bytes. Its errors: that of ctx; os.ErrDeadlineExceeded when none
+// Next returns the next bytes. Its errors: that of ctx; os.ErrDeadlineExceeded when none
 // came before deadline, if it is not zero; why the port is not usable, once each
 // time; that bytes were lost. After an error it may be called again.
 func (l *Listener) Next(ctx context.Context, deadline time.Time) (Chunk, error) {

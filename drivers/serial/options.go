@@ -12,15 +12,15 @@ import (
 // PortOptions say where a wire is and how bits travel on it: [serial.NAME], or
 // serial = { … } of a device that has the wire for itself.
 type PortOptions struct {
-	Port  string        `toml:"port" doc:"path; /dev/serial/by-id/… stays the same over reboots"`
-	USB   USBID         `toml:"usb" doc:"adapter by its numbers: \"0403:6001\" or \"0403:6001:SERIAL\""`
-	TCP   string        `toml:"tcp" doc:"host:port of a serial server that passes bytes on as they are"`
-	Line  Line          `toml:"line" doc:"speed, data bits, parity, stop bits: \"9600 8N1\" is the default"`
-	RS485 RS485         `toml:"rs485" doc:"who switches the driver: \"auto\" the adapter, \"kernel\", \"rts\", \"rts-low\""`
-	Echo  bool          `toml:"echo" doc:"the adapter hears what it sends"`
-	Pause time.Duration `toml:"pause" doc:"silence between two exchanges, if the devices need more than their protocol says"`
-	DTR   *bool         `toml:"dtr" doc:"state of the DTR line; some optical heads are powered by it"`
-	RTS   *bool         `toml:"rts" doc:"state of the RTS line"`
+	Port  string        `toml:"port" doc:"The path of the port; /dev/serial/by-id/… stays the same over reboots."`
+	USB   USBID         `toml:"usb" doc:"The USB adapter by its numbers: \"0403:6001\" or \"0403:6001:SERIAL\"."`
+	TCP   string        `toml:"tcp" doc:"The host:port of a serial server that passes bytes on as they are."`
+	Line  Line          `toml:"line" doc:"Speed, data bits, parity and stop bits; \"9600 8N1\" is the default."`
+	RS485 RS485         `toml:"rs485" doc:"Who switches the RS-485 line driver: \"auto\" (the adapter), \"kernel\", \"rts\" or \"rts-low\"."`
+	Echo  bool          `toml:"echo" doc:"Must be true if the adapter hears what it sends."`
+	Pause time.Duration `toml:"pause" doc:"The silence between two transactions, if the devices need more than their protocol demands."`
+	DTR   *bool         `toml:"dtr" doc:"The state of the DTR line; some optical heads are powered by it."`
+	RTS   *bool         `toml:"rts" doc:"The state of the RTS line."`
 }
 
 // ParsePort reads a port as it is given on a command line: a path, an adapter's
@@ -113,7 +113,7 @@ func (u *USBID) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String gives it as it is written.
+// String returns it as it is written.
 func (u USBID) String() string {
 	s := u.Vendor + ":" + u.Product
 	if u.Serial != "" {

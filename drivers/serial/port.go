@@ -18,7 +18,7 @@ import (
 // conn is an open port as its Bus uses it. Read and Write may run at the same time;
 // everything else is the Bus's alone.
 type conn interface {
-	// Read gives what has arrived, or 0, nil when nothing came for a readTick.
+	// Read returns what has arrived, or 0, nil when nothing came for a readTick.
 	Read(p []byte) (int, error)
 	// Write sends all of p or fails. It does not block for long.
 	Write(p []byte) error
@@ -93,7 +93,7 @@ func openTTY(path string, o *PortOptions) (_ *tty, err error) {
 }
 
 // explainOpen says what an operator can do about a port that does not open. The
-// library's errors do not unwrap, so they are told apart by code.
+// library's errors do not unwrap, so they are distinguished by code.
 func explainOpen(path string, err error) error {
 	var pe *bug.PortError
 	busy, denied := errors.Is(err, unix.EBUSY), errors.Is(err, unix.EACCES)
@@ -178,7 +178,7 @@ func (t *tty) Read(p []byte) (n int, err error) {
 }
 
 // Write hands p to a goroutine of its own, because a write into a stuck port blocks
-// for ever. When it takes too long the output queue is thrown away, which ends most
+// forever. When it takes too long the output queue is thrown away, which ends most
 // such writes; one that stays keeps its own copy of p and the descriptor.
 func (t *tty) Write(p []byte) error {
 	if t.stuck != nil {

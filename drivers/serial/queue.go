@@ -23,9 +23,9 @@ const (
 	// part of so many.
 	probeShare = 10
 
-	// probePatience is when a probe that never had its turn becomes a poll: on a wire
+	// probeBecomesPoll is when a probe that never had its turn becomes a poll: on a wire
 	// that is always busy a device must still be able to come back.
-	probePatience = 30 * time.Second
+	probeBecomesPoll = 30 * time.Second
 )
 
 // Job is one exchange on the wire.
@@ -98,7 +98,7 @@ func (q *queue) before(a, b *queued, now time.Time) bool {
 }
 
 func (q *queue) priority(j *queued, now time.Time) Priority {
-	if j.Priority == Probe && now.Sub(j.Due) >= probePatience {
+	if j.Priority == Probe && now.Sub(j.Due) >= probeBecomesPoll {
 		return Poll
 	}
 	return j.Priority

@@ -16,7 +16,7 @@ type PortInfo struct {
 	Stable []string // /dev/serial/by-id/… and by-path/… that lead to it, best first
 	USB    USBID    // zero if it is not a USB adapter
 	Name   string   // manufacturer and product, or the kernel driver
-	UsedBy []string // programs that have it open, as far as may be known: "mosquitto (pid 12)"
+	UsedBy []string // programs that have it open, of those that we may see: "mosquitto (pid 12)"
 }
 
 // system is where the kernel shows its devices; tests have one of their own.
@@ -108,7 +108,7 @@ func attr(dir, name string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// findUSB gives the path of the adapter with these numbers. Two that fit are an
+// findUSB returns the path of the adapter with these numbers. Two that fit are an
 // error: a meter's register map must not be read from its neighbour.
 func (s system) findUSB(want USBID) (string, error) {
 	list, err := s.ports()

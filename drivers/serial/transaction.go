@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// maxReceived is how many bytes a Session keeps until they are read. A job that asks
+// maxReceived is how many bytes a Transaction keeps until they are read. A job that asks
 // reads on; what floods in beyond is not an answer.
 const maxReceived = 64 << 10
 
@@ -33,7 +33,7 @@ type Transaction struct {
 	timer   *time.Timer
 }
 
-func newSession(b *Bus, c conn, lose context.CancelCauseFunc) *Transaction {
+func newTransaction(b *Bus, c conn, lose context.CancelCauseFunc) *Transaction {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
 	return &Transaction{bus: b, conn: c, lose: lose, arrival: make(chan struct{}, 1), timer: t}
@@ -236,7 +236,7 @@ func (s *Transaction) Pause(d time.Duration) error {
 	}
 }
 
-// Drop gives the port up, because what comes from it can no longer be understood: it
+// Drop returns the port up, because what comes from it can no longer be understood: it
 // is closed and opened again. It returns why, for the job to return.
 func (s *Transaction) Drop(why error) error {
 	s.lose(lost(why))

@@ -11,9 +11,9 @@ import (
 
 // Wire says which wire a device is on. Drivers embed it into their options.
 type Wire struct {
-	Bus    string       `toml:"bus" doc:"name of a [serial.NAME] that devices share"`
-	Serial *PortOptions `toml:"serial" doc:"a port for this device alone: { port = …, line = … }"`
-	Line   Line         `toml:"line" doc:"what the device speaks, where the port's own line says nothing else: \"9600 8N1\""`
+	Bus    string       `toml:"bus" doc:"The name of a [serial.NAME] table, a port that devices share."`
+	Serial *PortOptions `toml:"serial" doc:"A port for this device alone: { port = …, line = … }."`
+	Line   Line         `toml:"line" doc:"Speed and frame that the device speaks, where the port has no line of its own: \"9600 8N1\"."`
 }
 
 // Check is called by the driver's own Check.
@@ -45,7 +45,7 @@ func (w *Wire) Claims() []drivers.Claim {
 // Buses looks a [serial.NAME] up.
 type Buses func(name string) (*Bus, error)
 
-// Wires gives devices their Bus: a shared one by its name, which the gateway runs, or
+// Wires returns devices their Bus: a shared one by its name, which the gateway runs, or
 // one that runs only while a device has it open.
 type Wires struct {
 	buses Buses
@@ -75,7 +75,7 @@ func (w *Wire) LineOn(b *Bus) Line {
 	return w.Line
 }
 
-// MoveTo puts the device onto the bus of that name, whatever the file said, and gives
+// MoveTo puts the device onto the bus of that name, whatever the file said, and returns
 // the port that the file said, if it was private. A tool that looks at the wire does so.
 func (w *Wire) MoveTo(bus string) (private *PortOptions) {
 	if w.Serial != nil {
@@ -95,7 +95,7 @@ func (w *Wire) private() PortOptions {
 	return o
 }
 
-// Open gives the Bus of w. The device calls release when it is closed; release waits
+// Open returns the Bus of w. The device calls release when it is closed; release waits
 // until a private port is really closed, so that it can be opened again at once.
 func (ws *Wires) Open(w Wire) (bus *Bus, release func(), err error) {
 	if w.Serial == nil {

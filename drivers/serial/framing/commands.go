@@ -14,7 +14,7 @@ import (
 
 // Commands are what to send for a commanded state. Channels embed it.
 type Commands struct {
-	Set map[string]field.Bytes `toml:"set" doc:"bytes to send for a command: { on = \"A0 01 01 A2\", off = \"A0 01 00 A1\" }"`
+	Set map[string]field.Bytes `toml:"set" doc:"The bytes to send for each command: { on = \"A0 01 01 A2\", off = \"A0 01 00 A1\" }."`
 }
 
 // Outputs says that the channel takes commands, if it does.
@@ -25,22 +25,22 @@ func (o *Commands) Outputs() []drivers.Channel {
 	return []drivers.Channel{{Writable: true, Kind: drivers.State}}
 }
 
-// commander sends the orders of a device's channels. A device that does not say what
-// it does can only be told: done means that the bytes have left.
+// commander sends the commands of a device's channels. A device that does not say what
+// it does cannot confirm: done means that the bytes have left.
 type commander struct {
-	bus    *serial.Bus
-	line   serial.Line
-	orders map[string]Commands // by channel
+	bus      *serial.Bus
+	line     serial.Line
+	commands map[string]Commands // by channel
 }
 
-func newCommander(bus *serial.Bus, line serial.Line, sites []drivers.ChannelConfig) commander {
-	c := commander{bus: bus, line: line, orders: map[string]Commands{}}
-	for _, site := range sites {
+func newCommander(bus *serial.Bus, line serial.Line, channels []drivers.ChannelConfig) commander {
+	c := commander{bus: bus, line: line, commands: map[string]Commands{}}
+	for _, site := range channels {
 		switch o := site.Options.(type) {
 		case *LineChannel:
-			c.orders[site.Name] = o.Commands
+			c.commands[site.Name] = o.Commands
 		case *FrameChannel:
-			c.orders[site.Name] = o.Commands
+			c.commands[site.Name] = o.Commands
 		}
 	}
 	return c
@@ -48,7 +48,7 @@ func newCommander(bus *serial.Bus, line serial.Line, sites []drivers.ChannelConf
 
 // Command sends what stands for the state.
 func (c *commander) Command(ctx context.Context, cmd drivers.Command) error {
-	o := c.orders[cmd.Channel]
+	o := c.commands[cmd.Channel]
 	if len(o.Set) == 0 {
 		return fmt.Errorf("%s: %w", cmd.Channel, drivers.ErrNoCommands)
 	}

@@ -187,7 +187,7 @@ type Asked interface {
 	Close() error
 }
 
-// Paced gives a device without an interval the usual one, on a schedule of its own.
+// Paced returns a device without an interval the usual one, on a schedule of its own.
 func Paced(p Asked, every time.Duration) any {
 	if every > 0 {
 		return p

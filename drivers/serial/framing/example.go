@@ -34,7 +34,7 @@ func framesExample(s drivers.DeviceConfig) ([]drivers.Reading, error) {
 		frame, _, err, whole = f.Silence()
 	}
 	if err != nil || !whole {
-		return nil, err // Check has told already
+		return nil, err // Check has reported it already
 	}
 	return decodeExample(d, frame)
 }

@@ -16,9 +16,9 @@ type FramesOptions struct {
 	Framing
 	Text
 	Dialogue
-	Order   field.Order   `toml:"order" doc:"of the bytes of numbers, where a channel says nothing else"`
-	Silence time.Duration `toml:"silence" doc:"no good frame for this long is told as a failure"`
-	Example field.Bytes   `toml:"example" doc:"a frame as the device sends it; check runs framing and check sum on it"`
+	Order   field.Order   `toml:"order" doc:"The byte order of numbers, for channels without an order of their own."`
+	Silence time.Duration `toml:"silence" doc:"After this time without a good frame a fault is reported."`
+	Example field.Bytes   `toml:"example" doc:"A frame as the device sends it; sensorgate check tries framing, check sum and channels on it."`
 }
 
 func defaultFrames() any {
@@ -55,7 +55,7 @@ func (o *FramesOptions) Outputs() []drivers.Channel { return o.Text.Outputs() }
 
 // FrameChannel is one channel of frames.
 type FrameChannel struct {
-	At *int `toml:"at" doc:"first byte, counted from 0; negative counts from the end"`
+	At *int `toml:"at" doc:"The place of the first byte, counted from 0; a negative one counts from the end."`
 	Selector
 	Commands
 	field.Layout
@@ -85,10 +85,10 @@ type binaryField struct {
 	field.Binary
 }
 
-func newFrameDecoder(o *FramesOptions, sites []drivers.ChannelConfig) (*frameDecoder, error) {
+func newFrameDecoder(o *FramesOptions, channels []drivers.ChannelConfig) (*frameDecoder, error) {
 	d := &frameDecoder{}
 	var text []textField
-	for _, site := range sites {
+	for _, site := range channels {
 		c, ok := site.Options.(*FrameChannel)
 		if !ok {
 			return nil, fmt.Errorf("channel %s has no options of frames", site.Name)

@@ -11,33 +11,33 @@ import (
 
 // Framing says where frames begin and end and how they are known to be whole.
 type Framing struct {
-	Sync   field.Pattern  `toml:"sync" doc:"bytes that a frame begins with: \"42 4D\", \"AA ?? C0\""`
-	Length *Length        `toml:"length" doc:"{ fixed = 10 } or where the length stands: { at = 2, type = \"u16\", add = 4 }"`
-	Start  string         `toml:"start" doc:"text that a block begins with"`
-	End    string         `toml:"end" doc:"text that a block ends with"`
-	Tail   int            `toml:"tail" doc:"bytes after end that belong to the block"`
-	ToEOL  bool           `toml:"to_eol" doc:"the rest of the line after end belongs to the block"`
-	Gap    time.Duration  `toml:"gap" doc:"silence that ends a frame"`
-	Max    int            `toml:"max" doc:"bytes of the longest frame"`
-	Check  *field.Check   `toml:"check" doc:"check sum or CRC: { kind = \"sum16\", at = -2 }"`
-	Only   []Fixed        `toml:"only" doc:"bytes that tell this kind of frame from others: [{ at = 9, equals = \"AB\" }]"`
-	Drop   *regexp.Regexp `toml:"drop" doc:"what fits is taken out of a block before it is checked, such as messages of another kind in between"`
+	Sync   field.Pattern  `toml:"sync" doc:"The bytes that a frame begins with; ?? is any byte: \"42 4D\", \"AA ?? C0\"."`
+	Length *Length        `toml:"length" doc:"The length of a frame, { fixed = 10 }, or where in the frame it stands, { at = 2, type = \"u16\", add = 4 }."`
+	Start  string         `toml:"start" doc:"The text that a block begins with."`
+	End    string         `toml:"end" doc:"The text that a block ends with."`
+	Tail   int            `toml:"tail" doc:"The number of bytes after end that still belong to the block."`
+	ToEOL  bool           `toml:"to_eol" doc:"If true, the rest of the line after end still belongs to the block."`
+	Gap    time.Duration  `toml:"gap" doc:"A silence of this length ends a frame."`
+	Max    int            `toml:"max" doc:"The length of the longest frame, in bytes."`
+	Check  *field.Check   `toml:"check" doc:"The check sum or CRC of a frame: { kind = \"sum16\", at = -2 }."`
+	Only   []Fixed        `toml:"only" doc:"Bytes that a frame must have, to tell it from frames of other kinds: [{ at = 9, equals = \"AB\" }]."`
+	Drop   *regexp.Regexp `toml:"drop" doc:"A regular expression; what matches is taken out of a block before it is checked, such as messages of another kind in between."`
 }
 
 // Length of a frame.
 type Length struct {
-	Fixed int         `toml:"fixed" doc:"bytes of every frame"`
-	At    *int        `toml:"at" doc:"where the length stands"`
-	Type  field.Type  `toml:"type" doc:"u8, u16 …"`
-	Order field.Order `toml:"order" doc:"big or little"`
-	Add   int         `toml:"add" doc:"bytes that the length does not count"`
-	Times int         `toml:"times" doc:"bytes per unit of the length; default: 1"`
+	Fixed int         `toml:"fixed" doc:"The number of bytes of every frame."`
+	At    *int        `toml:"at" doc:"The place of the length in the frame, counted from 0."`
+	Type  field.Type  `toml:"type" doc:"The type of the length: u8, u16 and so on."`
+	Order field.Order `toml:"order" doc:"The byte order of the length, big or little."`
+	Add   int         `toml:"add" doc:"The number of bytes that the length does not count."`
+	Times int         `toml:"times" doc:"The number of bytes that one unit of the length stands for; the default is 1."`
 }
 
 // Fixed is what a frame has in certain places.
 type Fixed struct {
-	At     int           `toml:"at" doc:"first byte; negative counts from the end"`
-	Equals field.Pattern `toml:"equals" doc:"what stands there"`
+	At     int           `toml:"at" doc:"The place of the first byte; a negative one counts from the end."`
+	Equals field.Pattern `toml:"equals" doc:"The bytes that must stand there; ?? is any byte."`
 }
 
 const maxFrame = 64 << 10
@@ -91,7 +91,7 @@ func (l *Length) check() error {
 	return nil
 }
 
-// of gives the length of the frame that begins with p, or that more is needed.
+// of returns the length of the frame that begins with p, or that more is needed.
 func (l *Length) of(p []byte) (n int, more bool, err error) {
 	if l.At == nil {
 		return l.Fixed, false, nil

@@ -15,9 +15,9 @@ type LinesOptions struct {
 	serial.Wire
 	Text
 	Dialogue
-	Max     int           `toml:"max" doc:"bytes of the longest line"`
-	Silence time.Duration `toml:"silence" doc:"no usable line for this long is told as a failure"`
-	Example string        `toml:"example" doc:"a line as the device prints it; check runs match on it"`
+	Max     int           `toml:"max" doc:"The length of the longest line, in bytes."`
+	Silence time.Duration `toml:"silence" doc:"After this time without a usable line a fault is reported."`
+	Example string        `toml:"example" doc:"A line as the device prints it; sensorgate check tries match and channels on it."`
 }
 
 func defaultLines() any {
@@ -48,7 +48,7 @@ type LineChannel struct {
 	Selector
 	Commands
 	field.Value
-	Type field.Type `toml:"type" doc:"text: take it as it is, even if it looks like a number"`
+	Type field.Type `toml:"type" doc:"The word text keeps the value as text even if it looks like a number."`
 }
 
 // Check is called when the file is read.
@@ -83,9 +83,9 @@ func linesDriver(ws *serial.Wires) drivers.Driver {
 	}
 }
 
-func textFields(sites []drivers.ChannelConfig) []textField {
+func textFields(channels []drivers.ChannelConfig) []textField {
 	var fields []textField
-	for _, site := range sites {
+	for _, site := range channels {
 		f := textField{name: site.Name, unit: site.Unit}
 		switch o := site.Options.(type) {
 		case *LineChannel:

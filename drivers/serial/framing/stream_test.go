@@ -41,7 +41,7 @@ func TestLinesOfAScale(t *testing.T) {
 	}
 }
 
-// A port that vanishes is told within 2 s, and works within 2 s of being back, here
+// A port that vanishes is reported within 2 s, and works within 2 s of being back, here
 // under the same name with another pty behind it.
 func TestUnplugAndBack(t *testing.T) {
 	far, path := serialtest.PTY(t)
@@ -75,7 +75,7 @@ func TestUnplugAndBack(t *testing.T) {
 	}
 }
 
-func TestAbsentPortIsTold(t *testing.T) {
+func TestAbsentPortIsReported(t *testing.T) {
 	o := scale(t.TempDir() + "/nothing")
 	s := serialtest.Next(t, serialtest.Watch(t, serialtest.Named(t, Drivers(serialtest.NoBuses, serialtest.Quiet()), "lines"), drivers.DeviceConfig{Device: "scale", Options: o}))
 	if !errors.Is(s.Err, drivers.ErrAbsent) || !strings.Contains(s.Err.Error(), "scan serial") {
@@ -103,8 +103,8 @@ func TestEndlessLine(t *testing.T) {
 	}
 }
 
-// A device that must be told to speak is told again when it comes back.
-func TestHelloIsSaidAgain(t *testing.T) {
+// A device that must be asked to speak is asked again when it comes back.
+func TestInitIsSentAgain(t *testing.T) {
 	link := t.TempDir() + "/port"
 	o := scale(link)
 	o.Init = []field.Bytes{field.Bytes("SIR\r")}
@@ -128,8 +128,8 @@ func TestHelloIsSaidAgain(t *testing.T) {
 	}
 }
 
-// A wire full of noise is told of once, not with every broken line.
-func TestNoiseIsToldOnce(t *testing.T) {
+// A wire full of noise is reported once, not with every broken line.
+func TestNoiseIsReportedOnce(t *testing.T) {
 	far, path := serialtest.PTY(t)
 	reports := serialtest.Watch(t, serialtest.Named(t, Drivers(serialtest.NoBuses, serialtest.Quiet()), "lines"), drivers.DeviceConfig{Device: "scale", Options: scale(path)})
 	for range 100 {
@@ -148,8 +148,8 @@ func TestNoiseIsToldOnce(t *testing.T) {
 	}
 }
 
-// A relay board that is told with bytes, and prints what it did.
-func TestOrders(t *testing.T) {
+// A relay board that is commanded with bytes, and prints what it did.
+func TestCommandsAreBytes(t *testing.T) {
 	far, path := serialtest.PTY(t)
 	o := defaultLines().(*LinesOptions)
 	o.Serial = &serial.PortOptions{Port: path}

@@ -14,10 +14,10 @@ import (
 
 // Text says how values are found in text. Embedded into options.
 type Text struct {
-	Match     *regexp.Regexp `toml:"match" doc:"regular expression; each named group (?P<name>…) is a channel"`
-	Separator string         `toml:"separator" doc:"between columns, or between key and value"`
-	Pair      *regexp.Regexp `toml:"pair" doc:"one key and value of several, with the groups key and value"`
-	Skip      *regexp.Regexp `toml:"skip" doc:"text that fits is passed over in silence"`
+	Match     *regexp.Regexp `toml:"match" doc:"A regular expression; each named group (?P<name>…) is a channel."`
+	Separator string         `toml:"separator" doc:"The text between columns, or between key and value."`
+	Pair      *regexp.Regexp `toml:"pair" doc:"A regular expression for one key and its value, with groups called key and value, where a text holds several."`
+	Skip      *regexp.Regexp `toml:"skip" doc:"A regular expression; text that matches is passed over without a fault."`
 }
 
 // Check is called by the driver's own Check.
@@ -53,10 +53,10 @@ func (t *Text) Outputs() []drivers.Channel {
 // Selector says which piece of a text is the channel's. Without any it is the named
 // group that is called like the channel.
 type Selector struct {
-	Group  string `toml:"group" doc:"named group of match"`
-	Column *int   `toml:"column" doc:"counted from 1; of a line split at separator"`
-	JSON   string `toml:"json" doc:"path in a JSON line: sensor.0.temperature"`
-	Key    string `toml:"key" doc:"of key and value, by separator or pair"`
+	Group  string `toml:"group" doc:"The named group of match that holds the value."`
+	Column *int   `toml:"column" doc:"The column that holds the value, counted from 1; the line is split at separator."`
+	JSON   string `toml:"json" doc:"The path to the value in a line of JSON, such as sensor.0.temperature."`
+	Key    string `toml:"key" doc:"The key whose value is taken; separator or pair says how keys and values are separated."`
 }
 
 func (s *Selector) given() (keys []string) {

@@ -18,10 +18,10 @@ import (
 // D0Options of a meter that talks IEC 62056-21, mode C or D.
 type D0Options struct {
 	serial.Wire
-	Mode    D0Mode        `toml:"mode" doc:"push: the meter sends by itself (mode D); c: it is asked (mode C)"`
-	Address string        `toml:"address" doc:"number of the meter, if several hear the question"`
-	Timeout time.Duration `toml:"timeout" doc:"how long an answer may take to begin; the standard says up to 1.5 s"`
-	Silence time.Duration `toml:"silence" doc:"no good telegram for this long is told as a failure"`
+	Mode    D0Mode        `toml:"mode" doc:"With push the meter sends by itself (mode D of the standard), with c it is asked (mode C)."`
+	Address string        `toml:"address" doc:"The number of the meter, if several hear the question."`
+	Timeout time.Duration `toml:"timeout" doc:"How long an answer may take to begin; the standard allows 1.5 s."`
+	Silence time.Duration `toml:"silence" doc:"After this time without a good telegram a fault is reported."`
 }
 
 // D0Mode is who speaks first.
@@ -132,7 +132,7 @@ type d0Meter struct {
 	repeats drivers.RepeatFilter
 }
 
-// Close gives the port back.
+// Close returns the port back.
 func (m *d0Meter) Close() error {
 	m.release()
 	return nil
@@ -167,7 +167,7 @@ const maxD0Telegram = 64 << 10
 // d0Bauds are the speeds of mode C. 6.3.14 of the standard, table for protocol mode C.
 var d0Bauds = map[byte]int{'0': 300, '1': 600, '2': 1200, '3': 2400, '4': 4800, '5': 9600, '6': 19200}
 
-// readOut signs on, agrees on a speed, and gives the data block. 6.4 of the standard.
+// readOut signs on, agrees on a speed, and returns the data block. 6.4 of the standard.
 func (m *d0Meter) readOut(s *serial.Transaction) ([]byte, time.Time, error) {
 	s.Flush()
 	if err := s.Write([]byte("/?" + m.o.Address + "!\r\n")); err != nil {
@@ -201,7 +201,7 @@ func (m *d0Meter) readOut(s *serial.Transaction) ([]byte, time.Time, error) {
 	return block, at, err
 }
 
-// findD0Ident gives the identification message, without its end, when it is whole.
+// findD0Ident returns the identification message, without its end, when it is whole.
 func findD0Ident(p []byte) (message []byte, err error) {
 	start := bytes.IndexByte(p, '/')
 	if start < 0 {
@@ -214,7 +214,7 @@ func findD0Ident(p []byte) (message []byte, err error) {
 	return bytes.TrimRight(p[start:start+end], "\r"), nil
 }
 
-// findD0Block gives the data block from STX to ETX, when it and its check character
+// findD0Block returns the data block from STX to ETX, when it and its check character
 // are there. The character is the XOR of all after STX, ETX included. 6.3.1.
 func findD0Block(p []byte) (message []byte, err error) {
 	start := bytes.IndexByte(p, d0STX)

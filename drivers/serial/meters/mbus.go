@@ -16,8 +16,8 @@ import (
 // MBusOptions of a heat, water, gas or electricity meter on wired M-Bus.
 type MBusOptions struct {
 	serial.Wire
-	Address uint8         `toml:"address" doc:"primary address, 0 to 250; 254 reaches a meter that is alone on the wire"`
-	Timeout time.Duration `toml:"timeout" doc:"how long an answer may take to begin"`
+	Address uint8         `toml:"address" doc:"The primary address of the meter, 0 to 250; 254 reaches a meter that is alone on the wire."`
+	Timeout time.Duration `toml:"timeout" doc:"How long an answer may take to begin."`
 }
 
 // Check is called when the file is read.
@@ -42,7 +42,7 @@ func (o *MBusOptions) Outputs() []drivers.Channel {
 
 // MBusChannel is a record beyond the usual ones.
 type MBusChannel struct {
-	Record string `toml:"record" doc:"name of the record as sensorgate gives it, such as energy_t2 or flow_max_s5; default: the channel's name"`
+	Record string `toml:"record" doc:"The name of the record as sensorgate prints it, such as energy_t2 or flow_max_s5; without it, the channel's name."`
 	field.Value
 }
 
@@ -63,25 +63,25 @@ func mbusDriver(ws *serial.Wires) drivers.Driver {
 			if err != nil {
 				return nil, err
 			}
-			return &mbusMeter{bus: bus, release: release, line: wire.LineOn(bus), o: *o, sites: s.Channels}, nil
+			return &mbusMeter{bus: bus, release: release, line: wire.LineOn(bus), o: *o, channels: s.Channels}, nil
 		},
 	}
 }
 
 // mbusMeter is one meter on the wire.
 type mbusMeter struct {
-	bus     *serial.Bus
-	release func()
-	line    serial.Line
-	o       MBusOptions
-	sites   []drivers.ChannelConfig
+	bus      *serial.Bus
+	release  func()
+	line     serial.Line
+	o        MBusOptions
+	channels []drivers.ChannelConfig
 
 	repeats drivers.RepeatFilter
 	greeted bool
 	fcb     byte // frame count bit of the next request
 }
 
-// Close gives the wire back.
+// Close returns the wire back.
 func (m *mbusMeter) Close() error {
 	m.release()
 	return nil
@@ -201,7 +201,7 @@ func findMBus(got []byte) []byte {
 	return nil
 }
 
-// longFrame gives the long frame that p begins with, if it is whole: 68 L L 68, L bytes,
+// longFrame returns the long frame that p begins with, if it is whole: 68 L L 68, L bytes,
 // their sum, 16. EN 13757-2.
 func longFrame(p []byte) []byte {
 	if len(p) < 9 || p[1] != p[2] || p[3] != mbusLong || p[1] < 3 || len(p) < int(p[1])+6 {
@@ -221,7 +221,7 @@ func longFrame(p []byte) []byte {
 // put sorts a record into a channel: one that the user named, else under its own name.
 func (m *mbusMeter) put(r mbusRecord, h *framing.Results) {
 	taken := false
-	for _, site := range m.sites {
+	for _, site := range m.channels {
 		o, ok := site.Options.(*MBusChannel)
 		if !ok || o.Record != r.name && (o.Record != "" || site.Name != r.name) {
 			continue

@@ -26,7 +26,7 @@ const (
 	difFiller = 0x2F
 )
 
-// decodeMBus gives the records of a long frame, or of E5, which has none. more says that
+// decodeMBus returns the records of a long frame, or of E5, which has none. more says that
 // the meter has another telegram.
 func decodeMBus(frame []byte, give func(mbusRecord)) (more bool, err error) {
 	if len(frame) == 1 {
@@ -67,73 +67,90 @@ func decodeMBus(frame []byte, give func(mbusRecord)) (more bool, err error) {
 	return false, nil
 }
 
+// errMBusCut is the fault of a record that the telegram ends in.
+var errMBusCut = errors.New("record cut short")
+
+// mbusInfo is what stands before a record's data: the data information block (DIF, DIFEs)
+// and the value information block (VIF, VIFEs). EN 13757-3, section 6.
+type mbusInfo struct {
+	coding                   byte // of the data
+	function                 byte // present value, maximum, minimum, in an error state
+	storage, tariff, subunit int
+	vif                      byte
+	vifes                    []byte
+}
+
 // mbusNext reads one record: DIF, DIFEs, VIF, VIFEs, data. EN 13757-3, section 6.
 func mbusNext(p []byte) (r mbusRecord, known bool, rest []byte, err error) {
-	cut := errors.New("record cut short")
-	dif := p[0]
-	storage, tariff, subunit := int(dif>>6&1), 0, 0
-	i := 1
-	for more := dif&0x80 != 0; more; i++ {
-		if i >= len(p) || i > 10 {
-			return r, false, nil, cut
-		}
-		e := p[i]
-		storage |= int(e&0x0F) << (4*(i-1) + 1)
-		tariff |= int(e>>4&3) << (2 * (i - 1))
-		subunit |= int(e>>6&1) << (i - 1)
-		more = e&0x80 != 0
-	}
-	if i >= len(p) {
-		return r, false, nil, cut
-	}
-	vif, from := p[i], i
-	for more := true; more; i++ {
-		if i >= len(p) || i > from+10 {
-			return r, false, nil, cut
-		}
-		more = p[i]&0x80 != 0
-	}
-	vifes := p[from+1 : i]
-	if vif&0x7F == 0x7C { // the unit is a text after the VIF
-		if i >= len(p) || i+1+int(p[i]) > len(p) {
-			return r, false, nil, cut
-		}
-		i += 1 + int(p[i])
-	}
-	size, err := mbusSize(dif&0x0F, p[i:])
+	info, p, err := mbusInformation(p)
 	if err != nil {
 		return r, false, nil, err
 	}
-	if size > len(p)-i {
-		return r, false, nil, cut
+	size, err := mbusSize(info.coding, p)
+	if err != nil {
+		return r, false, nil, err
 	}
-	data, rest := p[i:i+size], p[i+size:]
-	q, ok := mbusQuantity(vif, vifes)
-	raw, isNumber := mbusNumber(dif&0x0F, data)
-	if !ok || !isNumber {
+	if size > len(p) {
+		return r, false, nil, errMBusCut
+	}
+	data, rest := p[:size], p[size:]
+	q, ok := mbusQuantity(info.vif, info.vifes)
+	raw, isNumber := mbusNumber(info.coding, data)
+	if !ok || !isNumber || info.function == 3 { // a value during an error state
 		return r, false, rest, nil
 	}
-	r = mbusRecord{name: q.name, unit: q.unit, value: scaleBy(raw, q), usual: storage == 0 && tariff == 0 && subunit == 0}
-	switch dif >> 4 & 3 { // function field
-	case 1:
-		r.name, r.usual = r.name+"_max", false
-	case 2:
-		r.name, r.usual = r.name+"_min", false
-	case 3:
-		return r, false, rest, nil // value during an error state
-	}
-	for _, s := range []struct {
-		mark byte
-		n    int
-	}{{'s', storage}, {'t', tariff}, {'u', subunit}} {
-		if s.n > 0 {
-			r.name = fmt.Sprintf("%s_%c%d", r.name, s.mark, s.n)
-		}
-	}
+	r = mbusRecord{name: q.name + info.suffix(), unit: q.unit, value: scaleBy(raw, q)}
+	r.usual = info.function == 0 && info.storage == 0 && info.tariff == 0 && info.subunit == 0
 	return r, true, rest, nil
 }
 
-// scaleBy gives raw × factor × 10^exponent, dividing where that is exact.
+// mbusInformation reads what stands before the data, and returns what is left.
+func mbusInformation(p []byte) (info mbusInfo, rest []byte, err error) {
+	dif := p[0]
+	info.coding, info.function, info.storage = dif&0x0F, dif>>4&3, int(dif>>6&1)
+	i := 1
+	for more := dif&0x80 != 0; more; i++ {
+		if i >= len(p) || i > 10 {
+			return info, nil, errMBusCut
+		}
+		e := p[i]
+		info.storage |= int(e&0x0F) << (4*(i-1) + 1)
+		info.tariff |= int(e>>4&3) << (2 * (i - 1))
+		info.subunit |= int(e>>6&1) << (i - 1)
+		more = e&0x80 != 0
+	}
+	from := i
+	for more := true; more; i++ {
+		if i >= len(p) || i > from+10 {
+			return info, nil, errMBusCut
+		}
+		more = p[i]&0x80 != 0
+	}
+	info.vif, info.vifes = p[from], p[from+1:i]
+	if info.vif&0x7F == 0x7C { // the unit is a text after the VIF
+		if i >= len(p) || i+1+int(p[i]) > len(p) {
+			return info, nil, errMBusCut
+		}
+		i += 1 + int(p[i])
+	}
+	return info, p[i:], nil
+}
+
+// suffix is what a name has behind it for what is not the present value.
+func (info *mbusInfo) suffix() string {
+	s := [4]string{"", "_max", "_min", "_error"}[info.function]
+	for _, part := range []struct {
+		mark byte
+		n    int
+	}{{'s', info.storage}, {'t', info.tariff}, {'u', info.subunit}} {
+		if part.n > 0 {
+			s = fmt.Sprintf("%s_%c%d", s, part.mark, part.n)
+		}
+	}
+	return s
+}
+
+// scaleBy returns raw × factor × 10^exponent, dividing where that is exact.
 func scaleBy(raw float64, q mbusUnit) float64 {
 	v := raw * q.factor
 	if q.exponent < 0 {

@@ -23,8 +23,8 @@ const metresPerSecond = 1852.0 / 3600 // of a knot
 type NMEAOptions struct {
 	serial.Wire
 	framing.Dialogue
-	Only    []string      `toml:"only" doc:"sentence types to look at, such as [\"GGA\", \"MWV\"]; default: all that are known"`
-	Silence time.Duration `toml:"silence" doc:"no good sentence for this long is told as a failure"`
+	Only    []string      `toml:"only" doc:"The sentence types to look at, such as [\"GGA\", \"MWV\"]; without it, all that are known."`
+	Silence time.Duration `toml:"silence" doc:"After this time without a good sentence a fault is reported."`
 }
 
 // Check is called when the file is read.
@@ -122,7 +122,7 @@ func (d *nmeaDecoder) Decode(line []byte, h *framing.Results) {
 	d.sentence(s)
 }
 
-// sentence picks the values. The library gives 0 for an empty field, so each value
+// sentence picks the values. The library returns 0 for an empty field, so each value
 // names the field it came from: an empty one is no reading.
 func (d *nmeaDecoder) sentence(s nmea.Sentence) {
 	switch s := s.(type) {
@@ -234,7 +234,7 @@ var windUnits = map[string]float64{
 	nmea.UnitKMHMWV: 1 / 3.6, nmea.UnitMSMWV: 1, nmea.UnitKnotsMWV: metresPerSecond, nmea.UnitSMilesHMWV: 0.44704,
 }
 
-// transducers gives a channel xdr_NAME for each measurement of an XDR sentence.
+// transducers returns a channel xdr_NAME for each measurement of an XDR sentence.
 func (d *nmeaDecoder) transducers(s nmea.XDR) {
 	units := map[string]string{"C": "°C", "B": "bar", "P": "Pa", "D": "°", "V": "V", "A": "A", "M": "m"}
 	for i, m := range s.Measurements {

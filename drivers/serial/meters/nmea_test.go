@@ -22,7 +22,7 @@ type vector struct {
 	Expect   json.RawMessage
 }
 
-// text gives the input with its escapes resolved.
+// text returns the input with its escapes resolved.
 func (v vector) text(t *testing.T) string {
 	t.Helper()
 	var s string
@@ -32,7 +32,7 @@ func (v vector) text(t *testing.T) string {
 	return strings.NewReplacer(`\r`, "\r", `\n`, "\n", `\t`, "\t").Replace(s)
 }
 
-// vectors gives the ones whose id begins with prefix.
+// vectors returns the ones whose id begins with prefix.
 func vectors(t *testing.T, prefix string) (list []vector) {
 	t.Helper()
 	b, err := os.ReadFile("../testdata/vectors.json")

@@ -11,7 +11,7 @@ import (
 	"sensorgate/drivers/serial/framing"
 )
 
-// obisChannel is a quantity that electricity meters tell under an OBIS code.
+// obisChannel is a quantity that electricity meters report under an OBIS code.
 type obisChannel struct {
 	code   string // A-B:C.D.E of IEC 62056-61; F, the billing period, is left out
 	name   string
@@ -20,7 +20,7 @@ type obisChannel struct {
 	total  bool
 }
 
-// obisChannels are what devices of drivers sml and d0 give without being told.
+// obisChannels are what devices of drivers sml and d0 have without being asked for.
 var obisChannels = []obisChannel{
 	{"1-0:1.8.0", "energy_import", "kWh", 1e-3, true},
 	{"1-0:1.8.1", "energy_import_t1", "kWh", 1e-3, true},
@@ -48,7 +48,7 @@ var obisChannels = []obisChannel{
 
 // OBISChannel is a channel of a meter beyond the usual ones.
 type OBISChannel struct {
-	OBIS OBIS `toml:"obis" doc:"code of the quantity: \"1-0:1.8.0\"; default: what the channel's name stands for"`
+	OBIS OBIS `toml:"obis" doc:"The OBIS code of the quantity, such as \"1-0:1.8.0\"; without it, the code that the channel's name stands for."`
 	field.Value
 }
 
@@ -66,7 +66,7 @@ func (o *OBIS) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// fullOBIS gives A-B:C.D.E of a code as meters print it: without A-B, with *F.
+// fullOBIS returns A-B:C.D.E of a code as meters print it: without A-B, with *F.
 func fullOBIS(code string) string {
 	code, _, _ = strings.Cut(code, "*")
 	if !strings.Contains(code, ":") {
@@ -94,14 +94,14 @@ type obisDecoder struct {
 	own   map[string][]drivers.ChannelConfig // with options, by code
 }
 
-func newOBISDecoder(sites []drivers.ChannelConfig) (*obisDecoder, error) {
+func newOBISDecoder(channels []drivers.ChannelConfig) (*obisDecoder, error) {
 	d := &obisDecoder{usual: map[string]obisChannel{}, own: map[string][]drivers.ChannelConfig{}}
 	codes := map[string]string{}
 	for _, c := range obisChannels {
 		d.usual[c.code] = c
 		codes[c.name] = c.code
 	}
-	for _, site := range sites {
+	for _, site := range channels {
 		o, ok := site.Options.(*OBISChannel)
 		if !ok {
 			continue
@@ -123,7 +123,7 @@ func newOBISDecoder(sites []drivers.ChannelConfig) (*obisDecoder, error) {
 	return d, nil
 }
 
-// number hands on a value in unit: W, Wh, kW, V … as the meter says.
+// number passes on a value in unit: W, Wh, kW, V … as the meter says.
 func (d *obisDecoder) number(code string, v float64, unit string, h *framing.Results) {
 	code = fullOBIS(code)
 	base, known := baseUnits[unit]
@@ -141,7 +141,7 @@ func (d *obisDecoder) number(code string, v float64, unit string, h *framing.Res
 	}
 }
 
-// text hands on what is not a number, such as the meter's own: as text even if it
+// text passes on what is not a number, such as the meter's own: as text even if it
 // looks like a number, which it is too long to be.
 func (d *obisDecoder) text(code, s string, h *framing.Results) {
 	for _, site := range d.own[fullOBIS(code)] {

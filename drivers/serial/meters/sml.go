@@ -18,7 +18,7 @@ import (
 // MeterOptions of a meter that pushes its values.
 type MeterOptions struct {
 	serial.Wire
-	Silence time.Duration `toml:"silence" doc:"no good telegram for this long is told as a failure"`
+	Silence time.Duration `toml:"silence" doc:"After this time without a good telegram a fault is reported."`
 }
 
 // Outputs are the usual channels.
@@ -197,7 +197,7 @@ func (d *smlDecoder) parse(p []byte, depth int) (rest []byte, err error) {
 	return rest, nil
 }
 
-// child gives the n-th child of the list at node at; -1 if there is none.
+// child returns the n-th child of the list at node at; -1 if there is none.
 func (d *smlDecoder) child(at, n int) int {
 	if at < 0 || d.nodes[at].kind != smlList || n >= d.nodes[at].count {
 		return -1

@@ -17,8 +17,8 @@ import (
 // ERDF-NOI-CPT_02E (before).
 type TeleinfoOptions struct {
 	serial.Wire
-	Mode    TeleinfoMode  `toml:"mode" doc:"historic (1200 baud) or standard (9600 baud); the meter's display says which"`
-	Silence time.Duration `toml:"silence" doc:"no good group for this long is told as a failure"`
+	Mode    TeleinfoMode  `toml:"mode" doc:"The mode of the meter, historic (1200 baud) or standard (9600 baud); its display shows which."`
+	Silence time.Duration `toml:"silence" doc:"After this time without a good group a fault is reported."`
 }
 
 // TeleinfoMode is how the meter talks.
@@ -82,7 +82,7 @@ func (o *TeleinfoOptions) Outputs() []drivers.Channel {
 
 // TeleinfoChannel is a group beyond the usual ones.
 type TeleinfoChannel struct {
-	Label string `toml:"label" doc:"label of the group, such as PTEC or NTARF"`
+	Label string `toml:"label" doc:"The label of the group, such as PTEC or NTARF."`
 	field.Value
 }
 
@@ -112,12 +112,12 @@ func teleinfoDriver(ws *serial.Wires) drivers.Driver {
 
 // teleinfoDecoder sorts groups into channels.
 type teleinfoDecoder struct {
-	mode  TeleinfoMode
-	sites []drivers.ChannelConfig
+	mode     TeleinfoMode
+	channels []drivers.ChannelConfig
 }
 
-func newTeleinfoDecoder(mode TeleinfoMode, sites []drivers.ChannelConfig) *teleinfoDecoder {
-	return &teleinfoDecoder{mode: mode, sites: sites}
+func newTeleinfoDecoder(mode TeleinfoMode, channels []drivers.ChannelConfig) *teleinfoDecoder {
+	return &teleinfoDecoder{mode: mode, channels: channels}
 }
 
 // decode takes one group: label, value (standard mode: perhaps a time before it) and check
@@ -132,7 +132,7 @@ func (d *teleinfoDecoder) Decode(line []byte, h *framing.Results) {
 		h.Reject(err)
 		return
 	}
-	for _, site := range d.sites {
+	for _, site := range d.channels {
 		if o, ok := site.Options.(*TeleinfoChannel); ok && o.Label == label {
 			v, err := o.OfText(value)
 			h.Put(site.Name, site.Unit, v, err)
