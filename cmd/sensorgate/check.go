@@ -10,6 +10,7 @@ import (
 	"sensorgate/internal/config"
 	"sensorgate/internal/gateway"
 	"sensorgate/internal/mapping"
+	"sensorgate/internal/terminal"
 )
 
 func newCheck() *cobra.Command {
@@ -93,7 +94,7 @@ func showExamples(w io.Writer, c *config.Config) {
 		fmt.Fprintf(w, "the example of device.%s is published as\n", d.Name)
 		messages := mapping.New(d.Map).Messages(readings, true)
 		for _, m := range messages {
-			fmt.Fprintf(w, "  %s %s\n", m.Topic, m.Payload)
+			fmt.Fprintf(w, "  %s %s\n", terminal.Escape(m.Topic), terminal.Escape(string(m.Payload)))
 		}
 		if len(messages) == 0 {
 			fmt.Fprintln(w, "  nothing: the filters hold it back")

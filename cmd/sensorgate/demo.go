@@ -24,6 +24,7 @@ import (
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 	"sensorgate/internal/sdnotify"
+	"sensorgate/internal/terminal"
 )
 
 func newDemo() *cobra.Command {
@@ -146,7 +147,7 @@ func newFarSide(port int, log *slog.Logger) (*farSide, error) {
 func (f *farSide) String() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return fmt.Sprintf("at the upstream: %d messages, newest %s", f.received, f.newest)
+	return fmt.Sprintf("at the upstream: %d messages, newest %s", f.received, terminal.Escape(f.newest))
 }
 
 // screen is the live view and its keys.

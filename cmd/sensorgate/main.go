@@ -13,6 +13,10 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"sensorgate/internal/terminal"
 )
 
 // Exit codes. The systemd unit does not restart on exitUsage.
@@ -29,18 +33,29 @@ func (e usageError) Unwrap() error { return e.error }
 // errReported ends the program with the code of its kind; the reason was printed already.
 var errReported = errors.New("")
 
+// execute runs the command that the arguments name. What commands print on a terminal is
+// escaped: names, values and reasons come from devices, clients and upstreams.
+func execute(ctx context.Context, root *cobra.Command) error {
+	if !isTerminal(os.Stdout) {
+		return root.ExecuteContext(ctx)
+	}
+	out := terminal.NewWriter(os.Stdout)
+	root.SetOut(out)
+	return errors.Join(root.ExecuteContext(ctx), out.Close())
+}
+
 func main() {
 	// A panic or an abort by the watchdog would end with Go's exit code 2, which is
 	// exitUsage; with this it dies of SIGABRT, and the service manager starts it again.
 	debug.SetTraceback("crash")
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := newRoot().ExecuteContext(ctx)
+	err := execute(ctx, newRoot())
 	stop()
 	if err == nil {
 		return
 	}
 	if !errors.Is(err, errReported) {
-		fmt.Fprintln(os.Stderr, "sensorgate:", err)
+		fmt.Fprintln(os.Stderr, "sensorgate:", terminal.EscapeText(err.Error()))
 	}
 	var usage usageError
 	if errors.As(err, &usage) {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sensorgate/internal/config"
+	"sensorgate/internal/terminal"
 )
 
 func newRead() *cobra.Command {
@@ -45,7 +46,7 @@ standard error. Devices that take commands are not opened: that would switch the
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 			for _, r := range t.Readings {
-				fmt.Fprintf(w, "%s\t%s\n", r.Channel, strings.TrimSpace(r.Value.String()+" "+r.Unit))
+				fmt.Fprintf(w, "%s\t%s\n", terminal.Escape(r.Channel), terminal.Escape(strings.TrimSpace(r.Value.String()+" "+r.Unit)))
 			}
 			if len(t.Readings) == 0 {
 				fmt.Fprintln(w, t.Text)

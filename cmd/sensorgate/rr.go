@@ -2,10 +2,12 @@ package main
 
 import (
 	"errors"
+	"io"
 
 	"github.com/spf13/cobra"
 
 	"sensorgate/internal/mqtttools"
+	"sensorgate/internal/terminal"
 )
 
 func newRR() *cobra.Command {
@@ -18,11 +20,22 @@ that comes back. For a command (…/set) the response topic is …/set/result.`,
 		Example: `  sensorgate rr -t barn-pi/pump/state/set -m on -W 5`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return toolError(r.Run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout()), r.Quiet)
+			out, isTerminal := toolOutput(cmd)
+			r.Terminal = isTerminal
+			return toolError(r.Run(cmd.Context(), cmd.InOrStdin(), out), r.Quiet)
 		},
 	}
 	r.Flags(cmd.Flags())
 	return cmd
+}
+
+// toolOutput is where the MQTT tools print, and whether that is a terminal: they escape
+// what comes from strangers by themselves, so that a format may have colours.
+func toolOutput(cmd *cobra.Command) (w io.Writer, isTerminal bool) {
+	if t, ok := cmd.OutOrStdout().(*terminal.Writer); ok {
+		return t.Unwrap(), true
+	}
+	return cmd.OutOrStdout(), false
 }
 
 // toolError is an error of the MQTT tools as this program ends with it; quiet, it is

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sensorgate/drivers/serial"
+	"sensorgate/internal/terminal"
 )
 
 func newScanSerial() *cobra.Command {
@@ -37,7 +38,7 @@ as may be seen: root sees all).`,
 				if p.USB != (serial.USBID{}) {
 					usb = p.USB.String()
 				}
-				fmt.Fprintf(w, "# %s\t%s\t%s\t%s\n", p.Path, p.Name, usb, inUse(p.UsedBy))
+				fmt.Fprintf(w, "# %s\t%s\t%s\t%s\n", p.Path, terminal.Escape(p.Name), terminal.Escape(usb), terminal.Escape(inUse(p.UsedBy)))
 			}
 			if err := w.Flush(); err != nil {
 				return err

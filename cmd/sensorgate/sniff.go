@@ -14,6 +14,7 @@ import (
 	"sensorgate/drivers/serial"
 	"sensorgate/internal/config"
 	"sensorgate/internal/gateway"
+	"sensorgate/internal/terminal"
 )
 
 func newSniff() *cobra.Command {
@@ -133,7 +134,7 @@ func (v *byteView) Readings(rs []drivers.Reading) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, r := range rs {
-		fmt.Fprintf(v.w, "%s = %s = %s %s\n", r.Time.Format("15:04:05.000"), r.Channel, r.Value, r.Unit)
+		fmt.Fprintf(v.w, "%s = %s = %s %s\n", r.Time.Format("15:04:05.000"), terminal.Escape(r.Channel), terminal.Escape(r.Value.String()), terminal.Escape(r.Unit))
 	}
 }
 
@@ -141,7 +142,7 @@ func (v *byteView) Readings(rs []drivers.Reading) {
 func (v *byteView) Health(_ string, h drivers.Health) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	fmt.Fprintf(v.w, "%s ! %s %s\n", time.Now().Format("15:04:05.000"), h.State, h.Error)
+	fmt.Fprintf(v.w, "%s ! %s %s\n", time.Now().Format("15:04:05.000"), h.State, terminal.Escape(h.Error))
 }
 
 // nowhere is the Store of a device that is only looked at.

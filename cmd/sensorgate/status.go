@@ -10,6 +10,7 @@ import (
 
 	"sensorgate/internal/gateway"
 	"sensorgate/internal/status"
+	"sensorgate/internal/terminal"
 )
 
 func newStatus() *cobra.Command {
@@ -56,7 +57,7 @@ func watchStatus(ctx context.Context, path string, every time.Duration) error {
 		}
 		fmt.Print("\x1b[H\x1b[2J") // home, clear: ECMA-48 8.3.21 and 8.3.39
 		if err != nil {
-			fmt.Println(err) // it may be restarting
+			fmt.Println(terminal.EscapeText(err.Error())) // it may be restarting
 		} else if err := snap.WriteTable(os.Stdout); err != nil {
 			return err
 		}

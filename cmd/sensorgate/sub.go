@@ -15,7 +15,9 @@ func newSub() *cobra.Command {
   sensorgate sub -t '+/status' --retained-only -W 2 -F '%t %p'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return toolError(s.Run(cmd.Context(), cmd.OutOrStdout()), s.Quiet)
+			out, isTerminal := toolOutput(cmd)
+			s.Terminal = isTerminal
+			return toolError(s.Run(cmd.Context(), out), s.Quiet)
 		},
 	}
 	s.Flags(cmd.Flags())

@@ -12,6 +12,7 @@ import (
 	"sensorgate/internal/config"
 	"sensorgate/internal/gateway"
 	"sensorgate/internal/mqtttools"
+	"sensorgate/internal/terminal"
 )
 
 // tryHardware opens what the configuration names and reports how each device and
@@ -21,7 +22,7 @@ func (s *settings) tryHardware(cmd *cobra.Command, c *config.Config) []gateway.T
 	show := func(ts []gateway.Trial) []gateway.Trial {
 		for _, t := range ts {
 			if !s.json {
-				fmt.Fprintf(w, "%-8s %s: %s\n", t.Mark(), t.Name, t.Text)
+				fmt.Fprintf(w, "%-8s %s: %s\n", t.Mark(), t.Name, terminal.Escape(t.Text))
 			}
 		}
 		return ts

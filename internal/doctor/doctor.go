@@ -15,6 +15,8 @@ import (
 	"io"
 	"os/user"
 	"path/filepath"
+
+	"sensorgate/internal/terminal"
 )
 
 // Verdict says how much one finding matters.
@@ -141,13 +143,13 @@ func writeText(w io.Writer, found []Finding) error {
 	count := map[Verdict]int{}
 	for _, f := range found {
 		count[f.Verdict]++
-		if _, err := fmt.Fprintf(w, "%-8s %-9s %s\n", f.Verdict, f.Check, f.What); err != nil {
+		if _, err := fmt.Fprintf(w, "%-8s %-9s %s\n", f.Verdict, f.Check, terminal.Escape(f.What)); err != nil {
 			return err
 		}
 		if f.Try == "" {
 			continue
 		}
-		if _, err := fmt.Fprintf(w, "%18s try: %s\n", "", f.Try); err != nil {
+		if _, err := fmt.Fprintf(w, "%18s try: %s\n", "", terminal.Escape(f.Try)); err != nil {
 			return err
 		}
 	}

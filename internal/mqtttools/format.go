@@ -9,6 +9,8 @@ import (
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"sensorgate/internal/terminal"
 )
 
 // The format of sub -F is that of mosquitto_sub: % begins a field of the message,
@@ -84,14 +86,50 @@ func parseNumber(s string, i int) (n, next int) {
 	return n, i
 }
 
-// formatMessage appends m as format says; checkFormat has accepted it.
-func formatMessage(b []byte, format string, m paho.Message, now time.Time) []byte {
+// printer writes messages as the flags of Sub and Request want them.
+type printer struct {
+	// Terminal is set by whoever runs the tool when the output is a terminal: topics and
+	// payloads come from strangers and are escaped then. A format of the user's own is not.
+	Terminal bool
+
+	verbose bool
+	format  string
+}
+
+// append appends m as it is printed, without the line end.
+func (p *printer) append(b []byte, m paho.Message, now time.Time) []byte {
+	switch {
+	case p.format != "":
+		return formatMessage(b, p.format, m, now, p.Terminal)
+	case p.verbose:
+		b = append(append(b, p.shown(m.Topic())...), ' ')
+	}
+	if p.Terminal {
+		return append(b, p.shown(string(m.Payload()))...)
+	}
+	return append(b, m.Payload()...)
+}
+
+func (p *printer) shown(s string) string {
+	if p.Terminal {
+		return terminal.EscapeText(s)
+	}
+	return s
+}
+
+// formatMessage appends m as format says; checkFormat has accepted it. escape makes what
+// comes from the message harmless for a terminal.
+func formatMessage(b []byte, format string, m paho.Message, now time.Time, escape bool) []byte {
 	for i := 0; i < len(format); i++ {
 		switch c := format[i]; c {
 		case '%':
 			var f field
 			f, i = parseField(format, i+1)
-			b = f.append(b, messageField(format[i], m, now))
+			text := messageField(format[i], m, now)
+			if escape {
+				text = terminal.EscapeText(text)
+			}
+			b = f.append(b, text)
 		case '@':
 			i++
 			b = append(b, timeField(format[i], now)...)

@@ -56,7 +56,7 @@ func TestFormatLikeMosquittoSub(t *testing.T) {
 			t.Errorf("%q is refused: %v", c.format, err)
 			continue
 		}
-		if got := string(formatMessage(nil, c.format, c.m, at)); got != c.want {
+		if got := string(formatMessage(nil, c.format, c.m, at, false)); got != c.want {
 			t.Errorf("%q prints as %q, want %q", c.format, got, c.want)
 		}
 	}
@@ -76,7 +76,7 @@ func FuzzFormatMessage(f *testing.F) {
 		if len(format) > 200 || checkFormat(format) != nil {
 			return
 		}
-		got := formatMessage(nil, format, m, time.Unix(0, 0))
+		got := formatMessage(nil, format, m, time.Unix(0, 0), false)
 		if limit := (strings.Count(format, "%") + 1) * (maxWidth + 1000); len(got) > limit+len(format)*40 {
 			t.Errorf("%q makes %d bytes", format, len(got))
 		}

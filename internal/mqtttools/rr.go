@@ -19,8 +19,7 @@ type Request struct {
 	Pub
 	response string
 	timeout  float64
-	verbose  bool
-	format   string
+	printer
 }
 
 // Flags adds the flags of the tool to f; Run reads what was parsed into them.
@@ -104,13 +103,6 @@ func (r *Request) Run(ctx context.Context, in io.Reader, w io.Writer) error {
 }
 
 func (r *Request) print(w io.Writer, m paho.Message) error {
-	line := string(m.Payload())
-	switch {
-	case r.format != "":
-		line = string(formatMessage(nil, r.format, m, time.Now()))
-	case r.verbose:
-		line = m.Topic() + " " + line
-	}
-	_, err := fmt.Fprintln(w, line)
+	_, err := w.Write(append(r.append(nil, m, time.Now()), '\n'))
 	return err
 }

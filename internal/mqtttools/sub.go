@@ -19,11 +19,11 @@ import (
 // Sub subscribes and prints messages, as mosquitto_sub does.
 type Sub struct {
 	client
+	printer
 	topics, not, unsubscribe []string
-	verbose, noEOL           bool
+	noEOL                    bool
 	count                    int
 	timeout                  float64
-	format                   string
 	retainedOnly, noRetained bool
 	exitSubscribed           bool
 	removeRetained           bool
@@ -214,16 +214,7 @@ func (s *Sub) wanted(m paho.Message) bool {
 }
 
 func (s *Sub) write(w *bufio.Writer, m paho.Message) {
-	switch {
-	case s.format != "":
-		w.Write(formatMessage(nil, s.format, m, time.Now()))
-	case s.verbose:
-		w.WriteString(m.Topic())
-		w.WriteByte(' ')
-		w.Write(m.Payload())
-	default:
-		w.Write(m.Payload())
-	}
+	w.Write(s.append(nil, m, time.Now()))
 	if !s.noEOL {
 		w.WriteByte('\n')
 	}

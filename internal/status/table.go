@@ -6,10 +6,13 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"sensorgate/internal/terminal"
 )
 
 // WriteTable writes the snapshot for people: devices with their values and ages,
-// upstreams with what waits for them.
+// upstreams with what waits for them. Texts from outside (values, reasons, names) are
+// escaped: the table goes to a terminal, and one value must stay in one cell.
 func (s *Snapshot) WriteTable(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  sensorgate %s  up %s  listening %s\n", s.Node, s.Version,
@@ -18,7 +21,7 @@ func (s *Snapshot) WriteTable(w io.Writer) error {
 		b.WriteString("clock not synchronised: readings carry \"time_synced\": false\n")
 	}
 	if s.ConfigErr != "" {
-		fmt.Fprintf(&b, "last reload refused: %s\n", s.ConfigErr)
+		fmt.Fprintf(&b, "last reload refused: %s\n", terminal.EscapeText(s.ConfigErr))
 	}
 	b.WriteByte('\n')
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -35,7 +38,7 @@ func (s *Snapshot) WriteTable(w io.Writer) error {
 		if !u.Oldest.IsZero() {
 			oldest = Age(s.Time.Sub(u.Oldest))
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%d (%s)\t%s\t%d\t%d\n", u.Name, u.condition(), u.Waiting, Bytes(u.WaitingBytes), oldest, u.Sent, u.Dropped)
+		fmt.Fprintf(tw, "%s\t%s\t%d (%s)\t%s\t%d\t%d\n", terminal.Escape(u.Name), terminal.Escape(u.condition()), u.Waiting, Bytes(u.WaitingBytes), oldest, u.Sent, u.Dropped)
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -45,7 +48,7 @@ func (s *Snapshot) WriteTable(w io.Writer) error {
 	case s.Journal.Dir == "":
 		b.WriteString("; journal: in memory only")
 	case s.Journal.Error != "":
-		fmt.Fprintf(&b, "; journal: %s", s.Journal.Error)
+		fmt.Fprintf(&b, "; journal: %s", terminal.Escape(s.Journal.Error))
 	default:
 		fmt.Fprintf(&b, "; journal: %d records, %s, written %s", s.Journal.Records, Bytes(int64(s.Journal.Bytes)), Bytes(int64(s.Journal.BytesWritten)))
 	}
@@ -57,7 +60,7 @@ func (s *Snapshot) WriteTable(w io.Writer) error {
 func (s *Snapshot) deviceRows(w io.Writer, d Device) {
 	state := string(d.State)
 	if d.Error != "" {
-		state += ": " + d.Error
+		state += ": " + terminal.Escape(d.Error)
 	}
 	if len(d.Channels) == 0 {
 		fmt.Fprintf(w, "%s\t-\t-\t-\t%s\n", d.Name, state)
@@ -67,7 +70,7 @@ func (s *Snapshot) deviceRows(w io.Writer, d Device) {
 		if i > 0 {
 			name, state = "", ""
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", name, c.Name, strings.TrimSpace(c.Value+" "+c.Unit), Age(s.Time.Sub(c.Time)), state)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", name, terminal.Escape(c.Name), terminal.Escape(strings.TrimSpace(c.Value+" "+c.Unit)), Age(s.Time.Sub(c.Time)), state)
 	}
 }
 

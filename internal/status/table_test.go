@@ -1,0 +1,30 @@
+package status
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// A device, an upstream or a channel's name cannot work the terminal of whoever looks,
+// and its text stays in its cell.
+func TestStatusEscapesTextsFromOutside(t *testing.T) {
+	const evil = "\x1b[2J\x07\tx\n"
+	now := time.Unix(1e9, 0)
+	s := Snapshot{Node: "n", Time: now, ConfigErr: evil, Journal: Journal{Dir: "/d", Error: evil},
+		Devices:   []Device{{Name: "d", Error: evil, Channels: []Channel{{Name: evil, Value: evil, Unit: evil, Time: now}}}},
+		Upstreams: []Upstream{{Name: "u", Error: evil}},
+	}
+	var b strings.Builder
+	if err := s.WriteTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); strings.ContainsAny(got, "\x1b\x07") || strings.Count(got, `\x1b[2J\x07`) != 7 {
+		t.Errorf("the table is\n%q", got)
+	}
+	for line := range strings.Lines(b.String()) {
+		if strings.HasPrefix(line, "x") {
+			t.Errorf("a text begins a line of its own: %q", line)
+		}
+	}
+}
