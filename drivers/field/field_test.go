@@ -271,3 +271,28 @@ func TestCRCOfTheHTU21(t *testing.T) {
 		}
 	}
 }
+
+// A P1 meter's 2.027 kW was published as 2027.0000000000002 W.
+func TestScalingKeepsTheDigitsThatTheDeviceSent(t *testing.T) {
+	for _, c := range []struct {
+		text          string
+		scale, offset float64
+		want          string
+	}{
+		{"00002.027", 1000, 0, "2027"}, {"1236", 0.1, 0, "123.6"}, {"000286", 0.001, 0, "0.286"}, {"2981", 0.1, -273.15, "24.95"},
+	} {
+		v := Value{Scale: c.scale, Offset: c.offset}
+		if got, err := v.OfText(c.text); err != nil || got.String() != c.want {
+			t.Errorf("%s × %v: got %v, %v, want %s", c.text, c.scale, got, err, c.want)
+		}
+	}
+	// And the way back, for commands.
+	v := Value{Scale: 0.1, Offset: -40}
+	if raw, err := v.Raw(drivers.Command{Payload: []byte("21.3")}); err != nil || raw != 613 {
+		t.Errorf("21.3 as a raw number: got %v, %v, want 613", raw, err)
+	}
+	v = Value{Scale: 1000}
+	if raw, err := v.Raw(drivers.Command{Payload: []byte("2027")}); err != nil || raw != 2.027 {
+		t.Errorf("2027 as a raw number: got %v, %v, want 2.027", raw, err)
+	}
+}

@@ -49,7 +49,7 @@ func (v *Value) Of(raw float64) (drivers.Value, error) {
 	if v.Map != nil {
 		return v.named(strconv.FormatFloat(raw, 'f', -1, 64))
 	}
-	n := v.scaled(raw)
+	n := drivers.Scale(raw, v.Scale, v.Offset)
 	if v.Min != nil && n < *v.Min || v.Max != nil && n > *v.Max {
 		return drivers.Value{}, fmt.Errorf("%v is %w %s", n, drivers.ErrImplausible, v.plausible())
 	}
@@ -102,15 +102,14 @@ func (v *Value) Raw(c drivers.Command) (float64, error) {
 	if v.Min != nil && n < *v.Min || v.Max != nil && n > *v.Max {
 		return 0, fmt.Errorf("%w: %v is outside %s", drivers.ErrRefused, n, v.plausible())
 	}
-	raw := n - v.Offset
-	if v.Scale != 0 {
-		if inv, ok := inverse(v.Scale); ok {
-			raw *= inv
-		} else {
-			raw /= v.Scale
-		}
+	raw := drivers.Scale(n, 1, -v.Offset)
+	if v.Scale == 0 {
+		return raw, nil
 	}
-	return raw, nil
+	if inv := math.Round(1 / v.Scale); drivers.Scale(inv, v.Scale, 0) == 1 { // 0.1: × 10
+		return drivers.Scale(raw, inv, 0), nil
+	}
+	return raw / v.Scale, nil
 }
 
 func (v *Value) rawOfName(c drivers.Command) (float64, error) {
@@ -135,24 +134,6 @@ func (v *Value) hasName(name string) bool {
 		}
 	}
 	return false
-}
-
-func (v *Value) scaled(raw float64) float64 {
-	if v.Scale != 0 {
-		// 1236 × 0.1 is 123.60000000000001, 1236 ÷ 10 is 123.6.
-		if inv, ok := inverse(v.Scale); ok {
-			raw /= inv
-		} else {
-			raw *= v.Scale
-		}
-	}
-	return raw + v.Offset
-}
-
-// inverse returns 1/scale if that is a whole number, as of 0.1 and 0.25.
-func inverse(scale float64) (float64, bool) {
-	inv := math.Round(1 / scale)
-	return inv, math.Abs(scale) < 1 && math.Abs(1/scale-inv) < 1e-9*math.Abs(inv)
 }
 
 func (v *Value) plausible() string {

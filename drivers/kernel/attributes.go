@@ -76,7 +76,7 @@ func (s *source) Poll(ctx context.Context) ([]drivers.Reading, error) {
 			}
 			continue
 		}
-		rs = append(rs, drivers.Reading{Channel: a.channel, Unit: a.unit, Value: drivers.Number(v * a.scale), Time: time.Now()})
+		rs = append(rs, drivers.Reading{Channel: a.channel, Unit: a.unit, Value: drivers.Number(drivers.Scale(v, a.scale, 0)), Time: time.Now()})
 	}
 	return rs, errors.Join(errs...)
 }

@@ -108,7 +108,7 @@ func readIIO(ctx context.Context, f *files, dir, input string) (float64, error) 
 		return 0, err
 	}
 	scale, err := f.shared(ctx, dir, base, "_scale", 1)
-	return (raw + offset) * scale, err
+	return drivers.Scale(drivers.Scale(raw, 1, offset), scale, 0), err
 }
 
 // shared reads an attribute of a channel or, if it has none of its own, of all channels

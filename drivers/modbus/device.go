@@ -274,10 +274,7 @@ func (c *channel) decode(p []byte) (drivers.Value, error) {
 	if !c.factor.known || !ok {
 		return drivers.Value{}, field.ErrNone
 	}
-	if c.factor.exponent < 0 {
-		return drivers.Number(n / math.Pow10(-c.factor.exponent)), nil // 2301 ÷ 10, not × 0.1
-	}
-	return drivers.Number(n * math.Pow10(c.factor.exponent)), nil
+	return drivers.Number(drivers.Scale(n, math.Pow10(c.factor.exponent), 0)), nil
 }
 
 // named adds to an error which unit it is about.

@@ -68,10 +68,7 @@ func (c *channel) value(v drivers.Value) (_ drivers.Value, ok bool) {
 
 // calibrate is the part without memory: scale, offset, points, clamp.
 func calibrate(f *Filters, x float64) float64 {
-	if f.Scale != 0 {
-		x *= f.Scale
-	}
-	x += f.Offset
+	x = drivers.Scale(x, f.Scale, f.Offset)
 	if len(f.Points) > 0 {
 		x = interpolate(f.Points, x)
 	}

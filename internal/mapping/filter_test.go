@@ -238,3 +238,13 @@ func TestOverflowIsNoReading(t *testing.T) {
 		t.Errorf("1e600 became %v", v)
 	}
 }
+
+func TestCalibrationKeepsTheDecimalDigits(t *testing.T) {
+	for _, c := range []struct{ in, scale, offset, want float64 }{
+		{2.027, 1000, 0, 2027}, {21.4, 0, -0.4, 21}, {230.1, 0.001, 0, 0.2301}, {0.1, 3, 0, 0.3},
+	} {
+		if got := calibrate(&Filters{Scale: c.scale, Offset: c.offset}, c.in); got != c.want {
+			t.Errorf("%v × %v + %v: got %v, want %v", c.in, c.scale, c.offset, got, c.want)
+		}
+	}
+}
