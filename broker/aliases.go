@@ -1,6 +1,8 @@
 package broker
 
-import "sensorgate/internal/mqtt"
+import (
+	"sensorgate/internal/mqtt"
+)
 
 // aliasesOut are the topic aliases that we set towards one connection: the first topics
 // that it gets have one, for as long as it lasts (3.3.2.3.4, v5).
@@ -32,3 +34,6 @@ func newAliasesOut(limit uint16) *aliasesOut {
 	}
 	return &aliasesOut{max: min(limit, maxAliases), ids: map[string]uint16{}}
 }
+
+// maxAliases is how many topic aliases a client may set (3.2.2.3.8, v5).
+const maxAliases = 64

@@ -5,19 +5,16 @@ import (
 	"encoding/hex"
 	"time"
 
+	"sensorgate/broker/permissions"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
 
-// defaultWindow is how many QoS 1 and 2 messages a client that sets no receive maximum
-// may have unacknowledged.
-const defaultWindow = 8192
-
 // attach gives c its session, answers the CONNECT and sends what waits. It waits until
 // an earlier connection with the same client id is closed. false: the broker closes.
-func (b *Broker) attach(c *conn, link link, who *identity, connect *mqtt.Connect) bool {
+func (b *Broker) attach(c *conn, out writer, who *permissions.Identity, connect *mqtt.Connect) bool {
 	ack := mqtt.Connack{ReceiveMaximum: maxReceived, TopicAliasMax: maxAliases, MaximumPacket: uint32(c.maxPacketIn)}
-	c.link = link
+	c.writer = out
 	id := connect.ClientID
 	if id == "" {
 		id = "auto-" + randomID() // [MQTT-3.1.3-6; v5: 3.1.3-6, 3.1.3-7]
@@ -47,7 +44,7 @@ func (b *Broker) attach(c *conn, link link, who *identity, connect *mqtt.Connect
 
 // claim makes c the owner of the session with the id, which it makes if it must. If
 // another connection owns it, it gives that.
-func (b *Broker) claim(c *conn, id string, who *identity, connect *mqtt.Connect) (s *session, previous *conn) {
+func (b *Broker) claim(c *conn, id string, who *permissions.Identity, connect *mqtt.Connect) (s *session, previous *conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closing {
@@ -57,7 +54,7 @@ func (b *Broker) claim(c *conn, id string, who *identity, connect *mqtt.Connect)
 	if s != nil && s.owner != nil {
 		return nil, s.owner
 	}
-	if s != nil && (connect.CleanStart || !s.isDurable()) { // [MQTT-3.1.2-6; v5: 3.1.2-4]
+	if s != nil && (connect.CleanStart || !s.isPersistent()) { // [MQTT-3.1.2-6; v5: 3.1.2-4]
 		b.removeLocked(s)
 		s = nil
 	}
@@ -71,41 +68,22 @@ func (b *Broker) claim(c *conn, id string, who *identity, connect *mqtt.Connect)
 	}
 	s.stopTimerLocked()
 	s.owner, c.session = c, s
+	who.Client = id
 	s.who.Store(who)
 	s.mu.Lock()
 	s.expiry = expiry
 	s.mu.Unlock()
 	if expiry > 0 && s.queue == nil {
-		b.makeDurable(s)
+		b.makePersistent(s)
 	}
 	return s, nil
 }
-
-// makeDurable opens the session's queues.
-func (b *Broker) makeDurable(s *session) {
-	limits := journal.Limits{Bytes: b.limits().MaxQueued, Full: journal.DropOldest}
-	queue, err := b.journal.OpenQueue(queueOut+s.id, limits)
-	if err == nil {
-		s.inbound, err = b.journal.OpenQueue(queueIn+s.id, journal.Limits{})
-	}
-	if err != nil {
-		b.log.Error("no queue for a persistent session: it lasts as long as its connection", "client", s.id, "err", err)
-		return
-	}
-	s.queue = queue
-}
-
-// Names of a session's queues in the journal, before the client id.
-const (
-	queueOut = "session/" // what waits for it
-	queueIn  = "qos2/"    // QoS 2 messages from it whose PUBREL has not come
-)
 
 // connected answers the CONNECT and sends what waits: PUBREL of earlier exchanges, then
 // the messages, oldest first.
 func (b *Broker) connected(c *conn, connect *mqtt.Connect, ack *mqtt.Connack) {
 	s := c.session
-	if s.isDurable() {
+	if s.isPersistent() {
 		s.mu.Lock()
 		s.gone = time.Time{}
 		s.mu.Unlock()
@@ -123,7 +101,7 @@ func (b *Broker) connected(c *conn, connect *mqtt.Connect, ack *mqtt.Connack) {
 	s.current.Store(c)
 	c.setOut(mqtt.AppendConnack(c.out(), c.level, ack))
 	c.packets++
-	if s.isDurable() {
+	if s.isPersistent() {
 		s.resumeLocked(c)
 		s.catchUpLocked(w)
 	}
@@ -157,7 +135,7 @@ func (b *Broker) teardown(c *conn) {
 	b.logEnd(c)
 	b.leave(c)
 
-	ends := s.expiry == 0 || !s.isDurable() // only we change it now
+	ends := s.expiry == 0 || !s.isPersistent() // only we change it now
 	later := b.lastWill(c, ends)
 	b.mu.Lock()
 	s.will = later
@@ -172,30 +150,6 @@ func (b *Broker) teardown(c *conn) {
 		s.save(journal.Event, nil, 0)
 	}
 	close(c.done)
-}
-
-// removeLocked ends a session: its subscriptions, and all that waits for it.
-func (b *Broker) removeLocked(s *session) {
-	s.stopTimerLocked()
-	s.mu.Lock()
-	subs := s.subs
-	s.subs = nil
-	s.mu.Unlock()
-	for _, sub := range subs {
-		b.subs.remove(sub)
-	}
-	delete(b.sessions, s.id)
-	if !s.isDurable() {
-		return
-	}
-	for _, key := range []string{keySession, keyIn, keyOut} {
-		b.journal.Delete(key+s.id, journal.Telemetry)
-	}
-	for _, name := range []string{queueOut, queueIn} {
-		if err := b.journal.DropQueue(name + s.id); err != nil {
-			b.log.Warn("a queue of an ended session cannot be dropped", "client", s.id, "err", err)
-		}
-	}
 }
 
 func randomID() string {

@@ -13,7 +13,7 @@ import (
 // by one goroutine at a time; its output is guarded by the session's mu.
 type conn struct {
 	b        *Broker
-	link     link
+	writer   writer
 	listener *listener
 	host     string // of the peer, for the limit per address
 	remote   string
@@ -47,9 +47,10 @@ type conn struct {
 	done     chan struct{} // closed after teardown
 }
 
-// link is how a conn reaches the network. None of its methods blocks.
-type link interface {
-	// flush sends c's output as far as the socket takes it and sees to it that the rest
+// writer is how the bytes of a conn leave: an event loop's socket, or a stream. None of
+// its methods blocks.
+type writer interface {
+	// flushLocked sends c's output as far as the socket takes it and sees to it that the rest
 	// follows. The caller holds the session's mu.
 	flushLocked(c *conn)
 	// wake has the acknowledgements that are due sent, from another goroutine. Called with
@@ -123,7 +124,7 @@ func (s *session) flush(w *worker) {
 		return
 	}
 	s.conn.countOut()
-	s.conn.link.flushLocked(s.conn)
+	s.conn.writer.flushLocked(s.conn)
 }
 
 // stop asks for the end of the connection, with the reason the client is told if its
@@ -132,7 +133,7 @@ func (c *conn) stop(reason mqtt.Reason) (first bool) {
 	if !c.stopping.CompareAndSwap(0, 1+uint32(reason)) {
 		return false
 	}
-	c.link.stop()
+	c.writer.stop()
 	return true
 }
 
@@ -142,129 +143,9 @@ func (c *conn) stopReason() (mqtt.Reason, bool) {
 	return mqtt.Reason(v - 1), v != 0
 }
 
-// errClosed ends the input after a DISCONNECT.
-var errClosed = errors.New("client disconnected")
-
-// input handles the complete packets at the start of data and says how much that was.
-// need is how long the next packet is, 0 if that is not known.
-func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
-	c.acks.inBatch(true)
-	packets := 0
-	for c.stopping.Load() == 0 || c.lastRound {
-		f, n, err := mqtt.NextFrame(data[used:], c.maxPacketIn)
-		if err != nil {
-			return used, 0, err
-		}
-		if f.Raw == nil {
-			need = n
-			break
-		}
-		used += n
-		packets++
-		if err := c.handle(w, f); err != nil {
-			return used, 0, err
-		}
-	}
-	c.b.count.packetsIn.Add(uint64(packets))
-	c.b.count.bytesIn.Add(uint64(used))
-	return used, need, nil
-}
-
-// endBatch finishes what the packets of one read have begun.
-func (c *conn) endBatch(w *worker) {
-	w.commit()
-	s := c.session
-	s.mu.Lock()
-	if s.conn == c {
-		c.putStatesLocked(w)
-		c.acks.inBatch(false) // from here on commits wake the connection
-		c.drainAcksLocked()
-		s.fillLocked(w)
-		if len(c.buf) > 0 {
-			w.touchLocked(s)
-		}
-	}
-	s.mu.Unlock()
-}
-
-// handle does what one packet asks for.
-func (c *conn) handle(w *worker, f mqtt.Frame) error {
-	switch f.Type {
-	case mqtt.PUBLISH:
-		return c.handlePublish(w, f)
-	case mqtt.PUBACK, mqtt.PUBREC, mqtt.PUBREL, mqtt.PUBCOMP:
-		a, err := mqtt.ParseAck(f, c.level)
-		if err != nil {
-			return err
-		}
-		return c.handleAck(w, f.Type, a)
-	case mqtt.SUBSCRIBE:
-		return c.handleSubscribe(w, f)
-	case mqtt.UNSUBSCRIBE:
-		return c.handleUnsubscribe(w, f)
-	case mqtt.PINGREQ:
-		if err := mqtt.CheckEmpty(f); err != nil {
-			return err
-		}
-		c.reply(func(out []byte) []byte { return append(out, byte(mqtt.PINGRESP)<<4, 0) }) // [MQTT-3.12.4-1]
-		return nil
-	case mqtt.DISCONNECT:
-		return c.handleDisconnect(f)
-	case mqtt.AUTH:
-		if c.level != mqtt.Level5 {
-			return errUnexpected
-		}
-		if err := mqtt.ParseAuth(f); err != nil {
-			return err
-		}
-		// Nobody has begun an enhanced authentication: we offer no method [MQTT-4.12.0-6, v5].
-		return errAuth
-	case mqtt.CONNECT:
-		return errSecondConnect // [MQTT-3.1.0-2]
-	}
-	return errUnexpected
-}
-
-var (
-	errUnexpected    = mqtt.NewError(mqtt.ProtocolError, "packet that only a server sends, or of a reserved type")
-	errAuth          = mqtt.NewError(mqtt.ProtocolError, "AUTH without an authentication method")
-	errSecondConnect = mqtt.NewError(mqtt.ProtocolError, "second CONNECT")
-)
-
-// reply appends to the output; the batch flushes it.
-func (c *conn) reply(append func([]byte) []byte) {
-	s := c.session
-	s.mu.Lock()
-	if s.conn == c {
-		c.setOut(append(c.out()))
-		c.packets++
-	}
-	s.mu.Unlock()
-}
-
-func (c *conn) handleDisconnect(f mqtt.Frame) error {
-	d, err := mqtt.ParseDisconnect(f, c.level)
-	if err != nil {
-		return err
-	}
-	s := c.session
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if d.HasSessionExpiry && s.conn == c {
-		if s.expiry == 0 && d.SessionExpiry != 0 { // [MQTT-3.14.2-2, v5] and 3.14.2.2.2
-			return errExpiryFromZero
-		}
-		s.expiry = d.SessionExpiry
-	}
-	c.clean = d.Reason != mqtt.DisconnectWithWill // [MQTT-3.14.4-3]
-	return errClosed
-}
-
-var errExpiryFromZero = mqtt.NewError(mqtt.ProtocolError, "session expiry raised from 0 in DISCONNECT")
-
-// farewell gives what a client is told before its connection is closed: nothing below
+// lastPacket gives what a client is told before its connection is closed: nothing below
 // level 5, nothing after its own DISCONNECT.
-func (c *conn) farewell() []byte {
+func (c *conn) lastPacket() []byte {
 	reason, asked := c.stopReason()
 	text := ""
 	if !asked {
@@ -287,4 +168,26 @@ func (c *conn) farewell() []byte {
 func (c *conn) violated() bool {
 	var fault *mqtt.Error
 	return errors.As(c.end, &fault)
+}
+
+// Limits of what waits for one connected client in memory.
+const (
+	maxOutQoS0  = 1 << 20  // more waits: QoS 0 to it is dropped and counted
+	maxOutQueue = 4 << 20  // more waits: QoS 1 and 2 stay in the queue
+	maxHeld     = 32 << 20 // a session that is not durable is disconnected beyond
+	// maxOutTotal bounds all clients together: beyond it, a client may only have
+	// fairShare waiting.
+	maxOutTotal = 64 << 20
+	fairShare   = 64 << 10
+)
+
+// reply appends to the output; the batch flushes it.
+func (c *conn) reply(append func([]byte) []byte) {
+	s := c.session
+	s.mu.Lock()
+	if s.conn == c {
+		c.setOut(append(c.out()))
+		c.packets++
+	}
+	s.mu.Unlock()
 }

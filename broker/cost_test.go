@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sensorgate/broker/permissions"
 	"sensorgate/internal/mqtt"
 )
 
@@ -113,8 +114,8 @@ func subscribed(tb testing.TB, n int) *worker {
 	br := create(tb)
 	for i := range n {
 		s := &session{b: br, id: fmt.Sprint("s", i/1000)}
-		s.who.Store(&identity{})
-		br.subs.add(&subscription{Subscription: mqtt.Subscription{Filter: fmt.Sprintf("site/%d/+/%d", i%100, i)}, session: s})
+		s.who.Store(&permissions.Identity{})
+		br.subs.Add(&subscription{Subscription: mqtt.Subscription{Filter: fmt.Sprintf("site/%d/+/%d", i%100, i)}, Subscriber: subscriber{session: s}})
 	}
 	w := newWorker(br)
 	w.begin()

@@ -3,67 +3,8 @@ package broker
 import (
 	"sync/atomic"
 
-	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
-
-// Limits of what waits for one connected client in memory.
-const (
-	maxOutQoS0  = 1 << 20  // more waits: QoS 0 to it is dropped and counted
-	maxOutQueue = 4 << 20  // more waits: QoS 1 and 2 stay in the queue
-	maxHeld     = 32 << 20 // a session that is not durable is disconnected beyond
-	// maxOutTotal bounds all clients together: beyond it, a client may only have
-	// fairShare waiting.
-	maxOutTotal = 64 << 20
-	fairShare   = 64 << 10
-)
-
-// publish hands p to all who are there: connected sessions and our own subscribers at
-// once, durable consumers with the batch. needs says how many commits must come before
-// the acknowledgement; waiter hears of each with the token.
-func (w *worker) publish(p *publication, waiter journal.Waiter, token uint64) (needs int) {
-	w.batch++
-	w.b.count.publishIn.Add(1)
-	if p.retain {
-		needs += w.retain(p, waiter, token)
-		// Who subscribes now either finds the new retained message, or was there before it
-		// was stored, and then a route that is looked up now knows of it.
-		p.route = w.routeString(p.route.topic)
-	}
-	r := p.route
-	from := len(w.targets)
-	for i := range r.targets {
-		w.aim(p, &r.targets[i])
-	}
-	for _, g := range r.groups {
-		if t, ok := g.pick(w.b.rights.Load(), r.topic); ok {
-			w.aim(p, &t)
-		}
-	}
-	if len(r.locals) > 0 {
-		m := p.message()
-		// As published, as MQTT 5 subscribers may ask for too [MQTT-3.3.1-13]: an order that
-		// is to be kept for later has to be known as such by who must refuse it.
-		for _, l := range r.locals {
-			l.give(&m)
-		}
-	}
-	return needs + w.record(p, from, waiter, token)
-}
-
-// aim sends p to t, or notes t for the record when it is a durable consumer of p.
-func (w *worker) aim(p *publication, t *target) {
-	if p.from == t.session && !t.shared {
-		if t = t.own; t == nil { // no-local
-			return
-		}
-	}
-	if min(p.qos, t.qos) > 0 && t.session.isDurable() {
-		w.targets = append(w.targets, *t)
-		return
-	}
-	w.deliver(p, t, p.retain && t.rap)
-}
 
 // deliver gives p to a connected session: QoS 0 to any, QoS 1 and 2 to one that is not
 // durable. It never blocks. QoS 0 that does not fit is dropped; more waits in memory up
@@ -172,7 +113,7 @@ func (s *session) fillLocked(w *worker) {
 	if s.conn == nil {
 		return
 	}
-	if s.isDurable() {
+	if s.isPersistent() {
 		s.catchUpLocked(w)
 		return
 	}
@@ -181,7 +122,7 @@ func (s *session) fillLocked(w *worker) {
 		switch p := h.publication(); {
 		case p.expired(w.now):
 			w.b.drop(&w.b.count.expired)
-		case !w.b.rights.Load().mayRead(s, h.route.topic):
+		case !w.b.permissions.Load().MayRead(s.who.Load(), h.route.topic):
 			w.b.drop(&w.b.count.denied)
 		default:
 			s.sendLocked(w, &p, h.flags, h.ids)

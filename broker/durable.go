@@ -7,13 +7,16 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
+// span is a part of one of the worker's slices.
+type span struct{ from, to int }
+
 // waitingRecord is a publication of this batch that has durable consumers.
 type waitingRecord struct {
 	pub     publication
-	data    [2]int // place in worker.data
-	queues  [2]int // places in worker.queues and worker.targets
-	targets [2]int
-	lane    journal.CommitClass
+	data    span // place in worker.data
+	queues  span // places in worker.queues and worker.targets
+	targets span
+	class   journal.CommitClass
 	waiter  journal.Waiter
 	token   uint64
 	exact   *exactWaiter // nil: delivered at once
@@ -50,13 +53,13 @@ func (w *worker) record(p *publication, from int, waiter journal.Waiter, token u
 		if p.id != 0 {
 			w.queues = append(w.queues, p.from.inbound)
 		}
-		w.addRecord(p, [2]int{from, from + plain}, queues, false, waiter, token)
+		w.addRecord(p, span{from, from + plain}, queues, false, waiter, token)
 		needs++
 	}
 	for i := plain; i < len(targets); i++ {
 		queues = len(w.queues)
 		w.queues = append(w.queues, targets[i].session.queue)
-		w.addRecord(p, [2]int{from + i, from + i + 1}, queues, true, waiter, token)
+		w.addRecord(p, span{from + i, from + i + 1}, queues, true, waiter, token)
 		needs++
 	}
 	return needs
@@ -72,31 +75,23 @@ func boolOrder(a, b bool) int {
 	return 1
 }
 
-func (w *worker) addRecord(p *publication, targets [2]int, queues int, shared bool, waiter journal.Waiter, token uint64) {
+func (w *worker) addRecord(p *publication, targets span, queues int, shared bool, waiter journal.Waiter, token uint64) {
 	at := len(w.data)
 	w.data = mqtt.AppendMarkedRecord(w.data, p.view(), mqtt.RecordMark{
 		Shared: shared, AsRetained: p.asRetained, PacketID: p.id,
 	})
-	lane := journal.Telemetry
+	class := journal.Telemetry
 	if waiter != nil || p.origin != "" && p.qos > 0 {
-		lane = journal.Event
+		class = journal.Event
 	}
-	exact := w.exactFor(p, w.targets[targets[0]:targets[1]], waiter)
+	exact := w.exactFor(p, w.targets[targets.from:targets.to], waiter)
 	if exact != nil {
 		waiter = exact
 	}
 	w.waiting = append(w.waiting, waitingRecord{
-		pub: *p, data: [2]int{at, len(w.data)}, queues: [2]int{queues, len(w.queues)}, targets: targets,
-		lane: lane, waiter: waiter, token: token, exact: exact,
+		pub: *p, data: span{at, len(w.data)}, queues: span{queues, len(w.queues)}, targets: targets,
+		class: class, waiter: waiter, token: token, exact: exact,
 	})
-}
-
-// view is message without copies, for what is used up at once.
-func (p *publication) view() *mqtt.Message {
-	return &mqtt.Message{
-		Topic: p.route.topic, Payload: p.payload, QoS: p.qos, Retain: p.retain, Origin: p.origin, Time: p.at,
-		Properties: p.properties(),
-	}
 }
 
 // commit appends the batch's records and gives them to the sessions that are connected
@@ -108,14 +103,14 @@ func (w *worker) commit() (failed int) {
 		return 0
 	}
 	data := append(make([]byte, 0, len(w.data)), w.data...) // the journal keeps it
-	w.b.durable.Lock()
+	w.b.recordMu.Lock()
 	w.dropOutdated()
 	for i := range w.waiting {
 		r := &w.waiting[i]
 		w.records = append(w.records, journal.Record{
-			Data:  data[r.data[0]:r.data[1]:r.data[1]],
-			To:    w.queues[r.queues[0]:r.queues[1]],
-			Class: r.lane, Waiter: r.waiter, Token: r.token,
+			Data:  data[r.data.from:r.data.to:r.data.to],
+			To:    w.queues[r.queues.from:r.queues.to],
+			Class: r.class, Waiter: r.waiter, Token: r.token,
 		})
 	}
 	failed = w.b.journal.Append(w.records...)
@@ -133,11 +128,11 @@ func (w *worker) commit() (failed int) {
 			w.holdExact(r, seq)
 		}
 		r.pub.enc = [4]encoding{}
-		for j := r.targets[0]; j < r.targets[1]; j++ {
-			w.deliverDurable(&r.pub, &w.targets[j], seq)
+		for j := r.targets.from; j < r.targets.to; j++ {
+			w.deliverRecord(&r.pub, &w.targets[j], seq)
 		}
 	}
-	w.b.durable.Unlock()
+	w.b.recordMu.Unlock()
 	w.forget()
 	return failed
 }
@@ -162,9 +157,9 @@ func (w *worker) forget() {
 	}
 }
 
-// deliverDurable gives a record that was just appended to a connected session, if
+// deliverRecord gives a record that was just appended to a connected session, if
 // everything before it was given too. Otherwise it is read from the queue later.
-func (w *worker) deliverDurable(p *publication, t *target, seq journal.Seq) {
+func (w *worker) deliverRecord(p *publication, t *target, seq journal.Seq) {
 	s := t.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,12 +170,12 @@ func (w *worker) deliverDurable(p *publication, t *target, seq journal.Seq) {
 		s.live = false
 		return
 	}
-	s.sendDurableLocked(w, p, t, seq, false)
+	s.sendRecordLocked(w, p, t, seq, false)
 }
 
-// sendDurableLocked sends the record seq. One that the client cannot take counts as
+// sendRecordLocked sends the record seq. One that the client cannot take counts as
 // delivered.
-func (s *session) sendDurableLocked(w *worker, p *publication, t *target, seq journal.Seq, dup bool) {
+func (s *session) sendRecordLocked(w *worker, p *publication, t *target, seq journal.Seq, dup bool) {
 	qos := min(p.qos, t.qos)
 	s.sent = seq
 	id := packetID(seq)
@@ -198,7 +193,7 @@ func (s *session) sendDurableLocked(w *worker, p *publication, t *target, seq jo
 
 // catchUpLocked sends from the queue as far as there is room. When nothing is left, new
 // messages go straight out again. A record that was appended but not yet offered to
-// deliverDurable is either seen here, and skipped there by its seq, or offered after
+// deliverRecord is either seen here, and skipped there by its seq, or offered after
 // live is set.
 func (s *session) catchUpLocked(w *worker) {
 	for s.conn != nil && !s.live && s.roomLocked() {
@@ -238,7 +233,7 @@ func (s *session) sendItemLocked(w *worker, it *journal.Item) bool {
 		s.skipLocked(it.Seq)
 		return true
 	}
-	s.sendDurableLocked(w, &p, &t, it.Seq, it.Seq <= s.resent)
+	s.sendRecordLocked(w, &p, &t, it.Seq, it.Seq <= s.resent)
 	return true
 }
 
@@ -261,7 +256,7 @@ func (w *worker) fromRecord(s *session, rec *mqtt.RecordView) (p publication, t 
 	case p.expired(w.now):
 		w.b.drop(&w.b.count.expired)
 		return p, t, false
-	case !w.b.rights.Load().mayRead(s, r.topic):
+	case !w.b.permissions.Load().MayRead(s.who.Load(), r.topic):
 		w.b.drop(&w.b.count.denied)
 		return p, t, false
 	}
@@ -279,4 +274,17 @@ func (s *session) targetLocked(r *route, shared bool) (target, bool) {
 		}
 	}
 	return s.matchLocked(r.topic, shared)
+}
+
+// matchLocked gives what the session's subscriptions say of a topic, for a message
+// that comes from the queue; ok is false when none matches any more.
+func (s *session) matchLocked(topic string, shared bool) (t target, ok bool) {
+	t = target{session: s, shared: shared}
+	for _, sub := range s.subs {
+		if (sub.Group != "") == shared && mqtt.Match(sub.Filter, topic) {
+			t.merge(sub)
+			ok = true
+		}
+	}
+	return t, ok
 }

@@ -32,7 +32,7 @@ func (e *exactWaiter) Committed(token uint64, err error) {
 	for _, s := range sessions {
 		s.uncommitted.remove(seq)
 		if c := s.current.Load(); c != nil {
-			c.link.wake()
+			c.writer.wake()
 		}
 	}
 }
@@ -50,38 +50,10 @@ func (e *exactWaiter) hold(seq journal.Seq, sessions []*session) {
 	}
 }
 
-// seqSet is a small set of records. Its lock is innermost.
-type seqSet struct {
-	mu   sync.Mutex
-	seqs map[journal.Seq]struct{}
-}
-
-func (q *seqSet) add(seq journal.Seq) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.seqs == nil {
-		q.seqs = map[journal.Seq]struct{}{}
-	}
-	q.seqs[seq] = struct{}{}
-}
-
-func (q *seqSet) remove(seq journal.Seq) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	delete(q.seqs, seq)
-}
-
-func (q *seqSet) has(seq journal.Seq) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	_, ok := q.seqs[seq]
-	return ok
-}
-
 // holdExact has the sessions that get the record at QoS 2 wait for its commit.
 func (w *worker) holdExact(r *waitingRecord, seq journal.Seq) {
 	var sessions []*session
-	for i := r.targets[0]; i < r.targets[1]; i++ {
+	for i := r.targets.from; i < r.targets.to; i++ {
 		if w.targets[i].qos == 2 {
 			sessions = append(sessions, w.targets[i].session)
 		}

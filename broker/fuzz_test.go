@@ -96,7 +96,7 @@ func settled(t *testing.T, b *Broker) {
 			t.Fatal("a connection is still counted 20 s after its end")
 		}
 	}
-	if n := b.subs.len(); n != 0 {
+	if n := b.subs.Len(); n != 0 {
 		t.Fatalf("%d subscriptions are left of sessions that have ended", n)
 	}
 	if n := b.count.outBytes.Load(); n != 0 {

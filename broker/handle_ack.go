@@ -85,9 +85,6 @@ func (c *conn) handlePubrel(a mqtt.Ack) {
 	c.reply(func(out []byte) []byte { return mqtt.AppendAck(out, mqtt.PUBCOMP, c.level, a.ID, reason) })
 }
 
-// nextPut numbers the session state that this batch will put into the journal.
-func (c *conn) nextPut() uint64 { return c.puts + 1 }
-
 // putStatesLocked writes what changed in this batch of the state that QoS 2 must not
 // forget.
 func (c *conn) putStatesLocked(w *worker) {
@@ -101,7 +98,7 @@ func (c *conn) putStatesLocked(w *worker) {
 	}
 	c.puts++
 	// Both states under one number: the second one's commit comes last, because commits
-	// of one lane come in their order.
+	// of one class come in their order.
 	if s.outState.dirty {
 		var waiter journal.Waiter
 		if !s.inDirty {

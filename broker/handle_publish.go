@@ -8,9 +8,6 @@ import (
 // the receive maximum we announce (3.2.2.3.3, v5).
 const maxReceived = 4096
 
-// maxAliases is how many topic aliases a client may set (3.2.2.3.8, v5).
-const maxAliases = 64
-
 var (
 	errAliasRange = mqtt.NewError(mqtt.TopicAliasInvalid, "topic alias is greater than the maximum")
 	errAliasUnset = mqtt.NewError(mqtt.ProtocolError, "topic alias that was not set")
@@ -88,32 +85,6 @@ func (c *conn) ackReason(r *route) mqtt.Reason {
 	return mqtt.Success
 }
 
-// acknowledge answers a PUBLISH that waits for nothing, behind those that do.
-func (c *conn) acknowledge(qos byte, id uint16, reason mqtt.Reason) error {
-	typ := mqtt.PUBACK
-	switch {
-	case qos == 0:
-		return nil
-	case qos == 2:
-		typ = mqtt.PUBREC
-		if reason >= mqtt.Unspecified && c.level == mqtt.Level5 {
-			c.session.received.forget(id) // the exchange ends here (4.3.3)
-		}
-	}
-	if !c.acks.empty() {
-		c.acks.expect(c.acks.open(ack{typ: typ, id: id}), 0, reason)
-		return nil
-	}
-	s := c.session
-	s.mu.Lock()
-	if s.conn == c {
-		c.setOut(mqtt.AppendAck(c.out(), typ, c.level, id, reason))
-		c.packets++
-	}
-	s.mu.Unlock()
-	return nil
-}
-
 // publishedAgain answers a QoS 2 PUBLISH that came before [MQTT-4.3.3-2]. If the first
 // one may still be on its way to the disk, so is what makes this PUBREC wait.
 func (c *conn) publishedAgain(id uint16) error {
@@ -168,7 +139,7 @@ func (c *conn) mayNotPublish(r *route) mqtt.Reason {
 	if r.err != nil {
 		return r.err.Reason
 	}
-	if !c.b.rights.Load().mayWrite(c.session, r.topic) {
+	if !c.b.permissions.Load().MayWrite(c.session.who.Load(), r.topic) {
 		return mqtt.NotAuthorized
 	}
 	return mqtt.Success

@@ -12,23 +12,6 @@ import (
 	"syscall"
 )
 
-// Listener is one place where clients connect.
-type Listener struct {
-	Network  string // "tcp", "tls", "ws", "wss", "unix"
-	Address  string // host:port or path
-	Path     string // of the WebSocket, default "/mqtt"
-	Cert     string // files of tls and wss
-	Key      string
-	ClientCA string   // client certificates are required and checked against this
-	Origins  []string // allowed for ws and wss; empty: same origin
-
-	MaxClients    int // connections at a time on this listener; 0: the broker's
-	MaxPacketSize int // 0: the broker's
-	MaxPerAddress int // connections at a time from one address; 0: no limit
-}
-
-func (l *Listener) String() string { return l.Network + "://" + l.Address }
-
 type listener struct {
 	Listener
 	tls     atomic.Pointer[tls.Config] // tls and wss; a reload changes it
@@ -139,5 +122,13 @@ func (l *listener) close() {
 	defer l.mu.Unlock()
 	if l.net != nil {
 		_ = l.net.Close()
+	}
+}
+
+// server wraps the configuration that counts at the moment of each handshake.
+func (l *listener) server() *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return l.tls.Load(), nil },
 	}
 }

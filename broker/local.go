@@ -3,35 +3,10 @@ package broker
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
-
-// local is a subscriber in this process.
-type local struct {
-	f func(*mqtt.Message)
-
-	mu      sync.Mutex
-	ready   bool
-	backlog []*mqtt.Message // what comes in while the retained messages are handed over
-	ended   bool
-}
-
-func (l *local) give(m *mqtt.Message) {
-	l.mu.Lock()
-	if !l.ready {
-		l.backlog = append(l.backlog, m)
-		l.mu.Unlock()
-		return
-	}
-	ended := l.ended
-	l.mu.Unlock()
-	if !ended {
-		l.f(m)
-	}
-}
 
 // Subscribe calls f with every message whose topic matches the filter: with the retained
 // ones first, then with each as it comes, on the goroutine of its publisher. Retain is as
@@ -43,8 +18,8 @@ func (b *Broker) Subscribe(filter string, f func(*mqtt.Message)) (cancel func())
 		panic(fmt.Sprintf("broker: subscribe to %q: %v", filter, err))
 	}
 	l := &local{f: f}
-	sub := &subscription{Subscription: mqtt.Subscription{Filter: filter, QoS: 2}, local: l}
-	b.subs.add(sub)
+	sub := &subscription{Subscription: mqtt.Subscription{Filter: filter, QoS: 2}, Subscriber: subscriber{local: l}}
+	b.subs.Add(sub)
 	w := b.worker()
 	found := b.retained.match(filter, w.now)
 	w.release()
@@ -54,7 +29,7 @@ func (b *Broker) Subscribe(filter string, f func(*mqtt.Message)) (cancel func())
 	}
 	l.open()
 	return func() {
-		b.subs.remove(sub)
+		b.subs.Remove(sub)
 		l.mu.Lock()
 		l.ended = true
 		l.mu.Unlock()
@@ -121,13 +96,6 @@ func (b *Broker) Publish(ctx context.Context, m mqtt.Message) error {
 	return nil
 }
 
-// spool is a bridge as a durable consumer.
-type spool struct {
-	origin string
-	queue  *journal.Queue
-	subs   []*subscription
-}
-
 // Attach makes q a durable consumer of what matches the filters, but for messages that
 // the bridge of that name has brought in itself. A second Attach replaces queue and
 // filters, without a moment in which a message is missed.
@@ -137,14 +105,14 @@ func (b *Broker) Attach(name string, filters []string, q *journal.Queue) {
 		if err := mqtt.CheckFilter(filter); err != nil {
 			panic(fmt.Sprintf("broker: attach %s to %q: %v", name, filter, err))
 		}
-		sub := &subscription{Subscription: mqtt.Subscription{Filter: filter, QoS: 2}, spool: sp}
+		sub := &subscription{Subscription: mqtt.Subscription{Filter: filter, QoS: 2}, Subscriber: subscriber{spool: sp}}
 		sp.subs = append(sp.subs, sub)
 	}
 	b.mu.Lock()
 	old := b.spools[name]
 	b.spools[name] = sp
 	b.mu.Unlock()
-	b.subs.replace(old, sp)
+	b.subs.Replace(old.filters(), sp.subs)
 }
 
 // Detach ends what Attach began. What waits in the queue stays there.
@@ -153,21 +121,5 @@ func (b *Broker) Detach(name string) {
 	old := b.spools[name]
 	delete(b.spools, name)
 	b.mu.Unlock()
-	b.subs.replace(old, nil)
-}
-
-// replace takes out the filters of one spool and enters those of another in one step.
-func (t *subscriptions) replace(old, with *spool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if old != nil {
-		for _, sub := range old.subs {
-			t.removeLocked(sub)
-		}
-	}
-	if with != nil {
-		for _, sub := range with.subs {
-			t.addLocked(sub)
-		}
-	}
+	b.subs.Replace(old.filters(), nil)
 }

@@ -11,9 +11,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"sensorgate/internal/mqtt"
 )
+
+// loopFor gives the event loop of a new connection: each in turn.
+func (b *Broker) loopFor() *loop {
+	return b.loops[int(b.nextLoop.Add(1))%len(b.loops)]
+}
 
 // loop serves plain TCP and Unix sockets: one goroutine waits for all of them with
 // epoll, reads as much as there is into one buffer, handles it, and flushes every
@@ -23,9 +26,9 @@ import (
 // Sockets are watched level-triggered: a short read then needs no second one to see that
 // nothing is left, and a FIN that came with the last bytes is not missed.
 type loop struct {
-	b    *Broker
-	epfd int
-	bell int // eventfd that ends the waiting
+	b      *Broker
+	epfd   int
+	wakeFD int // eventfd that ends the waiting
 
 	// gate is an epoll that the Go runtime's poller watches. epfd is in it only while the
 	// loop is parked, or every packet would wake up a thread of the runtime too.
@@ -49,10 +52,10 @@ type loop struct {
 
 const (
 	loopRead = 64 << 10
-	// patience is how long the loop waits in the system call itself. Beyond, the Go
+	// spinLimit is how long the loop waits in the system call itself. Beyond, the Go
 	// runtime would take its processor away and keep its monitor thread awake for it, both
 	// dearer than to park the goroutine; below, parking would be dearer.
-	patience = 8 * time.Millisecond
+	spinLimit = 8 * time.Millisecond
 )
 
 func newLoop(b *Broker) (*loop, error) {
@@ -71,10 +74,10 @@ func newLoop(b *Broker) (*loop, error) {
 		l.raw, err = l.gate.SyscallConn()
 	}
 	if err == nil {
-		l.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+		l.wakeFD, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	}
 	if err == nil {
-		err = unix.EpollCtl(l.epfd, unix.EPOLL_CTL_ADD, l.bell, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(l.bell)})
+		err = unix.EpollCtl(l.epfd, unix.EPOLL_CTL_ADD, l.wakeFD, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(l.wakeFD)})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("event loop: %w", err)
@@ -87,12 +90,12 @@ func (l *loop) post(s *socket) {
 	l.mu.Lock()
 	l.mail = append(l.mail, s)
 	l.mu.Unlock()
-	l.ring()
+	l.wake()
 }
 
-func (l *loop) ring() {
+func (l *loop) wake() {
 	if l.sleeping.CompareAndSwap(true, false) {
-		_, _ = unix.Write(l.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // full means that it rings already
+		_, _ = unix.Write(l.wakeFD, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // full means that it rings already
 	}
 }
 
@@ -101,36 +104,13 @@ func (l *loop) close() {
 	l.mu.Lock()
 	l.closing = true
 	l.mu.Unlock()
-	l.ring()
-}
-
-// run serves until close.
-func (l *loop) run() error {
-	defer unix.Close(l.epfd)
-	defer l.gate.Close()
-	defer unix.Close(l.bell)
-	for {
-		n, err := l.wait()
-		if err != nil {
-			return fmt.Errorf("event loop: epoll_wait: %w", err)
-		}
-		l.w.begin()
-		l.clock.advance(l.w.now, l.timeUp)
-		for i := range n {
-			l.event(&l.events[i])
-		}
-		closing := l.openMail()
-		l.w.finish()
-		if closing {
-			return nil
-		}
-	}
+	l.wake()
 }
 
 // wait sleeps until there is something to do.
 func (l *loop) wait() (n int, err error) {
 	now := time.Now()
-	if now.Sub(l.rested) > patience {
+	if now.Sub(l.rested) > spinLimit {
 		// A goroutine that seems to run for ever is preempted again and again.
 		runtime.Gosched()
 		l.rested = now
@@ -145,8 +125,8 @@ func (l *loop) wait() (n int, err error) {
 		timeout = 0
 	}
 	brief := timeout
-	if brief < 0 || brief > patience {
-		brief = patience
+	if brief < 0 || brief > spinLimit {
+		brief = spinLimit
 	}
 	n, err = l.poll(brief)
 	if n > 0 || err != nil || brief == timeout {
@@ -194,57 +174,4 @@ func (l *loop) park(now time.Time, timeout time.Duration) (n int, err error) {
 	}
 	l.rested = time.Now()
 	return n, errors.Join(err, perr)
-}
-
-func (l *loop) event(e *unix.EpollEvent) {
-	if int(e.Fd) == l.bell {
-		var b [8]byte
-		_, _ = unix.Read(l.bell, b[:]) // nothing to read means that it was read
-		return
-	}
-	s := l.sockets[e.Fd]
-	if s == nil {
-		return // closed by an event before this one
-	}
-	if e.Events&unix.EPOLLOUT != 0 {
-		s.writable(l.w)
-	}
-	if e.Events&^unix.EPOLLOUT != 0 {
-		s.readable(l.w)
-	}
-}
-
-// openMail looks at the sockets that others have posted.
-func (l *loop) openMail() (closing bool) {
-	l.mu.Lock()
-	mail := l.mail
-	l.mail = nil
-	closing = l.closing
-	l.mu.Unlock()
-	for _, s := range mail {
-		s.posted.Store(false)
-		s.attend(l.w)
-	}
-	return closing
-}
-
-// timeUp looks at a socket whose deadline may have come; it gives the next one.
-func (l *loop) timeUp(s *socket, now time.Time) (next time.Time) {
-	switch {
-	case s.fd < 0:
-		return time.Time{}
-	case s.lingering:
-		s.close()
-		return time.Time{}
-	case s.c.keepAlive == 0:
-		return time.Time{}
-	}
-	// No packet within one and a half times the keep-alive ends the connection
-	// [MQTT-3.1.2-24; v5: 3.1.2-22].
-	deadline := s.heard.Add(s.c.keepAlive * 3 / 2)
-	if now.Before(deadline) {
-		return deadline
-	}
-	s.c.stop(mqtt.KeepAliveTimeout)
-	return time.Time{}
 }

@@ -5,9 +5,24 @@ import (
 	"strings"
 	"time"
 
+	"sensorgate/broker/permissions"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
+
+// makePersistent opens the session's queues.
+func (b *Broker) makePersistent(s *session) {
+	limits := journal.Limits{Bytes: b.limits().MaxQueued, Full: journal.DropOldest}
+	queue, err := b.journal.OpenQueue(queueOut+s.id, limits)
+	if err == nil {
+		s.inbound, err = b.journal.OpenQueue(queueIn+s.id, journal.Limits{})
+	}
+	if err != nil {
+		b.log.Error("no queue for a persistent session: it lasts as long as its connection", "client", s.id, "err", err)
+		return
+	}
+	s.queue = queue
+}
 
 // savedSession is a durable session's entry in the journal. JSON, so that `journal dump`
 // shows it to people and a newer program may add to it.
@@ -25,21 +40,21 @@ type savedSub struct {
 }
 
 // save writes subscriptions and expiry; waiter may be nil.
-func (s *session) save(lane journal.CommitClass, waiter journal.Waiter, token uint64) {
+func (s *session) save(class journal.CommitClass, waiter journal.Waiter, token uint64) {
 	s.mu.Lock()
-	saved := savedSession{Expiry: s.expiry, User: s.who.Load().user}
+	saved := savedSession{Expiry: s.expiry, User: s.who.Load().User}
 	if !s.gone.IsZero() {
 		saved.Gone = s.gone.UnixMilli()
 	}
 	for full, sub := range s.subs {
-		saved.Subs = append(saved.Subs, savedSub{full, sub.Options(), sub.id})
+		saved.Subs = append(saved.Subs, savedSub{full, sub.Options(), sub.ID})
 	}
 	s.mu.Unlock()
 	data, err := json.Marshal(saved)
 	if err != nil { // strings and numbers only: cannot be
 		panic(err)
 	}
-	s.b.journal.Put(keySession+s.id, data, lane, waiter, token)
+	s.b.journal.Put(keySession+s.id, data, class, waiter, token)
 }
 
 // restoreSessions brings back the durable sessions of an earlier life. One that cannot
@@ -66,12 +81,12 @@ func (b *Broker) restoreSessions() error {
 
 func (b *Broker) restoreSession(id string, saved *savedSession) error {
 	s := &session{b: b, id: id, origin: "client/" + id, expiry: saved.Expiry, known: true}
-	s.who.Store(&identity{user: saved.User})
+	s.who.Store(&permissions.Identity{User: saved.User, Client: id})
 	s.gone = time.UnixMilli(saved.Gone)
 	if saved.Gone == 0 { // it was connected when we were killed
 		s.gone = time.Now()
 	}
-	b.makeDurable(s)
+	b.makePersistent(s)
 	if s.queue == nil {
 		return nil
 	}

@@ -3,6 +3,7 @@ package broker
 import (
 	"fmt"
 
+	"sensorgate/broker/permissions"
 	"sensorgate/internal/mqtt"
 )
 
@@ -19,7 +20,7 @@ func (b *Broker) Reload(o Options) error {
 	if len(o.Listeners) != len(b.listeners) {
 		return fmt.Errorf("broker: %d listeners, now %d: that needs a restart", len(b.listeners), len(o.Listeners))
 	}
-	rights, err := loadRights(&o)
+	allowed, err := permissions.Load(o.Passwords, o.ACL)
 	if err != nil {
 		return err
 	}
@@ -42,24 +43,18 @@ func (b *Broker) Reload(o Options) error {
 			b.listeners[i].tls.Store(c)
 		}
 	}
-	b.rights.Store(rights)
-	b.subs.generation.Add(1) // all routes are worked out anew
-	b.disconnectRevoked(rights)
+	b.permissions.Store(allowed)
+	b.subs.Touch() // all routes are worked out anew
+	b.disconnectRevoked(allowed)
 	return nil
 }
 
 // disconnectRevoked ends the connections of users whose password was changed or removed.
-func (b *Broker) disconnectRevoked(r *rights) {
+func (b *Broker) disconnectRevoked(allowed *permissions.Permissions) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for c := range b.conns {
-		if c.session == nil {
-			continue
-		}
-		who := c.session.who.Load()
-		byPassword := who.hash != ""
-		anonymous := who.user == "" && who.hash == ""
-		if byPassword && r.users[who.user] != who.hash || anonymous && r.users != nil {
+		if c.session != nil && allowed.Revokes(c.session.who.Load()) {
 			c.stop(mqtt.NotAuthorized)
 		}
 	}

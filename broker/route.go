@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"sensorgate/broker/permissions"
 	"sensorgate/internal/mqtt"
 )
 
@@ -34,8 +35,8 @@ type target struct {
 func (t *target) merge(sub *subscription) {
 	t.qos = max(t.qos, sub.QoS)
 	t.rap = t.rap || sub.RetainAsPub
-	if sub.id != 0 {
-		t.ids = append(t.ids, sub.id)
+	if sub.ID != 0 {
+		t.ids = append(t.ids, sub.ID)
 	}
 }
 
@@ -46,7 +47,7 @@ var (
 
 // routeFor works out the route of a topic.
 func (b *Broker) routeFor(topic string) *route {
-	r := &route{topic: topic, generation: b.subs.generation.Load()}
+	r := &route{topic: topic, generation: b.subs.Generation()}
 	if err := mqtt.CheckTopic(topic); err != nil {
 		r.err = errTopicName
 		return r
@@ -54,30 +55,28 @@ func (b *Broker) routeFor(topic string) *route {
 	if ownTopic(topic) {
 		r.err = errTopicOwn
 	}
-	rights := b.rights.Load()
+	allowed := b.permissions.Load()
 	merged := map[*session]int{}
-	b.subs.mu.RLock()
-	defer b.subs.mu.RUnlock()
-	b.subs.matchLocked(topic, func(n *node) {
-		r.groups = append(r.groups, n.groups...)
-		for _, sub := range n.subs {
-			switch {
-			case sub.spool != nil:
-				r.addSpool(sub.spool)
-			case sub.local != nil:
-				r.locals = append(r.locals, sub.local)
-			case rights.mayRead(sub.session, topic):
+	b.subs.Match(topic, func(subs []*subscription, groups []*shareGroup) {
+		r.groups = append(r.groups, groups...)
+		for _, sub := range subs {
+			switch who := sub.Subscriber; {
+			case who.spool != nil:
+				r.addSpool(who.spool)
+			case who.local != nil:
+				r.locals = append(r.locals, who.local)
+			case allowed.MayRead(who.session.who.Load(), topic):
 				r.addSession(merged, sub)
 			}
 		}
 	})
 	r.durable = len(r.spools) > 0
 	for i := range r.targets {
-		r.durable = r.durable || r.targets[i].session.isDurable()
+		r.durable = r.durable || r.targets[i].session.isPersistent()
 	}
 	for _, g := range r.groups {
-		for _, m := range g.members {
-			r.durable = r.durable || m.session.isDurable()
+		for _, m := range g.Members {
+			r.durable = r.durable || m.Subscriber.session.isPersistent()
 		}
 	}
 	return r
@@ -93,17 +92,18 @@ func (r *route) addSpool(s *spool) {
 }
 
 func (r *route) addSession(merged map[*session]int, sub *subscription) {
-	i, ok := merged[sub.session]
+	s := sub.Subscriber.session
+	i, ok := merged[s]
 	if !ok {
 		i = len(r.targets)
-		merged[sub.session] = i
-		r.targets = append(r.targets, target{session: sub.session})
+		merged[s] = i
+		r.targets = append(r.targets, target{session: s})
 	}
 	t := &r.targets[i]
 	t.merge(sub)
 	if !sub.NoLocal { // [MQTT-3.8.3-3, v5]
 		if t.own == nil {
-			t.own = &target{session: sub.session}
+			t.own = &target{session: s}
 		}
 		t.own.merge(sub)
 	}
@@ -111,17 +111,17 @@ func (r *route) addSession(merged map[*session]int, sub *subscription) {
 
 // pick chooses the member of a group that gets the next message: in turn, those who
 // are connected first, then those whose session waits.
-func (g *shareGroup) pick(rights *rights, topic string) (target, bool) {
-	n := uint32(len(g.members))
-	start := g.next.Add(1)
+func pick(g *shareGroup, allowed *permissions.Permissions, topic string) (target, bool) {
+	n := uint32(len(g.Members))
+	start := g.Turn()
 	var waiting *subscription
 	for i := range n {
-		sub := g.members[(start+i)%n]
-		switch {
-		case !rights.mayRead(sub.session, topic):
-		case sub.session.connected():
+		sub := g.Members[(start+i)%n]
+		switch s := sub.Subscriber.session; {
+		case !allowed.MayRead(s.who.Load(), topic):
+		case s.connected():
 			return shareTarget(sub), true
-		case waiting == nil && sub.session.isDurable():
+		case waiting == nil && s.isPersistent():
 			waiting = sub
 		}
 	}
@@ -132,7 +132,7 @@ func (g *shareGroup) pick(rights *rights, topic string) (target, bool) {
 }
 
 func shareTarget(sub *subscription) target {
-	t := target{session: sub.session, shared: true}
+	t := target{session: sub.Subscriber.session, shared: true}
 	t.merge(sub)
 	return t
 }

@@ -282,7 +282,7 @@ func (s *socket) end(w *worker, err error) {
 	c := s.c
 	c.end = err
 	w.finish() // what it began before belongs to it still
-	words := c.farewell()
+	words := c.lastPacket()
 	sess := c.session
 	sess.mu.Lock()
 	waits := len(c.buf) > c.outAt

@@ -50,35 +50,3 @@ type counters struct {
 	denied, full, slowClosed, malformed atomic.Uint64
 	outBytes                            atomic.Int64 // that wait for connected clients, all together
 }
-
-// Stats tells how the broker does.
-func (b *Broker) Stats() Stats {
-	c := &b.count
-	s := Stats{
-		Uptime:           time.Since(b.started),
-		Clients:          int(c.clients.Load()),
-		ClientsMax:       int(c.clientsMax.Load()),
-		Subscriptions:    b.subs.len(),
-		Connections:      c.connections.Load(),
-		Refused:          c.refused.Load(),
-		MessagesReceived: c.packetsIn.Load(),
-		MessagesSent:     c.packetsOut.Load(),
-		PublishReceived:  c.publishIn.Load(),
-		PublishSent:      c.publishOut.Load(),
-		BytesReceived:    c.bytesIn.Load(),
-		BytesSent:        c.bytesOut.Load(),
-		DroppedSlow:      c.slow.Load(),
-		DroppedOffline:   c.offline.Load(),
-		DroppedExpired:   c.expired.Load(),
-		DroppedTooLarge:  c.tooLarge.Load(),
-		DroppedDenied:    c.denied.Load(),
-		DroppedFull:      c.full.Load(),
-		SlowClosed:       c.slowClosed.Load(),
-		Malformed:        c.malformed.Load(),
-	}
-	s.Retained, s.RetainedBytes = b.retained.size()
-	b.mu.Lock()
-	s.Sessions = len(b.sessions)
-	b.mu.Unlock()
-	return s
-}

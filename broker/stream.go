@@ -13,20 +13,20 @@ import (
 // writes when there is something. TLS and WebSocket need it; plain sockets have the
 // event loop.
 type stream struct {
-	nc   net.Conn
-	c    *conn
-	kick chan struct{} // for the writer; has room for one
+	nc    net.Conn
+	c     *conn
+	woken chan struct{} // for the writer; has room for one
 }
 
 func newStream(nc net.Conn, c *conn) *stream {
-	return &stream{nc: nc, c: c, kick: make(chan struct{}, 1)}
+	return &stream{nc: nc, c: c, woken: make(chan struct{}, 1)}
 }
 
 func (s *stream) flushLocked(*conn) { s.wake() }
 
 func (s *stream) wake() {
 	select {
-	case s.kick <- struct{}{}:
+	case s.woken <- struct{}{}:
 	default: // it will look anyway
 	}
 }
@@ -48,7 +48,7 @@ func (s *stream) run(rest []byte) {
 	// A writer that the peer does not let finish gets a second.
 	_ = s.nc.SetWriteDeadline(time.Now().Add(time.Second))
 	<-gone
-	s.lastWords()
+	s.sendLastPacket()
 	_ = s.nc.Close()
 	s.c.b.teardown(s.c)
 }
@@ -123,7 +123,7 @@ func (s *stream) setDeadline() {
 func (s *stream) write(quit <-chan struct{}) {
 	for {
 		select {
-		case <-s.kick:
+		case <-s.woken:
 		case <-quit:
 			s.writeAll()
 			return
@@ -172,9 +172,9 @@ func (s *stream) take(w *worker) []byte {
 	return buf
 }
 
-// lastWords tells the client why its connection is closed.
-func (s *stream) lastWords() {
-	if b := s.c.farewell(); b != nil {
+// sendLastPacket tells the client why its connection is closed.
+func (s *stream) sendLastPacket() {
+	if b := s.c.lastPacket(); b != nil {
 		_ = s.nc.SetWriteDeadline(time.Now().Add(time.Second))
 		_, _ = s.nc.Write(b) // it goes anyway
 	}

@@ -10,6 +10,38 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
+// Stats tells how the broker does.
+func (b *Broker) Stats() Stats {
+	c := &b.count
+	s := Stats{
+		Uptime:           time.Since(b.started),
+		Clients:          int(c.clients.Load()),
+		ClientsMax:       int(c.clientsMax.Load()),
+		Subscriptions:    b.subs.Len(),
+		Connections:      c.connections.Load(),
+		Refused:          c.refused.Load(),
+		MessagesReceived: c.packetsIn.Load(),
+		MessagesSent:     c.packetsOut.Load(),
+		PublishReceived:  c.publishIn.Load(),
+		PublishSent:      c.publishOut.Load(),
+		BytesReceived:    c.bytesIn.Load(),
+		BytesSent:        c.bytesOut.Load(),
+		DroppedSlow:      c.slow.Load(),
+		DroppedOffline:   c.offline.Load(),
+		DroppedExpired:   c.expired.Load(),
+		DroppedTooLarge:  c.tooLarge.Load(),
+		DroppedDenied:    c.denied.Load(),
+		DroppedFull:      c.full.Load(),
+		SlowClosed:       c.slowClosed.Load(),
+		Malformed:        c.malformed.Load(),
+	}
+	s.Retained, s.RetainedBytes = b.retained.size()
+	b.mu.Lock()
+	s.Sessions = len(b.sessions)
+	b.mu.Unlock()
+	return s
+}
+
 // sysEvery is how often the topics below $SYS are published.
 const sysEvery = 10 * time.Second
 
@@ -59,12 +91,12 @@ func (b *Broker) sysValues() []sysValue {
 	}
 }
 
-// tell publishes the topics below $SYS, and says in the log what was dropped, as long as
+// report publishes the topics below $SYS, and writes to the log what was dropped, as long as
 // there is something new to say.
-func (b *Broker) tell(ctx context.Context) {
+func (b *Broker) report(ctx context.Context) {
 	ticker := time.NewTicker(sysEvery)
 	defer ticker.Stop()
-	var told Stats
+	var reported Stats
 	for {
 		b.publishSys()
 		select {
@@ -72,12 +104,12 @@ func (b *Broker) tell(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		told = b.logDrops(told)
+		reported = b.logDrops(reported)
 	}
 }
 
 func (b *Broker) publishSys() {
-	if !b.subs.anyBelow("$SYS") {
+	if !b.subs.AnyBelow("$SYS") {
 		return // nobody asks, and a new subscriber gets them then
 	}
 	w := b.worker()
@@ -106,14 +138,14 @@ func (b *Broker) sysRetained(filter string) (found []*retained) {
 
 // logDrops says what was dropped since it was said last: one line per interval, however
 // many messages it were.
-func (b *Broker) logDrops(told Stats) Stats {
+func (b *Broker) logDrops(reported Stats) Stats {
 	s := b.Stats()
-	if s.Dropped() == told.Dropped() {
+	if s.Dropped() == reported.Dropped() {
 		return s
 	}
 	b.log.Warn("messages not delivered",
-		"slow", s.DroppedSlow-told.DroppedSlow, "offline", s.DroppedOffline-told.DroppedOffline,
-		"expired", s.DroppedExpired-told.DroppedExpired, "too_large", s.DroppedTooLarge-told.DroppedTooLarge,
-		"denied", s.DroppedDenied-told.DroppedDenied, "full", s.DroppedFull-told.DroppedFull)
+		"slow", s.DroppedSlow-reported.DroppedSlow, "offline", s.DroppedOffline-reported.DroppedOffline,
+		"expired", s.DroppedExpired-reported.DroppedExpired, "too_large", s.DroppedTooLarge-reported.DroppedTooLarge,
+		"denied", s.DroppedDenied-reported.DroppedDenied, "full", s.DroppedFull-reported.DroppedFull)
 	return s
 }

@@ -31,11 +31,3 @@ func (l *Listener) tlsConfig() (*tls.Config, error) {
 	}
 	return c, nil
 }
-
-// server wraps the configuration that counts at the moment of each handshake.
-func (l *listener) server() *tls.Config {
-	return &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return l.tls.Load(), nil },
-	}
-}

@@ -1,6 +1,8 @@
 package broker
 
-import "time"
+import (
+	"time"
+)
 
 // wheel looks at sockets when their deadline comes, to the second. Moving a deadline
 // later costs nothing: the socket is looked at by the old one and put back. The zero

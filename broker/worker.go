@@ -7,6 +7,28 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
+// encode gives the publication as a packet for the level, with or without packet id;
+// it is made once and serves all receivers.
+func (w *worker) encode(p *publication, level, qos byte) *encoding {
+	i := encodingIndex(level, qos)
+	e := &p.enc[i]
+	if e.frame != nil {
+		return e
+	}
+	props := p.props
+	if level == mqtt.Level5 && p.hasExpiry {
+		w.scratch = append(mqtt.AppendExpiry(w.scratch[:0], p.left(w.now)), p.props...)
+		props = w.scratch
+	}
+	w.encoded[i] = mqtt.AppendPublish(w.encoded[i][:0], level, qos<<1, p.route.topic, 0, props, p.payload)
+	e.frame = w.encoded[i]
+	e.idAt = idOffset(e.frame, len(p.route.topic))
+	if cap(w.encoded[i]) > 64<<10 {
+		w.encoded[i] = nil // one big message must not be held for ever
+	}
+	return e
+}
+
 // worker is what a goroutine needs to carry messages: the routes it knows, and what it
 // has begun in this batch of packets and finishes at its end: records for the journal,
 // and sessions whose output is to be flushed once.
@@ -71,14 +93,14 @@ func (w *worker) finish() {
 
 // route gives where topic goes. The bytes may be changed by the caller afterwards.
 func (w *worker) route(topic []byte) *route {
-	if r := w.routes[string(topic)]; r != nil && r.generation == w.b.subs.generation.Load() {
+	if r := w.routes[string(topic)]; r != nil && r.generation == w.b.subs.Generation() {
 		return r
 	}
 	return w.newRoute(string(topic))
 }
 
 func (w *worker) routeString(topic string) *route {
-	if r := w.routes[topic]; r != nil && r.generation == w.b.subs.generation.Load() {
+	if r := w.routes[topic]; r != nil && r.generation == w.b.subs.Generation() {
 		return r
 	}
 	return w.newRoute(topic)
@@ -108,110 +130,6 @@ func (w *worker) touchLocked(s *session) {
 		w.touched = append(w.touched, s)
 	}
 	if s.conn.waiting() >= flushEarly {
-		s.conn.link.flushLocked(s.conn)
+		s.conn.writer.flushLocked(s.conn)
 	}
-}
-
-// publication is a message on its way through one batch. Its bytes belong to the batch.
-type publication struct {
-	route     *route
-	payload   []byte
-	qos       byte
-	retain    bool
-	props     []byte // MQTT 5 properties that travel with it, without the expiry
-	hasExpiry bool
-	expiry    uint32 // seconds, as it came in
-	at        time.Time
-	origin    string
-	from      *session // nil for our own publishers and wills
-	id        uint16   // QoS 2 from a durable session: its packet id, to be remembered with the record
-
-	asRetained bool // sent because of a new subscription: the retain flag stays
-
-	enc [4]encoding
-}
-
-// encoding is a ready PUBLISH packet, the same for all who get it in this form.
-type encoding struct {
-	frame []byte
-	idAt  int
-}
-
-func encodingIndex(level, qos byte) int {
-	i := 0
-	if level == mqtt.Level5 {
-		i = 2
-	}
-	if qos > 0 {
-		i++
-	}
-	return i
-}
-
-// encode gives the publication as a packet for the level, with or without packet id;
-// it is made once and serves all receivers.
-func (w *worker) encode(p *publication, level, qos byte) *encoding {
-	i := encodingIndex(level, qos)
-	e := &p.enc[i]
-	if e.frame != nil {
-		return e
-	}
-	props := p.props
-	if level == mqtt.Level5 && p.hasExpiry {
-		w.scratch = append(mqtt.AppendExpiry(w.scratch[:0], p.left(w.now)), p.props...)
-		props = w.scratch
-	}
-	w.encoded[i] = mqtt.AppendPublish(w.encoded[i][:0], level, qos<<1, p.route.topic, 0, props, p.payload)
-	e.frame = w.encoded[i]
-	e.idAt = idOffset(e.frame, len(p.route.topic))
-	if cap(w.encoded[i]) > 64<<10 {
-		w.encoded[i] = nil // one big message must not be held for ever
-	}
-	return e
-}
-
-// idOffset gives where the packet id stands in a PUBLISH.
-func idOffset(frame []byte, topic int) int {
-	at := 2
-	for frame[at-1] >= 0x80 {
-		at++
-	}
-	return at + 2 + topic
-}
-
-// left is the message expiry interval that remains at now.
-func (p *publication) left(now time.Time) uint32 {
-	gone := int64(now.Sub(p.at) / time.Second)
-	return uint32(max(0, int64(p.expiry)-gone))
-}
-
-func (p *publication) expired(now time.Time) bool {
-	return p.hasExpiry && now.Sub(p.at) >= time.Duration(p.expiry)*time.Second
-}
-
-// message makes the value that our own subscribers and the journal get. Nothing of it
-// aliases the batch.
-func (p *publication) message() mqtt.Message {
-	m := mqtt.Message{
-		Topic:   p.route.topic,
-		Payload: append(make([]byte, 0, len(p.payload)), p.payload...),
-		QoS:     p.qos,
-		Retain:  p.retain,
-		Origin:  p.origin,
-		Time:    p.at,
-	}
-	m.Properties = p.properties()
-	return m
-}
-
-func (p *publication) properties() *mqtt.PublishProperties {
-	// Checked when they came in, so there is no error to hand on.
-	props, _ := mqtt.ParsePublishProperties(p.props)
-	if p.hasExpiry {
-		if props == nil {
-			props = new(mqtt.PublishProperties)
-		}
-		props.MessageExpiry, props.HasExpiry = p.expiry, true
-	}
-	return props
 }

@@ -39,6 +39,9 @@ var allowed = map[string][]string{
 	"drivers/i2c/i2ctest": {"drivers", "drivers/driverstest", "drivers/i2c/bus", "drivers/i2c/chip"},
 	"deploy/board":        {"deploy/board", "deploy/board/chips", "deploy/board/crash", "deploy/board/hardware", "deploy/board/vhost"},
 	"broker":              {"internal/mqtt", "internal/journal", "internal/varint"},
+	"broker/permissions":  {"broker/passwd", "internal/mqtt"},
+	"broker/topics":       {"internal/mqtt"},
+	"broker/passwd":       {},
 	"bridge":              {"internal/mqtt", "internal/journal", "internal/varint"},
 	"deploy":              {"internal/mqtt"},
 }

@@ -1,4 +1,4 @@
-package broker
+package permissions
 
 import (
 	"bytes"
@@ -39,7 +39,7 @@ type acl struct {
 	patterns []rule
 }
 
-// loadACL reads a file. It is good as a whole or not at all.
+// loadACL reads a file. It is valid as a whole or not at all.
 func loadACL(path string) (*acl, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -115,7 +115,7 @@ func parseRule(text string, pattern bool) (rule, error) {
 	return r, nil
 }
 
-// rulesFor gives the rules for one client, with its names put in.
+// rulesFor returns the rules for one client, with its names put in.
 func (a *acl) rulesFor(user, client string) []rule {
 	rules := append([]rule(nil), a.users[user]...)
 	for _, p := range a.patterns {

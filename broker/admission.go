@@ -1,0 +1,95 @@
+package broker
+
+import (
+	"fmt"
+	"net"
+	"time"
+
+	"sensorgate/internal/mqtt"
+)
+
+// newConn checks what CONNECT asks for and makes the conn.
+func (b *Broker) newConn(l *listener, from string, connect *mqtt.Connect) (*conn, mqtt.Reason) {
+	if connect.AuthMethod != "" {
+		return nil, mqtt.BadAuthMethod // [MQTT-4.12.0-1, v5]: we have none
+	}
+	if connect.ClientID == "" {
+		if connect.Level != mqtt.Level5 && !connect.CleanStart { // [MQTT-3.1.3-8]
+			return nil, mqtt.ClientIDNotValid
+		}
+	}
+	if connect.Will != nil && mqtt.CheckTopic(connect.Will.Topic) != nil {
+		return nil, mqtt.TopicNameInvalid
+	}
+	c := &conn{
+		b: b, listener: l, remote: from, level: connect.Level,
+		will: connect.Will, problemInfo: connect.RequestProblem,
+		maxPacketOut: mqtt.MaxRemaining + 5, maxPacketIn: b.packetLimit(l),
+		aliases: newAliasesOut(connect.TopicAliasMax),
+		done:    make(chan struct{}),
+	}
+	c.host, _, _ = net.SplitHostPort(c.remote) // "" for a socket that has no host
+	if connect.MaximumPacket != 0 {
+		c.maxPacketOut = int(min(int64(connect.MaximumPacket), mqtt.MaxRemaining+5))
+	}
+	c.keepAlive = time.Duration(connect.KeepAlive) * time.Second
+	if longest := b.limits().MaxKeepAlive; longest > 0 && (c.keepAlive == 0 || c.keepAlive > longest) {
+		if c.level != mqtt.Level5 {
+			return nil, mqtt.ClientIDNotValid // 3.1.1 has no better word for it
+		}
+		c.keepAlive, c.keepAliveOurs = longest.Truncate(time.Second), true // 3.2.2.3.14
+	}
+	return c, mqtt.Success
+}
+
+// enter counts the connection in, if there is room.
+func (b *Broker) enter(c *conn) mqtt.Reason {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closing:
+		return mqtt.ServerShuttingDown
+	case len(b.conns) >= b.limits().MaxClients:
+		b.log.Warn("connection refused: as many clients as allowed", "remote", c.remote, "clients", len(b.conns))
+		return mqtt.QuotaExceeded
+	case c.listener.MaxClients > 0 && c.listener.clients >= c.listener.MaxClients:
+		b.log.Warn("connection refused: as many clients as the listener allows", "remote", c.remote, "listener", c.listener.String())
+		return mqtt.QuotaExceeded
+	case c.listener.MaxPerAddress > 0 && b.perHost[c.host] >= c.listener.MaxPerAddress:
+		return mqtt.ConnectionRateExceeded
+	}
+	b.conns[c] = struct{}{}
+	b.perHost[c.host]++
+	c.listener.clients++
+	n := b.count.clients.Add(1)
+	b.count.clientsMax.Store(max(n, b.count.clientsMax.Load()))
+	return mqtt.Success
+}
+
+// leave is the other way round of enter.
+func (b *Broker) leave(c *conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.conns, c)
+	c.listener.clients--
+	if b.perHost[c.host]--; b.perHost[c.host] <= 0 {
+		delete(b.perHost, c.host)
+	}
+	b.count.clients.Add(-1)
+}
+
+// logEnd says in the log why a connection ended, if that is worth a line.
+func (b *Broker) logEnd(c *conn) {
+	reason, asked := c.stopReason()
+	switch {
+	case c.violated():
+		b.count.malformed.Add(1)
+		b.log.Warn("client broke the protocol", "client", c.session.id, "remote", c.remote, "err", c.end)
+	case asked:
+		b.log.Info("client closed", "client", c.session.id, "reason", fmt.Sprint(reason))
+	case c.clean:
+		b.log.Debug("client left", "client", c.session.id)
+	default:
+		b.log.Info("client lost", "client", c.session.id, "err", c.end)
+	}
+}

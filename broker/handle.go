@@ -1,0 +1,116 @@
+package broker
+
+import (
+	"errors"
+
+	"sensorgate/internal/mqtt"
+)
+
+// errClosed ends the input after a DISCONNECT.
+var errClosed = errors.New("client disconnected")
+
+// input handles the complete packets at the start of data and says how much that was.
+// need is how long the next packet is, 0 if that is not known.
+func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
+	c.acks.inBatch(true)
+	packets := 0
+	for c.stopping.Load() == 0 || c.lastRound {
+		f, n, err := mqtt.NextFrame(data[used:], c.maxPacketIn)
+		if err != nil {
+			return used, 0, err
+		}
+		if f.Raw == nil {
+			need = n
+			break
+		}
+		used += n
+		packets++
+		if err := c.handle(w, f); err != nil {
+			return used, 0, err
+		}
+	}
+	c.b.count.packetsIn.Add(uint64(packets))
+	c.b.count.bytesIn.Add(uint64(used))
+	return used, need, nil
+}
+
+// endBatch finishes what the packets of one read have begun.
+func (c *conn) endBatch(w *worker) {
+	w.commit()
+	s := c.session
+	s.mu.Lock()
+	if s.conn == c {
+		c.putStatesLocked(w)
+		c.acks.inBatch(false) // from here on commits wake the connection
+		c.drainAcksLocked()
+		s.fillLocked(w)
+		if len(c.buf) > 0 {
+			w.touchLocked(s)
+		}
+	}
+	s.mu.Unlock()
+}
+
+// handle does what one packet asks for.
+func (c *conn) handle(w *worker, f mqtt.Frame) error {
+	switch f.Type {
+	case mqtt.PUBLISH:
+		return c.handlePublish(w, f)
+	case mqtt.PUBACK, mqtt.PUBREC, mqtt.PUBREL, mqtt.PUBCOMP:
+		a, err := mqtt.ParseAck(f, c.level)
+		if err != nil {
+			return err
+		}
+		return c.handleAck(w, f.Type, a)
+	case mqtt.SUBSCRIBE:
+		return c.handleSubscribe(w, f)
+	case mqtt.UNSUBSCRIBE:
+		return c.handleUnsubscribe(w, f)
+	case mqtt.PINGREQ:
+		if err := mqtt.CheckEmpty(f); err != nil {
+			return err
+		}
+		c.reply(func(out []byte) []byte { return append(out, byte(mqtt.PINGRESP)<<4, 0) }) // [MQTT-3.12.4-1]
+		return nil
+	case mqtt.DISCONNECT:
+		return c.handleDisconnect(f)
+	case mqtt.AUTH:
+		if c.level != mqtt.Level5 {
+			return errUnexpected
+		}
+		if err := mqtt.ParseAuth(f); err != nil {
+			return err
+		}
+		// Nobody has begun an enhanced authentication: we offer no method [MQTT-4.12.0-6, v5].
+		return errAuth
+	case mqtt.CONNECT:
+		return errSecondConnect // [MQTT-3.1.0-2]
+	}
+	return errUnexpected
+}
+
+var (
+	errUnexpected    = mqtt.NewError(mqtt.ProtocolError, "packet that only a server sends, or of a reserved type")
+	errAuth          = mqtt.NewError(mqtt.ProtocolError, "AUTH without an authentication method")
+	errSecondConnect = mqtt.NewError(mqtt.ProtocolError, "second CONNECT")
+)
+
+func (c *conn) handleDisconnect(f mqtt.Frame) error {
+	d, err := mqtt.ParseDisconnect(f, c.level)
+	if err != nil {
+		return err
+	}
+	s := c.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d.HasSessionExpiry && s.conn == c {
+		if s.expiry == 0 && d.SessionExpiry != 0 { // [MQTT-3.14.2-2, v5] and 3.14.2.2.2
+			return errExpiryFromZero
+		}
+		s.expiry = d.SessionExpiry
+	}
+	c.clean = d.Reason != mqtt.DisconnectWithWill // [MQTT-3.14.4-3]
+	return errClosed
+}
+
+var errExpiryFromZero = mqtt.NewError(mqtt.ProtocolError, "session expiry raised from 0 in DISCONNECT")

@@ -1,0 +1,97 @@
+package broker
+
+import (
+	"time"
+
+	"sensorgate/internal/mqtt"
+)
+
+// view is message without copies, for what is used up at once.
+func (p *publication) view() *mqtt.Message {
+	return &mqtt.Message{
+		Topic: p.route.topic, Payload: p.payload, QoS: p.qos, Retain: p.retain, Origin: p.origin, Time: p.at,
+		Properties: p.properties(),
+	}
+}
+
+// publication is a message on its way through one batch. Its bytes belong to the batch.
+type publication struct {
+	route     *route
+	payload   []byte
+	qos       byte
+	retain    bool
+	props     []byte // MQTT 5 properties that travel with it, without the expiry
+	hasExpiry bool
+	expiry    uint32 // seconds, as it came in
+	at        time.Time
+	origin    string
+	from      *session // nil for our own publishers and wills
+	id        uint16   // QoS 2 from a durable session: its packet id, to be remembered with the record
+
+	asRetained bool // sent because of a new subscription: the retain flag stays
+
+	enc [4]encoding
+}
+
+// encoding is a ready PUBLISH packet, the same for all who get it in this form.
+type encoding struct {
+	frame []byte
+	idAt  int
+}
+
+func encodingIndex(level, qos byte) int {
+	i := 0
+	if level == mqtt.Level5 {
+		i = 2
+	}
+	if qos > 0 {
+		i++
+	}
+	return i
+}
+
+// idOffset gives where the packet id stands in a PUBLISH.
+func idOffset(frame []byte, topic int) int {
+	at := 2
+	for frame[at-1] >= 0x80 {
+		at++
+	}
+	return at + 2 + topic
+}
+
+// left is the message expiry interval that remains at now.
+func (p *publication) left(now time.Time) uint32 {
+	gone := int64(now.Sub(p.at) / time.Second)
+	return uint32(max(0, int64(p.expiry)-gone))
+}
+
+func (p *publication) expired(now time.Time) bool {
+	return p.hasExpiry && now.Sub(p.at) >= time.Duration(p.expiry)*time.Second
+}
+
+// message makes the value that our own subscribers and the journal get. Nothing of it
+// aliases the batch.
+func (p *publication) message() mqtt.Message {
+	m := mqtt.Message{
+		Topic:   p.route.topic,
+		Payload: append(make([]byte, 0, len(p.payload)), p.payload...),
+		QoS:     p.qos,
+		Retain:  p.retain,
+		Origin:  p.origin,
+		Time:    p.at,
+	}
+	m.Properties = p.properties()
+	return m
+}
+
+func (p *publication) properties() *mqtt.PublishProperties {
+	// Checked when they came in, so there is no error to hand on.
+	props, _ := mqtt.ParsePublishProperties(p.props)
+	if p.hasExpiry {
+		if props == nil {
+			props = new(mqtt.PublishProperties)
+		}
+		props.MessageExpiry, props.HasExpiry = p.expiry, true
+	}
+	return props
+}

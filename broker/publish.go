@@ -1,0 +1,52 @@
+package broker
+
+import (
+	"sensorgate/internal/journal"
+)
+
+// publish hands p to all who are there: connected sessions and our own subscribers at
+// once, durable consumers with the batch. needs says how many commits must come before
+// the acknowledgement; waiter hears of each with the token.
+func (w *worker) publish(p *publication, waiter journal.Waiter, token uint64) (needs int) {
+	w.batch++
+	w.b.count.publishIn.Add(1)
+	if p.retain {
+		needs += w.retain(p, waiter, token)
+		// Who subscribes now either finds the new retained message, or was there before it
+		// was stored, and then a route that is looked up now knows of it.
+		p.route = w.routeString(p.route.topic)
+	}
+	r := p.route
+	from := len(w.targets)
+	for i := range r.targets {
+		w.deliverTo(p, &r.targets[i])
+	}
+	for _, g := range r.groups {
+		if t, ok := pick(g, w.b.permissions.Load(), r.topic); ok {
+			w.deliverTo(p, &t)
+		}
+	}
+	if len(r.locals) > 0 {
+		m := p.message()
+		// As published, as MQTT 5 subscribers may ask for too [MQTT-3.3.1-13]: an order that
+		// is to be kept for later has to be known as such by who must refuse it.
+		for _, l := range r.locals {
+			l.give(&m)
+		}
+	}
+	return needs + w.record(p, from, waiter, token)
+}
+
+// deliverTo sends p to t, or notes t for the record when it is a durable consumer of p.
+func (w *worker) deliverTo(p *publication, t *target) {
+	if p.from == t.session && !t.shared {
+		if t = t.own; t == nil { // no-local
+			return
+		}
+	}
+	if min(p.qos, t.qos) > 0 && t.session.isPersistent() {
+		w.targets = append(w.targets, *t)
+		return
+	}
+	w.deliver(p, t, p.retain && t.rap)
+}

@@ -1,0 +1,158 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"net"
+	"runtime"
+	"time"
+
+	"sensorgate/broker/permissions"
+	"sensorgate/internal/mqtt"
+)
+
+// New checks the options and reads the files they name. It starts nothing.
+func New(o Options) (*Broker, error) {
+	if o.Journal == nil {
+		return nil, errors.New("broker: no journal given")
+	}
+	if err := o.fill(); err != nil {
+		return nil, err
+	}
+	b := &Broker{
+		log:      o.Log,
+		journal:  o.Journal,
+		version:  o.Version,
+		started:  time.Now(),
+		verifier: permissions.NewVerifier(),
+		ready:    make(chan struct{}),
+		sessions: map[string]*session{},
+		conns:    map[*conn]struct{}{},
+		perHost:  map[string]int{},
+		spools:   map[string]*spool{},
+	}
+	b.opt.Store(&o)
+	b.workers.New = func() any { return newWorker(b) }
+	allowed, err := permissions.Load(o.Passwords, o.ACL)
+	if err != nil {
+		return nil, err
+	}
+	b.permissions.Store(allowed)
+	for _, l := range o.Listeners {
+		lis, err := newListener(l)
+		if err == nil {
+			err = lis.check(o.Passwords)
+		}
+		if err != nil {
+			return nil, err
+		}
+		b.listeners = append(b.listeners, lis)
+	}
+	b.restoreRetained()
+	if err := b.restoreSessions(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Run listens and serves until ctx ends, and returns when all connections are closed.
+// A listener that cannot start, or stops by itself, ends it with an error.
+func (b *Broker) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for _, l := range b.listeners {
+		if err := l.listen(ctx); err != nil {
+			b.closeListeners()
+			return err
+		}
+	}
+	if err := b.startLoops(); err != nil {
+		b.closeListeners()
+		return err
+	}
+	failed := make(chan error, len(b.listeners))
+	for _, l := range b.listeners {
+		b.serving.Add(1)
+		go func() {
+			defer b.serving.Done()
+			failed <- b.accept(ctx, l)
+		}()
+	}
+	b.serving.Add(1)
+	go func() {
+		defer b.serving.Done()
+		b.report(ctx)
+	}()
+	close(b.ready)
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	cancel()
+	b.shutdown()
+	for _, l := range b.loops {
+		l.close()
+	}
+	b.looping.Wait()
+	return err
+}
+
+// startLoops starts one event loop per two processors: the other half is for what feeds
+// them. More make no single client faster.
+func (b *Broker) startLoops() error {
+	for range max(1, runtime.GOMAXPROCS(0)/2) {
+		l, err := newLoop(b)
+		if err != nil {
+			return err
+		}
+		b.loops = append(b.loops, l)
+	}
+	for _, l := range b.loops {
+		b.looping.Add(1)
+		go func() {
+			defer b.looping.Done()
+			if err := l.run(); err != nil {
+				// epoll_wait fails only if the program has closed its descriptor.
+				panic(err)
+			}
+		}()
+	}
+	return nil
+}
+
+// shutdown closes listeners first, then connections, and waits for all of them.
+func (b *Broker) shutdown() {
+	b.mu.Lock()
+	b.closing = true
+	b.mu.Unlock()
+	b.closeListeners()
+	b.mu.Lock()
+	for c := range b.conns {
+		if c.session != nil { // else it finds us closing when it asks for one
+			c.stop(mqtt.ServerShuttingDown)
+		}
+	}
+	b.mu.Unlock()
+	b.serving.Wait()
+	b.stopTimers()
+}
+
+func (b *Broker) closeListeners() {
+	for _, l := range b.listeners {
+		l.close()
+	}
+}
+
+// Ready is closed when all listeners accept.
+func (b *Broker) Ready() <-chan struct{} { return b.ready }
+
+// Addrs gives where the listeners listen, in their order, after Ready.
+func (b *Broker) Addrs() []net.Addr {
+	<-b.ready
+	addrs := make([]net.Addr, len(b.listeners))
+	for i, l := range b.listeners {
+		addrs[i] = l.addr()
+	}
+	return addrs
+}

@@ -1,0 +1,237 @@
+package topics
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"sensorgate/internal/mqtt"
+)
+
+// Subscription is one filter of one subscriber. Nobody changes it: a changed subscription
+// is another one.
+type Subscription[S comparable] struct {
+	mqtt.Subscription        // Filter is valid and without $share/GROUP
+	ID                uint32 // subscription identifier of MQTT 5; 0 for none
+	Group             string // of a shared subscription, "" for none
+	Subscriber        S
+}
+
+// Subscriptions is the tree of all filters. The zero value is ready; any goroutine may
+// use it.
+type Subscriptions[S comparable] struct {
+	generation atomic.Uint64
+
+	mu    sync.RWMutex
+	root  node[entries[S]]
+	made  uint64 // nodes, ever
+	count int
+}
+
+// entries are the subscriptions of one filter.
+type entries[S comparable] struct {
+	subs   []*Subscription[S] // without shared ones
+	groups []*Group[S]
+}
+
+// Group is one group of a shared subscription: each message goes to one member (MQTT 5,
+// 4.8.2).
+type Group[S comparable] struct {
+	name    string
+	Members []*Subscription[S] // never changed: routes hold it without a lock
+	turn    *atomic.Uint32
+}
+
+// Turn returns a number that is one more with every call.
+func (g *Group[S]) Turn() uint32 { return g.turn.Add(1) }
+
+// Generation moves with every change, so that whoever keeps what Match found knows when
+// it is old: take the number before, and compare.
+func (t *Subscriptions[S]) Generation() uint64 { return t.generation.Load() }
+
+// Touch moves the generation although no filter changed: what is known of subscribers
+// did, their permissions for example.
+func (t *Subscriptions[S]) Touch() { t.generation.Add(1) }
+
+// Add enters sub; it replaces the one that the same subscriber has for the same filter
+// [MQTT-3.8.4-3]. existed reports that there was one.
+func (t *Subscriptions[S]) Add(sub *Subscription[S]) (existed bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.addLocked(sub)
+}
+
+// Remove takes out what the same subscriber has for the same filter, if there is such.
+func (t *Subscriptions[S]) Remove(sub *Subscription[S]) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.removeLocked(sub)
+}
+
+// Replace takes some out and enters others in one step: no message finds neither.
+func (t *Subscriptions[S]) Replace(old, with []*Subscription[S]) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, sub := range old {
+		t.removeLocked(sub)
+	}
+	for _, sub := range with {
+		t.addLocked(sub)
+	}
+}
+
+func (t *Subscriptions[S]) addLocked(sub *Subscription[S]) (existed bool) {
+	n := &t.root
+	for rest, more := sub.Filter, true; more; {
+		var level string
+		level, rest, more = strings.Cut(rest, "/")
+		k := n.child(level)
+		if k == nil {
+			t.made++
+			k = n.grow(level, t.made)
+		}
+		n = k
+	}
+	existed = n.value.put(sub)
+	if !existed {
+		t.count++
+	}
+	t.generation.Add(1)
+	return existed
+}
+
+func (t *Subscriptions[S]) removeLocked(sub *Subscription[S]) {
+	path := make([]*node[entries[S]], 0, 16)
+	n := &t.root
+	for rest, more := sub.Filter, true; more; {
+		var level string
+		level, rest, more = strings.Cut(rest, "/")
+		path = append(path, n)
+		if n = n.child(level); n == nil {
+			return
+		}
+	}
+	if !n.value.take(sub) {
+		return
+	}
+	for i := len(path) - 1; i >= 0 && n.bare() && n.value.empty(); i-- {
+		path[i].cut(n)
+		n = path[i]
+	}
+	t.count--
+	t.generation.Add(1)
+}
+
+func (e *entries[S]) empty() bool { return len(e.subs) == 0 && len(e.groups) == 0 }
+
+func (e *entries[S]) put(sub *Subscription[S]) (existed bool) {
+	if sub.Group == "" {
+		e.subs, existed = with(e.subs, sub)
+		return existed
+	}
+	for i, g := range e.groups {
+		if g.name == sub.Group {
+			members, existed := with(slices.Clone(g.Members), sub)
+			e.groups[i] = &Group[S]{g.name, members, g.turn}
+			return existed
+		}
+	}
+	e.groups = append(e.groups, &Group[S]{sub.Group, []*Subscription[S]{sub}, new(atomic.Uint32)})
+	return false
+}
+
+func with[S comparable](list []*Subscription[S], sub *Subscription[S]) (longer []*Subscription[S], existed bool) {
+	for i, old := range list {
+		if old.Subscriber == sub.Subscriber {
+			list[i] = sub
+			return list, true
+		}
+	}
+	return append(list, sub), false
+}
+
+func (e *entries[S]) take(sub *Subscription[S]) (found bool) {
+	if sub.Group == "" {
+		e.subs, found = without(e.subs, sub)
+		return found
+	}
+	for i, g := range e.groups {
+		if g.name != sub.Group {
+			continue
+		}
+		members, found := without(slices.Clone(g.Members), sub)
+		e.groups[i] = &Group[S]{g.name, members, g.turn}
+		if len(members) == 0 {
+			e.groups = slices.Delete(e.groups, i, i+1)
+		}
+		return found
+	}
+	return false
+}
+
+func without[S comparable](list []*Subscription[S], sub *Subscription[S]) ([]*Subscription[S], bool) {
+	for i, s := range list {
+		if s.Subscriber == sub.Subscriber {
+			return slices.Delete(list, i, i+1), true
+		}
+	}
+	return list, false
+}
+
+// Match calls f for every filter that matches a valid topic, with its subscriptions and
+// its groups. f may keep the groups and the subscriptions but not the slices, and must
+// not call back.
+func (t *Subscriptions[S]) Match(topic string, f func(subs []*Subscription[S], groups []*Group[S])) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	// A leading wildcard must not reach into the broker's own topics [MQTT-4.7.2-1].
+	own := topic[0] == '$'
+	type branch struct {
+		n    *node[entries[S]]
+		rest string
+		more bool
+	}
+	todo := make([]branch, 1, 16)
+	todo[0] = branch{&t.root, topic, true}
+	for len(todo) > 0 {
+		at := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		wild := !own || at.n != &t.root
+		if hash := at.n.child("#"); hash != nil && wild {
+			f(hash.value.subs, hash.value.groups) // "sport/#" includes "sport" (4.7.1.2)
+		}
+		if !at.more {
+			f(at.n.value.subs, at.n.value.groups)
+			continue
+		}
+		level, rest, more := strings.Cut(at.rest, "/")
+		if k := at.n.child(level); k != nil && level != "+" && level != "#" {
+			todo = append(todo, branch{k, rest, more})
+		}
+		if plus := at.n.child("+"); plus != nil && wild {
+			todo = append(todo, branch{plus, rest, more})
+		}
+	}
+}
+
+// Len returns how many subscriptions there are.
+func (t *Subscriptions[S]) Len() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.count
+}
+
+// AnyBelow reports whether a filter begins with the level.
+func (t *Subscriptions[S]) AnyBelow(level string) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.root.child(level) != nil
+}
+
+// Cost returns the bytes of the nodes that Add would make for a filter, estimated.
+func (t *Subscriptions[S]) Cost(filter string) int64 {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.root.cost(filter)
+}
