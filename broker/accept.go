@@ -62,52 +62,78 @@ func (b *Broker) begin(nc net.Conn, l *listener) {
 }
 
 // serve carries one connection from its first byte to its end, or until an event loop
-// has it.
+// has it: CONNECT is read, checked and answered, then the connection is served.
 func (b *Broker) serve(nc net.Conn, l *listener) {
-	from := remote(nc)
 	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
 	defer cancel()
 	_ = nc.SetDeadline(time.Now().Add(connectTimeout)) // a fault shows at the Read
-	waiting := b.waiting.add(nc)
-	nc, certificate, err := l.handshake(ctx, nc)
-	var connect *mqtt.Connect
-	var rest []byte
-	if err == nil {
-		connect, rest, err = readConnect(nc)
-	}
-	b.waiting.remove(waiting)
+	from := remote(nc)
+	nc, first, err := b.firstPacket(ctx, nc, l)
 	if err != nil {
 		b.count.refused.Add(1)
-		b.refuseConnect(nc, connect, err)
+		b.refuseConnect(nc, first.connect, err)
 		return
 	}
-	c, reason := b.newConn(l, from, connect)
-	var who *permissions.Identity
-	if reason == mqtt.Success {
-		if who, reason = b.authenticate(ctx, l, connect, certificate); reason != mqtt.Success {
-			b.log.Warn("login refused", "remote", from, "client", connect.ClientID, "user", connect.Username, "reason", reason.String())
-		}
-	}
-	if reason == mqtt.Success {
-		reason = b.enter(c)
-	}
+	c, who, reason := b.admit(ctx, l, from, &first)
 	if reason != mqtt.Success {
 		b.count.refused.Add(1)
-		b.answer(nc, connect.Level, &mqtt.Connack{Reason: reason})
+		b.answer(nc, first.connect.Level, &mqtt.Connack{Reason: reason})
 		hangUp(nc)
 		return
 	}
 	_ = nc.SetDeadline(time.Time{})
+	b.serveAdmitted(nc, c, who, &first)
+}
+
+// firstPacket is what a connection began with.
+type firstPacket struct {
+	connect     *mqtt.Connect     // what is known of it, also with an error
+	rest        []byte            // what came behind it
+	certificate *x509.Certificate // of the client, verified; nil for none
+}
+
+// firstPacket reads the CONNECT, in the waiting room: that may take long.
+func (b *Broker) firstPacket(ctx context.Context, nc net.Conn, l *listener) (net.Conn, firstPacket, error) {
+	waiting := b.waiting.add(nc)
+	defer b.waiting.remove(waiting)
+	var first firstPacket
+	nc, certificate, err := l.handshake(ctx, nc)
+	if err != nil {
+		return nc, first, err
+	}
+	first.certificate = certificate
+	first.connect, first.rest, err = readConnect(nc)
+	return nc, first, err
+}
+
+// admit decides whether the client may come in, and counts it in then.
+func (b *Broker) admit(ctx context.Context, l *listener, from string, first *firstPacket) (*conn, *permissions.Identity, mqtt.Reason) {
+	connect := first.connect
+	c, reason := b.newConn(l, from, connect)
+	if reason != mqtt.Success {
+		return nil, nil, reason
+	}
+	who, reason := b.authenticate(ctx, l, connect, first.certificate)
+	if reason != mqtt.Success {
+		b.log.Warn("login refused", "remote", from, "client", connect.ClientID, "user", connect.Username, "reason", reason.String())
+		return nil, nil, reason
+	}
+	return c, who, b.enter(c)
+}
+
+// serveAdmitted has an event loop serve the connection, if one can: it needs a plain
+// socket. Others are served here.
+func (b *Broker) serveAdmitted(nc net.Conn, c *conn, who *permissions.Identity, first *firstPacket) {
 	s, err := b.takeSocket(nc)
 	switch {
 	case err != nil:
-		b.log.Warn("taking over a connection", "remote", from, "err", err)
+		b.log.Warn("taking over a connection", "remote", c.remote, "err", err)
 		b.leave(c)
 		_ = nc.Close()
 	case s == nil:
-		b.serveStream(nc, c, who, connect, rest)
+		b.serveStream(nc, c, who, first.connect, first.rest)
 	default:
-		b.serveSocket(s, c, who, connect, rest)
+		b.serveSocket(s, c, who, first.connect, first.rest)
 	}
 }
 
@@ -163,7 +189,7 @@ func (b *Broker) serveSocket(s *socket, c *conn, who *permissions.Identity, conn
 }
 
 // readConnect reads the first packet, which must be a CONNECT [MQTT-3.1.0-1]. rest is
-// what came behind it. With an error it gives what is known of the CONNECT.
+// what came behind it. With an error it returns what is known of the CONNECT.
 func readConnect(nc net.Conn) (c *mqtt.Connect, rest []byte, err error) {
 	buf := make([]byte, 0, 512)
 	for {
@@ -214,7 +240,7 @@ func (b *Broker) refuseConnect(nc net.Conn, c *mqtt.Connect, err error) {
 
 // answer writes a CONNACK to a connection that has no session.
 func (b *Broker) answer(nc net.Conn, level byte, ack *mqtt.Connack) {
-	_ = nc.SetWriteDeadline(time.Now().Add(time.Second)) // it goes anyway
+	_ = nc.SetWriteDeadline(time.Now().Add(time.Second)) // it is closed anyway
 	if _, err := nc.Write(mqtt.AppendConnack(nil, level, ack)); err != nil && !errors.Is(err, io.EOF) {
 		b.log.Debug("CONNACK not written", "remote", remote(nc), "err", err)
 	}

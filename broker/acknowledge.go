@@ -78,7 +78,7 @@ func (c *conn) acknowledge(qos byte, id uint16, reason mqtt.Reason) error {
 	return nil
 }
 
-// answerSubscribe sends a SUBACK or UNSUBACK; of a durable session whose subscriptions
+// answerSubscribe sends a SUBACK or UNSUBACK; of a persistent session whose subscriptions
 // changed when they are on disk.
 func (c *conn) answerSubscribe(typ mqtt.Type, id uint16, codes []mqtt.Reason, changed bool) {
 	s := c.session

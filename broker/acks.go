@@ -8,7 +8,7 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
-// ackQueue holds what a connection is told when the disk has it, in the order in which
+// ackQueue holds what a connection is sent when the disk has it, in the order in which
 // it must be told: PUBACK and PUBREC [MQTT-4.6.0-2, 4.6.0-3], the PUBREL and PUBCOMP
 // whose state must survive first, and SUBACK. While it is empty, acknowledgements that
 // wait for nothing go past it.
@@ -41,7 +41,7 @@ type ack struct {
 // preparing holds an ack back until the number of its commits is known.
 const preparing = 1 << 20
 
-// open enters an ack whose commits are not known yet and gives its token.
+// open enters an ack whose commits are not known yet and returns its token.
 func (q *ackQueue) open(a ack) (token uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -51,7 +51,7 @@ func (q *ackQueue) open(a ack) (token uint64) {
 	return q.first + uint64(len(q.list)) - 1
 }
 
-// expect says how many commits the ack with the token waits for, and its reason.
+// expect sets how many commits the ack with the token waits for, and its reason.
 func (q *ackQueue) expect(token uint64, needs int, reason mqtt.Reason) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -86,7 +86,7 @@ func (q *ackQueue) putCommitted(put uint64, err error) (ready bool) {
 	return len(q.list) > 0 && !q.batch
 }
 
-// inBatch says whether the connection's own goroutine is at work: then nobody needs to
+// inBatch sets whether the connection's own goroutine is at work: then nobody needs to
 // be woken.
 func (q *ackQueue) inBatch(yes bool) {
 	q.mu.Lock()

@@ -78,7 +78,7 @@ func (b *Broker) leave(c *conn) {
 	b.count.clients.Add(-1)
 }
 
-// logEnd says in the log why a connection ended, if that is worth a line.
+// logEnd writes to the log why a connection ended, if that is worth a line.
 func (b *Broker) logEnd(c *conn) {
 	reason, asked := c.stopReason()
 	switch {

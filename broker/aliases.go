@@ -11,7 +11,7 @@ type aliasesOut struct {
 	ids map[string]uint16
 }
 
-// use gives the topic as it is to be written, and the properties with the alias. nil
+// use returns the topic as it is to be written, and the properties with the alias. nil
 // uses none.
 func (a *aliasesOut) use(props []byte, topic string) ([]byte, string) {
 	if a == nil {

@@ -10,7 +10,7 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
-// attach gives c its session, answers the CONNECT and sends what waits. It waits until
+// attach connects c with its session, answers the CONNECT and sends what waits. It waits until
 // an earlier connection with the same client id is closed. false: the broker closes.
 func (b *Broker) attach(c *conn, out writer, who *permissions.Identity, connect *mqtt.Connect) bool {
 	ack := mqtt.Connack{ReceiveMaximum: maxReceived, TopicAliasMax: maxAliases, MaximumPacket: uint32(c.maxPacketIn)}
@@ -43,7 +43,7 @@ func (b *Broker) attach(c *conn, out writer, who *permissions.Identity, connect 
 }
 
 // claim makes c the owner of the session with the id, which it makes if it must. If
-// another connection owns it, it gives that.
+// another connection owns it, it returns that.
 func (b *Broker) claim(c *conn, id string, who *permissions.Identity, connect *mqtt.Connect) (s *session, previous *conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -122,7 +122,7 @@ func (s *session) resumeLocked(c *conn) {
 }
 
 // teardown ends a connection: on the goroutine that served it, when nothing of it is
-// handled any more and its link is closed.
+// handled any more and its writer is closed.
 func (b *Broker) teardown(c *conn) {
 	s := c.session
 	s.mu.Lock()

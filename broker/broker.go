@@ -46,7 +46,7 @@ type Broker struct {
 	looping  sync.WaitGroup
 }
 
-// limits gives the options that count now.
+// limits returns the options that count now.
 func (b *Broker) limits() *Options { return b.opt.Load() }
 
 // packetLimit is the largest packet that a client of the listener may send.

@@ -62,7 +62,7 @@ type writer interface {
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 2048); return &b }}
 
-// out gives the output to append to; give the longer one back with setOut.
+// out returns the output to append to; set the longer one with setOut.
 func (c *conn) out() []byte {
 	if c.buf == nil {
 		p := buffers.Get().(*[]byte)
@@ -127,7 +127,7 @@ func (s *session) flush(w *worker) {
 	s.conn.writer.flushLocked(s.conn)
 }
 
-// stop asks for the end of the connection, with the reason the client is told if its
+// stop asks for the end of the connection, with the reason that the client gets if its
 // protocol level can. Only the first reason counts; it reports whether it was that.
 func (c *conn) stop(reason mqtt.Reason) (first bool) {
 	if !c.stopping.CompareAndSwap(0, 1+uint32(reason)) {
@@ -137,13 +137,13 @@ func (c *conn) stop(reason mqtt.Reason) (first bool) {
 	return true
 }
 
-// stopReason gives why stop was called.
+// stopReason returns why stop was called.
 func (c *conn) stopReason() (mqtt.Reason, bool) {
 	v := c.stopping.Load()
 	return mqtt.Reason(v - 1), v != 0
 }
 
-// lastPacket gives what a client is told before its connection is closed: nothing below
+// lastPacket returns what a client gets before its connection is closed: nothing below
 // level 5, nothing after its own DISCONNECT.
 func (c *conn) lastPacket() []byte {
 	reason, asked := c.stopReason()
@@ -174,7 +174,7 @@ func (c *conn) violated() bool {
 const (
 	maxOutQoS0  = 1 << 20  // more waits: QoS 0 to it is dropped and counted
 	maxOutQueue = 4 << 20  // more waits: QoS 1 and 2 stay in the queue
-	maxHeld     = 32 << 20 // a session that is not durable is disconnected beyond
+	maxHeld     = 32 << 20 // a session that is not persistent is disconnected beyond
 	// maxOutTotal bounds all clients together: beyond it, a client may only have
 	// fairShare waiting.
 	maxOutTotal = 64 << 20
@@ -182,11 +182,11 @@ const (
 )
 
 // reply appends to the output; the batch flushes it.
-func (c *conn) reply(append func([]byte) []byte) {
+func (c *conn) reply(extend func([]byte) []byte) {
 	s := c.session
 	s.mu.Lock()
 	if s.conn == c {
-		c.setOut(append(c.out()))
+		c.setOut(extend(c.out()))
 		c.packets++
 	}
 	s.mu.Unlock()

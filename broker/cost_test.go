@@ -109,7 +109,7 @@ func TestNoAllocationPerMessage(t *testing.T) {
 	}
 }
 
-// subscribed gives a broker with n subscriptions, one of which is for site/5/x/5.
+// subscribed returns a broker with n subscriptions, one of which is for site/5/x/5.
 func subscribed(tb testing.TB, n int) *worker {
 	br := create(tb)
 	for i := range n {

@@ -6,7 +6,7 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
-// deliver gives p to a connected session: QoS 0 to any, QoS 1 and 2 to one that is not
+// deliver sends p to a connected session: QoS 0 to any, QoS 1 and 2 to one that is not
 // durable. It never blocks. QoS 0 that does not fit is dropped; more waits in memory up
 // to a limit, and then the client is disconnected. Every drop is counted.
 func (w *worker) deliver(p *publication, t *target, retain bool) {
@@ -35,7 +35,7 @@ func (w *worker) deliver(p *publication, t *target, retain bool) {
 	}
 }
 
-// sendLocked sends a QoS 1 or 2 message of a session that is not durable.
+// sendLocked sends a QoS 1 or 2 message of a session that is not persistent.
 func (s *session) sendLocked(w *worker, p *publication, flags byte, ids []uint32) {
 	id := s.freeID()
 	if s.appendLocked(w, p, flags, id, ids) {
@@ -43,7 +43,7 @@ func (s *session) sendLocked(w *worker, p *publication, flags byte, ids []uint32
 	}
 }
 
-// outLimit gives the limit per client: the usual one, or less when all together have
+// outLimit returns the limit per client: the usual one, or less when all together have
 // too much waiting.
 func (b *Broker) outLimit(usual int) int {
 	if b.count.outBytes.Load() > maxOutTotal {
@@ -52,7 +52,7 @@ func (b *Broker) outLimit(usual int) int {
 	return usual
 }
 
-// drop counts a message that was not delivered; the log tells of them now and then.
+// drop counts a message that was not delivered; the log reports it now and then.
 func (b *Broker) drop(counter *atomic.Uint64) {
 	counter.Add(1)
 }
@@ -108,7 +108,7 @@ func (s *session) appendOwnLocked(w *worker, p *publication, flags byte, id uint
 	return true
 }
 
-// fillLocked sends what waits for a session that is not durable, as far as there is room.
+// fillLocked sends what waits for a session that is not persistent, as far as there is room.
 func (s *session) fillLocked(w *worker) {
 	if s.conn == nil {
 		return

@@ -3,25 +3,56 @@
 // # Nouns
 //
 // A listener is one place where clients connect. A conn is one network connection after
-// its CONNECT was accepted; how its bytes get to the network is its link. A session is
-// what the broker keeps of one client id; a durable one outlives its connection. A route
-// is where the messages of one topic go; a target is one session in it, with all that
-// its overlapping subscriptions ask for. A worker is what a goroutine needs to carry
-// messages. A spool is a bridge as a consumer, a local is a subscriber in this process.
+// its CONNECT was accepted; a writer, which is a socket or a stream, carries its bytes to
+// the network. A session is what the broker keeps of one client id; a persistent one
+// outlives its connection. A subscriber is a session, a spool (a bridge) or a local (a
+// part of this process); a durable subscriber, a persistent session or a spool, has a
+// queue in the journal. A route is where the messages of one topic go; a target is one
+// session in it, with all that its overlapping subscriptions ask for. A worker is what a
+// goroutine needs to carry messages.
 //
-// # The way of a message
+// # Order of the files
 //
-//	socket ─▶ conn.input ─▶ handlePublish ─▶ route ─┬─▶ connected sessions: their output
-//	                                                ├─▶ locals: called
-//	                                                └─▶ durable consumers: one record, at the end of the batch
-//	end of the batch: records appended, records given to sessions that have nothing
-//	older waiting, every touched connection flushed once, acknowledgements sent that
-//	wait for nothing. The others go out when the journal says that it has the record.
+// From the bottom to the top. A file uses what stands before it; TestFilesKeepTheirOrder
+// counts what does not. The packages permissions, passwd and topics are below all of it.
 //
-// A batch is what one read gave. Routes are remembered per worker and are good until the
-// generation of the subscriptions moves; rights are part of the route, so that checking
-// them at every delivery costs nothing per message. Packets that are the same for all
-// receivers are encoded once; those that come in as they go out not at all.
+//	what is configured    options portowner listener tls
+//	small values          waitingroom stats aliases inflight qos2 acks wheel
+//	nouns                 subscriber broker session conn route publication pending retained
+//	delivery              worker deliver exact durable retain publish local
+//	sessions              subscribe will ends persist
+//	packets               acknowledge handle_ack handle_subscribe handle_publish handle
+//	connections           admission login attach loop stream socket turn websocket accept
+//	the whole             sys reload run
+//
+// # The way of a published reading
+//
+//	Broker.Publish          local.go        the goroutine of the device; a client comes from
+//	  │                                     conn.input (handle.go) and handlePublish instead
+//	  ├ worker.routeString  worker.go       remembered; Broker.routeFor (route.go) works it out
+//	  ├ worker.publish      publish.go      everybody who is there
+//	  │   ├ worker.retain   retain.go       if the retain flag is set: tree, then journal
+//	  │   ├ worker.deliverTo                each session of the route
+//	  │   │   └ worker.deliver  deliver.go  connected and not stored: into its output
+//	  │   ├ local.deliver   subscriber.go   a function of this process is called
+//	  │   └ worker.record   durable.go      who stores it: noted for the end of the batch
+//	  └ worker.commit       durable.go      one Append to the journal for the whole batch,
+//	      │                                 which the queues of spools then hold
+//	      └ worker.deliverRecord            persistent sessions that have nothing older waiting
+//	worker.finish           worker.go
+//	  └ session.flush       conn.go         once per touched connection and batch
+//	      └ writer.flushLocked  socket.go, stream.go   write, without blocking
+//	conn.Committed          acknowledge.go  the journal has it on disk: PUBACK to a client
+//
+// The output of a session is extended in one place, appendLocked (deliver.go). A batch is
+// what one read returned, or one Publish. Routes are remembered per worker and are valid
+// until the generation of the subscriptions moves; permissions are part of the route, so
+// that checking them at every delivery costs nothing per message. Packets that are the
+// same for all receivers are encoded once; those that come in as they go out not at all.
+//
+// If the far side is slow: deliver drops QoS 0 and counts it, or keeps QoS 1 and 2 in
+// memory up to a bound; a stored message waits in its queue; commit waits for the journal;
+// flushLocked leaves the rest to the event loop. See below.
 //
 // # Who runs what
 //
@@ -32,7 +63,7 @@
 // and one that publishes $SYS and logs drops. Publish, Attach and Subscribe work on the
 // goroutine of their caller. Expiry and delayed wills are timers.
 //
-// Locks, outermost first: Broker.mu (sessions, connections), Broker.durable (order of
+// Locks, outermost first: Broker.mu (sessions, connections), Broker.recordMu (order of
 // records), session.mu (one session and the output of its connection), retained and
 // subscriptions; innermost are the ackQueue, seqSet and the loop's mailbox, because the
 // journal calls in with its own lock held.
@@ -53,31 +84,31 @@
 //	queued ─▶ sent ─ PUBACK ─▶ done
 //	              └─ PUBREC ─▶ released, PUBREL sent when that is on disk ─ PUBCOMP ─▶ done
 //
-// The packet id of a record follows from its number in the journal (session.go), so it is
-// the same after a restart without having been written. A durable session that keeps up
-// is given messages from memory (live); one that does not is read to from its queue,
-// and is live again when nothing is left there.
+// The packet id of a record follows from its number in the journal (inflight.go), so it is
+// the same after a restart without having been written. A persistent session that keeps up
+// gets messages from memory (live); for one that does not they are read from its queue,
+// and it is live again when nothing is left there.
 //
 // # What survives
 //
 // A power cut: what was acknowledged to a publisher with PUBACK or PUBREC, for all durable
-// consumers; subscriptions once SUBACK was sent; retained messages; which QoS 2 messages
-// were received (the publisher's session is itself a consumer of the record, so message
-// and packet id survive together) and which were completed. QoS 2 towards a durable
+// subscribers; subscriptions once SUBACK was sent; retained messages; which QoS 2 messages
+// were received (the publisher's session is itself a subscriber of the record, so message
+// and packet id survive together) and which were completed. QoS 2 towards a persistent
 // session waits for the disk before it is sent, because a message that was seen and then
 // lost would come again under another id; QoS 1 does not wait.
 //
-// Not: what waits for a session that is not durable; delayed wills, and the wills of
+// Not: what waits for a session that is not persistent; delayed wills, and the wills of
 // clients that were connected when the power went; which messages were sent once before
 // (after a restart up to a window of them is marked DUP).
 //
 // # If somebody is slow
 //
 // A client that does not read: QoS 0 to it is dropped beyond 1 MB; QoS 1 and 2 of a
-// durable session stay in the journal, bounded by MaxQueued (the oldest go); of another
+// persistent session stay in the journal, bounded by MaxQueued (the oldest go); of another
 // one they are kept up to 32 MB, then it is disconnected. All clients together may have
 // 64 MB waiting; beyond that each has 64 KB. No publisher waits for a subscriber. A
-// journal that is behind holds up the publishers of durable messages, and with them the
+// journal that is behind holds up the publishers of stored messages, and with them the
 // event loop they are on. Every drop is a counter in Stats and $SYS, and in the log at
 // most every ten seconds.
 //

@@ -10,7 +10,7 @@ import (
 // span is a part of one of the worker's slices.
 type span struct{ from, to int }
 
-// waitingRecord is a publication of this batch that has durable consumers.
+// waitingRecord is a publication of this batch that has durable subscribers.
 type waitingRecord struct {
 	pub     publication
 	data    span // place in worker.data
@@ -23,7 +23,7 @@ type waitingRecord struct {
 	current *retained    // sent only if it still is the retained message of its topic
 }
 
-// record notes p for the journal if it has durable consumers: the sessions in
+// record notes p for the journal if it has durable subscribers: the sessions in
 // worker.targets from the given place on, and the spools of its route. A message to a
 // shared subscription is a record of its own, so that reading it back is not mixed up
 // with what the same session has subscribed to alone.
@@ -94,7 +94,7 @@ func (w *worker) addRecord(p *publication, targets span, queues int, shared bool
 	})
 }
 
-// commit appends the batch's records and gives them to the sessions that are connected
+// commit appends the batch's records and delivers them to the sessions that are connected
 // and have nothing older waiting. It waits for the journal when that is far behind:
 // publishers of durable messages go at the pace of the disk.
 func (w *worker) commit() (failed int) {
@@ -145,7 +145,7 @@ func (w *worker) dropOutdated() {
 	})
 }
 
-// forget lets go of the batch, so that no message is held by a worker that rests.
+// forget releases the batch, so that no message is held by an idle worker.
 func (w *worker) forget() {
 	clear(w.records)
 	clear(w.waiting)
@@ -157,7 +157,7 @@ func (w *worker) forget() {
 	}
 }
 
-// deliverRecord gives a record that was just appended to a connected session, if
+// deliverRecord sends a record that was just appended to a connected session, if
 // everything before it was given too. Otherwise it is read from the queue later.
 func (w *worker) deliverRecord(p *publication, t *target, seq journal.Seq) {
 	s := t.session
@@ -242,7 +242,7 @@ func (s *session) skipLocked(seq journal.Seq) {
 	s.queue.Ack(seq)
 }
 
-// fromRecord turns a record into a publication for s, as its subscriptions and rights
+// fromRecord turns a record into a publication for s, as its subscriptions and permissions
 // are now; ok is false, and it is counted, when it must not have it any more.
 func (w *worker) fromRecord(s *session, rec *mqtt.RecordView) (p publication, t target, ok bool) {
 	r := w.route(rec.Topic)
@@ -264,7 +264,7 @@ func (w *worker) fromRecord(s *session, rec *mqtt.RecordView) (p publication, t 
 	return p, t, ok
 }
 
-// targetLocked gives what s has subscribed to of a topic.
+// targetLocked returns what s has subscribed to of a topic.
 func (s *session) targetLocked(r *route, shared bool) (target, bool) {
 	if !shared {
 		for i := range r.targets {
@@ -276,7 +276,7 @@ func (s *session) targetLocked(r *route, shared bool) (target, bool) {
 	return s.matchLocked(r.topic, shared)
 }
 
-// matchLocked gives what the session's subscriptions say of a topic, for a message
+// matchLocked returns what the session's subscriptions say of a topic, for a message
 // that comes from the queue; ok is false when none matches any more.
 func (s *session) matchLocked(topic string, shared bool) (t target, ok bool) {
 	t = target{session: s, shared: shared}

@@ -20,7 +20,7 @@ type exactWaiter struct {
 	sessions  []*session
 }
 
-// Committed passes on what the journal says and lets the message go.
+// Committed forwards what the journal reports and releases the message.
 func (e *exactWaiter) Committed(token uint64, err error) {
 	if e.next != nil {
 		e.next.Committed(token, err)
@@ -61,7 +61,7 @@ func (w *worker) holdExact(r *waitingRecord, seq journal.Seq) {
 	r.exact.hold(seq, sessions)
 }
 
-// exactFor gives the waiter of a record: for QoS 2 from somebody who would send it again
+// exactFor returns the waiter of a record: for QoS 2 from somebody who would send it again
 // after a power cut. Our own devices do not.
 func (w *worker) exactFor(p *publication, targets []target, waiter journal.Waiter) *exactWaiter {
 	if p.qos != 2 || waiter == nil && p.origin == "" {

@@ -263,7 +263,7 @@ func TestBridgeAsDurableConsumer(t *testing.T) {
 	}
 }
 
-// TestRefuse: a spool with the policy refuse that is full is told to the publisher: with
+// TestRefuse: a spool with the policy refuse that is full is reported to the publisher: with
 // a reason at level 5, by closing at 3.1.1, where nothing else can say "not taken".
 func TestRefuse(t *testing.T) {
 	j := memoryJournal(t)

@@ -9,7 +9,7 @@ import (
 // errClosed ends the input after a DISCONNECT.
 var errClosed = errors.New("client disconnected")
 
-// input handles the complete packets at the start of data and says how much that was.
+// input handles the complete packets at the start of data and returns how much that was.
 // need is how long the next packet is, 0 if that is not known.
 func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 	c.acks.inBatch(true)

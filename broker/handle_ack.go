@@ -20,7 +20,7 @@ func (c *conn) handleAck(w *worker, typ mqtt.Type, a mqtt.Ack) error {
 	m := s.inflight.find(a.ID)
 	switch {
 	case typ == mqtt.PUBREC && (m == nil || m.qos != 2):
-		// 4.3.3, v5: an unknown id is told as such, and the client can let go of it.
+		// 4.3.3, v5: an unknown id is answered as such, and the client can forget it.
 		c.setOut(mqtt.AppendAck(c.out(), mqtt.PUBREL, c.level, a.ID, mqtt.PacketIDNotFound))
 		c.packets++
 	case m == nil:
@@ -74,7 +74,7 @@ func (c *conn) handlePubrel(a mqtt.Ack) {
 	seq, known := s.received.forget(a.ID)
 	reason := mqtt.Success
 	if !known {
-		reason = mqtt.PacketIDNotFound // a late answer, or of an earlier life (4.3.3)
+		reason = mqtt.PacketIDNotFound // a late answer, or of a previous run (4.3.3)
 	}
 	if seq != 0 {
 		s.inDirty = true

@@ -15,7 +15,7 @@ var (
 )
 
 // handlePublish carries a PUBLISH to all who want it and acknowledges it, or, when a
-// durable consumer wants it, has it acknowledged as soon as it is on disk.
+// durable subscriber wants it, has it acknowledged as soon as it is on disk.
 func (c *conn) handlePublish(w *worker, f mqtt.Frame) error {
 	var in mqtt.Publish
 	if err := mqtt.ParsePublish(f, c.level, &in); err != nil {
@@ -77,7 +77,7 @@ func (c *conn) publish(w *worker, p *publication, id uint16) error {
 	return nil
 }
 
-// ackReason tells a client of MQTT 5 when nobody has subscribed (3.4.2.1).
+// ackReason informs a client of MQTT 5 when nobody has subscribed (3.4.2.1).
 func (c *conn) ackReason(r *route) mqtt.Reason {
 	if c.level == mqtt.Level5 && len(r.targets)+len(r.groups)+len(r.spools)+len(r.locals) == 0 {
 		return mqtt.NoMatchingSubscribers
@@ -97,7 +97,7 @@ func (c *conn) publishedAgain(id uint16) error {
 	return nil
 }
 
-// routeOf gives the route of the topic, or of the alias for it (3.3.2.3.4, v5).
+// routeOf returns the route of the topic, or of the alias for it (3.3.2.3.4, v5).
 func (c *conn) routeOf(w *worker, in *mqtt.Publish) (*route, error) {
 	if in.Alias == 0 {
 		if len(in.Topic) == 0 {
@@ -125,7 +125,7 @@ func (c *conn) routeOf(w *worker, in *mqtt.Publish) (*route, error) {
 	return c.checked(w.routeString(topic))
 }
 
-// checked hands on what closes the connection: a topic name that is none [MQTT-3.3.2-2].
+// checked returns what closes the connection: a topic name that is none [MQTT-3.3.2-2].
 // A topic that is only not allowed costs the message.
 func (c *conn) checked(r *route) (*route, error) {
 	if r.err == errTopicName {
@@ -134,7 +134,7 @@ func (c *conn) checked(r *route) (*route, error) {
 	return r, nil
 }
 
-// mayNotPublish gives the reason why c may not publish there.
+// mayNotPublish returns the reason why c may not publish there.
 func (c *conn) mayNotPublish(r *route) mqtt.Reason {
 	if r.err != nil {
 		return r.err.Reason

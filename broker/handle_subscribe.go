@@ -48,7 +48,7 @@ func isShared(filter string) bool {
 	return ok
 }
 
-// maySubscribe gives the reason why not.
+// maySubscribe returns the reason why not.
 func (c *conn) maySubscribe(filter string) mqtt.Reason {
 	if mqtt.CheckFilter(filter) != nil {
 		return mqtt.TopicFilterInvalid

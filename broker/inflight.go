@@ -44,7 +44,7 @@ const (
 )
 
 type sentMessage struct {
-	seq   journal.Seq // durable only
+	seq   journal.Seq // persistent only
 	id    uint16
 	qos   byte
 	state sentState
@@ -55,7 +55,7 @@ type inflight struct {
 	list    []sentMessage
 	head    int
 	unacked int
-	oldest  journal.Seq // durable only: no unacknowledged one is older
+	oldest  journal.Seq // persistent only: no unacknowledged one is older
 }
 
 // maxInflightSpan bounds the list when a client acknowledges all but the oldest.
@@ -90,7 +90,7 @@ func (f *inflight) inUse(seq journal.Seq) bool {
 	return seq >= f.oldest+65535 && f.find(packetID(seq)) != nil
 }
 
-// find gives the message with the packet id: in practice one of the oldest.
+// find returns the message with the packet id: in practice one of the oldest.
 func (f *inflight) find(id uint16) *sentMessage {
 	for i := f.head; i < len(f.list); i++ {
 		if m := &f.list[i]; m.id == id && m.state != sentDone {
@@ -128,5 +128,5 @@ func (f *inflight) keepReleased() {
 	f.list, f.head, f.unacked = kept, 0, len(kept)
 }
 
-// packetID gives the packet id of a record of a durable session.
+// packetID returns the packet id of a record of a persistent session.
 func packetID(seq journal.Seq) uint16 { return uint16(seq%65535) + 1 }

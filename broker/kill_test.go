@@ -85,7 +85,7 @@ type exactly struct {
 	gone bool
 }
 
-// reconnect gives a new connection to the same session.
+// reconnect returns a new connection to the same session.
 func (e *exactly) reconnect(addr string, wantPresent bool) {
 	e.t.Helper()
 	nc, err := net.Dial("tcp", addr)
@@ -109,7 +109,7 @@ func (e *exactly) send(b []byte) {
 	}
 }
 
-// next gives a packet; its Raw is nil when the connection is gone.
+// next returns a packet; its Raw is nil when the connection is gone.
 func (e *exactly) next() mqtt.Frame {
 	buf := make([]byte, 4096)
 	for !e.gone {

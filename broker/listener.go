@@ -83,7 +83,7 @@ func (l *listener) listen(ctx context.Context) error {
 	return nil
 }
 
-// explain says what to do about an address that cannot be had.
+// explain adds what to do about an address that cannot be had.
 func (l *listener) explain(err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -91,7 +91,7 @@ func (l *listener) explain(err error) error {
 		if owner := portOwner(l.Address); owner != "" {
 			by = " by " + owner
 		}
-		return fmt.Errorf("listener %s: already taken%s (stop it, or give another address in broker.listen): %w", l, by, err)
+		return fmt.Errorf("listener %s: already taken%s (stop it, or set another address in broker.listen): %w", l, by, err)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("listener %s: not permitted (ports below 1024 need CAP_NET_BIND_SERVICE; sockets a directory that we may write): %w", l, err)
 	}
@@ -105,10 +105,10 @@ func removeDeadSocket(path string) {
 		return
 	}
 	if c, err := net.Dial("unix", path); err == nil {
-		_ = c.Close() // somebody lives there
+		_ = c.Close() // somebody listens there
 		return
 	}
-	_ = os.Remove(path) // listening tells what is wrong if this did not help
+	_ = os.Remove(path) // listening reports what is wrong if this did not help
 }
 
 func (l *listener) addr() net.Addr {

@@ -36,7 +36,7 @@ func (b *Broker) Subscribe(filter string, f func(*mqtt.Message)) (cancel func())
 	}
 }
 
-// open hands over what came in meanwhile and lets the rest through.
+// open delivers what came in meanwhile and lets the rest through.
 func (l *local) open() {
 	for {
 		l.mu.Lock()
@@ -58,7 +58,7 @@ func (l *local) open() {
 // Origin "bridge/NAME". When it returns nil the message is retained if it is to be, all
 // connected subscribers have it in their output, and it is appended for every durable
 // consumer; it need not be on disk yet. journal.ErrFull says that a consumer with the
-// policy refuse has no room, and then no durable consumer has the message.
+// policy refuse has no room, and then no durable subscriber has the message.
 //
 // Publish waits while the journal is too far behind, until ctx ends; it never waits for
 // a subscriber.
@@ -96,7 +96,7 @@ func (b *Broker) Publish(ctx context.Context, m mqtt.Message) error {
 	return nil
 }
 
-// Attach makes q a durable consumer of what matches the filters, but for messages that
+// Attach makes q a durable subscriber of what matches the filters, but for messages that
 // the bridge of that name has brought in itself. A second Attach replaces queue and
 // filters, without a moment in which a message is missed.
 func (b *Broker) Attach(name string, filters []string, q *journal.Queue) {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loopFor gives the event loop of a new connection: each in turn.
+// loopFor returns the event loop of a new connection: each in turn.
 func (b *Broker) loopFor() *loop {
 	return b.loops[int(b.nextLoop.Add(1))%len(b.loops)]
 }
@@ -54,7 +54,7 @@ const (
 	loopRead = 64 << 10
 	// spinLimit is how long the loop waits in the system call itself. Beyond, the Go
 	// runtime would take its processor away and keep its monitor thread awake for it, both
-	// dearer than to park the goroutine; below, parking would be dearer.
+	// costlier than to park the goroutine; below, parking would be costlier.
 	spinLimit = 8 * time.Millisecond
 )
 
@@ -111,7 +111,7 @@ func (l *loop) close() {
 func (l *loop) wait() (n int, err error) {
 	now := time.Now()
 	if now.Sub(l.rested) > spinLimit {
-		// A goroutine that seems to run for ever is preempted again and again.
+		// A goroutine that seems to run forever is preempted again and again.
 		runtime.Gosched()
 		l.rested = now
 	}

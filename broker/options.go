@@ -31,7 +31,7 @@ type Options struct {
 	MaxQueued     int64 // bytes that wait for one persistent session; default: the journal's size
 
 	// MaxKeepAlive bounds how long a silent client is believed to be there; 0: no bound.
-	// A client of MQTT 5 is told, one of 3.1.1 that asks for more, or for none, is refused.
+	// A client of MQTT 5 is informed, one of 3.1.1 that asks for more, or for none, is refused.
 	MaxKeepAlive time.Duration
 
 	Journal *journal.Journal
@@ -53,7 +53,7 @@ func (o *Options) fill() error {
 		o.MaxPacketSize = defaultMaxPacket
 	}
 	if o.MaxPacketSize > mqtt.MaxRemaining {
-		return fmt.Errorf("broker: max packet size %d is more than MQTT can say (%d)", o.MaxPacketSize, mqtt.MaxRemaining)
+		return fmt.Errorf("broker: max packet size %d is more than MQTT can express (%d)", o.MaxPacketSize, mqtt.MaxRemaining)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -5,7 +5,7 @@ import (
 )
 
 // held is a message that waits in memory for room in the window of a session that is
-// not durable: a publication without what only its batch needs.
+// not persistent: a publication without what only its batch needs.
 type held struct {
 	route     *route
 	bytes     []byte // payload, then properties

@@ -24,7 +24,7 @@ func (b *Broker) makePersistent(s *session) {
 	s.queue = queue
 }
 
-// savedSession is a durable session's entry in the journal. JSON, so that `journal dump`
+// savedSession is a persistent session's entry in the journal. JSON, so that `journal dump`
 // shows it to people and a newer program may add to it.
 type savedSession struct {
 	Expiry uint32     `json:"expiry"`         // seconds
@@ -57,7 +57,7 @@ func (s *session) save(class journal.CommitClass, waiter journal.Waiter, token u
 	s.b.journal.Put(keySession+s.id, data, class, waiter, token)
 }
 
-// restoreSessions brings back the durable sessions of an earlier life. One that cannot
+// restoreSessions brings back the persistent sessions of a previous run. One that cannot
 // be read costs itself only.
 func (b *Broker) restoreSessions() error {
 	for _, key := range b.journal.Keys(keySession) {
@@ -141,7 +141,7 @@ func (s *session) restoreReceived() error {
 	}
 }
 
-// markSent: which messages were sent in the earlier life is not known, only that no more
+// markSent: which messages were sent in the previous run is not known, only that no more
 // than a window of them were. They are marked as sent before (DUP): for the receiver it
 // says "may be a repetition", which is true.
 func (s *session) markSent() {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// portOwner says which process listens on the port of a TCP address, as far as /proc
-// tells us: "mosquitto (pid 812)". "" if it is not known.
+// portOwner returns which process listens on the port of a TCP address, as far as /proc
+// shows: "mosquitto (pid 812)". "" if it is not known.
 func portOwner(address string) string {
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {

@@ -26,7 +26,7 @@ type publication struct {
 	at        time.Time
 	origin    string
 	from      *session // nil for our own publishers and wills
-	id        uint16   // QoS 2 from a durable session: its packet id, to be remembered with the record
+	id        uint16   // QoS 2 from a persistent session: its packet id, to be remembered with the record
 
 	asRetained bool // sent because of a new subscription: the retain flag stays
 
@@ -50,7 +50,7 @@ func encodingIndex(level, qos byte) int {
 	return i
 }
 
-// idOffset gives where the packet id stands in a PUBLISH.
+// idOffset returns where the packet id stands in a PUBLISH.
 func idOffset(frame []byte, topic int) int {
 	at := 2
 	for frame[at-1] >= 0x80 {
@@ -85,7 +85,7 @@ func (p *publication) message() mqtt.Message {
 }
 
 func (p *publication) properties() *mqtt.PublishProperties {
-	// Checked when they came in, so there is no error to hand on.
+	// Checked when they came in, so there is no error to return.
 	props, _ := mqtt.ParsePublishProperties(p.props)
 	if p.hasExpiry {
 		if props == nil {

@@ -5,7 +5,7 @@ import (
 )
 
 // publish hands p to all who are there: connected sessions and our own subscribers at
-// once, durable consumers with the batch. needs says how many commits must come before
+// once, durable subscribers with the batch. needs is how many commits must come before
 // the acknowledgement; waiter hears of each with the token.
 func (w *worker) publish(p *publication, waiter journal.Waiter, token uint64) (needs int) {
 	w.batch++
@@ -28,16 +28,16 @@ func (w *worker) publish(p *publication, waiter journal.Waiter, token uint64) (n
 	}
 	if len(r.locals) > 0 {
 		m := p.message()
-		// As published, as MQTT 5 subscribers may ask for too [MQTT-3.3.1-13]: an order that
+		// As published, as MQTT 5 subscribers may ask for too [MQTT-3.3.1-13]: a command that
 		// is to be kept for later has to be known as such by who must refuse it.
 		for _, l := range r.locals {
-			l.give(&m)
+			l.deliver(&m)
 		}
 	}
 	return needs + w.record(p, from, waiter, token)
 }
 
-// deliverTo sends p to t, or notes t for the record when it is a durable consumer of p.
+// deliverTo sends p to t, or notes t for the record when it is a durable subscriber of p.
 func (w *worker) deliverTo(p *publication, t *target) {
 	if p.from == t.session && !t.shared {
 		if t = t.own; t == nil { // no-local

@@ -11,7 +11,7 @@ import (
 // qos2In are the packet ids of QoS 2 messages from a client whose PUBREL has not come:
 // a second PUBLISH with one of them is the same message again [MQTT-4.3.3-2].
 //
-// What a durable session's client sent to durable consumers is one record, which the
+// What a persistent session's client sent to durable subscribers is one record, which the
 // session's own inbound queue holds too: message and packet id survive together or not
 // at all. A PUBREL is answered when it is on disk that the id is free again.
 type qos2In struct {
@@ -76,7 +76,7 @@ func (q *qos2In) len() int {
 	return q.n
 }
 
-// state gives what must survive: the newest released record, and the older ones that
+// state returns what must survive: the newest released record, and the older ones that
 // are not released.
 func (q *qos2In) state() []byte {
 	q.mu.Lock()
@@ -91,7 +91,7 @@ func (q *qos2In) state() []byte {
 	return st.append(nil)
 }
 
-// qos2Out is what must survive of the QoS 2 messages towards a durable session: records
+// qos2Out is what must survive of the QoS 2 messages towards a persistent session: records
 // for which PUBREC came are never sent again.
 type qos2Out struct {
 	exactState
@@ -149,12 +149,12 @@ func parseExactState(b []byte) (e exactState, ok bool) {
 	return e, !bad && len(b) == 0
 }
 
-// released reports whether the record was completed in an earlier life.
+// released reports whether the record was completed in a previous run.
 func (e *exactState) released(seq journal.Seq) bool {
 	return seq <= e.upTo && !slices.Contains(e.except, seq)
 }
 
-// outStateLocked gives the state to put: PUBREC came for all records up to the newest,
+// outStateLocked returns the state to put: PUBREC came for all records up to the newest,
 // but for those in flight.
 func (s *session) outStateLocked() []byte {
 	st := &s.outState

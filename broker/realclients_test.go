@@ -131,7 +131,7 @@ client.on("message", (topic, payload, packet) => {
 setTimeout(() => { console.log("timeout", got); process.exit(1) }, 8000).unref()
 `
 
-// npmMQTT gives a directory with npm's mqtt package, which is fetched once per machine.
+// npmMQTT returns a directory with npm's mqtt package, which is fetched once per machine.
 func npmMQTT(t *testing.T) string {
 	t.Helper()
 	npm := program(t, "npm", "Debian package npm")

@@ -64,7 +64,7 @@ func (b *Broker) restoreRetained() {
 	}
 }
 
-// sendRetained gives s what is retained for a filter it has just subscribed to.
+// sendRetained sends s what is retained for a filter it has just subscribed to.
 func (w *worker) sendRetained(s *session, sub *subscription) {
 	found := append(w.b.retained.match(sub.Filter, w.now), w.b.sysRetained(sub.Filter)...)
 	for _, r := range found {

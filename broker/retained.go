@@ -8,7 +8,7 @@ import (
 )
 
 // Limits of the retained store. A message beyond them is delivered but not kept, and
-// the publisher, if its protocol level allows, is told.
+// the publisher, if its protocol level allows, is informed.
 const (
 	maxRetained      = 100_000
 	maxRetainedBytes = 32 << 20

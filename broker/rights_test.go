@@ -225,7 +225,7 @@ func TestReloadKeepsTheOldOnABadFile(t *testing.T) {
 	}
 }
 
-// replace gives a file other contents, nil for none, and a way back.
+// replace puts other contents into a file, nil for none, and a way back.
 func replace(t *testing.T, path string, data []byte) (back func()) {
 	t.Helper()
 	old, err := os.ReadFile(path)

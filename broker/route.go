@@ -15,7 +15,7 @@ type route struct {
 	groups     []*shareGroup
 	spools     []*spool
 	locals     []*local
-	durable    bool // a durable consumer may be among them
+	durable    bool // a durable subscriber may be among them
 }
 
 // target is one session with all that its matching subscriptions ask for: overlapping

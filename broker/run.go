@@ -147,7 +147,7 @@ func (b *Broker) closeListeners() {
 // Ready is closed when all listeners accept.
 func (b *Broker) Ready() <-chan struct{} { return b.ready }
 
-// Addrs gives where the listeners listen, in their order, after Ready.
+// Addrs returns where the listeners listen, in their order, after Ready.
 func (b *Broker) Addrs() []net.Addr {
 	<-b.ready
 	addrs := make([]net.Addr, len(b.listeners))

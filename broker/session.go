@@ -23,20 +23,15 @@ const (
 	queueIn  = "qos2/"    // QoS 2 messages from it whose PUBREL has not come
 )
 
-// session is what the broker keeps of one client id (4.1). A durable one outlives its
+// session is what the broker keeps of one client id (4.1). A persistent one outlives its
 // connection: what waits for it is in the journal, and so are its subscriptions and
 // what QoS 2 must not forget. Another one ends with its connection and is in memory only.
-//
-//	        attach                    teardown, session goes on
-//	(new) ─────────▶ connected ──────────────────────────────▶ waiting ──▶ expired, removed
-//	                     │  ▲                                     │
-//	                     │  └─────────────── attach ──────────────┘
-//	                     └─ teardown, session ends ─▶ removed
+// What happens to it is drawn in doc.go.
 type session struct {
 	b      *Broker
 	id     string
 	origin string                               // of its publications: "client/ID"
-	who    atomic.Pointer[permissions.Identity] // of the newest connection; rights are checked against it
+	who    atomic.Pointer[permissions.Identity] // of the newest connection; permissions are checked against it
 
 	current atomic.Pointer[conn] // conn, for those who may not take mu
 
@@ -59,11 +54,11 @@ type session struct {
 	// Towards the client.
 	window   int // QoS 1 and 2 messages that may be unacknowledged
 	inflight inflight
-	nextID   uint16 // not durable: the last packet id given
-	pending  []held // not durable: what waits for room in the window
+	nextID   uint16 // not persistent: the last packet id given
+	pending  []held // not persistent: what waits for room in the window
 	held     int    // bytes of pending
 
-	// Durable only. The packet id of a message follows from its Seq, so that it
+	// Persistent only. The packet id of a message follows from its Seq, so that it
 	// survives a restart without being written.
 	queue    *journal.Queue
 	inbound  *journal.Queue // QoS 2 messages whose PUBREL has not come; nil until needed
@@ -84,7 +79,7 @@ func (s *session) connected() bool { return s.current.Load() != nil }
 
 func (s *session) isPersistent() bool { return s.queue != nil }
 
-// freeID gives the next packet id of a session that is not durable. They are given in
+// freeID returns the next packet id of a session that is not persistent. They are given in
 // turn, and maxInflightSpan keeps the oldest in use far from the next.
 func (s *session) freeID() uint16 {
 	s.nextID++

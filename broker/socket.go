@@ -13,7 +13,7 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
-// socket is the link of a conn that an event loop serves.
+// socket is the writer of a conn that an event loop serves.
 type socket struct {
 	loop   *loop
 	c      *conn
@@ -22,7 +22,7 @@ type socket struct {
 
 	// Guarded by the session's mu.
 	added     bool // to epoll
-	wantWrite bool // epoll tells when there is room
+	wantWrite bool // epoll reports when there is room
 	dead      bool // the peer is gone or fd is closed: nothing is written any more
 
 	// Used by the loop's goroutine only, fd also to write under the session's mu.
@@ -220,7 +220,7 @@ func (s *socket) handle(w *worker, data []byte) {
 	}
 }
 
-// flushLocked writes without blocking; epoll tells when the rest fits.
+// flushLocked writes without blocking; epoll reports when the rest fits.
 func (s *socket) flushLocked(c *conn) {
 	if s.wantWrite || s.dead {
 		return
@@ -244,7 +244,7 @@ func (s *socket) write(c *conn) bool {
 			c.keepWaiting()
 			return false
 		default:
-			// The peer is gone: reading will tell, and ends the connection.
+			// The peer is gone: reading will show it, and ends the connection.
 			s.dead = true
 			c.dropOut()
 			return true
@@ -275,7 +275,7 @@ func (s *socket) writable(w *worker) {
 	}
 }
 
-// end ends the connection and says so to the client, if it can be said. What the client
+// end ends the connection and informs the client, if that is possible. What the client
 // has not read yet, it can still read: closing a socket with unread input would throw
 // that away, so such a socket lingers for a second or two.
 func (s *socket) end(w *worker, err error) {

@@ -28,7 +28,7 @@ type Stats struct {
 	DroppedOffline  uint64 // QoS 0 for a persistent session that is not connected
 	DroppedExpired  uint64 // message expiry ran out
 	DroppedTooLarge uint64 // larger than the subscriber accepts
-	DroppedDenied   uint64 // publication or delivery against the rights
+	DroppedDenied   uint64 // publication or delivery against the permissions
 	DroppedFull     uint64 // a queue with the policy refuse, or the retained store, had no room
 	SlowClosed      uint64 // clients that were disconnected because too much waited for them
 	Malformed       uint64 // connections closed for a violation of the protocol

@@ -172,10 +172,10 @@ func (s *stream) take(w *worker) []byte {
 	return buf
 }
 
-// sendLastPacket tells the client why its connection is closed.
+// sendLastPacket informs the client why its connection is closed.
 func (s *stream) sendLastPacket() {
 	if b := s.c.lastPacket(); b != nil {
 		_ = s.nc.SetWriteDeadline(time.Now().Add(time.Second))
-		_, _ = s.nc.Write(b) // it goes anyway
+		_, _ = s.nc.Write(b) // it is closed anyway
 	}
 }

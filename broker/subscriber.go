@@ -14,11 +14,11 @@ type local struct {
 
 	mu      sync.Mutex
 	ready   bool
-	backlog []*mqtt.Message // what comes in while the retained messages are handed over
+	backlog []*mqtt.Message // what comes in while the retained messages are delivered
 	ended   bool
 }
 
-func (l *local) give(m *mqtt.Message) {
+func (l *local) deliver(m *mqtt.Message) {
 	l.mu.Lock()
 	if !l.ready {
 		l.backlog = append(l.backlog, m)
@@ -32,7 +32,7 @@ func (l *local) give(m *mqtt.Message) {
 	}
 }
 
-// spool is a bridge as a durable consumer.
+// spool is a bridge as a durable subscriber.
 type spool struct {
 	origin string
 	queue  *journal.Queue

@@ -10,7 +10,7 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
-// Stats tells how the broker does.
+// Stats returns what is known of the broker at this moment.
 func (b *Broker) Stats() Stats {
 	c := &b.count
 	s := Stats{
@@ -51,7 +51,7 @@ type sysValue struct {
 	value string
 }
 
-// sysValues gives all: first those that mosquitto's users know, then ours.
+// sysValues returns all: first those that mosquitto's users know, then ours.
 func (b *Broker) sysValues() []sysValue {
 	s := b.Stats()
 	var mem runtime.MemStats
@@ -121,7 +121,7 @@ func (b *Broker) publishSys() {
 	}
 }
 
-// sysRetained gives what a new subscriber to a filter below $SYS gets first. It is worked
+// sysRetained returns what a new subscriber to a filter below $SYS gets first. It is worked
 // out when somebody asks and kept nowhere.
 func (b *Broker) sysRetained(filter string) (found []*retained) {
 	if len(filter) < 4 || filter[:4] != "$SYS" {
@@ -136,7 +136,7 @@ func (b *Broker) sysRetained(filter string) (found []*retained) {
 	return found
 }
 
-// logDrops says what was dropped since it was said last: one line per interval, however
+// logDrops reports what was dropped since the last time: one line per interval, however
 // many messages it were.
 func (b *Broker) logDrops(reported Stats) Stats {
 	s := b.Stats()

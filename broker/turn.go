@@ -64,7 +64,7 @@ func (l *loop) openMail() (closing bool) {
 	return closing
 }
 
-// timeUp looks at a socket whose deadline may have come; it gives the next one.
+// timeUp looks at a socket whose deadline may have come; it returns the next one.
 func (l *loop) timeUp(s *socket, now time.Time) (next time.Time) {
 	switch {
 	case s.fd < 0:

@@ -25,7 +25,7 @@ func (w *wheel) watch(s *socket, at time.Time, now time.Time) {
 	w.watched++
 }
 
-// advance looks at all whose second is over. look gives the next deadline, zero for none.
+// advance looks at all whose second is over. look returns the next deadline, zero for none.
 func (w *wheel) advance(now time.Time, look func(*socket, time.Time) time.Time) {
 	if w.watched == 0 {
 		return

@@ -29,7 +29,7 @@ func (b *Broker) lastWill(c *conn, ends bool) (later *delayedWill) {
 	return nil
 }
 
-// publishWill publishes a will, with the rights that its client has now.
+// publishWill publishes a will, with the permissions that its client has now.
 func (b *Broker) publishWill(dw *delayedWill) {
 	w := b.worker()
 	defer w.release()

@@ -7,7 +7,7 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
-// encode gives the publication as a packet for the level, with or without packet id;
+// encode returns the publication as a packet for the level, with or without packet id;
 // it is made once and serves all receivers.
 func (w *worker) encode(p *publication, level, qos byte) *encoding {
 	i := encodingIndex(level, qos)
@@ -24,7 +24,7 @@ func (w *worker) encode(p *publication, level, qos byte) *encoding {
 	e.frame = w.encoded[i]
 	e.idAt = idOffset(e.frame, len(p.route.topic))
 	if cap(w.encoded[i]) > 64<<10 {
-		w.encoded[i] = nil // one big message must not be held for ever
+		w.encoded[i] = nil // one big message must not be held forever
 	}
 	return e
 }
@@ -47,7 +47,7 @@ type worker struct {
 
 	touched []*session
 
-	// The durable part of the batch.
+	// What of the batch goes to the journal.
 	records []journal.Record
 	waiting []waitingRecord
 	queues  []*journal.Queue
@@ -65,7 +65,7 @@ func newWorker(b *Broker) *worker {
 	return &worker{b: b, routes: map[string]*route{}}
 }
 
-// worker gives one that nobody uses; give it back with release.
+// worker returns one that nobody uses, to be returned with release.
 func (b *Broker) worker() *worker {
 	w := b.workers.Get().(*worker)
 	w.begin()
@@ -91,7 +91,7 @@ func (w *worker) finish() {
 	w.touched = w.touched[:0]
 }
 
-// route gives where topic goes. The bytes may be changed by the caller afterwards.
+// route returns where topic goes. The bytes may be changed by the caller afterwards.
 func (w *worker) route(topic []byte) *route {
 	if r := w.routes[string(topic)]; r != nil && r.generation == w.b.subs.Generation() {
 		return r

@@ -43,7 +43,7 @@ const (
 
 var errHash = errors.New("hash is neither $7$ (mosquitto_passwd) nor $argon2id$; write it anew with: sensorgate passwd")
 
-// Hash gives the argon2id hash of a password with a fresh salt, as it stands in a file.
+// Hash returns the argon2id hash of a password with a fresh salt, as it stands in a file.
 func Hash(password []byte) string {
 	salt := make([]byte, argonSalt)
 	_, _ = rand.Read(salt) // never fails: crypto/rand
