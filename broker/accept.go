@@ -158,7 +158,7 @@ func (l *listener) handshake(ctx context.Context, nc net.Conn) (net.Conn, *x509.
 	return nc, nil, nil
 }
 
-// hangUp closes a connection so that the peer can read what it was told last: closing
+// hangUp closes a connection so that the peer can read what it was sent last: closing
 // with unread input would throw that away.
 func hangUp(nc net.Conn) {
 	if half, ok := nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {

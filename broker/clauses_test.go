@@ -223,7 +223,7 @@ func TestClauses5(t *testing.T) {
 		{"MQTT-4.8.2-1 share without a group", `820f 0001 00 0009"$share//a" 00`, "90040001 00 8f", false},
 		{"MQTT-4.8.2-2 share group with a wildcard", `8210 0001 00 000a"$share/+/a" 00`, "90040001 00 8f", false},
 		{"subscription identifier 0", `8209 0001 02 0b00 0001"a" 00`, disconnected(0x82, "property has a value that is not allowed"), true},
-		{"SUBSCRIBE to a filter that is none", `8209 0001 00 0003"a#b" 00`, "90040001 00 8f", false},
+		{"SUBSCRIBE to a filter that is not valid", `8209 0001 00 0003"a#b" 00`, "90040001 00 8f", false},
 		{"UNSUBSCRIBE from nothing", `a206 0001 00 0001"a"`, "b0040001 00 11", false},
 		{"MQTT-3.14.2-2 session expiry raised from 0 by DISCONNECT", "e007 00 05 1100000001",
 			disconnected(0x82, "session expiry raised from 0 in DISCONNECT"), true},

@@ -75,7 +75,7 @@ func play(t *testing.T, nc net.Conn, script []byte, cut int) {
 	}
 }
 
-// settled waits until the broker has let go of the connection, and forgets what it left.
+// settled waits until the broker has released the connection, and forgets what it left.
 func settled(t *testing.T, b *Broker) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; runtime.Gosched() {

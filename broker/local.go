@@ -11,7 +11,7 @@ import (
 // Subscribe calls f with every message whose topic matches the filter: with the retained
 // ones first, then with each as it comes, on the goroutine of its publisher. Retain is as
 // published. f must not block and must not change the message. After cancel returned, f
-// is not called for a message that is published then. A filter that is none is a fault
+// is not called for a message that is published then. An invalid filter is a fault
 // of the program and panics.
 func (b *Broker) Subscribe(filter string, f func(*mqtt.Message)) (cancel func()) {
 	if err := mqtt.CheckFilter(filter); err != nil {

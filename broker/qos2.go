@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"sensorgate/internal/journal"
+	"sensorgate/internal/varint"
 )
 
 // qos2In are the packet ids of QoS 2 messages from a client whose PUBREL has not come:
@@ -127,26 +128,16 @@ func parseExactState(b []byte) (e exactState, ok bool) {
 	if len(b) == 0 || b[0] != exactVersion {
 		return e, false
 	}
-	b = b[1:]
-	bad := false
-	next := func() journal.Seq {
-		v, n := binary.Uvarint(b)
-		if n <= 0 {
-			bad, b = true, nil
-			return 0
-		}
-		b = b[n:]
-		return journal.Seq(v)
+	r := varint.NewReader(b[1:])
+	e.upTo = journal.Seq(r.Uvarint())
+	for range r.Count(1) {
+		e.except = append(e.except, journal.Seq(r.Uvarint()))
 	}
-	e.upTo = next()
-	for n := next(); n > 0 && !bad; n-- {
-		e.except = append(e.except, next())
-	}
-	for n := next(); n > 0 && !bad; n-- {
-		seq := next()
+	for range r.Count(1) {
+		seq := journal.Seq(r.Uvarint())
 		e.open = append(e.open, sentMessage{seq: seq, id: packetID(seq), qos: 2, state: sentPubrel})
 	}
-	return e, !bad && len(b) == 0
+	return e, r.Done()
 }
 
 // released reports whether the record was completed in a previous run.

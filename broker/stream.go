@@ -96,7 +96,7 @@ func resize(buf []byte, used, need int) []byte {
 	case len(buf) < cap(buf)/8 && size > minRead:
 		size /= 2
 	}
-	// A long packet gets its room as it comes in, not as it is announced.
+	// A long packet gets its space as it comes in, not as it is announced.
 	if need > size {
 		size = min(need, max(size, 2*len(rest)))
 	}

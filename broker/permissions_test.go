@@ -112,9 +112,9 @@ func TestPortTakenSaysByWhom(t *testing.T) {
 	}
 }
 
-// TestRightsAtDelivery: a message that was accepted before does not escape a later ACL
+// TestPermissionsAtDelivery: a message that was accepted before does not escape a later ACL
 // (CVE-2018-12546, CVE-2021-34434): retained, queued, waiting for the window, by will.
-func TestRightsAtDelivery(t *testing.T) {
+func TestPermissionsAtDelivery(t *testing.T) {
 	const open, closed = "user ann\ntopic readwrite #\nuser bob\ntopic readwrite #\n", "user ann\ntopic readwrite ok/#\nuser bob\ntopic readwrite ok/#\n"
 	users, rules := passwords(t, "ann", "bob"), writeFile(t, "acl", open)
 	var options Options
