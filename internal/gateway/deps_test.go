@@ -36,7 +36,7 @@ var allowed = map[string][]string{
 	"drivers/modbus":      {"drivers", "drivers/serial", "drivers/field"},
 	"drivers/serial":      {"drivers", "drivers/field"},
 	"drivers/i2c":         {"drivers", "drivers/field", "drivers/i2c/bus", "drivers/i2c/chip"},
-	"drivers/i2c/i2ctest": {"drivers", "drivers/driverstest", "drivers/i2c/bus", "drivers/i2c/chip"},
+	"drivers/i2c/i2ctest": {"drivers", "drivers/driverstest", "drivers/field", "drivers/i2c/bus", "drivers/i2c/chip"},
 	"deploy/board":        {"deploy/board", "deploy/board/chips", "deploy/board/crash", "deploy/board/hardware", "deploy/board/vhost"},
 	"broker":              {"internal/mqtt", "internal/journal", "internal/varint"},
 	"broker/permissions":  {"broker/passwd", "internal/mqtt"},
