@@ -87,7 +87,7 @@ func showExamples(w io.Writer, c *config.Config) {
 		if d.Driver.Example == nil {
 			continue
 		}
-		readings, err := d.Driver.Example(d.Site)
+		readings, err := d.Driver.Example(d.Config)
 		if err != nil || len(readings) == 0 {
 			continue // an error was a problem of the file
 		}

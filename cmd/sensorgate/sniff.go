@@ -64,7 +64,7 @@ func sniffDevice(ctx context.Context, file, name string, show *byteView) error {
 	if err != nil {
 		return err
 	}
-	r := &drivers.Runner{Config: dev.Site, Driver: driver, Sink: show, Log: slog.New(slog.DiscardHandler)}
+	r := &drivers.Runner{Config: dev.Config, Driver: driver, Sink: show, Log: slog.New(slog.DiscardHandler)}
 	r.Config.Store = nowhere{}
 	return runWire(ctx, bus, func(ctx context.Context, _ *serial.Bus) error { return r.Run(ctx) })
 }
@@ -81,11 +81,11 @@ func wireDevice(file, name string) (*config.Device, *serial.PortOptions, error) 
 		if dev.Name != name {
 			continue
 		}
-		w, ok := dev.Site.Options.(onWire)
+		w, ok := dev.Config.Options.(onWire)
 		if !ok {
 			return nil, nil, usageError{fmt.Errorf("device %s is not on a serial wire", name)}
 		}
-		claims := dev.Site.Options.(drivers.Claimer).Claims()
+		claims := dev.Config.Options.(drivers.Claimer).Claims()
 		o := w.MoveTo("sniffed")
 		if o != nil {
 			return dev, o, nil

@@ -54,25 +54,25 @@ func (l *loader) unknownChannel(d *deviceAt, n *toml.Node) {
 // channel makes one channel; n is nil if the file says nothing about it.
 func (l *loader) channel(d *deviceAt, known drivers.Channel, n *toml.Node) {
 	var t channelTable
-	site := drivers.ChannelConfig{Name: known.Name, Unit: known.Unit}
+	conf := drivers.ChannelConfig{Name: known.Name, Unit: known.Unit}
 	if n != nil {
 		if err := validName(n.Name); err != nil {
 			l.AtKey(n, err.Error())
 		}
 		if d.driver.ChannelOptions != nil {
-			site.Options = d.driver.ChannelOptions()
+			conf.Options = d.driver.ChannelOptions()
 		}
 		if n.Kind != toml.KindTable {
-			l.AtValue(n, "found "+n.Found()+", expected a table", toml.Try(channelHint(n, site.Options)))
+			l.AtValue(n, "found "+n.Found()+", expected a table", toml.Try(channelHint(n, conf.Options)))
 			return
 		}
-		l.options(n, n, site.Options, &t)
-		if o, ok := site.Options.(drivers.Outputter); ok {
+		l.options(n, n, conf.Options, &t)
+		if o, ok := conf.Options.(drivers.Outputter); ok {
 			known = described(known, o.Outputs())
 		}
-		t.leaveTo(site.Options)
-		site.Every = t.Every
-		l.claim(n, site.Options)
+		t.leaveTo(conf.Options)
+		conf.Every = t.Every
+		l.claim(n, conf.Options)
 	}
 	c := mapping.Channel{
 		Name: known.Name, Unit: known.Unit, Kind: known.Kind, Writable: known.Writable,
@@ -86,10 +86,10 @@ func (l *loader) channel(d *deviceAt, known drivers.Channel, n *toml.Node) {
 	if c.Filters.Every == 0 && d.driver.Every == 0 && d.table.Every > 0 && c.Kind != drivers.State && c.Kind != drivers.Event {
 		c.Filters.Every = d.table.Every
 	}
-	site.Unit = c.Unit
+	conf.Unit = c.Unit
 	d.dev.Map.Channels = append(d.dev.Map.Channels, c)
 	if n != nil {
-		d.dev.Site.Channels = append(d.dev.Site.Channels, site)
+		d.dev.Config.Channels = append(d.dev.Config.Channels, conf)
 	}
 }
 

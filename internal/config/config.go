@@ -71,7 +71,7 @@ type Device struct {
 	Name   string
 	Driver drivers.Driver
 	Model  string               // template it came from, "" if none
-	Site   drivers.DeviceConfig // without Store
+	Config drivers.DeviceConfig // without Store
 	Map    mapping.Device
 
 	text toml.TableText

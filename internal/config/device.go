@@ -117,7 +117,7 @@ func (l *loader) runExample(d *deviceAt) {
 	if at == nil || d.driver.Example == nil {
 		return
 	}
-	if _, err := d.driver.Example(d.dev.Site); err != nil {
+	if _, err := d.driver.Example(d.dev.Config); err != nil {
 		l.AtValue(at, "the example cannot be read: "+strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 }
@@ -224,7 +224,7 @@ func (l *loader) assemble(d *deviceAt) {
 	}
 	d.dev = Device{
 		Name: d.n.Name, Driver: d.driver, Model: t.Model, Map: m, text: toml.TextOf(d.n),
-		Site: drivers.DeviceConfig{Device: d.n.Name, Options: d.options, Every: every},
+		Config: drivers.DeviceConfig{Device: d.n.Name, Options: d.options, Every: every},
 	}
 	l.channels(d)
 	if f := d.n.Field("payload"); f != nil && d.dev.Map.PerDevice {
@@ -262,7 +262,7 @@ func busOf(options any) string {
 // channels of a device together.
 func (l *loader) payloadVariables(f *toml.Node, d *deviceAt, c *mapping.Channel) {
 	text := f.Text()
-	if text == string(mapping.JSON) || text == string(mapping.Plain) {
+	if mapping.Payload(text).Named() {
 		if c == nil && text == string(mapping.Plain) {
 			l.AtValue(f, `one message for all channels cannot be plain`, toml.Try(`payload = "json"`), toml.Or(`publish = "channel"`))
 		}

@@ -119,8 +119,8 @@ func diffDevice(a, b Device, buses *Tables) []string {
 	if bus := b.Map.Bus; bus != "" && buses.Touches(bus) {
 		return []string{"its bus " + bus + " changes"}
 	}
-	same := a.Driver.Name == b.Driver.Name && reflect.DeepEqual(a.Map, b.Map) && a.Site.Every == b.Site.Every &&
-		(a.text.Equal(b.text) || reflect.DeepEqual(a.Site, b.Site))
+	same := a.Driver.Name == b.Driver.Name && reflect.DeepEqual(a.Map, b.Map) && a.Config.Every == b.Config.Every &&
+		(a.text.Equal(b.text) || reflect.DeepEqual(a.Config, b.Config))
 	if same {
 		return nil
 	}

@@ -18,13 +18,13 @@ func TestLoadWholeExample(t *testing.T) {
 		t.Errorf("%d devices, want 11", got)
 	}
 	grid := c.Devices[0]
-	if grid.Site.Every != 5*time.Second || grid.Map.Topic("power") != "barn-pi/grid/power" || grid.Map.Bus != "meters" {
-		t.Errorf("grid is every %v on %s, bus %q", grid.Site.Every, grid.Map.Topic("power"), grid.Map.Bus)
+	if grid.Config.Every != 5*time.Second || grid.Map.Topic("power") != "barn-pi/grid/power" || grid.Map.Bus != "meters" {
+		t.Errorf("grid is every %v on %s, bus %q", grid.Config.Every, grid.Map.Topic("power"), grid.Map.Bus)
 	}
-	if got := grid.Site.Channels[3]; got.Name != "energy" || got.Every != time.Minute {
+	if got := grid.Config.Channels[3]; got.Name != "energy" || got.Every != time.Minute {
 		t.Errorf("grid's fourth channel is %+v, want energy every minute", got)
 	}
-	if grid2 := c.Devices[1]; grid2.Site.Every != 10*time.Second || len(grid2.Map.Channels) != 2 {
+	if grid2 := c.Devices[1]; grid2.Config.Every != 10*time.Second || len(grid2.Map.Channels) != 2 {
 		t.Errorf("grid2 has not got what its model says: %+v", grid2)
 	}
 	cloud := c.Bridges[0]

@@ -37,7 +37,7 @@ type payloadText mapping.Payload
 func (p *payloadText) UnmarshalText(text []byte) error {
 	*p = payloadText(text)
 	s := string(text)
-	if s != string(mapping.JSON) && s != string(mapping.Plain) && len(mapping.ParseTemplate(s).Variables()) == 0 {
+	if !mapping.Payload(s).Named() && len(mapping.ParseTemplate(s).Variables()) == 0 {
 		return fmt.Errorf("found %q, expected json, plain or a text with {value}", s)
 	}
 	return nil

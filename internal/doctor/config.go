@@ -71,7 +71,7 @@ func (m *Machine) serialPorts(c *config.Config) map[string]bool {
 		add(b.Options)
 	}
 	for _, d := range c.Devices {
-		add(d.Site.Options)
+		add(d.Config.Options)
 	}
 	return ports
 }

@@ -46,8 +46,8 @@ var allowed = map[string][]string{
 	"deploy":              {"internal/mqtt"},
 }
 
-// doors says which package alone may import an outside library (and its tests).
-var doors = map[string][]string{
+// importers says which package alone may import an outside library (and its tests).
+var importers = map[string][]string{
 	"github.com/adrianmo/go-nmea": {"drivers/serial/meters"},
 
 	"internal/toml":                {},
@@ -77,11 +77,11 @@ func TestDependencyRules(t *testing.T) {
 		from := strings.TrimPrefix(p.ImportPath, "sensorgate/")
 		for _, imp := range p.Imports {
 			if to, ours := strings.CutPrefix(imp, "sensorgate/"); ours && !mayImport(from, to) {
-				t.Errorf("%s imports %s: rooms never import rooms, see docs/ARCHITECTURE.md", from, to)
+				t.Errorf("%s imports %s: only internal/gateway connects packages, see docs/ARCHITECTURE.md", from, to)
 			}
-			for lib, owners := range doors {
+			for lib, owners := range importers {
 				if strings.HasPrefix(imp, lib) && !within(from, owners) {
-					t.Errorf("%s imports %s: its door is %v", from, imp, owners)
+					t.Errorf("%s imports %s: only %v may", from, imp, owners)
 				}
 			}
 		}
@@ -101,11 +101,11 @@ func mayImport(from, to string) bool {
 			return true
 		}
 	}
-	return sameRoom(from, to)
+	return sameFolder(from, to)
 }
 
-// sameRoom: drivers/i2c/chips may import drivers/i2c and the other way round.
-func sameRoom(from, to string) bool {
+// sameFolder: drivers/i2c/chips may import drivers/i2c and the other way round.
+func sameFolder(from, to string) bool {
 	return strings.HasPrefix(from, to+"/") || strings.HasPrefix(to, from+"/") && from != "drivers"
 }
 

@@ -25,14 +25,14 @@ type publisher interface {
 }
 
 // device is one device of the configuration at work: the runner that reads it, the
-// outbox, the mapper that makes messages, and the orders that wait for it.
+// outbox, the mapper that makes messages, and the commands that wait for it.
 type device struct {
-	cfg    config.Device
-	runner *drivers.Runner
-	out    *outbox
-	orders chan mqtt.Message
-	broker publisher
-	log    *slog.Logger
+	cfg      config.Device
+	runner   *drivers.Runner
+	out      *outbox
+	commands chan mqtt.Message
+	broker   publisher
+	log      *slog.Logger
 
 	mu     sync.Mutex
 	newest map[string]drivers.Reading // by channel
@@ -41,26 +41,26 @@ type device struct {
 func newDevice(cfg config.Device, b publisher, j *journal.Journal, log *slog.Logger) *device {
 	log = log.With("device", cfg.Name)
 	d := &device{
-		cfg:    cfg,
-		out:    newOutbox(),
-		orders: make(chan mqtt.Message, maxOrders),
-		broker: b,
-		log:    log,
-		newest: map[string]drivers.Reading{},
+		cfg:      cfg,
+		out:      newOutbox(),
+		commands: make(chan mqtt.Message, maxCommands),
+		broker:   b,
+		log:      log,
+		newest:   map[string]drivers.Reading{},
 	}
-	site := cfg.Site
-	site.Store = deviceStore{j, "device/" + cfg.Name + "/"}
-	d.runner = &drivers.Runner{Config: site, Driver: cfg.Driver, Sink: d.out, Log: log}
+	conf := cfg.Config
+	conf.Store = deviceStore{j, "device/" + cfg.Name + "/"}
+	d.runner = &drivers.Runner{Config: conf, Driver: cfg.Driver, Sink: d.out, Log: log}
 	return d
 }
 
-// run works until ctx ends: first the hardware stops, then what it still gave is
-// published.
+// run works until ctx ends: first the hardware stops, then what it still reported
+// is published.
 func (d *device) run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	outCtx, stopOut := context.WithCancel(context.WithoutCancel(ctx))
 	wg.Go(func() { d.publishAll(outCtx) })
-	wg.Go(func() { d.obey(ctx) })
+	wg.Go(func() { d.executeAll(ctx) })
 	d.runner.Run(ctx)
 	stopOut()
 	wg.Wait()
@@ -122,7 +122,7 @@ func (d *device) remember(rs []drivers.Reading) {
 	}
 }
 
-// status tells how the device does, its channels in the order of their names.
+// status reports how the device does, its channels in the order of their names.
 func (d *device) status() status.Device {
 	h := d.runner.Health()
 	s := status.Device{Name: d.cfg.Name, Driver: d.cfg.Driver.Name, State: h.State, Error: h.Error, Since: h.Since, Channels: []status.Channel{}}

@@ -36,12 +36,12 @@ type Gateway struct {
 	log     *slog.Logger
 	started time.Time
 
-	journal *journal.Journal
-	broker  *broker.Broker
-	board   *switchboard
-	buses   *group // serial buses
-	devs    *group
-	links   *group // bridges
+	journal  *journal.Journal
+	broker   *broker.Broker
+	commands *commandRouter
+	buses    *group // serial buses
+	devs     *group
+	bridges  *group
 
 	begun     chan struct{} // closed when all devices have been started
 	stateWake chan struct{} // has a value when {node}/gateway/state is out of date
@@ -55,10 +55,10 @@ type Gateway struct {
 	configErr error
 }
 
-// New builds the rooms and opens the journal. It starts nothing.
+// New builds the parts and opens the journal. It starts nothing.
 func New(o Options) (*Gateway, error) {
 	c := o.Config
-	g := &Gateway{opt: o, log: o.Log, cfg: c, buses: &group{log: o.Log}, devs: &group{log: o.Log}, links: &group{log: o.Log}, begun: make(chan struct{}), stateWake: make(chan struct{}, 1)}
+	g := &Gateway{opt: o, log: o.Log, cfg: c, buses: &group{log: o.Log}, devs: &group{log: o.Log}, bridges: &group{log: o.Log}, begun: make(chan struct{}), stateWake: make(chan struct{}, 1)}
 	j, err := journal.Open(journal.Options{
 		Dir: c.Data, Size: c.Journal.Size, Commit: c.Journal.Commit, FreeFloor: c.Journal.FreeFloor,
 		SeqStep: broker.SeqStep,
@@ -72,7 +72,7 @@ func New(o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.board = newSwitchboard(c.Node, g.broker, o.Log)
+	g.commands = newCommandRouter(c.Node, g.broker, o.Log)
 	for _, b := range c.Bridges {
 		u, err := g.newUpstream(b)
 		if err != nil {
@@ -98,10 +98,10 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	parts := []part{
 		{"journal", g.journal.Run},
-		{"bridges", g.links.run},
+		{"bridges", g.bridges.run},
 		{"broker", g.broker.Run},
 		{"state", g.publishState},
-		{"orders", g.board.run},
+		{"commands", g.commands.run},
 		{"i2c", g.opt.Hardware.i2c.Run},
 		{"serial", g.buses.run},
 		{"devices", g.runDevices},
@@ -131,7 +131,7 @@ func (g *Gateway) runDevices(ctx context.Context) error {
 }
 
 func (g *Gateway) startDevice(d *device) {
-	g.board.connect(d)
+	g.commands.connect(d)
 	g.devs.start(d.cfg.Name, d.run)
 }
 
@@ -156,7 +156,7 @@ func (g *Gateway) listeners() []string {
 	return names
 }
 
-// Snapshot tells how the whole gateway does.
+// Snapshot reports how the whole gateway does.
 func (g *Gateway) Snapshot() status.Snapshot {
 	g.mu.Lock()
 	devices, upstreams, cfg, configErr := slices.Clone(g.devices), slices.Clone(g.upstreams), g.cfg, g.configErr

@@ -76,7 +76,7 @@ func TestEdgesAtOneKilohertz(t *testing.T) {
 			t.Fatalf("%d of %d edges arrived, the gateway says it dropped %d", got.Load()-1, edges, dropped())
 		}
 	}
-	t.Logf("%d edges in %v: %d messages, %d told as dropped", edges, took.Round(time.Millisecond), got.Load()-1, dropped())
+	t.Logf("%d edges in %v: %d messages, %d counted as dropped", edges, took.Round(time.Millisecond), got.Load()-1, dropped())
 }
 
 // Ten watched lines on which nothing happens.
@@ -121,7 +121,7 @@ func TestRelayAnswersItsOrders(t *testing.T) {
 	subscribe(t, c, "barn/pump/state/set/result", func(m paho.Message) { results <- string(m.Payload()) })
 	state := make(chan string, 10)
 	subscribe(t, c, "barn/pump/state", func(m paho.Message) { state <- string(m.Payload()) })
-	for _, order := range []struct {
+	for _, command := range []struct {
 		payload  string
 		retained bool
 		want     []string
@@ -131,9 +131,9 @@ func TestRelayAnswersItsOrders(t *testing.T) {
 		{"toggle", false, []string{`"refused"`, "end state"}},
 		{"on", true, []string{`"refused"`, "retained"}},
 	} {
-		c.Publish("barn/pump/state/set", 1, order.retained, order.payload)
-		if got, err := next(results); err != nil || !containsAll(got, order.want) {
-			t.Errorf("%s: got %s %v, want %v", order.payload, got, err, order.want)
+		c.Publish("barn/pump/state/set", 1, command.retained, command.payload)
+		if got, err := next(results); err != nil || !containsAll(got, command.want) {
+			t.Errorf("%s: got %s %v, want %v", command.payload, got, err, command.want)
 		}
 	}
 	if !b.Level("L3") {

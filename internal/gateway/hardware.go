@@ -62,9 +62,9 @@ func (h *Hardware) Catalogue() config.Catalogue {
 	}
 }
 
-// models is the folder in which the rooms keep theirs.
-func models(room fs.FS) fs.FS {
-	sub, err := fs.Sub(room, "models")
+// models is the folder in which a package keeps its own.
+func models(pkg fs.FS) fs.FS {
+	sub, err := fs.Sub(pkg, "models")
 	if err != nil {
 		panic(err) // the name is a constant, and a good one
 	}

@@ -23,7 +23,7 @@ import (
 	"sensorgate/internal/config"
 )
 
-// wireCatalogue has the rooms that bring models for wires.
+// wireCatalogue has the packages that bring models for wires.
 func wireCatalogue(t testing.TB) config.Catalogue {
 	t.Helper()
 	noBuses := func(string) (*serial.Bus, error) { return nil, errors.New("no shared buses here") }
@@ -88,7 +88,7 @@ func TestAllModelsLoad(t *testing.T) {
 	}
 }
 
-// talk runs a model's device on a pty and gives the first value of each channel. What
+// talk runs a model's device on a pty and returns the first value of each channel. What
 // the device asks is answered with answer; without a question that is simply sent.
 func talk(t *testing.T, model string, send []byte, chunk int) map[string]string {
 	t.Helper()
@@ -98,10 +98,10 @@ func talk(t *testing.T, model string, send []byte, chunk int) map[string]string 
 	}
 	defer far.Close()
 	dev := fromModel(t, wireCatalogue(t), model, path)
-	if o, ok := dev.Site.Options.(*framing.FramesOptions); ok {
+	if o, ok := dev.Config.Options.(*framing.FramesOptions); ok {
 		o.WarmUp = 0 // this device is warm
 	}
-	opened, err := dev.Driver.Open(t.Context(), dev.Site)
+	opened, err := dev.Driver.Open(t.Context(), dev.Config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ var (
 )
 
 // Reload reads the configuration again and changes what changed: untouched
-// devices, buses, sessions, spools and links go on without noticing. A refused
+// devices, buses, sessions, spools and connections go on without noticing. A refused
 // reload changes nothing; its error says why, and so does {node}/gateway/config/error.
 func (g *Gateway) Reload() error {
 	select {
@@ -55,7 +55,7 @@ func (g *Gateway) reload() error {
 		return err
 	}
 	// What may fail comes first, while nothing has changed yet.
-	links, err := g.planUpstreams(next, &changes.Bridges)
+	upstreams, err := g.planUpstreams(next, &changes.Bridges)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (g *Gateway) reload() error {
 		return err
 	}
 	g.changeDevices(old, next, &changes)
-	g.changeUpstreams(next, links)
+	g.changeUpstreams(next, upstreams)
 	g.mu.Lock()
 	g.cfg = next
 	g.mu.Unlock()
@@ -71,7 +71,7 @@ func (g *Gateway) reload() error {
 	return nil
 }
 
-// plan says what a reload would change.
+// plan reports what a reload would change.
 func (g *Gateway) plan() (any, error) {
 	if g.opt.Load == nil {
 		return nil, errNoReload
@@ -103,7 +103,7 @@ func (g *Gateway) changeDevices(old, next *config.Config, changes *config.Change
 			keep[d.cfg.Name] = d
 			continue
 		}
-		g.board.disconnect(d)
+		g.commands.disconnect(d)
 		g.devs.stop(d.cfg.Name)
 		var then *config.Device
 		if i >= 0 {
@@ -160,7 +160,7 @@ func (g *Gateway) publish(m mqtt.Message) {
 	}
 }
 
-// publishConfigError tells why the last reload was refused, or takes that back.
+// publishConfigError publishes why the last reload was refused, or takes that back.
 func (g *Gateway) publishConfigError(err error) {
 	m := mqtt.Message{Topic: g.config().Node + "/gateway/config/error", QoS: 1, Retain: true, Time: time.Now()}
 	if err != nil {
@@ -179,14 +179,14 @@ func retainedTopics(d mapping.Device) []string {
 	return topics
 }
 
-// linkPlan is what a reload does to the upstreams: next in the order of the file,
-// with those that stay; fresh ones are to be started, gone ones to be stopped.
-type linkPlan struct {
+// upstreamPlan is what a reload does to the upstreams: next in the order of the file,
+// with those that stay; fresh ones must be started, gone ones stopped.
+type upstreamPlan struct {
 	next, fresh, gone []*upstream
 }
 
-func (g *Gateway) planUpstreams(next *config.Config, changes *config.Tables) (linkPlan, error) {
-	var p linkPlan
+func (g *Gateway) planUpstreams(next *config.Config, changes *config.Tables) (upstreamPlan, error) {
+	var p upstreamPlan
 	now := map[string]*upstream{}
 	for _, u := range g.upstreams {
 		now[u.cfg.Name] = u
@@ -213,12 +213,12 @@ func (g *Gateway) planUpstreams(next *config.Config, changes *config.Tables) (li
 	return p, nil
 }
 
-// changeUpstreams stops links before it starts their successors: both would use the
+// changeUpstreams stops connections before it starts their successors: both would use the
 // same client id and the same spool. The spool of a removed bridge keeps what waits
 // in it, within its bounds, in case the bridge comes back.
-func (g *Gateway) changeUpstreams(next *config.Config, p linkPlan) {
+func (g *Gateway) changeUpstreams(next *config.Config, p upstreamPlan) {
 	for _, u := range p.gone {
-		g.links.stop(u.cfg.Name)
+		g.bridges.stop(u.cfg.Name)
 		if !slices.ContainsFunc(next.Bridges, func(b config.Bridge) bool { return b.Name == u.cfg.Name }) {
 			g.broker.Detach(u.cfg.Name)
 			if s := u.queue.Stats(); s.Waiting > 0 {

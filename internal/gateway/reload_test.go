@@ -201,8 +201,8 @@ func openFiles(t *testing.T) int {
 
 func TestRefusedReloadChangesNothingAndSaysWhy(t *testing.T) {
 	g := startGateway(t, "[device.a]\ndriver = \"sequence\"\n")
-	told := make(chan string, 8)
-	g.broker.Subscribe("barn/gateway/config/error", func(m *mqtt.Message) { told <- string(m.Payload) })
+	published := make(chan string, 8)
+	g.broker.Subscribe("barn/gateway/config/error", func(m *mqtt.Message) { published <- string(m.Payload) })
 	seen := newLedger()
 	g.broker.Subscribe("barn/a/n", seen.take)
 
@@ -211,7 +211,7 @@ func TestRefusedReloadChangesNothingAndSaysWhy(t *testing.T) {
 	if err == nil {
 		t.Fatal("a file with an unknown key was accepted")
 	}
-	if text := <-told; !strings.Contains(text, "everry") {
+	if text := <-published; !strings.Contains(text, "everry") {
 		t.Errorf("the topic says %q, want the reason", text)
 	}
 	if s := g.Snapshot(); !strings.Contains(s.ConfigErr, "everry") || len(s.Devices) != 1 {
@@ -221,7 +221,7 @@ func TestRefusedReloadChangesNothingAndSaysWhy(t *testing.T) {
 	if err := g.Reload(); err != nil {
 		t.Fatal(err)
 	}
-	if text := <-told; text != "" {
+	if text := <-published; text != "" {
 		t.Errorf("after a good reload the topic says %q, want it cleared", text)
 	}
 	seen.mu.Lock()

@@ -39,7 +39,7 @@ func (t *Trial) Mark() string {
 }
 
 // Try opens every device of c once and reads it, all at the same time, and closes
-// them again. c must have been checked against h. Devices that take orders are
+// them again. c must have been checked against h. Devices that take commands are
 // skipped: opening an output sets it.
 func (h *Hardware) Try(ctx context.Context, c *config.Config, log *slog.Logger) []Trial {
 	ctx, cancel := context.WithTimeout(ctx, trialTime)
@@ -80,9 +80,9 @@ func tryDevice(ctx context.Context, d config.Device, log *slog.Logger) Trial {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	sink := &trialSink{done: cancel}
-	site := d.Site
-	site.Store = forgetful{}
-	r := drivers.Runner{Config: site, Driver: d.Driver, Sink: sink, Log: log}
+	conf := d.Config
+	conf.Store = forgetful{}
+	r := drivers.Runner{Config: conf, Driver: d.Driver, Sink: sink, Log: log}
 	_ = r.Run(ctx) // always the context's end
 	return sink.result(t, d.Driver.Every == 0)
 }

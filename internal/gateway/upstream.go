@@ -50,10 +50,10 @@ func (g *Gateway) newUpstream(c config.Bridge) (*upstream, error) {
 	return &upstream{cfg: c, bridge: b, queue: q}, nil
 }
 
-// startUpstream fills the spool from now on, whether the link stands or not.
+// startUpstream fills the spool from now on, whether it is connected or not.
 func (g *Gateway) startUpstream(u *upstream) {
 	g.broker.Attach(u.cfg.Name, u.bridge.Filters(), u.queue)
-	g.links.start(u.cfg.Name, u.bridge.Run)
+	g.bridges.start(u.cfg.Name, u.bridge.Run)
 }
 
 func (u *upstream) status() status.Upstream {
@@ -66,7 +66,7 @@ func (u *upstream) status() status.Upstream {
 	}
 }
 
-// Cut drops the link of every upstream and keeps it down, or lets it come back. The
+// Cut drops the connection of every upstream and keeps it down, or lets it come back. The
 // demo shows with it what store-and-forward is.
 func (g *Gateway) Cut(cut bool) {
 	g.mu.Lock()

@@ -72,7 +72,7 @@ func BenchmarkParseCommand(b *testing.B) {
 			m := &mqtt.Message{Topic: "pi/pump/state/set", Payload: []byte(payload), Time: epoch}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := ParseCommand(pump, m); err != nil {
+				if _, err := ParseCommand(pump, m, epoch); err != nil {
 					b.Fatal(err)
 				}
 			}

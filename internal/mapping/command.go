@@ -15,8 +15,8 @@ import (
 // maxCommand bounds a command's payload; a wanted state is short.
 const maxCommand = 4096
 
-// order is the JSON form of a command: {"value":"on","id":"7","expires":"…"}.
-type order struct {
+// commandJSON is the JSON form of a command: {"value":"on","id":"7","expires":"…"}.
+type commandJSON struct {
 	Value   json.RawMessage `json:"value"`
 	ID      json.RawMessage `json:"id"`
 	Expires json.RawMessage `json:"expires"`
@@ -26,14 +26,18 @@ type order struct {
 // wanted, id (comes back with the result) and expires (a time, or a duration such as
 // "30s" from the arrival). The MQTT 5 message expiry counts as well. On error the
 // Command still has what is needed to answer. Whether the message was retained is
-// for the caller to judge.
-func ParseCommand(d Device, m *mqtt.Message) (drivers.Command, error) {
+// for the caller to judge. now counts as the arrival of a message without a time.
+func ParseCommand(d Device, m *mqtt.Message, now time.Time) (drivers.Command, error) {
 	c := drivers.Command{Device: d.Name, Channel: d.channelOf(m.Topic)}
 	if c.Channel == "" {
 		return c, fmt.Errorf("%w: no channel of %s takes commands on %s", drivers.ErrRefused, d.Name, m.Topic)
 	}
+	arrival := now
+	if !m.Time.IsZero() {
+		arrival = m.Time
+	}
 	if p := m.Properties; p != nil && p.HasExpiry {
-		c.Expires = arrival(m).Add(time.Duration(p.MessageExpiry) * time.Second)
+		c.Expires = arrival.Add(time.Duration(p.MessageExpiry) * time.Second)
 	}
 	switch {
 	case len(m.Payload) > maxCommand:
@@ -41,7 +45,7 @@ func ParseCommand(d Device, m *mqtt.Message) (drivers.Command, error) {
 	case len(bytes.TrimSpace(m.Payload)) == 0:
 		return c, fmt.Errorf("%w: the command is empty", drivers.ErrRefused)
 	}
-	if err := parseOrder(&c, m); err != nil {
+	if err := parsePayload(&c, m.Payload, arrival); err != nil {
 		return c, fmt.Errorf("%w: %w", drivers.ErrRefused, err)
 	}
 	if ch, ok := d.channel(c.Channel); !ok || !ch.Writable {
@@ -50,13 +54,13 @@ func ParseCommand(d Device, m *mqtt.Message) (drivers.Command, error) {
 	return c, nil
 }
 
-func parseOrder(c *drivers.Command, m *mqtt.Message) error {
-	payload := bytes.TrimSpace(m.Payload)
+func parsePayload(c *drivers.Command, payload []byte, arrival time.Time) error {
+	payload = bytes.TrimSpace(payload)
 	if payload[0] != '{' {
 		c.Payload = payload
 		return nil
 	}
-	var o order
+	var o commandJSON
 	dec := json.NewDecoder(bytes.NewReader(payload))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&o); err != nil {
@@ -67,7 +71,7 @@ func parseOrder(c *drivers.Command, m *mqtt.Message) error {
 	if len(c.Payload) == 0 {
 		return errors.New(`the command has no "value"`)
 	}
-	return parseExpires(c, bare(o.Expires), arrival(m))
+	return parseExpires(c, bare(o.Expires), arrival)
 }
 
 // parseExpires takes the sooner of the expiry in the payload and that of MQTT 5.
@@ -89,14 +93,6 @@ func parseExpires(c *drivers.Command, text string, from time.Time) error {
 	return nil
 }
 
-// arrival is the moment from which a command's life counts.
-func arrival(m *mqtt.Message) time.Time {
-	if m.Time.IsZero() {
-		return time.Now()
-	}
-	return m.Time
-}
-
 // bare is a JSON value without its quotes: "on", 5 and true mean the same as on, 5
 // and true do without JSON.
 func bare(raw json.RawMessage) string {
@@ -110,7 +106,7 @@ func bare(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// channelOf tells which channel takes commands on topic.
+// channelOf returns which channel takes commands on topic.
 func (d *Device) channelOf(topic string) string {
 	for i := range d.Channels {
 		if name := d.Channels[i].Name; d.SetTopic(name) == topic {
@@ -120,11 +116,11 @@ func (d *Device) channelOf(topic string) string {
 	return ""
 }
 
-// Result tells the outcome of the command m: done when err is nil, else refused,
+// Result makes the messages with the outcome of the command m at the time now: done when err is nil, else refused,
 // timeout or failed with the reason. It goes to m's topic with /result behind it
 // and, if m asked for it with an MQTT 5 response topic, there as well, with the
 // correlation data (MQTT 5, 4.10).
-func Result(m *mqtt.Message, id string, err error) []mqtt.Message {
+func Result(m *mqtt.Message, id string, err error, now time.Time) []mqtt.Message {
 	b := []byte(`{"result":"`)
 	b = append(b, outcome(err)...)
 	b = append(b, '"')
@@ -137,7 +133,7 @@ func Result(m *mqtt.Message, id string, err error) []mqtt.Message {
 		b = appendJSONText(b, err.Error())
 	}
 	b = append(b, `,"time":"`...)
-	b = time.Now().UTC().AppendFormat(b, timeFormat)
+	b = now.UTC().AppendFormat(b, timeFormat)
 	b = append(b, `"}`...)
 	results := []mqtt.Message{{Topic: strings.TrimSuffix(m.Topic, setLevel) + resultLevel, Payload: b, QoS: 1}}
 	if p := m.Properties; p != nil && mayAnswerOn(p.ResponseTopic) && p.ResponseTopic != results[0].Topic {
@@ -151,8 +147,8 @@ func Result(m *mqtt.Message, id string, err error) []mqtt.Message {
 	return results
 }
 
-// mayAnswerOn refuses response topics by which a client could have us say what it
-// may not say itself: an order to another device, or what only a broker says.
+// mayAnswerOn refuses response topics by which a client could have us publish what it
+// may not publish itself: a command to another device, or what only a broker reports.
 func mayAnswerOn(topic string) bool {
 	return mqtt.CheckTopic(topic) == nil && !strings.HasPrefix(topic, "$") && !strings.HasSuffix(topic, setLevel)
 }
@@ -174,7 +170,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
-// Status is a device's condition as its retained status topic tells it.
+// Status is a device's condition as its retained status topic has it.
 func Status(d Device, h drivers.Health) mqtt.Message {
 	b := []byte(`{"state":`)
 	b = appendJSONText(b, string(h.State))

@@ -47,7 +47,7 @@ func TestParseCommand(t *testing.T) {
 			if c.topic == "" {
 				c.topic = "pi/pump/state/set"
 			}
-			got, err := ParseCommand(pump, &mqtt.Message{Topic: c.topic, Payload: []byte(c.payload), Properties: c.props, Time: epoch})
+			got, err := ParseCommand(pump, &mqtt.Message{Topic: c.topic, Payload: []byte(c.payload), Properties: c.props, Time: epoch}, epoch)
 			if c.wrong != "" {
 				if err == nil || !strings.Contains(err.Error(), c.wrong) || !errors.Is(err, drivers.ErrRefused) {
 					t.Errorf("error %v, want a refusal with %q", err, c.wrong)
@@ -70,11 +70,11 @@ func FuzzParseCommand(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		m := mqtt.Message{Topic: "pi/pump/state/set", Payload: payload, Time: epoch}
-		c, err := ParseCommand(pump, &m)
+		c, err := ParseCommand(pump, &m, epoch)
 		if err == nil && (len(c.Payload) == 0 || c.Channel != "state") {
 			t.Errorf("%q became %+v", payload, c)
 		}
-		for _, r := range Result(&m, c.ID, err) {
+		for _, r := range Result(&m, c.ID, err, epoch) {
 			if !json.Valid(r.Payload) {
 				t.Errorf("the result of %q is not JSON: %s", payload, r.Payload)
 			}
@@ -94,7 +94,7 @@ func TestResult(t *testing.T) {
 		{context.DeadlineExceeded, "timeout"},
 		{errors.New("crc wrong"), "failed"},
 	} {
-		rs := Result(&mqtt.Message{Topic: "pi/pump/state/set"}, "7", c.err)
+		rs := Result(&mqtt.Message{Topic: "pi/pump/state/set"}, "7", c.err, epoch)
 		var got struct{ Result, ID, Reason string }
 		if len(rs) != 1 || rs[0].Topic != "pi/pump/state/set/result" || rs[0].Retain || json.Unmarshal(rs[0].Payload, &got) != nil {
 			t.Fatalf("result is %+v", rs)
@@ -106,10 +106,10 @@ func TestResult(t *testing.T) {
 }
 
 // Who asks with MQTT 5 is answered where it wants, with its own data; but nobody can
-// make us give an order that way.
+// make us send a command that way.
 func TestResultOnResponseTopic(t *testing.T) {
 	ask := func(topic string) []mqtt.Message {
-		return Result(&mqtt.Message{Topic: "pi/pump/state/set", Properties: &mqtt.PublishProperties{ResponseTopic: topic, CorrelationData: []byte("abc")}}, "", nil)
+		return Result(&mqtt.Message{Topic: "pi/pump/state/set", Properties: &mqtt.PublishProperties{ResponseTopic: topic, CorrelationData: []byte("abc")}}, "", nil, epoch)
 	}
 	rs := ask("app/answers")
 	if len(rs) != 2 || rs[1].Topic != "app/answers" || string(rs[1].Properties.CorrelationData) != "abc" {

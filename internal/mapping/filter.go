@@ -12,9 +12,9 @@ import (
 // channel is a Channel at work: its filters with what they remember.
 type channel struct {
 	Channel
-	topic    string
-	template payloadTemplate
-	when     []condition // of Filters.When, in a fixed order
+	topic   string
+	encoder Encoder
+	when    []condition // of Filters.When, in a fixed order
 
 	medians  window
 	averages window
@@ -35,7 +35,7 @@ func newChannel(d *Device, c Channel) *channel {
 	if ch.Payload == "" {
 		ch.Payload = JSON
 	}
-	ch.template = parsePayloadTemplate(string(ch.Payload))
+	ch.encoder = ch.Payload.encoder()
 	for name, value := range c.Filters.When {
 		ch.when = append(ch.when, condition{name, value})
 	}
@@ -43,6 +43,9 @@ func newChannel(d *Device, c Channel) *channel {
 	ch.averages.size = c.Filters.Average
 	return ch
 }
+
+// sample is a reading that passed all filters, ready to be written down.
+func (c *channel) sample(r drivers.Reading) Sample { return Sample{r, c.Filters.Digits} }
 
 // value runs the filters that change a value. ok is false if there is nothing to
 // go on with: a number that is none any more.

@@ -67,9 +67,9 @@ func valueVariable(v drivers.Value, digits *int) variable {
 	return variable{text: string(appendValue(nil, v, digits)), literal: !isText}
 }
 
-// expand puts values in place of the variables. One that is not known stays as it is.
-func (t payloadTemplate) expand(value func(name string) (variable, bool)) []byte {
-	var b []byte
+// expand appends the text with values in place of the variables. One that is not known
+// stays as it is.
+func (t payloadTemplate) expand(b []byte, value func(name string) (variable, bool)) []byte {
 	for i, p := range t.parts {
 		if !p.variable {
 			b = append(b, p.text...)

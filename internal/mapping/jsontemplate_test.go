@@ -49,7 +49,7 @@ func FuzzPayloadTemplate(f *testing.F) {
 	f.Add(`[{value}]`, "\xff\\", `"`)
 	f.Fuzz(func(t *testing.T, template, value, unit string) {
 		p := parsePayloadTemplate(template)
-		got := p.expand(func(name string) (variable, bool) {
+		got := p.expand(nil, func(name string) (variable, bool) {
 			switch name {
 			case "value":
 				return textVariable(value), true

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"bytes"
 	"time"
 
 	"sensorgate/drivers"
@@ -15,10 +16,11 @@ const gatherTime = 50 * time.Millisecond
 type Mapper struct {
 	dev      Device
 	channels map[string]*channel
-	order    []*channel      // as in dev, then as they came
-	topic    string          // of the one message of all channels
-	template payloadTemplate // of the same
+	order    []*channel // as in dev, then as they came
+	topic    string     // of the one message of all channels
+	encoder  Encoder    // of the same
 	gathers  bool
+	scratch  []byte // a payload is written here and copied: its size is not known before
 
 	// Hardware that speaks first reports one reading at a time. Those with the same
 	// Time are one report, and are held here until it is complete.
@@ -38,7 +40,7 @@ func New(d Device) *Mapper {
 	}
 	if d.PerDevice {
 		m.topic = d.Topic("")
-		m.template = parsePayloadTemplate(string(m.dev.Payload))
+		m.encoder = m.dev.Payload.encoder()
 	}
 	return m
 }
@@ -65,7 +67,7 @@ func (m *Mapper) channel(name string) *channel {
 	return m.addChannel(Channel{Name: name, QoS: m.dev.QoS})
 }
 
-// Messages gives what is to be published for the readings of one poll or report,
+// Messages returns what is to be published for the readings of one poll or report,
 // and remembers what the filters need. synced says whether the wall clock can be
 // trusted. What a filter holds back comes out of a later call or of Tick.
 func (m *Mapper) Messages(rs []drivers.Reading, synced bool) []mqtt.Message {
@@ -110,7 +112,7 @@ func (m *Mapper) release(synced bool) []mqtt.Message {
 
 // poll runs the readings of one moment through their filters.
 func (m *Mapper) poll(rs []drivers.Reading, synced bool) []mqtt.Message {
-	passed := make([]drivers.Reading, 0, len(rs))
+	passed := make([]Sample, 0, len(rs))
 	for _, r := range rs {
 		c := m.channel(r.Channel)
 		if c == nil || !c.meets(rs) {
@@ -125,13 +127,13 @@ func (m *Mapper) poll(rs []drivers.Reading, synced bool) []mqtt.Message {
 			r.Unit = c.Unit
 		}
 		if r, ok = c.pass(r); ok {
-			passed = append(passed, r)
+			passed = append(passed, c.sample(r))
 		}
 	}
 	return m.messages(passed, synced)
 }
 
-// meets says whether the other channels of the poll are as Filters.When wants.
+// meets reports whether the other channels of the poll are as Filters.When wants.
 func (c *channel) meets(rs []drivers.Reading) bool {
 	for _, cond := range c.when {
 		met := false
@@ -148,42 +150,21 @@ func (c *channel) meets(rs []drivers.Reading) bool {
 	return true
 }
 
-func (m *Mapper) messages(rs []drivers.Reading, synced bool) []mqtt.Message {
+func (m *Mapper) messages(rs []Sample, synced bool) []mqtt.Message {
 	if len(rs) == 0 {
 		return nil
 	}
+	ctx := Context{&m.dev, synced}
 	if m.dev.PerDevice {
-		return []mqtt.Message{m.together(rs, synced)}
+		return []mqtt.Message{{Topic: m.topic, Payload: m.encoder.AppendPoll(nil, rs, ctx), QoS: m.dev.QoS, Retain: m.dev.Retain}}
 	}
 	out := make([]mqtt.Message, 0, len(rs))
 	for _, r := range rs {
 		c := m.channels[r.Channel]
-		out = append(out, mqtt.Message{
-			Topic: c.topic, Payload: m.encode(c, r, synced), QoS: c.QoS, Retain: c.Retain,
-		})
+		m.scratch = c.encoder.AppendReading(m.scratch[:0], r, ctx)
+		out = append(out, mqtt.Message{Topic: c.topic, Payload: bytes.Clone(m.scratch), QoS: c.QoS, Retain: c.Retain})
 	}
 	return out
-}
-
-// together makes the one message of a device with publish = "device".
-func (m *Mapper) together(rs []drivers.Reading, synced bool) mqtt.Message {
-	msg := mqtt.Message{Topic: m.topic, QoS: m.dev.QoS, Retain: m.dev.Retain}
-	if m.dev.Payload == JSON || m.dev.Payload == Plain {
-		msg.Payload = appendTogether(nil, rs, synced)
-		return msg
-	}
-	msg.Payload = m.template.expand(func(name string) (variable, bool) {
-		if c := m.channels[name]; c != nil {
-			for _, r := range rs {
-				if r.Channel == name {
-					return valueVariable(r.Value, c.Filters.Digits), true
-				}
-			}
-			return literalVariable("null"), true // held back, or not part of this poll
-		}
-		return m.commonVariable(name, rs[0].Time, rs[0].Quality, synced)
-	})
-	return msg
 }
 
 // Next is when Tick has something to do; ok is false while nothing waits.
@@ -199,29 +180,29 @@ func (m *Mapper) Next() (at time.Time, ok bool) {
 	return at, ok
 }
 
-// Tick gives what is due at now without a new reading: what the throttle held back,
+// Tick returns what is due at now without a new reading: what the throttle held back,
 // a state that at_least repeats, a report that stayed incomplete.
 func (m *Mapper) Tick(now time.Time, synced bool) []mqtt.Message {
 	var out []mqtt.Message
 	if len(m.held) > 0 && !now.Before(m.until) {
 		out = m.release(synced)
 	}
-	var rs []drivers.Reading
+	var rs []Sample
 	for _, c := range m.order {
 		if r, ok := c.tick(now); ok {
-			rs = append(rs, r)
+			rs = append(rs, c.sample(r))
 		}
 	}
 	return append(out, m.messages(rs, synced)...)
 }
 
-// Flush gives what is still held back, for a stop.
+// Flush returns what is still held back, for a stop.
 func (m *Mapper) Flush(synced bool) []mqtt.Message {
 	out := m.release(synced)
-	var rs []drivers.Reading
+	var rs []Sample
 	for _, c := range m.order {
 		if c.waiting != nil && !c.unchanged(c.waiting.Value, c.waiting.Time) {
-			rs = append(rs, c.publish(*c.waiting))
+			rs = append(rs, c.sample(c.publish(*c.waiting)))
 		}
 		c.waiting = nil
 	}

@@ -18,54 +18,6 @@ var PayloadVariables = []string{"value", "time", "unix", "unix_ms", "time_synced
 // sorted as text it is sorted by time.
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
-// encode makes the payload of one channel's reading.
-func (m *Mapper) encode(c *channel, r drivers.Reading, synced bool) []byte {
-	switch c.Payload {
-	case JSON:
-		return appendJSON(nil, r, synced)
-	case Plain:
-		return appendValue(nil, r.Value, c.Filters.Digits)
-	}
-	return c.template.expand(func(name string) (variable, bool) {
-		switch name {
-		case "value":
-			return valueVariable(r.Value, c.Filters.Digits), true
-		case "channel":
-			return textVariable(r.Channel), true
-		case "unit":
-			return textVariable(r.Unit), true
-		}
-		return m.commonVariable(name, r.Time, r.Quality, synced)
-	})
-}
-
-// commonVariable returns what is the same for all channels of a poll.
-func (m *Mapper) commonVariable(name string, at time.Time, q drivers.Quality, synced bool) (variable, bool) {
-	switch name {
-	case "time":
-		return textVariable(at.UTC().Format(timeFormat)), true
-	case "unix":
-		return literalVariable(strconv.FormatInt(at.Unix(), 10)), true
-	case "unix_ms":
-		return literalVariable(strconv.FormatInt(at.UnixMilli(), 10)), true
-	case "time_synced":
-		return literalVariable(strconv.FormatBool(synced)), true
-	case "quality":
-		return textVariable(qualityName(q)), true
-	case "node":
-		return textVariable(m.dev.Node), true
-	case "device":
-		return textVariable(m.dev.Name), true
-	case "bus":
-		return textVariable(m.dev.Bus), true
-	case "model":
-		return textVariable(m.dev.Model), true
-	case "class":
-		return textVariable(m.dev.Class), true
-	}
-	return variable{}, false
-}
-
 func qualityName(q drivers.Quality) string {
 	if q == drivers.Uncertain {
 		return "uncertain"
@@ -73,17 +25,19 @@ func qualityName(q drivers.Quality) string {
 	return "good"
 }
 
-// appendJSON writes {"value":21.42,"unit":"°C","time":"2026-11-23T03:00:00.123Z"}.
-// What is as it should be is left out: unit when there is none, time_synced and
-// quality when good.
-func appendJSON(b []byte, r drivers.Reading, synced bool) []byte {
+// jsonEncoder writes JSON. What is as it should be is left out: unit when there is none,
+// time_synced and quality when good.
+type jsonEncoder struct{}
+
+// AppendReading writes {"value":21.42,"unit":"°C","time":"2026-11-23T03:00:00.123Z"}.
+func (jsonEncoder) AppendReading(b []byte, r Sample, c Context) []byte {
 	b = append(b, `{"value":`...)
 	b = appendJSONValue(b, r.Value)
 	if r.Unit != "" {
 		b = append(b, `,"unit":`...)
 		b = appendJSONText(b, r.Unit)
 	}
-	return appendJSONTail(b, r.Time, r.Quality, synced)
+	return appendJSONTail(b, r.Time, r.Quality, c.Synced)
 }
 
 func appendJSONTail(b []byte, at time.Time, q drivers.Quality, synced bool) []byte {
@@ -101,9 +55,9 @@ func appendJSONTail(b []byte, at time.Time, q drivers.Quality, synced bool) []by
 	return append(b, '}')
 }
 
-// appendTogether writes the readings of one poll as one object:
+// AppendPoll writes the readings of one poll as one object:
 // {"values":{"lat":52.1,"lon":13.4},"units":{"alt":"m"},"time":…}.
-func appendTogether(b []byte, rs []drivers.Reading, synced bool) []byte {
+func (jsonEncoder) AppendPoll(b []byte, rs []Sample, c Context) []byte {
 	b = append(b, `{"values":{`...)
 	quality := drivers.Good
 	for i, r := range rs {
@@ -116,7 +70,7 @@ func appendTogether(b []byte, rs []drivers.Reading, synced bool) []byte {
 		quality = max(quality, r.Quality)
 	}
 	b = append(b, '}')
-	if slices.ContainsFunc(rs, func(r drivers.Reading) bool { return r.Unit != "" }) {
+	if slices.ContainsFunc(rs, func(r Sample) bool { return r.Unit != "" }) {
 		b = append(b, `,"units":{`...)
 		first := true
 		for _, r := range rs {
@@ -133,7 +87,7 @@ func appendTogether(b []byte, rs []drivers.Reading, synced bool) []byte {
 		}
 		b = append(b, '}')
 	}
-	return appendJSONTail(b, rs[0].Time, quality, synced)
+	return appendJSONTail(b, rs[0].Time, quality, c.Synced)
 }
 
 func appendJSONValue(b []byte, v drivers.Value) []byte {
@@ -180,7 +134,7 @@ func appendJSONText(b []byte, s string) []byte {
 }
 
 func appendEscaped(b []byte, s string) []byte {
-	q, err := json.Marshal(s) // mends what is not UTF-8
+	q, err := json.Marshal(s) // replaces what is not UTF-8
 	if err != nil {
 		return append(b, `""`...)
 	}

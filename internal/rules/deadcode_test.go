@@ -17,7 +17,7 @@ var onlyForTests = map[string]string{
 	"drivers/i2c/bus.NewOn":                    "the same, below",
 	"drivers/serial.NewBusOver":                "a serial bus over a connection in memory",
 	"internal/config.Missing":                  "compares reference.toml with the keys that exist",
-	"internal/config.mentions":                 "used by Missing",
+	"internal/toml.Mentions":                   "used by config.Missing",
 	"internal/gateway.Gateway.Ready":           "tests wait for the start; the program has sd_notify",
 	"internal/mqtt.Publish.EachSubscriptionID": "the broker's tests read what it sends",
 	"internal/mqtt.AppendUnsubscribe":          "the broker's tests are clients",

@@ -1,4 +1,4 @@
-// Package sdnotify tells the service manager how the process is: READY, STATUS,
+// Package sdnotify reports to the service manager how the process is: READY, STATUS,
 // RELOADING, STOPPING and WATCHDOG over the datagram socket in $NOTIFY_SOCKET, as
 // sd_notify(3) and sd_watchdog_enabled(3) describe.
 //

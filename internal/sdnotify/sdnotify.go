@@ -80,7 +80,7 @@ func watchdogTimeout(getenv func(string) string) (time.Duration, error) {
 // harm: a quarter of the watchdog's time, or 0 when no watchdog is wanted.
 func (n *Notifier) Interval() time.Duration { return n.timeout / 4 }
 
-// Ready says that the start, or a reload, is complete.
+// Ready reports that the start, or a reload, is complete.
 func (n *Notifier) Ready(status string) {
 	n.setStatus("READY=1\n", status)
 }
@@ -90,13 +90,13 @@ func (n *Notifier) Status(status string) {
 	n.setStatus("", status)
 }
 
-// Reloading says that a reload has begun; Ready ends it.
+// Reloading reports that a reload has begun; Ready ends it.
 func (n *Notifier) Reloading() {
 	// Type=notify-reload asks for the time, to tell this reload from an earlier one.
 	n.send(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", monotonicMicros()))
 }
 
-// Stopping says that an orderly stop has begun.
+// Stopping reports that an orderly stop has begun.
 func (n *Notifier) Stopping(status string) {
 	n.setStatus("STOPPING=1\n", status)
 }

@@ -1,4 +1,4 @@
-// Package status says how the gateway does: a Snapshot of devices, upstreams,
+// Package status reports how the gateway does: a Snapshot of devices, upstreams,
 // broker and journal, how it reads on a terminal, and the local socket on which
-// a running gateway gives it to `sensorgate status` and takes `sensorgate reload`.
+// a running gateway serves it to `sensorgate status` and takes `sensorgate reload`.
 package status

@@ -8,7 +8,7 @@ import (
 )
 
 // Snapshot is the whole gateway at one moment. Its JSON is what the local socket
-// gives and what is published on {node}/gateway/state; names are only added.
+// serves and what is published on {node}/gateway/state; names are only added.
 type Snapshot struct {
 	Node       string     `json:"node"`
 	Version    string     `json:"version"`
@@ -58,7 +58,7 @@ type Upstream struct {
 	Sent         uint64    `json:"sent"`
 	Received     uint64    `json:"received"`
 	Dropped      uint64    `json:"dropped"`
-	Ignored      uint64    `json:"ignored"` // echoes, loops, stale orders
+	Ignored      uint64    `json:"ignored"` // echoes, loops, stale commands
 }
 
 // Broker is the local broker.
@@ -84,7 +84,7 @@ type Journal struct {
 	Damaged      uint64    `json:"damaged"`
 }
 
-// Queue is one durable consumer.
+// Queue is what waits for one durable subscriber.
 type Queue struct {
 	Name    string    `json:"name"`
 	Waiting uint64    `json:"waiting"`
@@ -93,7 +93,7 @@ type Queue struct {
 	Dropped uint64    `json:"dropped"`
 }
 
-// FromJournal fills in what the journal tells of itself.
+// FromJournal fills in what the journal reports of itself.
 func FromJournal(dir string, s journal.Stats, running time.Duration) Journal {
 	j := Journal{
 		Dir: dir, Records: s.Records, Bytes: s.Bytes, BytesWritten: s.BytesWritten,

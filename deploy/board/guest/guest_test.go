@@ -88,7 +88,7 @@ func start(t *testing.T, toml string) *device {
 	if c == nil || len(c.Devices) != 1 {
 		t.Fatalf("%s\n%v", toml, problems)
 	}
-	config := c.Devices[0].Site
+	config := c.Devices[0].Config
 	config.Store = noStore{}
 	dev := &device{news: make(chan struct{}, 1)}
 	dev.Runner = &drivers.Runner{Config: config, Driver: c.Devices[0].Driver, Sink: dev, Log: quiet()}

@@ -125,7 +125,7 @@ rules = [ { dir = "out", local = "{node}/#", qos = 1 } ]
 		})
 	}
 	gw.waitFor("127.0.0.1:1", 10*time.Second)
-	gw.wait("refused credentials are told", 10*time.Second, func(out string) bool {
+	gw.wait("refused credentials are reported", 10*time.Second, func(out string) bool {
 		return strings.Contains(out, "locked") && strings.Contains(strings.ToLower(out), "not authori")
 	})
 	before, _ := sub.out.text()

@@ -64,7 +64,7 @@ func (p *exactPublisher) finished() bool {
 	return p.stop && len(p.inFlight) == 0
 }
 
-// finish ends the publishing and gives how many messages there were.
+// finish ends the publishing and returns how many messages there were.
 func (p *exactPublisher) finish() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -132,7 +132,7 @@ func (p *process) waitFor(text string, within time.Duration) string {
 	return p.wait(fmt.Sprintf("%q", text), within, func(out string) bool { return strings.Contains(out, text) })
 }
 
-// stop sends a signal and gives the exit code.
+// stop sends a signal and returns the exit code.
 func (p *process) stop(sig syscall.Signal) int {
 	p.t.Helper()
 	p.cmd.Process.Signal(sig)
@@ -196,7 +196,7 @@ func need(t *testing.T, program, debianPackage string) string {
 	return ""
 }
 
-// freePort gives a TCP port on loopback that nobody listens on.
+// freePort returns a TCP port on loopback that nobody listens on.
 func freePort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

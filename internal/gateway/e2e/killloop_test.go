@@ -139,7 +139,7 @@ func (k *killLoop) stopClient(name string) {
 	k.clients[name].exit(10 * time.Second)
 }
 
-// finish stops a publisher and gives how many messages it had acknowledged: all.
+// finish stops a publisher and returns how many messages it had acknowledged: all.
 func (k *killLoop) finish(name string) int {
 	k.t.Helper()
 	fmt.Fprintln(k.stdin[name], "stop")

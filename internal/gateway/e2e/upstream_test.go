@@ -19,10 +19,10 @@ var (
 	upstreamAway  = flag.Duration("upstream.away", 3*time.Second, "how long the upstream is away")
 )
 
-// site is a gateway and its upstream, Debian's mosquitto, with a ledger at both ends:
+// rig is a gateway and its upstream, Debian's mosquitto, with a ledger at both ends:
 // an independent client publishes to the one and notes what was acknowledged, another
 // subscribes at the other and notes what came.
-type site struct {
+type rig struct {
 	t               *testing.T
 	local, upstream int
 	config          string
@@ -37,8 +37,8 @@ type site struct {
 	received []string
 }
 
-func newSite(t *testing.T, rules, spool string) *site {
-	s := &site{t: t, mosquittoPath: need(t, "mosquitto", "mosquitto"), local: freePort(t), upstream: freePort(t),
+func newRig(t *testing.T, rules, spool string) *rig {
+	s := &rig{t: t, mosquittoPath: need(t, "mosquitto", "mosquitto"), local: freePort(t), upstream: freePort(t),
 		acked: map[string]bool{}, tried: map[string]bool{}}
 	s.mosquittoConfig = write(t, "mosquitto.conf", fmt.Sprintf(
 		"listener %d 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 100\npersistence true\npersistence_location %s/\n",
@@ -58,21 +58,21 @@ rules = [ %s ]
 	return s
 }
 
-func (s *site) startUpstream() {
+func (s *rig) startUpstream() {
 	s.mosquitto = start(s.t, s.mosquittoPath, "-c", s.mosquittoConfig)
 	accepts(s.t, s.upstream)
 }
 
-func (s *site) startGateway() {
+func (s *rig) startGateway() {
 	s.gateway = start(s.t, binary, "run", "--config", s.config)
 	s.gateway.waitFor("broker ready", 10*time.Second)
 }
 
 // kill9 ends the gateway as the kernel's out-of-memory killer does.
-func (s *site) kill9() { s.gateway.stop(syscall.SIGKILL) }
+func (s *rig) kill9() { s.gateway.stop(syscall.SIGKILL) }
 
 // subscribe notes all that comes to the upstream, over its restarts.
-func (s *site) subscribe(qos byte) {
+func (s *rig) subscribe(qos byte) {
 	s.t.Helper()
 	standing := make(chan struct{}, 100)
 	o := paho.NewClientOptions().AddBroker(fmt.Sprintf("tcp://127.0.0.1:%d", s.upstream)).SetClientID("ledger").
@@ -93,15 +93,15 @@ func (s *site) subscribe(qos byte) {
 	s.t.Cleanup(func() { c.Disconnect(0) })
 }
 
-func (s *site) receive(m paho.Message) {
+func (s *rig) receive(m paho.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.received = append(s.received, string(m.Payload()))
 }
 
-// publisher is one life of an independent client of the gateway. It does not repeat
+// publisher is one run of an independent client of the gateway. It does not repeat
 // anything: what was not acknowledged counts as neither sent nor lost.
-func (s *site) publisher(qos byte) paho.Client {
+func (s *rig) publisher(qos byte) paho.Client {
 	o := paho.NewClientOptions().AddBroker(fmt.Sprintf("tcp://127.0.0.1:%d", s.local)).SetClientID("publisher").
 		SetAutoReconnect(false).SetCleanSession(true)
 	c := paho.NewClient(o)
@@ -112,7 +112,7 @@ func (s *site) publisher(qos byte) paho.Client {
 }
 
 // publish sends numbers under a topic and notes which were acknowledged.
-func (s *site) publish(c paho.Client, topic string, qos byte, from, to int, pause time.Duration) {
+func (s *rig) publish(c paho.Client, topic string, qos byte, from, to int, pause time.Duration) {
 	var waiting sync.WaitGroup
 	for n := from; n < to && c.IsConnectionOpen(); n++ {
 		payload := topic + " " + strconv.Itoa(n)
@@ -133,7 +133,7 @@ func (s *site) publish(c paho.Client, topic string, qos byte, from, to int, paus
 }
 
 // settled waits until everything that was acknowledged has come.
-func (s *site) settled() {
+func (s *rig) settled() {
 	s.t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
 	for {
@@ -149,7 +149,7 @@ func (s *site) settled() {
 	time.Sleep(300 * time.Millisecond) // for doubles that are still on their way
 }
 
-func (s *site) missing() (missing []string) {
+func (s *rig) missing() (missing []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	got := map[string]bool{}
@@ -165,7 +165,7 @@ func (s *site) missing() (missing []string) {
 }
 
 // check looks at the order per topic of first receipts and counts the doubles.
-func (s *site) check() (doubled int) {
+func (s *rig) check() (doubled int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen, last := map[string]bool{}, map[string]int{}
@@ -193,7 +193,7 @@ func TestUpstreamAwayAndGatewayKilled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short")
 	}
-	s := newSite(t, `{ dir = "out", local = "up/#", qos = 1 }`, `order = "oldest-first"`)
+	s := newRig(t, `{ dir = "out", local = "up/#", qos = 1 }`, `order = "oldest-first"`)
 	s.subscribe(1)
 	n := 0
 	batch := func(count int, pause time.Duration) {
@@ -232,7 +232,7 @@ func TestExactlyOnceOverKill9(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short")
 	}
-	s := newSite(t, `{ dir = "out", local = "up/#", qos = 2 }`, `order = "oldest-first"`)
+	s := newRig(t, `{ dir = "out", local = "up/#", qos = 2 }`, `order = "oldest-first"`)
 	s.subscribe(2)
 	n := 0
 	for range *upstreamKills {
