@@ -2,8 +2,6 @@ package bridge
 
 import (
 	"time"
-
-	"sensorgate/internal/mqtt"
 )
 
 // silenceMax bounds how long a connection may be dead before that is noticed; 1.5 keep-alives
@@ -35,7 +33,7 @@ func (c *connection) check(now time.Time) error {
 			return errSilence
 		}
 	case now.Sub(heard) >= half || now.Sub(c.wrote) >= half:
-		c.out = append(c.out, byte(mqtt.PINGREQ)<<4, 0)
+		c.out.ping()
 		c.pinged, c.pingCount = now, count
 	}
 	return nil
@@ -77,6 +75,9 @@ func (c *connection) sleep(now time.Time) time.Duration {
 	d := next.Add(c.pingEvery()).Sub(now)
 	if !c.repeatOnlineAt.IsZero() {
 		d = min(d, c.repeatOnlineAt.Sub(now))
+	}
+	if !c.out.retry.IsZero() {
+		d = min(d, c.out.retry.Sub(now))
 	}
 	if c.rateWait > 0 {
 		d = min(d, c.rateWait)

@@ -41,6 +41,7 @@ func (b *Bridge) connect(ctx context.Context, u *url.URL) (*connection, error) {
 		in:    newPacketReader(conn, maxPacket),
 		woken: make(chan struct{}, 1),
 		multi: map[journal.Seq]int{},
+		out:   outbox{ledger: b.ledger, level: packet.Level},
 	}
 	c.flight.first, c.flight.next = b.packets, b.packets
 	ack, err := c.handshake(packet)

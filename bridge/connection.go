@@ -58,13 +58,10 @@ type connection struct {
 	woken chan struct{} // something changed that the sender should look at
 
 	// owned by the sender
-	out            []byte
+	out            outbox
 	pub            outgoing
 	user           []mqtt.UserProperty
 	throttle       throttle
-	staged         []byte        // packets that wait for the next write of the ledger
-	covered        []byte        // packets that wait for the one under way
-	covering       uint64        // its token, 0 none
 	flushed        []journal.Seq // leave the spool when out is written: QoS 0, and what no rule sends
 	work           [2]work       // by stream: the record that is being sent
 	rateWait       time.Duration // until the backlog may send, 0 if it need not wait
@@ -85,8 +82,6 @@ type connection struct {
 	before     map[beforeKey]exactState
 	loaded     journal.Seq         // newest that the backlog stream looked at
 	multi      map[journal.Seq]int // publications of a record that are missing, if it has several
-	answers    []byte              // acknowledgements to be written
-	exactly    []byte              // those that wait for the ledger
 	unanswered int                 // SUBSCRIBEs
 	subscribed bool                // all of them are answered
 	heard      time.Time           // the newest packet
@@ -156,7 +151,7 @@ func (c *connection) send(ctx context.Context, better <-chan struct{}) error {
 			return c.disconnect()
 		}
 		c.encode(now)
-		if len(c.out) > 0 || len(c.flushed) > 0 {
+		if len(c.out.ready) > 0 || len(c.flushed) > 0 {
 			if err := c.flush(); err != nil {
 				return err
 			}
@@ -190,8 +185,6 @@ func (c *connection) send(ctx context.Context, better <-chan struct{}) error {
 func (c *connection) encode(now time.Time) {
 	b := c.b
 	c.mu.Lock()
-	c.out = append(c.out, c.answers...)
-	c.answers = c.answers[:0]
 	subscribed, idle := c.subscribed, c.flight.count == 0
 	c.mu.Unlock()
 	c.presence(subscribed, now)
@@ -209,7 +202,7 @@ func (c *connection) encode(now time.Time) {
 	} else {
 		b.retainedLive.save()
 	}
-	c.settle()
+	c.out.settle(now)
 	b.gaps.save(now)
 }
 
@@ -221,7 +214,7 @@ func (c *connection) sendBacklog(now time.Time) {
 
 // flush writes out. What needs no acknowledgement then leaves the spool.
 func (c *connection) flush() error {
-	for rest := c.out; len(rest) > 0; {
+	for rest := c.out.ready; len(rest) > 0; {
 		// In pieces, so that a slow line that moves at all does not look dead.
 		n := min(len(rest), 16<<10)
 		c.conn.SetWriteDeadline(time.Now().Add(c.b.quiet))
@@ -231,10 +224,7 @@ func (c *connection) flush() error {
 		rest = rest[n:]
 		c.wrote = time.Now()
 	}
-	if cap(c.out) > 4*batchBytes {
-		c.out = nil
-	}
-	c.out = c.out[:0]
+	c.out.clear()
 	if len(c.flushed) > 0 {
 		c.b.opt.Queue.Ack(c.flushed...)
 		c.flushed = c.flushed[:0]
@@ -261,7 +251,7 @@ func (c *connection) subscribe() {
 		group := subs[:min(len(subs), subscribeMax)]
 		subs = subs[len(group):]
 		c.unanswered++
-		c.out = mqtt.AppendSubscribe(c.out, c.level, mqtt.Subscribe{ID: uint16(subscribeID - n), Filters: group})
+		c.out.subscribe(mqtt.Subscribe{ID: uint16(subscribeID - n), Filters: group})
 	}
 }
 
@@ -306,6 +296,6 @@ func (c *connection) finished(now time.Time) bool {
 
 // disconnect ends the connection so that the upstream forgets our will [MQTT-3.14.4-3].
 func (c *connection) disconnect() error {
-	c.out = mqtt.AppendDisconnect(c.out, c.level, mqtt.Success, "")
+	c.out.disconnect()
 	return c.flush()
 }

@@ -134,23 +134,19 @@ func (c *connection) deliver(ctx context.Context, inbound <-chan arrival) {
 
 // answer acknowledges a PUBLISH.
 func (c *connection) answer(qos byte, id uint16) {
-	c.mu.Lock()
 	switch qos {
 	case 1:
-		c.answers = mqtt.AppendAck(c.answers, mqtt.PUBACK, c.level, id, mqtt.Success)
+		c.out.acknowledge(mqtt.PUBACK, id)
 	case 2:
-		c.exactly = mqtt.AppendAck(c.exactly, mqtt.PUBREC, c.level, id, mqtt.Success)
+		c.out.acknowledge(mqtt.PUBREC, id)
 	}
-	c.mu.Unlock()
 	c.wake()
 }
 
 // released answers a PUBREL.
 func (c *connection) released(id uint16) {
 	c.b.ledger.release(id)
-	c.mu.Lock()
-	c.exactly = mqtt.AppendAck(c.exactly, mqtt.PUBCOMP, c.level, id, mqtt.Success)
-	c.mu.Unlock()
+	c.out.acknowledge(mqtt.PUBCOMP, id)
 	c.wake()
 }
 

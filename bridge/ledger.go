@@ -25,13 +25,14 @@ import (
 //	PUBREL in:  ledger on disk (no longer taken)          → PUBCOMP
 //
 // The sender collects packets that wait for the ledger and writes it once for all of
-// them, see connection.settle.
+// them, see outbox.settle.
 type ledger struct {
 	store Store // nil: the session does not outlive the connection
 	key   string
 	wake  chan struct{} // a write reached the disk
 
 	written atomic.Uint64 // token of the newest write that did
+	refused atomic.Uint64 // token of the newest write that the journal did not take
 
 	mu    sync.Mutex
 	out   map[uint16]exact
@@ -85,12 +86,16 @@ func (g *ledger) save() uint64 {
 	return token
 }
 
-// Committed is called by the journal. A journal that failed cannot keep the promise; the
-// messages then go on at least once, and the journal reports itself.
-func (g *ledger) Committed(token uint64, _ error) {
+// Committed is called by the journal. A journal that is full or failed cannot keep the
+// promise, so what waits for this write goes on waiting, and the journal reports itself.
+func (g *ledger) Committed(token uint64, err error) {
+	newest := &g.written
+	if err != nil {
+		newest = &g.refused
+	}
 	for {
-		old := g.written.Load()
-		if old >= token || g.written.CompareAndSwap(old, token) {
+		old := newest.Load()
+		if old >= token || newest.CompareAndSwap(old, token) {
 			break
 		}
 	}

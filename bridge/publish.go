@@ -38,7 +38,7 @@ const (
 // or out is a good batch.
 func (c *connection) sendStream(records *cursor, stream streamID, window int, now time.Time) {
 	w := &c.work[stream]
-	for len(c.out)+len(c.staged) < batchBytes && c.room(window) {
+	for c.out.size() < batchBytes && c.room(window) {
 		if !w.busy() && !c.load(w, records, stream, now) {
 			return
 		}
@@ -190,21 +190,20 @@ func (c *connection) publish(w *work, stream streamID, now time.Time) {
 	}
 	s := slot{seq: w.seq, bytes: int32(size), rule: int16(p.rule), stream: stream}
 	flags := mqtt.PublishFlags(qos, false, c.pub.retain)
+	var id uint16
 	switch qos {
 	case 0:
-		c.out = mqtt.AppendPublish(c.out, c.level, flags, c.pub.topic, 0, c.pub.props, c.pub.payload)
 		c.b.sent.Add(1)
 		c.written(w.seq)
 	case 1:
 		s.state = awaitPuback
-		id := c.track(s)
-		c.out = mqtt.AppendPublish(c.out, c.level, flags, c.pub.topic, id, c.pub.props, c.pub.payload)
+		id = c.track(s)
 	case 2:
 		s.state, c.sent2 = awaitPubrec, true
-		id := c.track(s)
+		id = c.track(s)
 		c.b.ledger.sent(id, w.seq, p.rule)
-		c.staged = mqtt.AppendPublish(c.staged, c.level, flags, c.pub.topic, id, c.pub.props, c.pub.payload)
 	}
+	c.out.publish(flags, c.pub.topic, id, c.pub.props, c.pub.payload)
 	c.b.noteSent(c.level, c.pub.topic, c.pub.payload, now)
 }
 

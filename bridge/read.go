@@ -77,7 +77,7 @@ func (c *connection) acknowledged(t mqtt.Type, a mqtt.Ack, acked []journal.Seq) 
 	}
 	if t == mqtt.PUBREC && (s == nil || s.state != awaitPubrec) {
 		// Not ours to deliver, but the upstream waits to forget it.
-		c.exactly = mqtt.AppendAck(c.exactly, mqtt.PUBREL, c.level, a.ID, mqtt.Success)
+		c.out.acknowledge(mqtt.PUBREL, a.ID)
 		c.wake()
 		return acked, nil
 	}
@@ -88,7 +88,7 @@ func (c *connection) acknowledged(t mqtt.Type, a mqtt.Ack, acked []journal.Seq) 
 	case t == mqtt.PUBREC && a.Reason < mqtt.Unspecified:
 		s.state = awaitPubcomp
 		c.b.ledger.received(a.ID)
-		c.exactly = mqtt.AppendAck(c.exactly, mqtt.PUBREL, c.level, a.ID, mqtt.Success)
+		c.out.acknowledge(mqtt.PUBREL, a.ID)
 		c.wake()
 		return acked, nil
 	case t == mqtt.PUBACK && s.state == awaitPuback,

@@ -44,7 +44,7 @@ func (c *connection) resume(sessionPresent bool, now time.Time) error {
 			g.received(id)
 			s.state = awaitPubcomp
 		}
-		c.out = mqtt.AppendAck(c.out, mqtt.PUBREL, c.level, id, mqtt.Success)
+		c.out.acknowledge(mqtt.PUBREL, id)
 	}
 	return nil
 }
@@ -70,7 +70,7 @@ func (c *connection) sendAgain(id uint16, s *slot, now time.Time) (found bool, e
 	}
 	c.encodePublication(&w, backlog, now)
 	s.state, c.sent2 = awaitPubrec, true
-	c.out = mqtt.AppendPublish(c.out, c.level, mqtt.PublishFlags(2, true, c.pub.retain), c.pub.topic, id, c.pub.props, c.pub.payload)
+	c.out.publish(mqtt.PublishFlags(2, true, c.pub.retain), c.pub.topic, id, c.pub.props, c.pub.payload)
 	return true, nil
 }
 
@@ -87,25 +87,4 @@ func (c *connection) finishResumedLocked(id uint16, s *slot, acked []journal.Seq
 		return acked
 	}
 	return append(acked, s.seq)
-}
-
-// settle moves packets that wait for the ledger: one write covers all that were staged
-// when it began.
-func (c *connection) settle() {
-	g := c.b.ledger
-	if c.covering != 0 && g.written.Load() >= c.covering {
-		c.out = append(c.out, c.covered...)
-		c.covered, c.covering = c.covered[:0], 0
-	}
-	c.mu.Lock()
-	c.staged = append(c.staged, c.exactly...)
-	c.exactly = c.exactly[:0]
-	c.mu.Unlock()
-	if c.covering == 0 && len(c.staged) > 0 {
-		c.covered, c.staged = c.staged, c.covered[:0]
-		c.covering = g.save()
-		if g.store == nil {
-			c.settle()
-		}
-	}
 }

@@ -154,7 +154,7 @@ func newHistory(seed uint64) *history {
 	rnd := rand.New(rand.NewPCG(seed, 4))
 	h := &history{rnd: rnd, fs: crashdisk.New(rnd), entries: map[string]*simEntry{}}
 	h.fs.Unordered = seed%2 == 1
-	h.opt = Options{Dir: "d", fs: h.fs, SegmentSize: 12 << 10, Size: 1 << 20, FreeFloor: -1}
+	h.opt = Options{Dir: "d", FS: h.fs, SegmentSize: 12 << 10, Size: 1 << 20, FreeFloor: -1}
 	if seed%5 == 0 {
 		h.opt.Size = 6 * h.opt.SegmentSize // eviction, compaction, refusal
 	}

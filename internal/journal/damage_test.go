@@ -17,7 +17,7 @@ var everyBit = flag.Bool("crash.every", false, "damage every bit and cut at ever
 func smallLog(t testing.TB, n int, segment int64, commitEach int) (*crashdisk.Disk, Options) {
 	t.Helper()
 	fs := crashdisk.New(rand.New(rand.NewPCG(1, 1)))
-	o := Options{Dir: "d", fs: fs, SegmentSize: segment, Size: 1 << 30, FreeFloor: -1}
+	o := Options{Dir: "d", FS: fs, SegmentSize: segment, Size: 1 << 30, FreeFloor: -1}
 	j, err := Open(o)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestEveryBitFlip(t *testing.T) {
 		for bit := 0; bit < len(fs.Data(name))*8; bit += step {
 			image := fs.Clone(rnd)
 			image.Flip(name, bit)
-			o.fs = image
+			o.FS = image
 			_, got, s := survivors(t, o)
 			if got < n-1 || got < n && s.Damaged != 1 || s.Damaged > 1 {
 				t.Fatalf("%s bit %d: %d of %d records left, %d reported damaged", name, bit, got, n, s.Damaged)
@@ -110,7 +110,7 @@ func TestEveryTruncation(t *testing.T) {
 		for size := 0; size < len(fs.Data(name)); size += step {
 			image := fs.Clone(rnd)
 			image.Replace(name, slices.Clone(image.Data(name)[:size]))
-			o.fs = image
+			o.FS = image
 			survivors(t, o)
 		}
 	}
@@ -130,7 +130,7 @@ func TestOneFlipInTwentyThousandRecords(t *testing.T) {
 		bit := rnd.IntN(len(fs.Data(name)) * 8)
 		image := fs.Clone(rnd)
 		image.Flip(name, bit)
-		o.fs = image
+		o.FS = image
 		found, got, s := survivors(t, o)
 		if got < n-1 || s.Damaged > 1 || got < n && s.Damaged != 1 {
 			t.Errorf("%s bit %d: %d of %d records left, %d reported damaged, first missing %d",
@@ -181,7 +181,7 @@ func FuzzRecovery(f *testing.F) {
 		}
 		image.Replace(name, data)
 		o := o
-		o.fs = image
+		o.FS = image
 		j, err := Open(o)
 		if err != nil {
 			return

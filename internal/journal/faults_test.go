@@ -207,7 +207,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 // reason, and appends fail at once instead of waiting forever.
 func TestBrokenDisk(t *testing.T) {
 	fs := &brokenFS{}
-	j, err := Open(Options{Dir: t.TempDir(), fs: fs, FreeFloor: -1})
+	j, err := Open(Options{Dir: t.TempDir(), FS: fs, FreeFloor: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ type SegmentStats struct {
 // Inspect reads the store in dir without changing it.
 func Inspect(dir string) (*Snapshot, error) {
 	fs := &readOnlyFS{}
-	j, err := Open(Options{Dir: dir, FreeFloor: -1, fs: fs})
+	j, err := Open(Options{Dir: dir, FreeFloor: -1, FS: fs})
 	if errors.Is(err, errNothing) {
 		return nil, fmt.Errorf("journal %s: no segments here (is this the data directory of the configuration?)", dir)
 	}

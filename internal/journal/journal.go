@@ -55,7 +55,7 @@ type Options struct {
 	// in a row lie far apart (broker.SeqStep).
 	SeqStep Seq
 
-	fs disk.FS // of the crash model; nil: the real one
+	FS disk.FS // nil: the real file system. For tests: crashdisk, read-only, or counted
 }
 
 // Limits bound one queue.

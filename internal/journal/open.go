@@ -31,8 +31,8 @@ func (o Options) withDefaults() Options {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.fs == nil {
-		o.fs = disk.OS{}
+	if o.FS == nil {
+		o.FS = disk.OS{}
 	}
 	return o
 }
@@ -63,10 +63,10 @@ func Open(o Options) (*Journal, error) {
 
 func (j *Journal) openDir() (err error) {
 	o := j.opt
-	if err := o.fs.MkdirAll(o.Dir); err != nil {
+	if err := o.FS.MkdirAll(o.Dir); err != nil {
 		return err
 	}
-	if j.unlock, err = o.fs.Lock(filepath.Join(o.Dir, "lock")); err != nil {
+	if j.unlock, err = o.FS.Lock(filepath.Join(o.Dir, "lock")); err != nil {
 		return err
 	}
 	defer func() {
@@ -74,7 +74,7 @@ func (j *Journal) openDir() (err error) {
 			j.closeFiles()
 		}
 	}()
-	_, total, err := o.fs.Space(o.Dir)
+	_, total, err := o.FS.Space(o.Dir)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (j *Journal) openDir() (err error) {
 	if floor == 0 {
 		floor = min(max(64<<20, total/20), total/4)
 	}
-	st := &store{fs: o.fs, dir: o.Dir, segSize: o.SegmentSize, max: o.Size, floor: floor}
+	st := &store{fs: o.FS, dir: o.Dir, segSize: o.SegmentSize, max: o.Size, floor: floor}
 	j.wr = &writer{st: st}
 	if err := j.recover(); err != nil {
 		return err

@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"sensorgate/internal/disk"
 )
@@ -20,6 +22,9 @@ import (
 // leaves, of every sector written since the last sync of its file, the old or the
 // new content, and of the directory changes since the last sync of the directory
 // the first few (ordered, as ext4 keeps them) or any (f2fs, exFAT).
+//
+// Its methods may be called from several goroutines. The fields are for tests that do all
+// on one; others use PowerOffAfter and IsOff.
 type Disk struct {
 	Unordered bool // directory changes survive in any order, not in the order they were made
 
@@ -30,6 +35,9 @@ type Disk struct {
 	Quota   int64   // bytes of all files; 0: no bound
 	Locked  bool    // a program holds the lock
 
+	SyncTime func() time.Duration // how long the next sync takes; nil: no time
+
+	mu      sync.Mutex
 	rnd     *rand.Rand
 	names   map[string]*inode
 	durable map[string]*inode
@@ -68,8 +76,24 @@ func (c *Disk) step() error {
 	return nil
 }
 
+// PowerOffAfter cuts the power at the nth operation from now; 0 is the next.
+func (c *Disk) PowerOffAfter(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.Ops = n
+}
+
+// IsOff reports whether the power is off.
+func (c *Disk) IsOff() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.Off
+}
+
 // Cut makes a legal image of the disk after a power cut and switches it on again.
 func (c *Disk) Cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	n := 0
 	if len(c.dirOps) > 0 {
 		n = c.rnd.IntN(len(c.dirOps) + 1)
@@ -126,9 +150,15 @@ func (f *inode) persist(s int) {
 	copy(f.durable[from:to], f.data[from:to])
 }
 
-func (c *Disk) MkdirAll(string) error { return c.step() }
+func (c *Disk) MkdirAll(string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.step()
+}
 
 func (c *Disk) ReadDir(dir string) ([]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err := c.step(); err != nil {
 		return nil, err
 	}
@@ -143,6 +173,8 @@ func (c *Disk) ReadDir(dir string) ([]string, error) {
 }
 
 func (c *Disk) OpenFile(name string, flag int) (disk.File, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err := c.step(); err != nil {
 		return nil, err
 	}
@@ -161,6 +193,8 @@ func (c *Disk) OpenFile(name string, flag int) (disk.File, error) {
 }
 
 func (c *Disk) Remove(name string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err := c.step(); err != nil {
 		return err
 	}
@@ -170,6 +204,8 @@ func (c *Disk) Remove(name string) error {
 }
 
 func (c *Disk) Rename(from, to string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err := c.step(); err != nil {
 		return err
 	}
@@ -181,6 +217,8 @@ func (c *Disk) Rename(from, to string) error {
 }
 
 func (c *Disk) SyncDir(string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err := c.step(); err != nil {
 		return err
 	}
@@ -196,6 +234,8 @@ func (c *Disk) SyncDir(string) error {
 }
 
 func (c *Disk) Lock(string) (io.Closer, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.Locked {
 		return nil, disk.ErrLocked
 	}
@@ -205,7 +245,12 @@ func (c *Disk) Lock(string) (io.Closer, error) {
 
 type unlocker struct{ c *Disk }
 
-func (u unlocker) Close() error { u.c.Locked = false; return nil }
+func (u unlocker) Close() error {
+	u.c.mu.Lock()
+	defer u.c.mu.Unlock()
+	u.c.Locked = false
+	return nil
+}
 
 func (c *Disk) used() (n int64) {
 	for _, f := range c.names {
@@ -215,6 +260,8 @@ func (c *Disk) used() (n int64) {
 }
 
 func (c *Disk) Space(string) (free, total int64, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.Quota == 0 {
 		return 1 << 40, 1 << 40, c.step()
 	}
@@ -229,9 +276,15 @@ type crashFile struct {
 
 func (f *crashFile) Close() error { return nil }
 
-func (f *crashFile) Size() (int64, error) { return int64(len(f.f.data)), f.c.step() }
+func (f *crashFile) Size() (int64, error) {
+	f.c.mu.Lock()
+	defer f.c.mu.Unlock()
+	return int64(len(f.f.data)), f.c.step()
+}
 
 func (f *crashFile) ReadAt(b []byte, off int64) (int, error) {
+	f.c.mu.Lock()
+	defer f.c.mu.Unlock()
 	if err := f.c.step(); err != nil {
 		return 0, err
 	}
@@ -246,6 +299,8 @@ func (f *crashFile) ReadAt(b []byte, off int64) (int, error) {
 }
 
 func (f *crashFile) WriteAt(b []byte, off int64) (n int, err error) {
+	f.c.mu.Lock()
+	defer f.c.mu.Unlock()
 	if f.c.Off {
 		return 0, errPower
 	}
@@ -275,6 +330,11 @@ func (f *crashFile) WriteAt(b []byte, off int64) (n int, err error) {
 }
 
 func (f *crashFile) Sync() error {
+	if f.c.SyncTime != nil {
+		time.Sleep(f.c.SyncTime())
+	}
+	f.c.mu.Lock()
+	defer f.c.mu.Unlock()
 	if err := f.c.step(); err != nil {
 		return err
 	}
