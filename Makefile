@@ -16,7 +16,7 @@ env-linux-arm64 := GOARCH=arm64
 env-linux-armv7 := GOARCH=arm GOARM=7
 env-linux-armv6 := GOARCH=arm GOARM=6
 
-.PHONY: bridgesim natstest crashmodel crashmodel-long killloop
+.PHONY: bridgesim natstest crashmodel crashmodel-long killloop soak soak-check
 .PHONY: deadcode build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-kernel dist deb sbom release reproducible system-test bench fuzz clean
 
 build: bin/sensorgate
@@ -33,7 +33,7 @@ run demo: build
 test:
 	$(GO) test ./...
 
-check: fmt-check vet staticcheck deadcode race bridgesim crashmodel deps dist arm-test board-smoke tidy-check
+check: fmt-check vet staticcheck deadcode race bridgesim crashmodel soak-check deps dist arm-test board-smoke tidy-check
 	@echo "check: all passed"
 
 fmt-check:
@@ -75,6 +75,14 @@ crashmodel:
 # The same, more of it, and every bit and every length of a small log.
 crashmodel-long:
 	$(GO) test -run 'TestCrashModel|TestEvery' ./internal/journal -crash.seeds=$(or $(SEEDS),1000000) -crash.every -timeout 12h
+
+# Damaged frames through every driver that parses bytes: 100,000 a driver here, ten million
+# in make soak, which prints what each protocol's check lets through.
+soak-check:
+	$(GO) test -run Soak ./drivers/...
+
+soak:
+	set -o pipefail; SOAK=$(or $(SOAK),10000000) $(GO) test -count=1 -timeout 12h -v -run Soak ./drivers/... | grep -v 'no test'
 
 # kill -9 of the real program under other people's clients. make check does it 25 times.
 killloop:
