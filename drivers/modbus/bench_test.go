@@ -20,7 +20,7 @@ func BenchmarkRegistersOnAPty(b *testing.B) {
 			s, path := newSlaves(b, map[byte]*slave{1: u})
 			wire := bus(b, path, line)
 			s.wire = wire.Line().CharTime()
-			transport := &rtu{timeout: time.Second, line: wire.Line()}
+			transport := &rtu{timeout: time.Second, line: wire.Line(), open: &open{}}
 			b.ReportAllocs()
 			for b.Loop() {
 				err := wire.Do(b.Context(), serial.Job{Priority: serial.Poll, Run: func(s *serial.Transaction) error {

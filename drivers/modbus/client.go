@@ -29,7 +29,7 @@ func NewClient(b *serial.Bus, unit byte, timeout time.Duration, overTCP bool) *C
 		var id uint16
 		c.transport = &tcp{timeout: timeout, next: func() uint16 { id++; return id }}
 	} else {
-		c.transport = &rtu{timeout: timeout, line: b.Line()}
+		c.transport = &rtu{timeout: timeout, line: b.Line(), open: &open{}}
 	}
 	return c
 }
@@ -101,8 +101,8 @@ func Scan(ctx context.Context, b *serial.Bus, lines []serial.Line, units []byte,
 	done, total := 0, len(lines)*len(units)
 	for _, line := range lines {
 		answered := false
-		transport := &rtu{timeout: timeout, line: line}
 		for _, unit := range units {
+			transport := &rtu{timeout: timeout, line: line, open: &open{}}
 			progress(line, unit, done, total)
 			done++
 			err := b.Do(ctx, serial.Job{Priority: serial.Command, Line: line, Run: func(s *serial.Transaction) error {

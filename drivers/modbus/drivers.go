@@ -28,6 +28,7 @@ func Drivers(buses serial.Buses, log *slog.Logger) []drivers.Driver {
 // master opens devices, which share wires and connections.
 type master struct {
 	wires *serial.Wires
+	units units
 	ids   atomic.Uint32 // TCP transactions; one counter for all connections does no harm
 }
 
@@ -60,7 +61,7 @@ func (m *master) open(_ context.Context, s drivers.DeviceConfig) (any, error) {
 		if line.IsZero() {
 			line = bus.Line()
 		}
-		d.transport = &rtu{timeout: o.Timeout, pause: o.Pause, line: line}
+		d.transport = &rtu{timeout: o.Timeout, pause: o.Pause, line: line, open: m.units.of(bus, o.Unit)}
 	}
 	if err := d.setChannels(s, o.Order); err != nil {
 		release()

@@ -45,7 +45,7 @@ func TestVectors(t *testing.T) {
 		}
 	}
 	answer := func(id string, r request) ([]byte, error) {
-		pdu, ok := find(input[id], input[id][0], r)
+		pdu, _, ok := find(input[id], input[id][0], r)
 		if !ok {
 			return nil, errors.New("not found")
 		}
@@ -90,12 +90,12 @@ func TestAnswersThatDoNotFit(t *testing.T) {
 		"one byte":              {1},
 		"zeros, whose CRC is 0": make([]byte, 300),
 	} {
-		if pdu, ok := find(frame, 1, read); ok {
+		if pdu, _, ok := find(frame, 1, read); ok {
 			t.Errorf("%s was taken: % X", what, pdu)
 		}
 	}
 	write := writeRequest(5, []byte{0, 9}, false)
-	if pdu, ok := find(seal(1, []byte{6, 0, 5, 0, 8}), 1, write); !ok {
+	if pdu, _, ok := find(seal(1, []byte{6, 0, 5, 0, 8}), 1, write); !ok {
 		t.Error("the confirmation was not found")
 	} else if _, err := write.check(pdu); !errors.Is(err, drivers.ErrRefused) {
 		t.Errorf("another value was confirmed: got %v, want a refusal", err)
@@ -135,7 +135,7 @@ func FuzzFind(f *testing.F) {
 	f.Fuzz(func(t *testing.T, got []byte, unit, fc uint8, n uint16) {
 		table := Table(fc % 4)
 		r := readRequest(table, 0, int(n)%table.maxRead()+1)
-		pdu, ok := find(got, unit, r)
+		pdu, _, ok := find(got, unit, r)
 		if !ok {
 			return
 		}
@@ -151,7 +151,7 @@ func BenchmarkFind(b *testing.B) {
 	frame := seal(1, append([]byte{3, 200}, make([]byte, 200)...))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, ok := find(frame, 1, r); !ok {
+		if _, _, ok := find(frame, 1, r); !ok {
 			b.Fatal("not found")
 		}
 	}

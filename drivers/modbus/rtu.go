@@ -36,9 +36,21 @@ type rtu struct {
 	timeout time.Duration // for the first byte of the answer
 	pause   time.Duration // before a request, if the device needs more than the standard says
 	line    serial.Line
+	open    *open // what the unit may still answer
 }
 
+// exchange asks r. What the unit may still answer from before is not taken for r's answer.
 func (t *rtu) exchange(s *serial.Transaction, unit byte, r request) ([]byte, time.Time, error) {
+	t.open.forget(time.Now())
+	if t.open.ambiguous(r) {
+		if err := t.catchUp(s, unit, r); err != nil {
+			return nil, time.Time{}, err
+		}
+	}
+	return t.ask(s, unit, r)
+}
+
+func (t *rtu) ask(s *serial.Transaction, unit byte, r request) ([]byte, time.Time, error) {
 	if err := s.Quiet(max(t.pause, silence(t.line))); err != nil {
 		return nil, time.Time{}, err
 	}
@@ -49,7 +61,9 @@ func (t *rtu) exchange(s *serial.Transaction, unit byte, r request) ([]byte, tim
 	if unit == 0 {
 		return nil, time.Now(), nil // a broadcast is not answered. Serial 2.1
 	}
-	return t.answer(s, unit, r, time.Now().Add(s.TimeOf(len(frame))))
+	sent := time.Now().Add(s.TimeOf(len(frame)))
+	t.open.add(r, sent)
+	return t.answer(s, unit, r, sent)
 }
 
 // seal makes an RTU frame. Serial 2.5.1.
@@ -60,15 +74,20 @@ func seal(unit byte, pdu []byte) []byte {
 }
 
 // answer waits for the answer to r. Bytes that are not that answer are passed over:
-// noise, or the late answer of another unit. sent is when the request has left.
+// noise, or the late answer of another unit or to another question. sent is when the
+// request has left.
 func (t *rtu) answer(s *serial.Transaction, unit byte, r request, sent time.Time) ([]byte, time.Time, error) {
 	var got []byte
 	var first time.Time
+	var refusal error // perhaps of an earlier question
 	whole := s.TimeOf(r.answer + 3)
 	deadline := sent.Add(t.timeout)
 	var buf [maxRTU]byte
 	for {
 		n, at, err := s.Read(buf[:], deadline)
+		if errors.Is(err, os.ErrDeadlineExceeded) && refusal != nil {
+			return nil, first, refusal
+		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil, first, t.noAnswer(got)
 		}
@@ -83,9 +102,21 @@ func (t *rtu) answer(s *serial.Transaction, unit byte, r request, sent time.Time
 		if got = append(got, buf[:n]...); len(got) > 4*maxRTU {
 			return nil, first, errors.New("nothing but noise on the wire")
 		}
-		if pdu, ok := find(got, unit, r); ok {
+		for {
+			pdu, rest, ok := find(got, unit, r)
+			if !ok {
+				break
+			}
 			data, err := r.check(pdu)
-			return data, first, err
+			if !errors.As(err, new(exception)) {
+				t.open.answered()
+				return data, first, err
+			}
+			if t.open.refused(r.function()) {
+				t.open.answered()
+				return nil, first, err
+			}
+			refusal, got = err, rest // the answer to this question may still come
 		}
 		if len(got) >= r.answer+3 {
 			// All of it should be here; if it is broken the next poll need not wait for the time-out.
@@ -102,9 +133,9 @@ func (t *rtu) noAnswer(got []byte) error {
 		drivers.ErrNoAnswer, len(got), got[:min(len(got), 16)])
 }
 
-// find looks for the answer to r anywhere in got. It must fit in unit, function,
-// length and CRC, so a late answer to another request is not taken for this one's.
-func find(got []byte, unit byte, r request) (pdu []byte, ok bool) {
+// find looks for the answer to r anywhere in got, and returns what comes after it. It
+// must fit in unit, function, length and CRC.
+func find(got []byte, unit byte, r request) (pdu, rest []byte, ok bool) {
 	for ; len(got) >= 5; got = got[1:] {
 		if got[0] != unit {
 			continue
@@ -122,10 +153,10 @@ func find(got []byte, unit byte, r request) (pdu []byte, ok bool) {
 			continue
 		}
 		if uint16(crcModbus.Of(got[:n+1])) == binary.LittleEndian.Uint16(got[n+1:]) {
-			return got[1 : n+1], true
+			return got[1 : n+1], got[n+3:], true
 		}
 	}
-	return nil, false
+	return nil, nil, false
 }
 
 func later(a, b time.Time) time.Time {

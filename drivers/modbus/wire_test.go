@@ -117,7 +117,7 @@ func TestOneDeadUnitCostsTheOthersNothing(t *testing.T) {
 }
 
 // The dead unit is back within a minute and a half of being repaired, and at its rhythm.
-func TestSlowLaneEnds(t *testing.T) {
+func TestABackedOffUnitComesBack(t *testing.T) {
 	if testing.Short() {
 		t.Skip("ten minutes of virtual time take a while on a slow machine")
 	}
