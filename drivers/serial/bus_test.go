@@ -238,6 +238,22 @@ func TestLostPortEndsATurn(t *testing.T) {
 	})
 }
 
+// A panic in one device's exchange costs that device, not its neighbours on the wire.
+func TestPanicInAnExchangeCostsOnlyWhoAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _, stop := pipe(PortOptions{})
+		defer stop()
+		err := b.Do(t.Context(), Job{Run: func(*Transaction) error { panic("a decoder's fault") }})
+		var p *drivers.PanicError
+		if !errors.As(err, &p) || !strings.Contains(string(p.Stack), "bus_test.go") {
+			t.Errorf("got %v, want the panic with its stack", err)
+		}
+		if err := b.Do(t.Context(), Job{Run: func(*Transaction) error { return nil }}); err != nil {
+			t.Errorf("the neighbour: %v", err)
+		}
+	})
+}
+
 // A device with a line of its own gets it for its turn, and the bus its own after that.
 func TestLineIsSwitchedForATurn(t *testing.T) {
 	_, path := pty(t)

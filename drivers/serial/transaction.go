@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sensorgate/drivers"
 	"time"
 )
 
@@ -63,7 +64,8 @@ func (s *Transaction) run(j *queued, line *Line) error {
 			return err
 		}
 	}
-	err := j.Run(s)
+	// A panic is the asker's: the wire has other devices on it.
+	err := drivers.Guard(func() error { return j.Run(s) })
 	if err != nil && s.port.Err() != nil && s.job.Err() == nil {
 		return fmt.Errorf("%s: %w", s.bus.opts.where(), context.Cause(s.port))
 	}
