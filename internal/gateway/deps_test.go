@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"internal/mqtt":       {"internal/varint"},
 	"internal/disk":       {},
 	"internal/journal":    {"internal/disk", "internal/disk/crashdisk", "internal/varint"},
+	"internal/history":    {"internal/disk", "internal/disk/crashdisk"},
 	"internal/sdnotify":   {},
 	"internal/bench":      {"internal/mqtt"},
 	"internal/status":     {"drivers", "internal/mqtt", "internal/journal", "internal/terminal"},
@@ -48,12 +49,9 @@ var allowed = map[string][]string{
 
 // importers says which package alone may import an outside library (and its tests).
 var importers = map[string][]string{
-	"github.com/adrianmo/go-nmea": {"drivers/serial/meters"},
-
-	"internal/toml":                {},
-	"internal/config":              {"drivers", "internal/toml", "internal/mapping", "internal/mqtt", "internal/journal"},
-	"internal/doctor":              {"drivers", "internal/config"},
-	"internal/mqtttools":           {"internal/mqtt"},
+	"github.com/adrianmo/go-nmea":  {"drivers/serial/meters"},
+	"github.com/BurntSushi/toml":   {"internal/toml"},
+	"github.com/eclipse/paho":      {"internal/mqtttools", "broker", "bridge"},
 	"go.bug.st/serial":             {"drivers/serial"},
 	"periph.io/x/":                 {"drivers/i2c", "drivers/gpio"},
 	"github.com/spf13/cobra":       {"cmd/sensorgate"},

@@ -196,7 +196,7 @@ func TestFullDisk(t *testing.T) {
 }
 
 // A disk that takes nothing at all: values stay in memory, and Stats says why.
-func TestNoRoomAtAll(t *testing.T) {
+func TestDiskTakesNothing(t *testing.T) {
 	fs := &fullFS{FS: crashdisk.New(rand.New(rand.NewPCG(1, 1))), full: true}
 	s := openStore(t, Options{Dir: "h", FS: fs})
 	s.Add("a/b", Number, epoch, Value{Number: 1})

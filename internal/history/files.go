@@ -194,7 +194,7 @@ func syncAll(done []placed) error {
 // the oldest that can be spared. busy are not to be touched.
 func (d *files) newSegment(t tier, busy map[*segment]int64) (*segment, error) {
 	s := d.spare()
-	if s == nil && len(d.segments) < d.max && d.roomOnDisk() == nil {
+	if s == nil && len(d.segments) < d.max && d.spaceLeft() == nil {
 		var err error
 		if s, err = createSegment(d.fs, d.dir, d.next, d.segmentSize); err != nil {
 			return nil, err
@@ -206,7 +206,7 @@ func (d *files) newSegment(t tier, busy map[*segment]int64) (*segment, error) {
 	}
 	if s == nil {
 		if s = d.oldest(busy); s == nil {
-			return nil, d.roomOnDisk()
+			return nil, d.spaceLeft()
 		}
 	}
 	if err := d.use(s, t); err != nil {
@@ -259,9 +259,9 @@ func (d *files) oldest(busy map[*segment]int64) *segment {
 
 var errFull = errors.New("no room for the history")
 
-// roomOnDisk keeps the floor of free space that the journal keeps too: 64 MiB or 5 %,
+// spaceLeft keeps the floor of free space that the journal keeps too: 64 MiB or 5 %,
 // whichever is more, but at most a quarter.
-func (d *files) roomOnDisk() error {
+func (d *files) spaceLeft() error {
 	free, total, err := d.fs.Space(d.dir)
 	if err != nil {
 		return err
