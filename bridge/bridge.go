@@ -96,7 +96,9 @@ func New(o Options) (*Bridge, error) {
 		}
 		b.urls = append(b.urls, u)
 	}
-	b.dial = b.dialNet
+	if b.dial = o.Dial; b.dial == nil {
+		b.dial = b.dialNet
+	}
 	b.quiet = min(o.KeepAlive*3/2, silenceMax)
 	return b, b.openLedger()
 }

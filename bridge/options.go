@@ -3,6 +3,8 @@ package bridge
 import (
 	"context"
 	"log/slog"
+	"net"
+	"net/url"
 	"time"
 
 	"sensorgate/internal/journal"
@@ -22,6 +24,9 @@ type Options struct {
 	URLs     []string
 	Password func() (string, error) // asked at each connect; nil: none
 	TLS      TLSFiles
+
+	// Dial opens the byte stream to an upstream; nil: the network of the operating system.
+	Dial func(ctx context.Context, u *url.URL) (net.Conn, error)
 
 	KeepAlive time.Duration // default 60 s
 	Status    Status

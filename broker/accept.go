@@ -9,8 +9,6 @@ import (
 	"net"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"sensorgate/broker/permissions"
 	"sensorgate/internal/mqtt"
 )
@@ -181,7 +179,7 @@ func (b *Broker) serveSocket(s *socket, c *conn, who *permissions.Identity, conn
 	s.c = c
 	b.serving.Add(1) // until the loop closes it
 	if !b.attach(c, s, who, connect) {
-		_ = unix.Close(s.fd)
+		_ = s.loop.sys.CloseSocket(s.fd)
 		b.serving.Done()
 		return
 	}

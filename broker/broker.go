@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sensorgate/broker/permissions"
+	"sensorgate/broker/poll"
 	"sensorgate/internal/journal"
 )
 
@@ -18,6 +19,7 @@ type Broker struct {
 	verifier *permissions.Verifier
 	waiting  waitingRoom
 	journal  *journal.Journal
+	network  poll.Network
 	started  time.Time
 
 	subs        subscriptions

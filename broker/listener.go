@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+
+	"sensorgate/broker/poll"
 )
 
 type listener struct {
@@ -63,14 +65,13 @@ func (l *listener) anonymous() bool {
 }
 
 // listen binds.
-func (l *listener) listen(ctx context.Context) error {
+func (l *listener) listen(ctx context.Context, on poll.Network) error {
 	network := "tcp"
 	if l.Network == "unix" {
 		network = "unix"
 		removeDeadSocket(l.Address)
 	}
-	var config net.ListenConfig
-	n, err := config.Listen(ctx, network, l.Address)
+	n, err := on.Listen(ctx, network, l.Address)
 	if err != nil {
 		return l.explain(err)
 	}

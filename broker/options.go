@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"sensorgate/broker/poll"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
@@ -34,6 +35,7 @@ type Options struct {
 	// A client of MQTT 5 is informed, one of 3.1.1 that asks for more, or for none, is refused.
 	MaxKeepAlive time.Duration
 
+	Network poll.Network // where clients come from; nil: the operating system's
 	Journal *journal.Journal
 	Log     *slog.Logger
 	Version string // shown in $SYS
@@ -54,6 +56,9 @@ func (o *Options) fill() error {
 	}
 	if o.MaxPacketSize > mqtt.MaxRemaining {
 		return fmt.Errorf("broker: max packet size %d is more than MQTT can express (%d)", o.MaxPacketSize, mqtt.MaxRemaining)
+	}
+	if o.Network == nil {
+		o.Network = poll.Kernel{}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -36,7 +36,7 @@ func (b *Broker) Reload(o Options) error {
 			return err
 		}
 	}
-	o.Journal, o.Log, o.Version = b.journal, b.log, b.version
+	o.Journal, o.Network, o.Log, o.Version = b.journal, b.network, b.log, b.version
 	b.opt.Store(&o)
 	for i, l := range fresh {
 		if c := l.tls.Load(); c != nil {

@@ -22,6 +22,7 @@ func New(o Options) (*Broker, error) {
 	b := &Broker{
 		log:      o.Log,
 		journal:  o.Journal,
+		network:  o.Network,
 		version:  o.Version,
 		started:  time.Now(),
 		verifier: permissions.NewVerifier(),
@@ -61,7 +62,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for _, l := range b.listeners {
-		if err := l.listen(ctx); err != nil {
+		if err := l.listen(ctx, b.network); err != nil {
 			b.closeListeners()
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,28 +33,12 @@ type socket struct {
 }
 
 // takeSocket makes a socket of a plain TCP or Unix connection; nil if it is something
-// else. The file descriptor is a copy of our own, because the one of the Go runtime is
-// watched by the runtime's poller too, which would wake up for every packet.
+// else.
 func (b *Broker) takeSocket(nc net.Conn) (*socket, error) {
-	var sc syscall.Conn
-	switch c := nc.(type) {
-	case *net.TCPConn:
-		sc = c
-	case *net.UnixConn:
-		sc = c
-	default:
-		return nil, nil
-	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
+	fd, ok, err := b.network.Take(nc)
+	if err != nil || !ok {
 		return nil, err
 	}
-	fd := -1
-	cerr := raw.Control(func(old uintptr) { fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) })
-	if err := errors.Join(cerr, err); err != nil {
-		return nil, err
-	}
-	_ = nc.Close() // only the runtime's descriptor; the connection lives on in ours
 	return &socket{loop: b.loopFor(), fd: fd}, nil
 }
 
@@ -144,11 +127,11 @@ func (s *socket) enter(w *worker, first []byte) {
 
 // control tells epoll what we wait for. The caller holds the session's mu.
 func (s *socket) control(op int) error {
-	e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: int32(s.fd)}
+	var events uint32 = unix.EPOLLIN | unix.EPOLLRDHUP
 	if s.wantWrite {
-		e.Events |= unix.EPOLLOUT
+		events |= unix.EPOLLOUT
 	}
-	return unix.EpollCtl(s.loop.epfd, op, s.fd, &e)
+	return s.loop.sys.Control(op, s.fd, events)
 }
 
 // readable reads once, as much as there is room for, and handles it. Other sockets have
@@ -168,7 +151,7 @@ func (s *socket) readable(w *worker) {
 	} else {
 		copy(buf, s.rest)
 	}
-	n, err := unix.Read(s.fd, buf[have:])
+	n, err := s.loop.sys.Read(s.fd, buf[have:])
 	switch {
 	case n > 0:
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
@@ -233,7 +216,7 @@ func (s *socket) flushLocked(c *conn) {
 // write writes what waits; false if the socket did not take all of it.
 func (s *socket) write(c *conn) bool {
 	for c.outAt < len(c.buf) {
-		n, err := unix.Write(s.fd, c.buf[c.outAt:])
+		n, err := s.loop.sys.Write(s.fd, c.buf[c.outAt:])
 		switch {
 		case err == nil:
 			c.outAt += n
@@ -299,7 +282,7 @@ func (s *socket) end(w *worker, err error) {
 	sess.mu.Unlock()
 	c.b.teardown(c)
 	s.rest = nil
-	if waits && err != io.EOF && unix.Shutdown(s.fd, unix.SHUT_WR) == nil {
+	if waits && err != io.EOF && s.loop.sys.CloseWrite(s.fd) == nil {
 		s.lingering = true
 		s.loop.clock.watch(s, w.now.Add(time.Second), w.now)
 		return
@@ -315,7 +298,7 @@ func (s *socket) close() {
 	s.loop.sockets[s.fd] = nil
 	fd := s.fd
 	s.fd = -1
-	_ = unix.Close(fd) // epoll forgets it with that; the connection is over either way
+	_ = s.loop.sys.CloseSocket(fd) // epoll forgets it with that; the connection is over either way
 	b := s.c.b
 	s.c = nil // the wheel may know the socket for a minute still
 	b.serving.Done()

@@ -11,9 +11,7 @@ import (
 
 // run serves until close.
 func (l *loop) run() error {
-	defer unix.Close(l.epfd)
-	defer l.gate.Close()
-	defer unix.Close(l.wakeFD)
+	defer l.sys.Close()
 	for {
 		n, err := l.wait()
 		if err != nil {
@@ -33,11 +31,6 @@ func (l *loop) run() error {
 }
 
 func (l *loop) event(e *unix.EpollEvent) {
-	if int(e.Fd) == l.wakeFD {
-		var b [8]byte
-		_, _ = unix.Read(l.wakeFD, b[:]) // nothing to read means that it was read
-		return
-	}
 	s := l.sockets[e.Fd]
 	if s == nil {
 		return // closed by an event before this one

@@ -42,6 +42,7 @@ var allowed = map[string][]string{
 	"broker":              {"internal/mqtt", "internal/journal", "internal/varint"},
 	"broker/permissions":  {"broker/passwd", "internal/mqtt"},
 	"broker/topics":       {"internal/mqtt"},
+	"broker/poll":         {},
 	"broker/passwd":       {},
 	"bridge":              {"internal/mqtt", "internal/journal", "internal/varint"},
 	"deploy":              {"internal/mqtt"},

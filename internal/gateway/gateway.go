@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,7 +12,9 @@ import (
 	"time"
 
 	"sensorgate/broker"
+	"sensorgate/broker/poll"
 	"sensorgate/internal/config"
+	"sensorgate/internal/disk"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/sdnotify"
 	"sensorgate/internal/status"
@@ -27,7 +31,18 @@ type Options struct {
 	Log      *slog.Logger
 	Version  string
 	Socket   string             // path of the control socket; "" is none
-	Notify   *sdnotify.Notifier // nil outside systemd
+	Notify   *sdnotify.Notifier // one that does nothing outside systemd
+	Around   Surroundings
+}
+
+// Surroundings are what a gateway finds itself in. The zero value is this machine; a simulation puts its own there.
+type Surroundings struct {
+	Disk        disk.FS      // of the journal
+	SegmentSize int64        // bytes; 0: the journal's default
+	Network     poll.Network // where clients come from
+
+	// Dial opens the byte stream to an upstream.
+	Dial func(ctx context.Context, u *url.URL) (net.Conn, error)
 }
 
 // Gateway is one running node.
@@ -62,7 +77,7 @@ func New(o Options) (*Gateway, error) {
 	j, err := journal.Open(journal.Options{
 		Dir: c.Data, Size: c.Journal.Size, Commit: c.Journal.Commit, FreeFloor: c.Journal.FreeFloor,
 		SeqStep: broker.SeqStep,
-		Log:     o.Log.With("part", "journal"),
+		Log:     o.Log.With("part", "journal"), FS: o.Around.Disk, SegmentSize: o.Around.SegmentSize,
 	})
 	if err != nil {
 		return nil, err
@@ -212,7 +227,7 @@ func brokerOptions(c *config.Config, j *journal.Journal, o Options) broker.Optio
 	b := broker.Options{
 		Passwords: c.Broker.Passwords, ACL: c.Broker.ACL,
 		MaxClients: c.Broker.MaxClients, MaxPacketSize: c.Broker.MaxPacketSize, MaxQueued: c.Broker.MaxQueued,
-		Journal: j, Log: o.Log.With("part", "broker"), Version: o.Version,
+		Journal: j, Log: o.Log.With("part", "broker"), Version: o.Version, Network: o.Around.Network,
 	}
 	for _, l := range c.Broker.Listeners {
 		b.Listeners = append(b.Listeners, broker.Listener{

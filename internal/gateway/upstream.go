@@ -29,7 +29,7 @@ func (g *Gateway) newUpstream(c config.Bridge) (*upstream, error) {
 		Backlog: bridge.Rate{Messages: c.Spool.Backlog.Messages, Bytes: c.Spool.Backlog.Bytes},
 		InOrder: c.Spool.OldestFirst, Late: bridge.LateMark{Topic: c.Spool.LateTopic, Payload: c.Spool.LatePayload},
 		Queue: q, SpoolSize: c.Spool.Size, Local: g.broker, TimeSynced: timeSynced, Changed: g.changed,
-		Log: g.log.With("upstream", c.Name), Version: g.opt.Version,
+		Log: g.log.With("upstream", c.Name), Version: g.opt.Version, Dial: g.opt.Around.Dial,
 	}
 	if c.Password != (config.Secret{}) {
 		o.Password = c.Password.Read

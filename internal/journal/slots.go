@@ -279,7 +279,7 @@ func (j *Journal) housekeep() error {
 // roomAgain ends the full state when a segment can be had.
 func (j *Journal) roomAgain() error {
 	j.mu.Lock()
-	full := j.full != nil && time.Since(j.fullTried) > time.Second
+	full := j.full != nil && time.Since(j.fullTried) >= time.Second
 	if full {
 		j.fullTried = time.Now()
 	}
