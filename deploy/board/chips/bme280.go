@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// BME280 emulates Bosch's sensor: identification, calibration, forced and
+// BME280 simulates Bosch's sensor: identification, calibration, forced and
 // normal mode with measuring time, burst reads. The raw values are found by
 // inverting the datasheet's compensation, so any driver must arrive at
 // Celsius/Pascal/Humidity again. BST-BME280-DS002, sections 4 and 5.

@@ -1,4 +1,4 @@
-// Package chips emulates I2C chips byte for byte, and the bus they sit on. Behind a
+// Package chips simulates I2C chips byte for byte, and the bus they sit on. Behind a
 // virtio adapter a guest sees them as /dev/i2c-N; the kernel's own drivers (sht3x,
 // bmp280, ads1115, ds2482 with w1_therm) read what was set, which is how they were
 // checked.

@@ -2,7 +2,7 @@ package chips
 
 import "math"
 
-// DS2482 emulates the I2C to 1-Wire bridge DS2482-100 with DS18B20 sensors on
+// DS2482 simulates the I2C to 1-Wire bridge DS2482-100 with DS18B20 sensors on
 // its wire. Linux's ds2482 driver turns it into a w1 bus master, so that the
 // sensors show up under /sys/bus/w1/devices as on a Raspberry Pi's w1-gpio.
 type DS2482 struct {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// ADS1115 emulates the 16-bit ADC: config register, OS bit, PGA, data rate; SBAS444,
+// ADS1115 simulates the 16-bit ADC: config register, OS bit, PGA, data rate; SBAS444,
 // section 8.6.
 type ADS1115 struct {
 	regs16
@@ -63,7 +63,7 @@ func (a *ADS1115) sample() {
 	a.conv = int16(math.Max(-32768, math.Min(32767, x)))
 }
 
-// SHT3x emulates SHT30/31/35: 16-bit commands, CRC-8, NAK while it measures; Sensirion
+// SHT3x simulates SHT30/31/35: 16-bit commands, CRC-8, NAK while it measures; Sensirion
 // SHT3x-DIS datasheet, section 4.
 type SHT3x struct {
 	Celsius, Humidity float64
