@@ -3,6 +3,7 @@ package chip
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"sensorgate/drivers"
@@ -40,17 +41,20 @@ func (a *adapter) started(ctx context.Context) (any, error) {
 
 // Poll implements drivers.Poller.
 func (a *adapter) Poll(ctx context.Context) (rs []drivers.Reading, err error) {
-	err = a.with(ctx, func(d Device) error {
+	err = a.with(ctx, func(d Device) (bool, error) {
 		rs, err = d.Poll(ctx)
-		return err
+		// A chip of which some channels are right is set up. Opening it again would cost the
+		// others their readings.
+		return len(rs) > 0, err
 	})
 	return rs, err
 }
 
 // Command implements drivers.Commander.
 func (a commanding) Command(ctx context.Context, c drivers.Command) error {
-	return a.with(ctx, func(d Device) error {
-		return d.(checked).Device.(Commander).Command(ctx, c)
+	return a.with(ctx, func(d Device) (bool, error) {
+		err := d.(checked).Device.(Commander).Command(ctx, c)
+		return isRefusal(err), err
 	})
 }
 
@@ -58,13 +62,14 @@ func (a commanding) Command(ctx context.Context, c drivers.Command) error {
 func (a commanding) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	return a.with(ctx, func(d Device) error {
-		return d.(checked).Device.(Commander).Close(ctx)
+	return a.with(ctx, func(d Device) (bool, error) {
+		return false, d.(checked).Device.(Commander).Close(ctx)
 	})
 }
 
-// with lets f use the open chip, and has the chip opened again next time if that failed.
-func (a *adapter) with(ctx context.Context, f func(Device) error) error {
+// with lets f use the open chip, and has the chip opened again next time if that failed;
+// keep is to leave it open all the same.
+func (a *adapter) with(ctx context.Context, f func(Device) (keep bool, err error)) error {
 	select {
 	case a.lock <- struct{}{}:
 		defer func() { <-a.lock }()
@@ -78,35 +83,63 @@ func (a *adapter) with(ctx context.Context, f func(Device) error) error {
 		}
 		a.chip = dev
 	}
-	if err := f(a.chip); err != nil {
-		if !isRefusal(err) {
-			a.chip = nil
-		}
-		return fmt.Errorf("%s: %w", a.name, err)
+	keep, err := f(a.chip)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if !keep {
+		a.chip = nil
+	}
+	return fmt.Errorf("%s: %w", a.name, err)
 }
 
 // checked adds the chip's place to its errors, and lets no number pass that cannot be right.
 type checked struct {
 	Device
 	dev    *bus.Dev
-	ranges map[string]drivers.Channel
+	ranges drivers.Ranges
+
+	channels []string // those that need others, in their order
+	needs    map[string][]string
 }
 
+// Poll returns the readings that are right. A fault of one channel costs that one, and
+// those that are computed with it, and no other; any other fault costs all.
 func (p checked) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	rs, err := p.Device.Poll(ctx)
-	good := rs[:0]
+	faults, single := drivers.ChannelFaults(err)
+	if !single {
+		return nil, p.dev.At(err)
+	}
+	errs := []error{err}
+	lose := func(channel string, why error) {
+		faults[channel] = why
+		errs = append(errs, &drivers.ChannelError{Channel: channel, Err: why})
+	}
 	for _, r := range rs {
-		if bad := Implausible(r, p.ranges[r.Channel]); bad != nil {
-			// One number out of range makes all that came with it doubtful.
-			return nil, p.dev.At(bad)
-		}
-		if r.Value.Valid() {
-			good = append(good, r)
+		if !r.Value.Valid() {
+			lose(r.Channel, errNotFinite)
+		} else if bad := p.ranges[r.Channel].Plausible(r.Value); bad != nil {
+			lose(r.Channel, bad)
 		}
 	}
-	return good, p.dev.At(err)
+	for _, channel := range p.channels {
+		if need := p.missing(channel, faults); need != "" && faults[channel] == nil {
+			lose(channel, fmt.Errorf("is computed with %s, which is wrong", need))
+		}
+	}
+	good := slices.DeleteFunc(rs, func(r drivers.Reading) bool { return faults[r.Channel] != nil })
+	return good, p.dev.At(JoinErrors(errs...))
+}
+
+// missing returns the channel without which this one is worth nothing, "" if none.
+func (p checked) missing(channel string, faults map[string]error) string {
+	for _, need := range p.needs[channel] {
+		if faults[need] != nil {
+			return need
+		}
+	}
+	return ""
 }
 
 // numbers is the Device of a chip that returns a list of numbers.
@@ -117,26 +150,8 @@ type numbers struct {
 
 func (n numbers) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	values, err := n.read(ctx)
-	if err != nil {
+	if _, single := drivers.ChannelFaults(err); !single {
 		return nil, err
 	}
-	return Readings(n.channels, values), nil
-}
-
-func ranges(channels []drivers.Channel) map[string]drivers.Channel {
-	m := make(map[string]drivers.Channel, len(channels))
-	for _, c := range channels {
-		m[c.Name] = c
-	}
-	return m
-}
-
-// Implausible says why r cannot be right, nil if it can. An infinite value has become no
-// value.
-func Implausible(r drivers.Reading, c drivers.Channel) error {
-	v, isNumber := r.Value.Number()
-	if !isNumber || c.Min == 0 && c.Max == 0 || v >= c.Min && v <= c.Max {
-		return nil
-	}
-	return fmt.Errorf("%s of %.6g %s is out of range (%g to %g)", r.Channel, v, c.Unit, c.Min, c.Max)
+	return Readings(n.channels, values), err
 }

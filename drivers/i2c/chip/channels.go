@@ -38,3 +38,12 @@ func Readings(channels []drivers.Channel, values []float64) []drivers.Reading {
 	}
 	return rs
 }
+
+// Need is Driver.Needs of channels that are all computed with one other.
+func Need(other string, channels ...string) map[string][]string {
+	needs := make(map[string][]string, len(channels))
+	for _, c := range channels {
+		needs[c] = []string{other}
+	}
+	return needs
+}

@@ -18,6 +18,9 @@ type Driver[O Options] struct {
 	Every     time.Duration
 	Channels  []drivers.Channel
 	Options   func() O // with their defaults
+	// Needs names, for a channel, those that it is computed with: where they are wrong, so
+	// is it. "pressure": {"temperature"}.
+	Needs map[string][]string
 	// ChannelOptions is for chips whose channels the user names; see drivers.Driver.
 	ChannelOptions func() any
 	// Open sets the chip up. It is called again after any error, so it must not rely on
@@ -38,7 +41,8 @@ type Config struct {
 }
 
 // Read asks the chip once and returns its channels' values in their order. NaN is no
-// value this time, for a chip that has nothing new.
+// value this time, for a chip that has nothing new. An error costs all values, but for a
+// *drivers.ChannelError (or several, joined), which costs that channel: see Fault.
 type Read func(context.Context) ([]float64, error)
 
 // Device is an open chip. Poll returns soon after ctx ends.
@@ -91,7 +95,14 @@ func (c Driver[O]) open(ctx context.Context, b *bus.Buses, o O, config Config) (
 	if err != nil {
 		return nil, d.At(err)
 	}
-	return checked{dev, d, ranges(c.Channels)}, nil
+	k := checked{Device: dev, dev: d, needs: c.Needs,
+		ranges: drivers.RangesOf(drivers.Driver{Channels: c.Channels}, config.DeviceConfig, dev)}
+	for _, channel := range c.Channels {
+		if len(c.Needs[channel.Name]) > 0 {
+			k.channels = append(k.channels, channel.Name)
+		}
+	}
+	return k, nil
 }
 
 // start opens the chip in whichever of the two ways it has.

@@ -18,6 +18,15 @@ var (
 	ErrNoCalibration = errors.New("its calibration is empty (a counterfeit, or the bus reads only zeros or ones)")
 )
 
+// errNotFinite is a number that is infinite, or none.
+var errNotFinite = errors.New("the chip returned something that is not a number")
+
+// Fault is an error that costs one channel and no other: Read returns it beside the values
+// of the others, joined with those of further channels.
+func Fault(channel string, err error) error {
+	return &drivers.ChannelError{Channel: channel, Err: err}
+}
+
 // WrongChip names what is at the address instead of the chip that was wanted; known has
 // the driver by the id.
 func WrongChip(want string, id uint32, known map[uint32]string) error {

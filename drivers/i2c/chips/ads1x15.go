@@ -105,7 +105,7 @@ func (a *adsDevice) Poll(ctx context.Context) ([]drivers.Reading, error) {
 		volts, err := a.convert(ctx, c.Options.(*adsInput))
 		switch {
 		case errors.Is(err, errBeyond): // the other inputs are right all the same
-			errs = append(errs, fmt.Errorf("%s: %w", c.Name, err))
+			errs = append(errs, chip.Fault(c.Name, err))
 		case err != nil:
 			return nil, err
 		default:
@@ -116,7 +116,7 @@ func (a *adsDevice) Poll(ctx context.Context) ([]drivers.Reading, error) {
 			rs = append(rs, drivers.Reading{Channel: c.Name, Unit: unit, Value: drivers.Number(volts), Time: time.Now()})
 		}
 	}
-	return rs, errors.Join(errs...)
+	return rs, chip.JoinErrors(errs...)
 }
 
 // convert makes one conversion of one input. The chip says when it is over and with

@@ -23,6 +23,7 @@ func aht(b *bus.Buses, name, summary string, addrs []uint16, initialize byte, ch
 		Addresses: addrs,
 		Every:     10 * time.Second,
 		Channels:  []drivers.Channel{chip.Temperature(-40, 85), chip.Humidity()},
+		Needs:     chip.Need("temperature", "humidity"),
 		Options:   chip.NoOptions,
 		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
 			// Initialization, section 5.4 step 1; it loads the calibration.

@@ -19,6 +19,7 @@ func AM2320(b *bus.Buses) drivers.Driver {
 		Addresses: []uint16{0x5c},
 		Every:     10 * time.Second,
 		Channels:  []drivers.Channel{chip.Temperature(-40, 80), chip.Humidity()},
+		Needs:     chip.Need("temperature", "humidity"),
 		Options:   chip.NoOptions,
 		Open: func(_ context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
 			return func(ctx context.Context) ([]float64, error) {

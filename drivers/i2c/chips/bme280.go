@@ -17,6 +17,7 @@ func BME280(b *bus.Buses) drivers.Driver {
 		Addresses: []uint16{0x76, 0x77},
 		Every:     10 * time.Second,
 		Channels:  []drivers.Channel{chip.Temperature(-40, 85), chip.Pressure(30000, 110000), chip.Humidity()},
+		Needs:     chip.Need("temperature", "pressure", "humidity"),
 		Options:   func() *bmeOptions { return &bmeOptions{Oversampling: 1} },
 		Open: func(ctx context.Context, d *bus.Dev, o *bmeOptions) (chip.Read, error) {
 			return openBMx280(ctx, d, o, true)

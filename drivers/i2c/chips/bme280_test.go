@@ -42,7 +42,7 @@ func TestBME280(t *testing.T) {
 		i2ctest.State{
 			Name: "colder than it can be",
 			Set:  func(c i2ctest.Chip) { c.(*i2ctest.BME280).Raw = unhex(t, "655AC0 400000 7A76") },
-			Err:  "out of range",
+			Err:  "outside the plausible range",
 		},
 	)
 	e.Run(t)

@@ -36,6 +36,7 @@ func BME680(b *bus.Buses) drivers.Driver {
 		Every:     30 * time.Second,
 		Channels: []drivers.Channel{chip.Temperature(-40, 85), chip.Pressure(30000, 110000), chip.Humidity(),
 			{Name: "gas", Unit: "Ω", Min: 1, Max: 200e6}},
+		Needs: chip.Need("temperature", "pressure", "humidity"),
 		Options: func() *bme680Options {
 			return &bme680Options{Oversampling: 2, Heater: 320, Heat: 150 * time.Millisecond}
 		},

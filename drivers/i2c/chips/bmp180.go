@@ -17,6 +17,7 @@ func BMP180(b *bus.Buses) drivers.Driver {
 		Addresses: []uint16{0x77},
 		Every:     10 * time.Second,
 		Channels:  []drivers.Channel{chip.Temperature(-40, 85), chip.Pressure(30000, 110000)},
+		Needs:     chip.Need("temperature", "pressure"),
 		Options:   chip.NoOptions,
 		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
 			id, err := d.U8(ctx, bmeID)

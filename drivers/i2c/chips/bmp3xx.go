@@ -31,6 +31,7 @@ func bmp3(b *bus.Buses, name string) drivers.Driver {
 		Addresses: []uint16{0x76, 0x77},
 		Every:     10 * time.Second,
 		Channels:  []drivers.Channel{chip.Temperature(-40, 85), chip.Pressure(30000, 125000)},
+		Needs:     chip.Need("temperature", "pressure"),
 		Options:   func() *bmeOptions { return &bmeOptions{Oversampling: 4} },
 		Open: func(ctx context.Context, d *bus.Dev, o *bmeOptions) (chip.Read, error) {
 			id, err := d.U8(ctx, bmp3ID)

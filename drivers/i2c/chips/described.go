@@ -138,13 +138,18 @@ func (c *described) Poll(ctx context.Context) ([]drivers.Reading, error) {
 		return nil, err
 	}
 	var rs []drivers.Reading
+	var faults []error
 	for _, ch := range c.channels {
 		v, err := c.value(ctx, block, ch.Options.(*describedChannel))
-		if errors.Is(err, field.ErrNone) {
+		var wire *bus.Error
+		switch {
+		case errors.Is(err, field.ErrNone):
 			continue
-		}
-		if err != nil {
+		case errors.As(err, &wire): // the chip, and not what it answered
 			return nil, fmt.Errorf("%s: %w", ch.Name, err)
+		case err != nil:
+			faults = append(faults, chip.Fault(ch.Name, err))
+			continue
 		}
 		rs = append(rs, drivers.Reading{Channel: ch.Name, Unit: ch.Unit, Value: v, Time: time.Now()})
 	}
@@ -152,7 +157,10 @@ func (c *described) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	if err := c.expect(ctx, c.o.Settings, "settings"); err != nil {
 		return nil, fmt.Errorf("%w: %w", chip.ErrReset, err)
 	}
-	return rs, c.expect(ctx, c.o.ID, "id")
+	if err := c.expect(ctx, c.o.ID, "id"); err != nil {
+		return nil, err
+	}
+	return rs, chip.JoinErrors(faults...)
 }
 
 // block reads what all channels share.

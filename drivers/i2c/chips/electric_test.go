@@ -1,6 +1,7 @@
 package chips
 
 import (
+	"slices"
 	"testing"
 
 	"sensorgate/drivers"
@@ -20,6 +21,9 @@ func monitor(values map[byte]uint16) func(i2ctest.Chip) {
 	}
 }
 
+// volts is what remains of load3 where the current cannot be shown.
+func volts(v float64) []want { return []want{w("voltage", v, 1e-6)} }
+
 func otherDie(reg byte, id uint16) func(i2ctest.Chip) {
 	return func(c i2ctest.Chip) { c.(*i2ctest.PowerMonitor).IDs[reg] = id }
 }
@@ -33,8 +37,8 @@ func TestINA219(t *testing.T) {
 	e.States = []i2ctest.State{
 		{Name: "24 V", Set: monitor(map[byte]uint16{1: 0, 2: 0xbb82}), Want: load3(load(t, "INA219-3").number(t, "voltage_V"), 0)},
 		{Name: "current the other way", Set: monitor(map[byte]uint16{1: 0xf830}), Want: load3(11.98, -10)},
-		{Name: "beyond the shunt", Set: monitor(map[byte]uint16{1: 0x7d00}), Err: "beyond what this shunt"},
-		{Name: "beyond the shunt, the other way", Set: monitor(map[byte]uint16{1: 0x8300}), Err: "beyond what this shunt"},
+		{Name: "beyond the shunt", Set: monitor(map[byte]uint16{1: 0x7d00}), Err: "beyond what this shunt", Want: volts(11.98)},
+		{Name: "beyond the shunt, the other way", Set: monitor(map[byte]uint16{1: 0x8300}), Err: "beyond what this shunt", Want: volts(11.98)},
 	}
 	e.Run(t)
 }
@@ -48,7 +52,7 @@ func TestINA226(t *testing.T) {
 	e.WrongChip, e.WrongID = otherDie(0xff, 0x2270), "ina260"
 	e.States = []i2ctest.State{
 		{Name: "current the other way", Set: monitor(map[byte]uint16{1: 0xe0c0}), Want: load3(11.98, -10)},
-		{Name: "beyond the shunt", Set: monitor(map[byte]uint16{1: 0x7fff}), Err: "beyond what this shunt"},
+		{Name: "beyond the shunt", Set: monitor(map[byte]uint16{1: 0x7fff}), Err: "beyond what this shunt", Want: volts(11.98)},
 	}
 	e.Run(t)
 }
@@ -60,7 +64,7 @@ func TestINA260(t *testing.T) {
 	e.WrongChip, e.WrongID = otherDie(0xff, 0x2260), "ina226"
 	e.States = []i2ctest.State{
 		{Name: "current the other way", Set: monitor(map[byte]uint16{1: 0xe0c0}), Want: load3(11.98, -10)},
-		{Name: "beyond", Set: monitor(map[byte]uint16{1: 0x8000}), Err: "beyond"},
+		{Name: "beyond", Set: monitor(map[byte]uint16{1: 0x8000}), Err: "current: the current is beyond", Want: volts(11.98)},
 	}
 	e.Run(t)
 }
@@ -77,7 +81,14 @@ func TestINA3221(t *testing.T) {
 		w("voltage3", 3.304, 1e-6), w("current3", -0.04, 1e-6), w("power3", -0.13216, 1e-6),
 	}
 	e.WrongChip, e.WrongID = otherDie(0xff, 0x2260), "ina226"
-	e.States = []i2ctest.State{{Name: "beyond the shunt", Set: monitor(map[byte]uint16{3: 0x7ff8}), Err: "beyond what this shunt"}}
+	e.States = []i2ctest.State{
+		{Name: "one shunt shows too much: the other readings come", Set: monitor(map[byte]uint16{3: 0x7ff8}),
+			Err: "current2: the current is beyond what this shunt", Want: slices.Concat(e.Want[:4], e.Want[6:])},
+		{Name: "a channel that is not connected reads -8 mV", Set: monitor(map[byte]uint16{5: 0, 6: 0xfff8}),
+			Want: append(slices.Clone(e.Want[:6]), w("voltage3", -0.008, 1e-9), w("current3", 0, 0), w("power3", 0, 1e-9))},
+		{Name: "a channel that is connected the wrong way", Set: monitor(map[byte]uint16{6: 0xff00}),
+			Err: "voltage3: -0.256 is outside the plausible range", Want: append(slices.Clone(e.Want[:6]), e.Want[7])},
+	}
 	e.Run(t)
 }
 
@@ -93,7 +104,7 @@ func TestINA228(t *testing.T) {
 	}
 	e.States = []i2ctest.State{
 		{Name: "current the other way", Set: set(1<<20 - 64000), Want: append(load3(12, -10), w("temperature", -25, 1e-9))},
-		{Name: "beyond the shunt", Set: set(0x80000), Err: "beyond what this shunt"},
+		{Name: "beyond the shunt", Set: set(0x80000), Err: "current: the current is beyond what this shunt", Want: []want{w("voltage", 12, 1e-6), w("temperature", -25, 1e-9)}},
 	}
 	e.Run(t)
 }

@@ -103,8 +103,8 @@ func (e *ezo) Poll(ctx context.Context) ([]drivers.Reading, error) {
 		return nil, fmt.Errorf("answered %.20q, expected a number", text)
 	}
 	r := drivers.Reading{Channel: k.channel.Name, Unit: k.channel.Unit, Value: drivers.Number(v), Time: time.Now()}
-	if err := chip.Implausible(r, k.channel); err != nil { // a probe that is not connected reads as an end of the range
-		return nil, fmt.Errorf("%w (is the probe connected?)", err)
+	if err := k.channel.Plausible(r.Value); err != nil { // a probe that is not connected reads as an end of the range
+		return nil, chip.Fault(r.Channel, fmt.Errorf("%w (is the probe connected?)", err))
 	}
 	return []drivers.Reading{r}, nil
 }

@@ -44,7 +44,7 @@ func TestSCD4x(t *testing.T) {
 	e.Every, e.Warmup = 6*time.Second, 4
 	e.States = []i2ctest.State{
 		{Name: "below zero", Set: streamed(420, 0x1999, 0x8000), Want: co2(420, -27.5013, 50.0008)},
-		{Name: "no CO2 at all", Set: streamed(0, 0x6667, 0x8000), Err: "out of range"},
+		{Name: "no CO2 at all", Set: streamed(0, 0x6667, 0x8000), Err: "co2: 0 is outside the plausible range", Want: co2(0, 25.0027, 50.0008)[1:]},
 	}
 	e.Run(t)
 }
@@ -59,7 +59,8 @@ func TestSCD30(t *testing.T) {
 	e.Every, e.Warmup = 3*time.Second, 5
 	e.States = []i2ctest.State{
 		{Name: "below zero", Set: streamed(words32(420, -10.5, 50)...), Want: co2(420, -10.5, 50)},
-		{Name: "absurd", Set: streamed(words32(1e30, 20, 50)...), Err: "out of range"},
+		{Name: "absurd", Set: streamed(words32(1e30, 20, 50)...), Err: "e+30 is outside the plausible range", Want: co2(0, 20, 50)[1:]},
+		{Name: "not a number", Set: streamed(words32(float32(math.NaN()), 20, 50)...), Err: "co2: the chip returned something that is not a number", Want: co2(0, 20, 50)[1:]},
 	}
 	e.Run(t)
 }
@@ -85,7 +86,11 @@ func TestSPS30(t *testing.T) {
 	e.Protected = true
 	e.Every, e.Warmup = 2*time.Second, 4
 	nan := words32(1, 1, 1, 1, 1, 1, 1, 1, 1, float32(math.NaN()))
-	e.States = []i2ctest.State{{Name: "not a number", Set: streamed(nan...), Err: "not a number"}}
+	var ones []want
+	for _, c := range e.Want[:len(e.Want)-1] {
+		ones = append(ones, w(c.Channel, 1, 0))
+	}
+	e.States = []i2ctest.State{{Name: "not a number", Set: streamed(nan...), Err: "size: the chip returned something that is not a number", Want: ones}}
 	e.Run(t)
 }
 

@@ -17,6 +17,7 @@ func HDC1080(b *bus.Buses) drivers.Driver {
 		Addresses: chip.Span(0x40, 0x43),
 		Every:     10 * time.Second,
 		Channels:  []drivers.Channel{chip.Temperature(-40, 125), chip.Humidity()},
+		Needs:     chip.Need("temperature", "humidity"),
 		Options:   chip.NoOptions,
 		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
 			if err := checkTIIDs(ctx, d, "hdc1080", 0xfe, 0xff, 0x1050); err != nil {

@@ -17,6 +17,7 @@ func HDC302x(b *bus.Buses) drivers.Driver {
 		Addresses: chip.Span(0x44, 0x47),
 		Every:     10 * time.Second,
 		Channels:  []drivers.Channel{chip.Temperature(-40, 125), chip.Humidity()},
+		Needs:     chip.Need("temperature", "humidity"),
 		Options:   chip.NoOptions,
 		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
 			id, err := sensirionAsk(ctx, d, time.Millisecond, 1, 0x3781)

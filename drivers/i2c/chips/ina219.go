@@ -24,7 +24,7 @@ func INA219(b *bus.Buses) drivers.Driver {
 func decodeINA219(shunt, volts uint16, r chip.Ohm) ([]float64, error) {
 	mv := int16(shunt)
 	if mv >= 32000 || mv <= -32000 {
-		return nil, fmt.Errorf("%w (±320 mV at %g Ω)", errShunt, r)
+		return beyond(float64(volts>>3)*4e-3, "current", fmt.Errorf("%w (±320 mV at %g Ω)", errShunt, r))
 	}
 	return watts(float64(volts>>3)*4e-3, float64(mv)*10e-6/float64(r)), nil
 }

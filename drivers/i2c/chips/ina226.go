@@ -17,7 +17,7 @@ func INA226(b *bus.Buses) drivers.Driver {
 // decodeINA226: 2.5 µV a step over the shunt, 1.25 mV on the bus. Section 7.6.2.
 func decodeINA226(shunt, volts uint16, r chip.Ohm) ([]float64, error) {
 	if shunt == 0x7fff || shunt == 0x8000 {
-		return nil, fmt.Errorf("%w (±81.92 mV at %g Ω)", errShunt, r)
+		return beyond(float64(volts)*1.25e-3, "current", fmt.Errorf("%w (±81.92 mV at %g Ω)", errShunt, r))
 	}
 	return watts(float64(volts)*1.25e-3, float64(int16(shunt))*2.5e-6/float64(r)), nil
 }

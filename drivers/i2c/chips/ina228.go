@@ -18,6 +18,7 @@ func INA228(b *bus.Buses) drivers.Driver {
 		Addresses: inaAddrs,
 		Every:     5 * time.Second,
 		Channels:  powerChannels(chip.Temperature(-40, 150)),
+		Needs:     powerNeeds(),
 		Options:   func() *inaOptions { return &inaOptions{} },
 		Open: func(ctx context.Context, d *bus.Dev, o *inaOptions) (chip.Read, error) {
 			if err := checkTIIDs(ctx, d, "ina228", 0x3e, 0x3f, 0x2281); err != nil {
@@ -57,11 +58,12 @@ func readINA228(ctx context.Context, d *bus.Dev, r chip.Ohm) ([]float64, error) 
 		return nil, err
 	}
 	s := top20(shunt)
+	load := float64(top20(volts)) * 195.3125e-6
+	out, fault := watts(load, float64(s)*312.5e-9/float64(r)), error(nil)
 	if s == 1<<19-1 || s == -1<<19 {
-		return nil, fmt.Errorf("%w (±163.84 mV at %g Ω)", errShunt, r)
+		out, fault = beyond(load, "current", fmt.Errorf("%w (±163.84 mV at %g Ω)", errShunt, r))
 	}
-	out := watts(float64(top20(volts))*195.3125e-6, float64(s)*312.5e-9/float64(r))
-	return append(out, float64(int16(t))*7.8125e-3), nil
+	return append(out, float64(int16(t))*7.8125e-3), fault
 }
 
 // top20 returns the signed number in the upper 20 bits of three bytes.

@@ -19,6 +19,7 @@ func INA260(b *bus.Buses) drivers.Driver {
 		Addresses: inaAddrs,
 		Every:     5 * time.Second,
 		Channels:  powerChannels(),
+		Needs:     powerNeeds(),
 		Options:   chip.NoOptions,
 		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
 			return p.open(ctx, d, "ina260", 0)
@@ -29,7 +30,7 @@ func INA260(b *bus.Buses) drivers.Driver {
 // decodeINA260: 1.25 mA and 1.25 mV a step. Sections 8.6.2 and 8.6.3.
 func decodeINA260(amps, volts uint16, _ chip.Ohm) ([]float64, error) {
 	if amps == 0x7fff || amps == 0x8000 {
-		return nil, errors.New("the current is beyond ±40 A")
+		return beyond(float64(volts)*1.25e-3, "current", errors.New("the current is beyond ±40 A"))
 	}
 	return watts(float64(volts)*1.25e-3, float64(int16(amps))*1.25e-3), nil
 }

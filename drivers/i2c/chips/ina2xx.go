@@ -3,6 +3,7 @@ package chips
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"sensorgate/drivers"
@@ -33,6 +34,9 @@ func powerChannels(more ...drivers.Channel) []drivers.Channel {
 	}, more...)
 }
 
+// powerNeeds: what is multiplied must be right.
+func powerNeeds() map[string][]string { return map[string][]string{"power": {"voltage", "current"}} }
+
 // inaShot is one measurement that the driver starts: write the configuration, wait, ask
 // whether it is over, read, and see that the configuration is still there.
 type inaShot struct {
@@ -55,14 +59,18 @@ func (s inaShot) run(ctx context.Context, collect func() error) error {
 	if err := s.await(ctx); err != nil {
 		return err
 	}
-	if err := collect(); err != nil {
-		return err
+	fault := collect()
+	if _, single := drivers.ChannelFaults(fault); !single {
+		return fault
 	}
 	got, err := s.d.U16(ctx, s.configReg)
-	if err == nil && (got^s.config)&^s.mode != 0 {
-		err = chip.ErrReset
+	switch {
+	case err != nil:
+		return err
+	case (got^s.config)&^s.mode != 0:
+		return chip.ErrReset
 	}
-	return err
+	return fault
 }
 
 func (s inaShot) await(ctx context.Context) error {
@@ -111,6 +119,12 @@ func (p pair) open(ctx context.Context, d *bus.Dev, name string, r chip.Ohm) (ch
 	}, nil
 }
 
+// beyond returns the voltage alone: the shunt's voltage, or the current, has no room in its
+// register, whose end says nothing about how much it is.
+func beyond(volts float64, channel string, why error) ([]float64, error) {
+	return []float64{volts, math.NaN(), math.NaN()}, chip.Fault(channel, why)
+}
+
 func watts(volts, amps float64) []float64 { return []float64{volts, amps, volts * amps} }
 
 // inaPair is the driver of one with a shunt outside.
@@ -121,6 +135,7 @@ func inaPair(b *bus.Buses, name, summary string, p pair) drivers.Driver {
 		Addresses: inaAddrs,
 		Every:     5 * time.Second,
 		Channels:  powerChannels(),
+		Needs:     powerNeeds(),
 		Options:   func() *inaOptions { return &inaOptions{} },
 		Open: func(ctx context.Context, d *bus.Dev, o *inaOptions) (chip.Read, error) {
 			return p.open(ctx, d, name, o.Shunt)

@@ -17,14 +17,22 @@ type ina3221Options struct {
 	Shunt3 chip.Ohm `toml:"shunt3" doc:"of the third channel, if another"`
 }
 
+// ina3221Lowest: an input that is at ground reads a step or two below it, by the offset of
+// the converter (section 7.5: ±16 mV). Lower than this, it is connected the wrong way.
+const ina3221Lowest = -0.1
+
 // INA3221 measures three loads of up to 26 V. SBOS576B.
 func INA3221(b *bus.Buses) drivers.Driver {
-	var channels []drivers.Channel
+	channels, needs := []drivers.Channel(nil), map[string][]string{}
 	for i := 1; i <= 3; i++ {
 		for _, c := range powerChannels() {
 			c.Name = fmt.Sprintf("%s%d", c.Name, i)
+			if c.Unit == "V" {
+				c.Min, c.Max = ina3221Lowest, 33 // all that 13 bits can show
+			}
 			channels = append(channels, c)
 		}
+		needs[fmt.Sprintf("power%d", i)] = []string{fmt.Sprintf("voltage%d", i), fmt.Sprintf("current%d", i)}
 	}
 	return chip.Driver[*ina3221Options]{
 		Name:      "ina3221",
@@ -32,6 +40,7 @@ func INA3221(b *bus.Buses) drivers.Driver {
 		Addresses: chip.Span(0x40, 0x43),
 		Every:     5 * time.Second,
 		Channels:  channels,
+		Needs:     needs,
 		Options:   func() *ina3221Options { return &ina3221Options{} },
 		Open: func(ctx context.Context, d *bus.Dev, o *ina3221Options) (chip.Read, error) {
 			if err := checkTIIDs(ctx, d, "ina3221", 0xfe, 0xff, 0x3220); err != nil {
@@ -48,15 +57,8 @@ func INA3221(b *bus.Buses) drivers.Driver {
 			shot := inaShot{d: d, configReg: 0x00, config: 0x7523, takes: 117 * time.Millisecond, readyReg: 0x0f, ready: 0x0001, mode: 0x0007}
 			return func(ctx context.Context) (out []float64, err error) {
 				err = shot.run(ctx, func() error {
-					out = nil
-					for i, r := range shunts {
-						one, err := readINA3221(ctx, d, byte(1+2*i), r)
-						if err != nil {
-							return err
-						}
-						out = append(out, one...)
-					}
-					return nil
+					out, err = readINA3221(ctx, d, shunts)
+					return err
 				})
 				return out, err
 			}, nil
@@ -64,18 +66,31 @@ func INA3221(b *bus.Buses) drivers.Driver {
 	}.On(b)
 }
 
-// readINA3221 reads one channel: 13 bits from bit 3 on, 40 µV and 8 mV a step.
-func readINA3221(ctx context.Context, d *bus.Dev, reg byte, r chip.Ohm) ([]float64, error) {
-	shunt, err := d.U16(ctx, reg)
-	if err != nil {
-		return nil, err
+// readINA3221 reads the three channels. A shunt that shows too much costs its channel's
+// current and power, and nothing of the others.
+func readINA3221(ctx context.Context, d *bus.Dev, shunts [3]chip.Ohm) (out []float64, err error) {
+	var faults []error
+	for i, r := range shunts {
+		shunt, err := d.U16(ctx, byte(1+2*i))
+		if err != nil {
+			return nil, err
+		}
+		volts, err := d.U16(ctx, byte(2+2*i))
+		if err != nil {
+			return nil, err
+		}
+		one, fault := decodeINA3221(shunt, volts, r, i+1)
+		out, faults = append(out, one...), append(faults, fault)
 	}
-	volts, err := d.U16(ctx, reg+1)
-	if err != nil {
-		return nil, err
-	}
+	return out, chip.JoinErrors(faults...)
+}
+
+// decodeINA3221: 13 bits from bit 3 on, 40 µV over the shunt and 8 mV on the bus a step,
+// both signed. Sections 8.6.2.2 and 8.6.2.3.
+func decodeINA3221(shunt, volts uint16, r chip.Ohm, channel int) ([]float64, error) {
+	load := float64(int16(volts)>>3) * 8e-3
 	if s := int16(shunt) >> 3; s == 0xfff || s == -0x1000 {
-		return nil, fmt.Errorf("%w (±163.8 mV at %g Ω)", errShunt, r)
+		return beyond(load, fmt.Sprintf("current%d", channel), fmt.Errorf("%w (±163.8 mV at %g Ω)", errShunt, r))
 	}
-	return watts(float64(int16(volts)>>3)*8e-3, float64(int16(shunt)>>3)*40e-6/float64(r)), nil
+	return watts(load, float64(int16(shunt)>>3)*40e-6/float64(r)), nil
 }

@@ -86,7 +86,7 @@ func TestLTR390(t *testing.T) {
 	e.States = []i2ctest.State{
 		{Name: "dark", Set: set(0, 0), Want: append(lux(0, 0), w("uv_index", 0, 0))},
 		{Name: "sun", Set: set(600000, 18400), Want: append(lux(120000, 0), w("uv_index", 8, 0))},
-		{Name: "brighter than it can", Set: set(1e6, 0), Err: "brighter"},
+		{Name: "brighter than it can", Set: set(1e6, 4600), Err: "illuminance: brighter", Want: []want{w("uv_index", 2, 0)}},
 	}
 	e.Run(t)
 }

@@ -2,6 +2,7 @@ package chips
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"sensorgate/drivers"
@@ -28,26 +29,35 @@ func LTR390(b *bus.Buses) drivers.Driver {
 				return nil, chip.WrongChip("ltr390", uint32(id), nil)
 			}
 			return func(ctx context.Context) ([]float64, error) {
-				// Light: gain 3, 18 bits in 100 ms, or gain 1 in the sun. Lux is 0.6 × counts /
-				// (gain × time in units of 100 ms).
-				gain, code := 3.0, byte(0x01)
-				als, err := measureLTR390(ctx, d, 0x02, 0x22, code, 0x0d, 100*time.Millisecond)
-				if err == nil && als >= 1<<18-1 {
-					gain, code = 1, 0x00
-					als, err = measureLTR390(ctx, d, 0x02, 0x22, code, 0x0d, 100*time.Millisecond)
-					if err == nil && als >= 1<<18-1 {
-						err = errTooBright
-					}
-				}
-				if err != nil {
+				lux, err := lightLTR390(ctx, d)
+				if _, single := drivers.ChannelFaults(err); !single {
 					return nil, err
 				}
 				// Ultraviolet: gain 18, 20 bits in 400 ms, for which 2300 counts are one unit.
-				uvs, err := measureLTR390(ctx, d, 0x0a, 0x04, 0x04, 0x10, 400*time.Millisecond)
-				return []float64{0.6 * als / gain, uvs / 2300}, err
+				uvs, failed := measureLTR390(ctx, d, 0x0a, 0x04, 0x04, 0x10, 400*time.Millisecond)
+				if failed != nil {
+					return nil, failed
+				}
+				return []float64{lux, uvs / 2300}, err
 			}, nil
 		},
 	}.On(b)
+}
+
+// lightLTR390 measures light: gain 3, 18 bits in 100 ms, or gain 1 in the sun. Lux is
+// 0.6 × counts / (gain × time in units of 100 ms).
+func lightLTR390(ctx context.Context, d *bus.Dev) (float64, error) {
+	const full = 1<<18 - 1
+	for _, gain := range []struct {
+		code byte
+		by   float64
+	}{{0x01, 3}, {0x00, 1}} {
+		als, err := measureLTR390(ctx, d, 0x02, 0x22, gain.code, 0x0d, 100*time.Millisecond)
+		if err != nil || als < full {
+			return 0.6 * als / gain.by, err
+		}
+	}
+	return math.NaN(), chip.Fault("illuminance", errTooBright)
 }
 
 // measureLTR390 sets mode, resolution and gain, waits for a measurement, reads, and sees

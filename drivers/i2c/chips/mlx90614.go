@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"sensorgate/drivers"
@@ -21,22 +22,31 @@ func MLX90614(b *bus.Buses) drivers.Driver {
 		Addresses: chip.Span(0x5a, 0x5d), // programmable; the factory's is 0x5a
 		Every:     5 * time.Second,
 		Channels:  []drivers.Channel{object, ambient},
+		Needs:     chip.Need("ambient", "temperature"), // what it looks at is measured against itself
 		Options:   chip.NoOptions,
 		Open: func(_ context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
 			return func(ctx context.Context) ([]float64, error) {
 				var out []float64
-				for _, ram := range []byte{0x07, 0x06} { // object 1, ambient: table 9
+				var faults []error
+				for i, ram := range []byte{0x07, 0x06} { // object 1, ambient: table 9
 					t, err := readMLX90614(ctx, d, ram)
-					if err != nil {
+					switch {
+					case errors.Is(err, errMLXFlag):
+						t, err = math.NaN(), chip.Fault([]string{object.Name, ambient.Name}[i], err)
+						faults = append(faults, err)
+					case err != nil:
 						return nil, err
 					}
 					out = append(out, t)
 				}
-				return out, nil
+				return out, chip.JoinErrors(faults...)
 			}, nil
 		},
 	}.On(b)
 }
+
+// errMLXFlag is bit 15 of a temperature. Section 8.4.5.
+var errMLXFlag = errors.New("the chip reports an error of its own")
 
 // readMLX90614 reads a word of RAM with its packet error code, which covers the address
 // bytes too. SMBus 2.0 section 5.5.5.
@@ -51,7 +61,7 @@ func readMLX90614(ctx context.Context, d *bus.Dev, ram byte) (float64, error) {
 	}
 	raw := uint16(b[1])<<8 | uint16(b[0])
 	if raw&0x8000 != 0 {
-		return 0, errors.New("the chip reports an error of its own")
+		return 0, errMLXFlag
 	}
 	return float64(raw)*0.02 - 273.15, nil
 }

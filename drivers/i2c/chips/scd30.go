@@ -18,6 +18,7 @@ func SCD30(b *bus.Buses) drivers.Driver {
 		Addresses: []uint16{0x61},
 		Every:     10 * time.Second,
 		Channels:  co2Channels(1, 40000),
+		Needs:     chip.Need("temperature", "humidity", "co2"),
 		Options:   func() *scdOptions { return &scdOptions{} },
 		Open: func(ctx context.Context, d *bus.Dev, o *scdOptions) (chip.Read, error) {
 			// Interface description sections 1.4.2 to 1.4.8: interval, altitude, self
@@ -59,5 +60,5 @@ func readSCD30(ctx context.Context, d *bus.Dev, f *fresh) ([]float64, error) {
 	if out[0] == 0 { // the first value after a start
 		return nil, nil
 	}
-	return out, nil
+	return out, sensirionNumbers(co2Channels(1, 40000), out)
 }

@@ -17,6 +17,7 @@ func SCD4x(b *bus.Buses) drivers.Driver {
 		Addresses: []uint16{0x62},
 		Every:     30 * time.Second,
 		Channels:  co2Channels(1, 40000),
+		Needs:     chip.Need("temperature", "humidity", "co2"),
 		Options:   func() *scdOptions { return &scdOptions{SelfCal: true} },
 		Open: func(ctx context.Context, d *bus.Dev, o *scdOptions) (chip.Read, error) {
 			// It refuses settings while it measures; stopping takes 500 ms. Section 3.6.3.

@@ -2,11 +2,14 @@ package chips
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
 
+	"sensorgate/drivers"
 	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
 )
 
 // sensirionCommand sends a 16-bit command, each argument followed by its checksum.
@@ -54,4 +57,16 @@ func floats(w []uint16) []float64 {
 		out[i] = float64(math.Float32frombits(uint32(w[2*i])<<16 | uint32(w[2*i+1])))
 	}
 	return out
+}
+
+// sensirionNumbers returns a fault for each value that is not a number; NaN would pass for
+// "nothing new".
+func sensirionNumbers(channels []drivers.Channel, values []float64) error {
+	var faults []error
+	for i, v := range values {
+		if math.IsNaN(v) {
+			faults = append(faults, chip.Fault(channels[i].Name, errors.New("the chip returned something that is not a number")))
+		}
+	}
+	return chip.JoinErrors(faults...)
 }

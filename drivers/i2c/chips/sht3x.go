@@ -17,6 +17,7 @@ func SHT3x(b *bus.Buses) drivers.Driver {
 		Addresses: []uint16{0x44, 0x45},
 		Every:     10 * time.Second,
 		Channels:  []drivers.Channel{chip.Temperature(-40, 125), chip.Humidity()},
+		Needs:     chip.Need("temperature", "humidity"),
 		Options:   chip.NoOptions,
 		Open: func(_ context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
 			return func(ctx context.Context) ([]float64, error) {

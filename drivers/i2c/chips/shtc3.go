@@ -17,6 +17,7 @@ func SHTC3(b *bus.Buses) drivers.Driver {
 		Addresses: []uint16{0x70},
 		Every:     10 * time.Second,
 		Channels:  []drivers.Channel{chip.Temperature(-40, 125), chip.Humidity()},
+		Needs:     chip.Need("temperature", "humidity"),
 		Options:   chip.NoOptions,
 		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
 			if err := wakeSHTC3(ctx, d); err != nil {

@@ -2,8 +2,6 @@ package chips
 
 import (
 	"context"
-	"errors"
-	"math"
 	"time"
 
 	"sensorgate/drivers"
@@ -49,15 +47,8 @@ func SPS30(b *bus.Buses) drivers.Driver {
 				}
 				f.last = time.Now()
 				out := floats(w)
-				for _, v := range out {
-					if math.IsNaN(v) {
-						return nil, errNotANumber
-					}
-				}
-				return out, nil
+				return out, sensirionNumbers(channels, out)
 			}, nil
 		},
 	}.On(b)
 }
-
-var errNotANumber = errors.New("the chip returns something that is not a number")

@@ -32,7 +32,7 @@ func TestTMP102(t *testing.T) {
 		e.Chip = func() i2ctest.Chip { return i2ctest.NewTMP102(0x1900) }
 		e.Want = celsius(25)
 		e.States = warmth(t, "TMP102-1", "TMP102-3", "TMP102-5", "TMP102-7", "TMP102-9", "TMP102-11")
-		e.States = append(e.States, i2ctest.State{Name: "below its range", Err: "out of range",
+		e.States = append(e.States, i2ctest.State{Name: "below its range", Err: "outside the plausible range",
 			Set: func(c i2ctest.Chip) { c.(*i2ctest.Thermometer).Raw = 0x8000 }})
 		e.Run(t)
 	}
@@ -51,7 +51,7 @@ func TestLM75(t *testing.T) {
 		{Name: "0.5 °C", Set: set(0x0080), Want: celsius(0.5)},
 		{Name: "-0.5 °C", Set: set(0xff80), Want: celsius(-0.5)},
 		{Name: "-55 °C", Set: set(0xc900), Want: celsius(-55)},
-		{Name: "below its range", Set: set(0x8000), Err: "out of range"},
+		{Name: "below its range", Set: set(0x8000), Err: "outside the plausible range"},
 	}
 	e.Run(t)
 }
@@ -76,7 +76,7 @@ func TestTMP117(t *testing.T) {
 	}
 	// The ends of the data sheet's table: what the register can say and the sensor cannot,
 	// and what it holds at power-on.
-	for id, says := range map[string]string{"TMP117-1": "of 255.992 °C is out of range", "TMP117-11": "not finished"} {
+	for id, says := range map[string]string{"TMP117-1": "temperature: 255.9921875 is outside the plausible range -55 to 150", "TMP117-11": "not finished"} {
 		b := load(t, id).bytes(t, "")
 		e.States = append(e.States, i2ctest.State{Name: id, Set: set(uint16(b[0])<<8 | uint16(b[1])), Err: says})
 	}
@@ -107,7 +107,7 @@ func TestADT7410(t *testing.T) {
 		{Name: "150 °C", Set: set(0x4b00), Want: celsius(150)},
 		{Name: "-25 °C", Set: set(0xf380), Want: celsius(-25)},
 		{Name: "-55 °C", Set: set(0xe480), Want: celsius(-55)},
-		{Name: "below its range", Set: set(0x8000), Err: "out of range"},
+		{Name: "below its range", Set: set(0x8000), Err: "outside the plausible range"},
 	}
 	e.Run(t)
 }

@@ -26,7 +26,7 @@ func TestVL53L0X(t *testing.T) {
 		{Name: "close", Set: set(0, 11), Want: target(0)},
 		{Name: "nothing there", Set: set(8190, 4), Want: noTarget},
 		{Name: "laser", Set: set(0, 1), Err: "laser"},
-		{Name: "beyond", Set: set(8190, 11), Err: "out of range"},
+		{Name: "beyond", Set: set(8190, 11), Err: "outside the plausible range"},
 	}
 	e.Run(t)
 }
@@ -49,7 +49,7 @@ func TestVL53L1X(t *testing.T) {
 		{Name: "nothing there", Set: set(0, 4), Want: noTarget},
 		{Name: "wrapped around", Set: set(300, 7), Want: noTarget},
 		{Name: "hardware", Set: set(300, 3), Err: "status 3"},
-		{Name: "beyond", Set: set(8190, 9), Err: "out of range"},
+		{Name: "beyond", Set: set(8190, 9), Err: "outside the plausible range"},
 	}
 	e.Run(t)
 }

@@ -20,6 +20,7 @@ func VL53L0X(b *bus.Buses) drivers.Driver {
 		Addresses: []uint16{0x29},
 		Every:     time.Second,
 		Channels:  distanceChannels(2.2),
+		Needs:     chip.Need("distance", "target"),
 		Options:   chip.NoOptions,
 		OpenDevice: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions, _ chip.Config) (chip.Device, error) {
 			return ranger{func(ctx context.Context) (float64, bool, error) { return rangeVL53L0X(ctx, d) }}, idVL53L0X(ctx, d)

@@ -42,6 +42,7 @@ func VL53L1X(b *bus.Buses) drivers.Driver {
 		Addresses: []uint16{0x29},
 		Every:     time.Second,
 		Channels:  distanceChannels(4.5),
+		Needs:     chip.Need("distance", "target"),
 		Options:   chip.NoOptions,
 		OpenDevice: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions, _ chip.Config) (chip.Device, error) {
 			id, err := reg16(ctx, d, vl1ID, 2)

@@ -47,6 +47,7 @@ func NW2210(b *bus.Buses) drivers.Driver {
 		Every:     10 * time.Second,
 		// The ranges of the data sheet: what is outside is a fault, never a reading.
 		Channels: []drivers.Channel{chip.Temperature(-40, 125), chip.Humidity()},
+		Needs:    chip.Need("temperature", "humidity"), // computed inside with the temperature
 		Options:  func() *nwOptions { return &nwOptions{Rate: 1} },
 		Open:     openNW2210,
 	}.On(b)

@@ -30,7 +30,7 @@ func TestNW2210(t *testing.T) {
 		Want:    air(21.5, 40),
 		States: []i2ctest.State{
 			{Name: "below zero", Set: measures(-10.25, 80), Want: air(-10.25, 80)},
-			{Name: "hotter than it can be", Set: measures(130, 40), Err: "out of range"},
+			{Name: "hotter than it can be", Set: measures(130, 40), Err: "outside the plausible range"},
 		},
 		// Every byte of a measurement is under a checksum, so the suite turns each bit once.
 		Protected: true,
