@@ -18,7 +18,7 @@ var layers = []struct {
 }{
 	{".", []string{"go.bug.st/serial", "golang.org/x/sys/unix"}},
 	{"framing", nil},
-	{"meters", []string{"github.com/adrianmo/go-nmea"}},
+	{"meters", nil},
 }
 
 // A port does not know what a frame is, and a frame does not know which meter sent it:

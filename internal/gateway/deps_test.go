@@ -50,7 +50,6 @@ var allowed = map[string][]string{
 
 // importers says which package alone may import an outside library (and its tests).
 var importers = map[string][]string{
-	"github.com/adrianmo/go-nmea":  {"drivers/serial/meters"},
 	"github.com/BurntSushi/toml":   {"internal/toml"},
 	"github.com/eclipse/paho":      {"internal/mqtttools", "broker", "bridge"},
 	"go.bug.st/serial":             {"drivers/serial"},

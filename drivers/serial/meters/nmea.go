@@ -3,21 +3,18 @@ package meters
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
-
-	nmea "github.com/adrianmo/go-nmea"
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/field"
 	"sensorgate/drivers/serial"
 	"sensorgate/drivers/serial/framing"
 )
-
-const metresPerSecond = 1852.0 / 3600 // of a knot
 
 // NMEAOptions of a GNSS receiver, weather station or boat instrument.
 type NMEAOptions struct {
@@ -85,195 +82,190 @@ func nmeaDriver(ws *serial.Wires) drivers.Driver {
 	}
 }
 
+// nmeaDecoder takes the values out of sentences.
 type nmeaDecoder struct {
-	parser nmea.SentenceParser
 	only   []string
-	ranges map[string]drivers.Channel
-	h      *framing.Results
-	fields []string
+	ranges drivers.Ranges
+	units  map[string]string // by channel
 }
 
 func newNMEADecoder(only []string) *nmeaDecoder {
-	d := &nmeaDecoder{only: only, ranges: map[string]drivers.Channel{}}
+	d := &nmeaDecoder{only: only, ranges: drivers.RangesOf(drivers.Driver{Channels: nmeaChannels}, drivers.DeviceConfig{}, nil), units: map[string]string{}}
 	for _, c := range nmeaChannels {
-		d.ranges[c.Name] = c
+		d.units[c.Name] = c.Unit
 	}
 	return d
 }
 
-func (d *nmeaDecoder) Decode(line []byte, h *framing.Results) {
-	// Noise before a sentence is not part of it.
-	if i := bytes.LastIndexAny(line, "$!"); i >= 0 {
-		line = line[i:]
-	}
-	s, err := d.parser.Parse(string(line))
-	var unknown *nmea.NotSupportedError
-	if errors.As(err, &unknown) {
-		return // proprietary, or a query
-	}
+// Decode takes one line.
+func (d *nmeaDecoder) Decode(line []byte, r *framing.Results) {
+	s, err := parseNMEA(line)
 	if err != nil {
-		h.Reject(fmt.Errorf("%.60q: %w", line, err))
+		r.Reject(err)
 		return
 	}
-	if len(d.only) > 0 && !slices.Contains(d.only, s.DataType()) {
+	if len(d.only) > 0 && !slices.Contains(d.only, s.typ) {
 		return
 	}
-	d.h = h
-	d.sentence(s)
-}
-
-// sentence picks the values. The library returns 0 for an empty field, so each value
-// names the field it came from: an empty one is no reading.
-func (d *nmeaDecoder) sentence(s nmea.Sentence) {
-	switch s := s.(type) {
-	case nmea.GGA:
-		d.fields = s.Fields
-		if fix, ok := field.ParseNumber(s.FixQuality); ok {
-			d.number(5, "fix", fix)
-		}
-		d.number(6, "satellites", float64(s.NumSatellites))
-		if s.FixQuality == nmea.Invalid || s.FixQuality == "" {
-			return // positions without a fix are old or zero
-		}
-		d.number(7, "hdop", s.HDOP)
-		d.position(1, s.Latitude, s.Longitude)
-		d.number(8, "altitude", s.Altitude)
-	case nmea.GNS:
-		d.fields = s.Fields
-		d.number(6, "satellites", float64(s.SVs))
-		if strings.Trim(strings.Join(s.Mode, ""), "N") == "" {
-			return // no system has a fix
-		}
-		d.number(7, "hdop", s.HDOP)
-		d.position(1, s.Latitude, s.Longitude)
-		d.number(8, "altitude", s.Altitude)
-	case nmea.RMC:
-		d.fields = s.Fields
-		if s.Validity != nmea.ValidRMC {
-			return
-		}
-		d.position(2, s.Latitude, s.Longitude)
-		d.number(6, "speed", s.Speed*metresPerSecond)
-		d.number(7, "course", s.Course)
-		if s.Date.Valid && s.Time.Valid {
-			d.utc(nmea.DateTime(time.Now().Year(), s.Date, s.Time))
-		}
-	case nmea.GLL:
-		d.fields = s.Fields
-		if s.Validity == nmea.ValidGLL {
-			d.position(0, s.Latitude, s.Longitude)
-		}
-	case nmea.VTG:
-		d.fields = s.Fields
-		d.number(0, "course", s.TrueTrack)
-		d.number(4, "speed", s.GroundSpeedKnots*metresPerSecond)
-	case nmea.ZDA:
-		if s.Time.Valid && s.Year > 0 && s.Month > 0 && s.Day > 0 {
-			d.utc(time.Date(int(s.Year), time.Month(s.Month), int(s.Day), s.Time.Hour, s.Time.Minute, s.Time.Second,
-				s.Time.Millisecond*int(time.Millisecond), time.UTC))
-		}
-	default:
-		d.instrument(s)
+	s.nmeaDecoder, s.r = d, r
+	if decode, ok := nmeaSentences[s.typ]; ok {
+		decode(&s)
 	}
 }
 
-// instrument picks the values of sentences that do not come from a GNSS receiver.
-func (d *nmeaDecoder) instrument(s nmea.Sentence) {
-	switch s := s.(type) {
-	case nmea.HDT:
-		d.fields = s.Fields
-		d.number(0, "heading", s.Heading)
-	case nmea.ROT:
-		d.fields = s.Fields
-		if s.Valid {
-			d.number(0, "rate_of_turn", s.RateOfTurn)
-		}
-	case nmea.DBT:
-		d.fields = s.Fields
-		d.number(2, "depth", s.DepthMeters)
-	case nmea.DPT:
-		d.fields = s.Fields
-		d.number(0, "depth", s.Depth)
-	case nmea.VHW:
-		d.fields = s.Fields
-		d.number(4, "water_speed", s.SpeedThroughWaterKnots*metresPerSecond)
-	case nmea.MTW:
-		d.fields = s.Fields
-		if s.CelsiusValid {
-			d.number(0, "water_temperature", s.Temperature)
-		}
-	case nmea.MTA:
-		d.fields = s.Fields
-		d.number(0, "temperature", s.Temperature)
-	case nmea.MWV:
-		d.fields = s.Fields
-		if s.StatusValid {
-			d.number(0, "wind_angle", s.WindAngle)
-			d.number(2, "wind_speed", s.WindSpeed*windUnits[s.WindSpeedUnit])
-		}
-	case nmea.MWD:
-		d.fields = s.Fields
-		d.number(0, "wind_direction", s.WindDirectionTrue)
-		d.number(4, "wind_speed", s.WindSpeedKnots*metresPerSecond)
-	case nmea.MDA:
-		d.fields = s.Fields
-		d.number(2, "pressure", s.PressureBar*1e5)
-		d.number(4, "temperature", s.AirTemp)
-		d.number(6, "water_temperature", s.WaterTemp)
-		d.number(8, "humidity", s.RelativeHum)
-		d.number(10, "dew_point", s.DewPoint)
-		d.number(12, "wind_direction", s.WindDirectionTrue)
-		d.number(18, "wind_speed", s.WindSpeedMeters)
-	case nmea.XDR:
-		d.transducers(s)
-	}
+// nmeaSentence is one sentence whose check sum is right.
+type nmeaSentence struct {
+	typ    string   // the three letters after the talker
+	fields []string // what stands after them, between commas
+	*nmeaDecoder
+	r *framing.Results
 }
 
-// windUnits are the factors to m/s.
-var windUnits = map[string]float64{
-	nmea.UnitKMHMWV: 1 / 3.6, nmea.UnitMSMWV: 1, nmea.UnitKnotsMWV: metresPerSecond, nmea.UnitSMilesHMWV: 0.44704,
-}
-
-// transducers returns a channel xdr_NAME for each measurement of an XDR sentence.
-func (d *nmeaDecoder) transducers(s nmea.XDR) {
-	units := map[string]string{"C": "°C", "B": "bar", "P": "Pa", "D": "°", "V": "V", "A": "A", "M": "m"}
-	for i, m := range s.Measurements {
-		if 4*i+1 >= len(s.Fields) || s.Fields[4*i+1] == "" || m.TransducerName == "" {
+// parseNMEA reads $TTSSS,field,field*hh. Noise before a sentence is not part of it; a
+// text inside may have $ and ! too, so the beginning is where the check sum is right.
+func parseNMEA(line []byte) (s nmeaSentence, err error) {
+	err = fmt.Errorf("%.60q is no NMEA sentence", line)
+	for end := len(line); ; {
+		start := bytes.LastIndexAny(line[:end], "$!")
+		if start < 0 {
+			return s, err
+		}
+		end = start
+		body, sum, found := bytes.Cut(line[start+1:], []byte("*"))
+		if !found {
+			err = fmt.Errorf("%.60q has no check sum", line[start:])
 			continue
 		}
-		name := "xdr_" + strings.Map(func(r rune) rune {
-			if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
-				return r
-			}
-			return '_' // a topic level must not get a wildcard or a slash from outside
-		}, strings.ToLower(m.TransducerName))
-		unit := units[m.Unit]
-		if m.Unit == "P" && m.TransducerType != nmea.TransducerPressureXDR {
-			unit = "%"
+		var x byte
+		for _, b := range body {
+			x ^= b
 		}
-		d.h.Put(name, unit, drivers.Number(m.Value), nil)
+		if want, e := strconv.ParseUint(string(bytes.TrimRight(sum, " ")), 16, 8); e != nil || byte(want) != x {
+			err = fmt.Errorf("check sum of %.60q is %02X", line[start:], x)
+			continue
+		}
+		return splitNMEA(string(body)), nil
 	}
 }
 
-// number adds a value unless its field is empty.
-func (d *nmeaDecoder) number(at int, channel string, v float64) {
-	if at >= len(d.fields) || d.fields[at] == "" {
+// splitNMEA takes the type off. Proprietary sentences ($PUBX, $PGRME) and queries have
+// none that is known, and neither has an address that is too short.
+func splitNMEA(body string) (s nmeaSentence) {
+	fields := strings.Split(body, ",")
+	if address := fields[0]; len(address) == 5 && address[0] != 'P' {
+		s.typ = address[2:]
+	}
+	s.fields = fields[1:]
+	return s
+}
+
+// field returns a field, or "" if the sentence has fewer.
+func (s *nmeaSentence) field(at int) string {
+	if at >= len(s.fields) {
+		return ""
+	}
+	return strings.TrimSpace(s.fields[at])
+}
+
+// number puts the number of a field times factor. An empty field is no reading, and what
+// is no number is the fault of this channel alone.
+func (s *nmeaSentence) number(at int, channel string, factor float64) {
+	text := s.field(at)
+	if text == "" {
 		return
 	}
-	c := d.ranges[channel]
-	if (c.Min != 0 || c.Max != 0) && (v < c.Min || v > c.Max) {
-		d.h.Put(channel, c.Unit, drivers.Value{}, fmt.Errorf("%v is outside the plausible range %v to %v", v, c.Min, c.Max))
+	v, ok := field.ParseNumber(text)
+	if !ok {
+		s.fault(channel, fmt.Errorf("field %d of %s is %.20q, not a number", at+1, s.typ, text))
 		return
 	}
+	s.put(channel, drivers.Scale(v, factor, 0))
+}
+
+// inUnit is number for a field whose unit stands in a field behind it; factors are by
+// that unit. A unit that is not known is a fault: the number would be something else.
+func (s *nmeaSentence) inUnit(at, unitAt int, channel string, factors map[string]float64) {
+	if s.field(at) == "" {
+		return
+	}
+	factor, ok := factors[s.field(unitAt)]
+	if !ok {
+		s.fault(channel, fmt.Errorf("unit %.20q of %s is not known", s.field(unitAt), s.typ))
+		return
+	}
+	s.number(at, channel, factor)
+}
+
+func (s *nmeaSentence) put(channel string, v float64) {
 	// A knot's factor leaves digits that nobody measured.
-	d.h.Put(channel, c.Unit, drivers.Number(trim(v)), nil)
+	r := drivers.Reading{Channel: channel, Value: drivers.Number(trim(v))}
+	if err := s.ranges.Check(r); err != nil {
+		s.fault(channel, err)
+		return
+	}
+	s.r.Put(channel, s.units[channel], r.Value, nil)
 }
 
-func (d *nmeaDecoder) position(at int, lat, lon float64) {
-	d.number(at, "latitude", lat)
-	d.number(at+2, "longitude", lon)
+func (s *nmeaSentence) fault(channel string, err error) {
+	s.r.Put(channel, "", drivers.Value{}, err)
 }
 
-func (d *nmeaDecoder) utc(t time.Time) {
-	d.h.Put("utc", "", drivers.Text(t.UTC().Format(time.RFC3339Nano)), nil)
+// position reads four fields: ddmm.mmmm, N or S, dddmm.mmmm, E or W. Both or none: half
+// a position is none.
+func (s *nmeaSentence) position(at int) {
+	lat, errLat := nmeaAngle(s.field(at), s.field(at+1), "N", "S", 90)
+	lon, errLon := nmeaAngle(s.field(at+2), s.field(at+3), "E", "W", 180)
+	switch {
+	case errLat != nil:
+		s.fault("latitude", errLat)
+	case errLon != nil:
+		s.fault("longitude", errLon)
+	case s.field(at) != "" && s.field(at+2) != "":
+		s.put("latitude", lat)
+		s.put("longitude", lon)
+	}
+}
+
+// nmeaAngle reads degrees and minutes, 4807.038, on the side of plus or minus.
+func nmeaAngle(text, side, plus, minus string, most float64) (float64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	v, ok := field.ParseNumber(text)
+	degrees := math.Trunc(v / 100)
+	minutes := v - 100*degrees
+	if !ok || v < 0 || minutes >= 60 || side != plus && side != minus {
+		return 0, fmt.Errorf("%.20q %.2q is not degrees and minutes with %s or %s", text, side, plus, minus)
+	}
+	if degrees += minutes / 60; degrees > most {
+		return 0, fmt.Errorf("%v is more than %v°", degrees, most)
+	}
+	if side == minus {
+		return -degrees, nil
+	}
+	return degrees, nil
+}
+
+// nmeaClock reads hhmmss.sss. 60 is a leap second.
+func nmeaClock(text string) (d time.Duration, ok bool) {
+	if len(text) < 6 {
+		return 0, false
+	}
+	v, ok := field.ParseNumber(text[4:])
+	h, err1 := strconv.ParseUint(text[:2], 10, 8)
+	m, err2 := strconv.ParseUint(text[2:4], 10, 8)
+	if !ok || err1 != nil || err2 != nil || h > 23 || m > 59 || v < 0 || v >= 61 {
+		return 0, false
+	}
+	ms := time.Duration(math.Round(v*1000)) * time.Millisecond
+	return time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + ms, true
+}
+
+// utc puts date and time, if both are there and exist in the calendar.
+func (s *nmeaSentence) utc(year, month, day int, clock string) {
+	at, ok := nmeaClock(clock)
+	date := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
+	if ok && date.Day() == day && date.Month() == time.Month(month) {
+		s.r.Put("utc", "", drivers.Text(date.Add(at).Format(time.RFC3339Nano)), nil)
+	}
 }

@@ -162,3 +162,76 @@ func xor(p []byte) (x byte) {
 	}
 	return x
 }
+
+// A receiver's own words at power-up, which took the whole gateway down: sentences with
+// fewer fields than their type has. They are passed over, and the next one counts.
+func TestGPSTextAtPowerUpIsPassedOver(t *testing.T) {
+	rmc := "$GPRMC,212614.879,A,4839.9488,N,00214.8863,E,0.56,344.41,181207,,,A*"
+	rmc += fmt.Sprintf("%02X", xor([]byte(rmc[1:len(rmc)-1])))
+	for _, line := range []string{"$$GPTXT,DEFAULT PVT CONFIGURATION*2A", "$GPTXT,*63", "$GPALC*59", "$GPTXT*4F", "$GPGGA*56", "$GPXDR*59", "$WIMDA*56"} {
+		got, errs := decodeAll(newNMEADecoder(nil), line, rmc)
+		if errs != nil || got["speed"] != "0.288089" {
+			t.Errorf("%q: got %v, %v, want nothing of it, and the speed of the next", line, got, errs)
+		}
+	}
+}
+
+// Every sentence that is known, with every number of fields that it may have lost.
+func TestNMEASentencesCutAnywhere(t *testing.T) {
+	fields := strings.Split("123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,A,C,1,2,3,4,5,6,7", ",")
+	for typ := range nmeaSentences {
+		for n := range len(fields) {
+			body := "GP" + typ + strings.Repeat(",", min(n, 1)) + strings.Join(fields[:n], ",")
+			var r framing.Results
+			newNMEADecoder(nil).Decode(fmt.Appendf(nil, "$%s*%02X", body, xor([]byte(body))), &r)
+		}
+	}
+}
+
+// What is good in a sentence is used, whatever stands in its other fields.
+func TestNMEAUsesWhatIsGood(t *testing.T) {
+	for _, c := range []struct{ what, body, want string }{
+		{"RMC with a variation of 0 and no side", "GPRMC,212614.879,A,4839.9488,N,00214.8863,E,0.56,344.41,181207,0,A",
+			"map[course:344.41 latitude:48.665813 longitude:2.248105 speed:0.288089 utc:2007-12-18T21:26:14.879Z]"},
+		{"GGA with a position and nothing behind it", "GPGGA,130711,5012.790800,N,00806.879600,W,2,,,,,,,",
+			"map[fix:2 latitude:50.21318 longitude:-8.11466]"},
+		{"GGA of a simulator", "GPGGA,130711,5012.790800,N,00806.879600,W,8,04,1.1,12.5,M,,,,",
+			"map[altitude:12.5 fix:8 hdop:1.1 latitude:50.21318 longitude:-8.11466 satellites:4]"},
+		{"a date of the last century", "GPRMC,123519,A,4807.038,N,01131.000,E,022.4,084.4,230394,003.1,W",
+			"map[course:84.4 latitude:48.1173 longitude:11.516667 speed:11.523556 utc:1994-03-23T12:35:19Z]"},
+		{"a date that does not exist", "GPRMC,123519,A,,,,,,,310299,,", "map[]"},
+		{"VTG of an old receiver", "GPVTG,054.7,034.4,005.5,010.2", "map[course:54.7 speed:2.829444]"},
+		{"VTG with kilometres only", "GPVTG,,,,,,,36.0,K", "map[speed:10]"},
+		{"GLL of an old receiver", "GPGLL,4916.45,N,12311.12,W", "map[latitude:49.274167 longitude:-123.185333]"},
+		{"depth in feet only", "SDDBT,10.0,f,,,,", "map[depth:3.048]"},
+		{"a water temperature in Fahrenheit", "YXMTW,68.0,F", "map[water_temperature:20]"},
+		{"pressure in inches only", "WIMDA,29.92,I,,,20.0,C", "map[pressure:101320.75888 temperature:20]"},
+	} {
+		got, errs := decodeAll(newNMEADecoder(nil), fmt.Sprintf("$%s*%02X", c.body, xor([]byte(c.body))))
+		if errs != nil || fmt.Sprint(got) != c.want {
+			t.Errorf("%s: got %v, %v, want %s", c.what, got, errs, c.want)
+		}
+	}
+}
+
+// A field that cannot be right costs its channel and says so; the others count.
+func TestNMEAFieldThatCannotBeRight(t *testing.T) {
+	for _, c := range []struct{ body, want, others string }{
+		{"GPRMC,123519,A,4861.038,N,01131.000,E,022.4,084.4,230394,003.1,W", "latitude", "map[course:84.4 speed:11.523556 utc:1994-03-23T12:35:19Z]"},
+		{"GPRMC,123519,A,4807.038,X,01131.000,E,022.4,084.4,230394,003.1,W", "latitude", "map[course:84.4 speed:11.523556 utc:1994-03-23T12:35:19Z]"},
+		{"GPRMC,123519,A,4807.038,N,19131.000,E,022.4,084.4,230394,003.1,W", "longitude", "map[course:84.4 speed:11.523556 utc:1994-03-23T12:35:19Z]"},
+		{"WIMWV,12.1,R,10.1,Q,A", "wind_speed", "map[wind_angle:12.1]"},
+		{"WIMWV,412.1,R,10.1,M,A", "wind_angle", "map[wind_speed:10.1]"},
+		{"GPGGA,123519,4807.038,N,01131.000,E,1,08,x,545.4,M,46.9,M,,", "hdop", "map[altitude:545.4 fix:1 latitude:48.1173 longitude:11.516667 satellites:8]"},
+	} {
+		var r framing.Results
+		newNMEADecoder(nil).Decode(fmt.Appendf(nil, "$%s*%02X", c.body, xor([]byte(c.body))), &r)
+		others := map[string]string{}
+		for _, v := range r.Readings {
+			others[v.Channel] = v.Value.String()
+		}
+		if len(r.Faults) != 1 || !strings.HasPrefix(r.Faults[0].Error(), c.want) || fmt.Sprint(others) != c.others {
+			t.Errorf("%s: got %v and the faults %v, want %s and a fault of %s", c.body, others, r.Faults, c.others, c.want)
+		}
+	}
+}
