@@ -34,7 +34,7 @@ func newGateway(t *testing.T, o Options) *gateway {
 
 func newGatewayOn(t *testing.T, j *journal.Journal, o Options) *gateway {
 	t.Helper()
-	q, err := j.OpenQueue("bridge/"+o.Name, journal.Limits{Memory: true})
+	q, err := j.OpenQueue("bridge/"+o.Name, journal.Limits{Memory: o.Store == nil})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,9 +67,12 @@ func (g *gateway) publish(topic, payload string, qos byte, retain bool) {
 	g.send(mqtt.Message{Topic: topic, Payload: []byte(payload), QoS: qos, Retain: retain, Time: time.Now()})
 }
 
-func (g *gateway) send(m mqtt.Message) {
-	rec := []journal.Record{{Data: mqtt.AppendRecord(nil, &m), To: []*journal.Queue{g.queue}}}
-	if g.journal.Append(rec...) != 0 {
+func (g *gateway) send(m mqtt.Message) { g.sendFor(m, nil) }
+
+// sendFor is send with a Waiter that hears when the message is on disk.
+func (g *gateway) sendFor(m mqtt.Message, w journal.Waiter) {
+	rec := []journal.Record{{Data: mqtt.AppendRecord(nil, &m), To: []*journal.Queue{g.queue}, Class: journal.Event, Waiter: w}}
+	if g.journal.Append(rec...) != 0 && w == nil {
 		g.t.Error("the spool did not take a message")
 	}
 }

@@ -353,3 +353,12 @@ func (c *simConn) sendDown() bool {
 	u.mu.Unlock()
 	return c.write(b)
 }
+
+// drop ends the connection without a word.
+func (u *simUpstream) drop() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.current != nil {
+		u.current.conn.Close()
+	}
+}
