@@ -281,8 +281,8 @@ func TestExactlyOnceGoesOn(t *testing.T) {
 
 func FuzzLedger(f *testing.F) {
 	g, _ := newLedger(nil, "x")
-	g.sent(7, 9, 1)
-	g.sent(8, 10, 0)
+	g.sent(7, 9, 1, live)
+	g.sent(8, 10, 0, backlog)
 	g.received(8)
 	g.take(5)
 	f.Add(g.appendLocked(nil))

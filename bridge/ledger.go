@@ -41,10 +41,14 @@ type ledger struct {
 }
 
 type exact struct {
-	seq   journal.Seq
-	rule  int
-	state exactState
+	seq    journal.Seq
+	rule   int
+	state  exactState
+	stream streamID // in which it was sent first: repeated, it is as late as it was then
 }
+
+// exactLive marks a state byte of the stored ledger: sent in the live stream.
+const exactLive = 0x80
 
 type exactState uint8
 
@@ -106,10 +110,10 @@ func (g *ledger) Committed(token uint64, err error) {
 }
 
 // sent notes a publication that is about to leave.
-func (g *ledger) sent(id uint16, seq journal.Seq, rule int) {
+func (g *ledger) sent(id uint16, seq journal.Seq, rule int, stream streamID) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.out[id] = exact{seq, rule, exactSent}
+	g.out[id] = exact{seq, rule, exactSent, stream}
 }
 
 // received notes a PUBREC.
@@ -233,7 +237,11 @@ func (g *ledger) appendLocked(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(g.out)))
 	for id, e := range g.out {
 		b = binary.AppendUvarint(b, uint64(id))
-		b = append(b, byte(e.state))
+		state := byte(e.state)
+		if e.stream == live {
+			state |= exactLive
+		}
+		b = append(b, state)
 		b = binary.AppendUvarint(b, uint64(e.rule))
 		b = binary.AppendUvarint(b, uint64(e.seq))
 	}
@@ -252,7 +260,10 @@ func (g *ledger) parse(b []byte) error {
 	for n := r.Number(65535); n > 0 && !r.Failed(); n-- {
 		id := uint16(r.Number(65535))
 		var e exact
-		e.state = exactState(r.Byte())
+		state := r.Byte()
+		if e.state, e.stream = exactState(state&^exactLive), backlog; state&exactLive != 0 {
+			e.stream = live
+		}
 		e.rule = int(r.Number(1 << 15))
 		e.seq = journal.Seq(r.Number(1<<63 - 1))
 		if !r.Failed() && id != 0 && e.state <= exactDone {

@@ -201,7 +201,7 @@ func (c *connection) publish(w *work, stream streamID, now time.Time) {
 	case 2:
 		s.state, c.sent2 = awaitPubrec, true
 		id = c.track(s)
-		c.b.ledger.sent(id, w.seq, p.rule)
+		c.b.ledger.sent(id, w.seq, p.rule, stream)
 	}
 	c.out.publish(flags, c.pub.topic, id, c.pub.props, c.pub.payload)
 	c.b.noteSent(c.level, c.pub.topic, c.pub.payload, now)

@@ -29,7 +29,7 @@ func (c *connection) resume(sessionPresent bool, now time.Time) error {
 	g.mu.Unlock()
 	for _, e := range g.open() {
 		id := e.id
-		s := &slot{seq: e.seq, rule: int16(e.rule), state: awaitPubcomp}
+		s := &slot{seq: e.seq, rule: int16(e.rule), state: awaitPubcomp, stream: e.stream}
 		c.resumed[id] = s
 		if e.state == exactSent {
 			found, err := c.sendAgain(id, s, now)
@@ -68,7 +68,7 @@ func (c *connection) sendAgain(id uint16, s *slot, now time.Time) (found bool, e
 	if w.at.IsZero() {
 		w.at = items[0].Time
 	}
-	c.encodePublication(&w, backlog, now)
+	c.encodePublication(&w, s.stream, now)
 	s.state, c.sent2 = awaitPubrec, true
 	c.out.publish(mqtt.PublishFlags(2, true, c.pub.retain), c.pub.topic, id, c.pub.props, c.pub.payload)
 	return true, nil
