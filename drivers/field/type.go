@@ -66,6 +66,9 @@ func (t Type) Known() bool { return t.kind != undefined }
 // IsText reports whether it is the type of texts.
 func (t Type) IsText() bool { return t.kind == text }
 
+// IsBool reports whether it is the type of booleans.
+func (t Type) IsBool() bool { return t.kind == truth }
+
 func (t Type) orDefault() Type {
 	if t.kind == undefined {
 		return Type{unsigned, 2}

@@ -74,7 +74,7 @@ func (c *Client) Write(ctx context.Context, t Table, addr int, l field.Layout, v
 		return err
 	}
 	d := &device{bus: c.bus, transport: c.transport, unit: c.unit, wake: make(chan *channel, 1)}
-	ch := &channel{name: fmt.Sprintf("%s %d", t, addr), o: o}
+	ch, _ := newChannel(fmt.Sprintf("%s %d", t, addr), "", o, addr)
 	return d.write(ctx, ch, drivers.Command{Payload: []byte(value)})
 }
 

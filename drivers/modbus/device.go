@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"sensorgate/drivers"
@@ -29,6 +28,10 @@ const (
 	minInterval = 10 * time.Millisecond
 )
 
+// unitBackoff is for units that do not answer, and for blocks that have no answer of a
+// unit that answers elsewhere.
+var unitBackoff = drivers.Backoff{After: backoffAfter, First: firstProbe, Longest: lastProbe}
+
 // exchanger frames requests: rtu or tcp.
 type exchanger interface {
 	exchange(s *serial.Transaction, unit byte, r request) (data []byte, at time.Time, err error)
@@ -42,10 +45,12 @@ type device struct {
 	unit      byte
 	line      serial.Line
 	timeout   time.Duration
+	hint      string // where to look if it does not answer
 	limits    limits
 	channels  []*channel
 
 	sunspec []*item // to be found before there is a plan
+	base    int     // index of where to look for them first
 	fixed   []*item
 	blocks  []*block // nil: to be planned
 	report  drivers.Report
@@ -56,20 +61,7 @@ type device struct {
 	after  time.Time       // no request before: an answer may still be on its way
 }
 
-// channel is one value that the user wants.
-type channel struct {
-	name, unit string
-	o          Channel
-	factor     *factor
-}
-
-// factor is a SunSpec scale factor, shared by channels.
-type factor struct {
-	exponent int
-	known    bool
-}
-
-// Close returns the wire back.
+// Close releases the wire.
 func (d *device) Close() error {
 	d.release()
 	return nil
@@ -120,13 +112,21 @@ func (d *device) turn(ctx context.Context) (wait time.Duration) {
 	if wait := time.Until(later(b.Due(), d.after)); wait > 0 {
 		return wait
 	}
-	data, at, err := d.read(ctx, b.table, b.at, b.width, b.Due())
+	asked := b
+	if d.silent.Active() && !b.known {
+		// There are devices that keep silent where they should refuse.
+		asked = plan(b.items[:1], d.limits)[0]
+	}
+	data, at, err := d.read(ctx, asked.table, asked.at, asked.width, b.Due())
 	if err != nil {
 		return d.failed(ctx, b, err)
 	}
 	d.answered()
-	d.readings(b, data, at)
-	b.Answered(at)
+	d.readings(asked, data, at)
+	if asked == b {
+		b.known = true
+		b.Answered(at)
+	}
 	return 0
 }
 
@@ -171,33 +171,62 @@ func (d *device) failed(ctx context.Context, b *block, err error) (wait time.Dur
 		d.report(drivers.Reading{}, d.named(err))
 		return lastProbe
 	}
-	if parts := b.split(); parts != nil && tooMuch(err) {
+	if !tooMuch(err) {
+		d.blockFailed(b, err)
+		b.Postpone(time.Now().Add(b.Every))
+		return 0
+	}
+	if parts := b.split(); parts != nil {
 		d.replace(b, parts)
 		return 0
 	}
-	d.report(drivers.Reading{}, d.named(fmt.Errorf("%s %d: %w", b.table, b.at, err)))
-	if pause := b.Every; tooMuch(err) {
-		b.Postpone(time.Now().Add(max(pause, refusedEvery)))
-	} else {
-		b.Postpone(time.Now().Add(pause))
-	}
+	d.blockFailed(b, err)
+	b.Postpone(time.Now().Add(max(b.Every, refusedEvery)))
 	return 0
 }
 
-// noAnswer counts a request without an answer, and lets the unit rest after some.
+// blockFailed reports what is wrong with a block: a fault of its channels, if the unit
+// itself answers.
+func (d *device) blockFailed(b *block, err error) {
+	if !errors.As(err, new(exception)) && !errors.Is(err, drivers.ErrNoAnswer) {
+		d.report(drivers.Reading{}, d.named(fmt.Errorf("%s %d: %w", b.table, b.at, err)))
+		return
+	}
+	for _, i := range b.items {
+		d.channelFailed(i.channel, fmt.Errorf("%s %d: %w", i.table, i.at, err))
+	}
+}
+
+// channelFailed reports the fault of a channel, now and then.
+func (d *device) channelFailed(c *channel, err error) {
+	if len(d.channels) == 1 || d.told.Due(c.name, time.Now()) {
+		d.report(drivers.Reading{}, d.named(&drivers.ChannelError{Channel: c.name, Err: err}))
+	}
+}
+
+// noAnswer counts a request without an answer, and lets the unit rest after some. A block
+// that alone has none is asked for in parts, or else less often.
 func (d *device) noAnswer(b *block, err error) (wait time.Duration) {
 	now := time.Now()
 	pause := d.silent.Failed()
-	if pause == 0 {
-		// If the answer comes after all, nobody of this unit must be waiting for another.
-		d.after = now.Add(d.timeout)
-		if b != nil {
-			b.Keep(now)
-		}
+	if b != nil {
+		b.Failed(now)
+	}
+	if pause > 0 {
+		d.report(drivers.Reading{}, d.named(fmt.Errorf("%w%s", err, d.hint)))
+		d.after = now.Add(pause)
 		return 0
 	}
-	d.report(drivers.Reading{}, d.named(fmt.Errorf("%w (address, speed, wires A and B? try: sensorgate scan modbus)", err)))
-	d.after = now.Add(pause)
+	// If the answer comes after all, nobody of this unit must be waiting for another.
+	d.after = now.Add(d.timeout)
+	if b == nil || !b.Active() {
+		return 0
+	}
+	if parts := b.split(); parts != nil && !b.known {
+		d.replace(b, parts)
+		return 0
+	}
+	d.blockFailed(b, fmt.Errorf("%w, though the unit answers elsewhere", err))
 	return 0
 }
 
@@ -222,59 +251,18 @@ func (d *device) replace(b *block, parts []*block) {
 	}
 }
 
-// readings reports what a block's answer holds. Scale factors come first: the values
-// beside them need them.
+// readings reports what a block's answer holds.
 func (d *device) readings(b *block, data []byte, at time.Time) {
 	for _, i := range b.items {
-		if i.factor != nil {
-			raw := int16(uint16(data[2*(i.at-b.at)])<<8 | uint16(data[2*(i.at-b.at)+1]))
-			i.factor.exponent, i.factor.known = int(raw), raw >= -10 && raw <= 10
-		}
-	}
-	for _, i := range b.items {
-		if i.channel == nil {
-			continue
-		}
 		v, err := i.channel.decode(b.slice(data, i))
 		switch {
 		case errors.Is(err, field.ErrNone), err == nil && !v.Valid():
 		case err != nil:
-			if len(d.channels) == 1 || d.told.Due(i.channel.name, at) {
-				d.report(drivers.Reading{}, d.named(fmt.Errorf("%s: %w", i.channel.name, err)))
-			}
+			d.channelFailed(i.channel, err)
 		default:
 			d.report(drivers.Reading{Channel: i.channel.name, Unit: i.channel.unit, Value: v, Time: at}, nil)
 		}
 	}
-}
-
-// decode makes the value of a channel's registers, or of the byte that holds its bit.
-func (c *channel) decode(p []byte) (drivers.Value, error) {
-	if !c.o.registers() {
-		if c.o.Map == nil {
-			return drivers.Bool(p[0] != 0), nil
-		}
-		return c.o.Value.Of(float64(p[0]))
-	}
-	switch size := c.o.Size(); {
-	case size >= len(p):
-	case size == 1:
-		p = p[1:] // a byte stands in the low half
-	default:
-		p = p[:size] // a text of odd length
-	}
-	if c.o.SunSpec != "" && notImplemented(c.o.Type, p) {
-		return drivers.Value{}, field.ErrNone
-	}
-	v, err := c.o.Layout.Decode(p)
-	if err != nil || c.factor == nil {
-		return v, err
-	}
-	n, ok := v.Number()
-	if !c.factor.known || !ok {
-		return drivers.Value{}, field.ErrNone
-	}
-	return drivers.Number(drivers.Scale(n, math.Pow10(c.factor.exponent), 0)), nil
 }
 
 // named adds to an error which unit it is about.

@@ -46,7 +46,7 @@ func (m *master) open(_ context.Context, s drivers.DeviceConfig) (any, error) {
 		bus: bus, release: release, unit: o.Unit, line: o.LineOn(bus), timeout: o.Timeout,
 		limits: limits{gap: defaultGap, registers: maxReadRegisters},
 		wake:   make(chan *channel, 1),
-		silent: drivers.Backoff{After: backoffAfter, First: firstProbe, Longest: lastProbe},
+		silent: unitBackoff,
 	}
 	if o.Gap != nil {
 		d.limits.gap = *o.Gap
@@ -55,12 +55,14 @@ func (m *master) open(_ context.Context, s drivers.DeviceConfig) (any, error) {
 		d.limits.registers = o.MaxRead
 	}
 	if o.TCP != "" {
+		d.hint = " (address, unit number, does it serve another client?)"
 		d.transport = &tcp{timeout: o.Timeout, pause: o.Pause, next: func() uint16 { return uint16(m.ids.Add(1)) }}
 	} else {
 		line := d.line
 		if line.IsZero() {
 			line = bus.Line()
 		}
+		d.hint = " (address, speed, wires A and B? try: sensorgate scan modbus)"
 		d.transport = &rtu{timeout: o.Timeout, pause: o.Pause, line: line, open: m.units.of(bus, o.Unit)}
 	}
 	if err := d.setChannels(s, o.Order); err != nil {
@@ -72,34 +74,33 @@ func (m *master) open(_ context.Context, s drivers.DeviceConfig) (any, error) {
 
 // setChannels turns the user's channels into things to read.
 func (d *device) setChannels(s drivers.DeviceConfig, order field.Order) error {
-	factors := map[Table]map[int]*item{Input: {}, Holding: {}}
 	for _, cc := range s.Channels {
-		o, ok := cc.Options.(*Channel)
+		given, ok := cc.Options.(*Channel)
 		if !ok {
 			return fmt.Errorf("channel %s has no options of modbus", cc.Name)
 		}
-		c := &channel{name: cc.Name, unit: cc.Unit, o: *o}
-		if c.o.Order == (field.Order{}) {
-			c.o.Order = order
+		o := *given
+		if o.Order == (field.Order{}) {
+			o.Order = order
+		}
+		table, at := o.place()
+		c, i := newChannel(cc.Name, cc.Unit, o, at)
+		i.table, i.every = table, cc.Every
+		if i.every == 0 {
+			i.every = s.Every
+		}
+		if i.width > d.limits.registers && i.table.registers() && i.width > c.o.width() {
+			return fmt.Errorf("channel %s: its registers are %d apart and have to be read in one request, of at most %d", cc.Name, i.width, d.limits.registers)
 		}
 		d.channels = append(d.channels, c)
-		every := cc.Every
-		if every == 0 {
-			every = s.Every
-		}
-		i := &item{table: Holding, width: c.o.width(), every: every, channel: c}
-		if c.o.SunSpec != "" {
+		if o.SunSpec != "" {
 			d.sunspec = append(d.sunspec, i)
 			continue
 		}
-		i.table, i.at = c.place()
 		if i.at+i.width > 1<<16 {
 			return fmt.Errorf("channel %s ends after register 65535", cc.Name)
 		}
 		d.fixed = append(d.fixed, i)
-		if c.o.SF != nil {
-			d.fixed = append(d.fixed, c.useFactor(factors[i.table], i.table, *c.o.SF, every)...)
-		}
 	}
 	return nil
 }

@@ -83,6 +83,9 @@ type Channel struct {
 	field.Layout
 	SF *int `toml:"sf" doc:"The register with the power of ten to multiply by (SunSpec scale factor): its address, or its place in the model."`
 
+	Plus  []int `toml:"plus" doc:"Addresses of further numbers of the same type that are added, or their places in the model."`
+	Minus []int `toml:"minus" doc:"Addresses of further numbers of the same type that are subtracted, or their places in the model."`
+
 	Write    bool  `toml:"write" doc:"The channel takes commands; possible for holding and coil."`
 	Multiple bool  `toml:"multiple" doc:"Commands are written with function code 16 or 15 where 6 or 5 would do."`
 	ReadBack *bool `toml:"readback" doc:"A command is done when the value can be read back; default: true."`
@@ -111,6 +114,13 @@ func (c *Channel) Check() error {
 	if err := c.checkKind(); err != nil {
 		return err
 	}
+	for key, list := range map[string][]int{"plus": c.Plus, "minus": c.Minus} {
+		for _, at := range list {
+			if err := checkAddress(key, at, true); err != nil {
+				return err
+			}
+		}
+	}
 	if err := c.Layout.Check(); err != nil {
 		return err
 	}
@@ -124,6 +134,8 @@ func (c *Channel) checkKind() error {
 	switch {
 	case !c.registers() && (c.Type.Known() || c.SF != nil || c.Bit != nil || c.Bits != nil):
 		return &drivers.KeyError{Key: "type", Problem: "a coil or discrete input is one bit: it has no type, bits or scale"}
+	case c.sums() && (!c.registers() || c.Type.IsText() || c.Type.IsBool() || c.Bit != nil || c.Bits != nil || c.Map != nil || c.Write):
+		return &drivers.KeyError{Key: "plus", Problem: "only numbers in registers that are read can be added up"}
 	case c.Write && c.Holding == nil && c.Coil == nil:
 		return &drivers.KeyError{Key: "write", Problem: "only holding registers and coils can be written"}
 	case c.Write && (c.Bit != nil || c.Bits != nil || c.SF != nil):
@@ -168,14 +180,18 @@ func (c *Channel) Outputs() []drivers.Channel {
 	return []drivers.Channel{out}
 }
 
+func (c *Channel) sums() bool { return len(c.Plus)+len(c.Minus) > 0 }
+
 func (c *Channel) registers() bool { return c.Coil == nil && c.Discrete == nil }
 
 // oneByte: a bool, or an 8-bit number in the low half of a register.
 func (c *Channel) oneByte() bool { return c.Size() == 1 }
 
-// place is where the channel is, for all but SunSpec.
+// place is where the channel is; for SunSpec, where in its model.
 func (c *Channel) place() (Table, int) {
 	switch {
+	case c.SunSpec != "":
+		return Holding, *c.At
 	case c.Input != nil:
 		return Input, *c.Input
 	case c.Holding != nil:

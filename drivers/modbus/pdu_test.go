@@ -68,7 +68,7 @@ func TestVectors(t *testing.T) {
 		t.Fatal("SCD30-3:", err)
 	}
 	for i, want := range []float64{439.095, 27.2383, 48.8067} {
-		c := channel{o: Channel{Holding: ptr(0), Layout: typed(t, "f32")}}
+		c, _ := newChannel("co2", "", Channel{Holding: ptr(0), Layout: typed(t, "f32")}, 0)
 		v, err := c.decode(data[4*i : 4*i+4])
 		if got, _ := v.Number(); err != nil || math.Abs(got-want) > 1e-3 {
 			t.Errorf("SCD30-3 value %d: got %v, %v, want %v", i, v, err, want)

@@ -8,15 +8,13 @@ import (
 	"sensorgate/drivers"
 )
 
-// item is one thing to read: a channel, or the scale factor of some.
+// item is what one channel needs: its value, and what belongs to it.
 type item struct {
-	table Table
-	at    int
-	width int
-	every time.Duration
-
-	channel *channel // nil for a factor
-	factor  *factor
+	table   Table
+	at      int
+	width   int
+	every   time.Duration
+	channel *channel
 }
 
 func (i *item) end() int { return i.at + i.width }
@@ -27,6 +25,7 @@ type block struct {
 	at    int
 	width int
 	items []*item
+	known bool // it was answered once
 	drivers.Schedule
 }
 
@@ -45,7 +44,9 @@ func plan(items []*item, l limits) []*block {
 	var last *block
 	for _, i := range sorted {
 		if last == nil || !last.join(i, l) {
-			last = &block{table: i.table, at: i.at, width: i.width, items: []*item{i}, Schedule: drivers.Schedule{Every: max(i.every, minInterval)}}
+			last = &block{table: i.table, at: i.at, width: i.width, items: []*item{i}, Schedule: drivers.Schedule{
+				Every: max(i.every, minInterval), Backoff: unitBackoff,
+			}}
 			blocks = append(blocks, last)
 		}
 	}

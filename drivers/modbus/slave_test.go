@@ -35,6 +35,9 @@ type slave struct {
 	noise          []byte        // before each answer
 	spoil          int           // so many answers get a wrong CRC
 	maxRead        int           // more registers are refused; 0: no limit
+
+	mute            func(at uint16) bool // no answer to requests for these
+	silentOverHoles bool                 // no answer where others refuse an address
 }
 
 // newSlaves starts them; path is where the master finds them.
@@ -97,7 +100,12 @@ func (s *slaves) answer(frame []byte) {
 		s.mu.Unlock()
 		return
 	}
-	reply := append(append([]byte(nil), u.noise...), seal(frame[0], u.respond(frame[1:len(frame)-2]))...)
+	pdu := u.respond(frame[1 : len(frame)-2])
+	if u.silentOverHoles && pdu[0]&exceptionBit != 0 || u.mute != nil && u.mute(binary.BigEndian.Uint16(frame[2:])) {
+		s.mu.Unlock()
+		return
+	}
+	reply := append(append([]byte(nil), u.noise...), seal(frame[0], pdu)...)
 	if u.spoil > 0 {
 		u.spoil--
 		reply[len(reply)-1] ^= 0xFF

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"sensorgate/drivers"
 	"sensorgate/drivers/field"
 )
 
@@ -56,41 +55,22 @@ func (d *device) discover(ctx context.Context) ([]*item, error) {
 		return nil, err
 	}
 	var found []*item
-	factors := map[int]*item{}
 	for _, i := range d.sunspec {
 		c := i.channel
 		m, ok := firstOf(models, c.o.SunSpec)
 		switch {
 		case !ok:
-			d.report(drivers.Reading{}, d.named(fmt.Errorf("%s: the device has no SunSpec model %s", c.name, c.o.SunSpec)))
+			d.channelFailed(c, fmt.Errorf("the device has no SunSpec model %s", c.o.SunSpec))
 			continue
-		case *c.o.At+i.width > m.length+modelHeader:
-			d.report(drivers.Reading{}, d.named(fmt.Errorf("%s: register %d is outside model %d, which has %d", c.name, *c.o.At, m.number, m.length+modelHeader)))
+		case i.at+i.width > m.length+modelHeader:
+			d.channelFailed(c, fmt.Errorf("register %d is outside model %d, which has %d", i.at+i.width-1, m.number, m.length+modelHeader))
 			continue
 		}
 		at := *i
-		at.at = m.at + *c.o.At
+		at.at += m.at
 		found = append(found, &at)
-		if c.o.SF != nil {
-			found = append(found, c.useFactor(factors, Holding, m.at+*c.o.SF, i.every)...)
-		}
 	}
 	return found, nil
-}
-
-// useFactor returns c its scale factor, and an item to read it if there is none yet.
-func (c *channel) useFactor(known map[int]*item, t Table, at int, every time.Duration) []*item {
-	if i, ok := known[at]; ok {
-		c.factor = i.factor
-		if every < i.every {
-			i.every = every
-		}
-		return nil
-	}
-	i := &item{table: t, at: at, width: 1, every: every, factor: &factor{}}
-	known[at] = i
-	c.factor = i.factor
-	return []*item{i}
 }
 
 // models walks the device's list of models.
@@ -115,17 +95,18 @@ func (d *device) models(ctx context.Context) ([]model, error) {
 	return list, errors.New("the list of SunSpec models has no end")
 }
 
+// sunspecBase finds the map. There are devices that keep silent where they have none, so
+// after a silence the next attempt begins elsewhere.
 func (d *device) sunspecBase(ctx context.Context) (int, error) {
-	for _, base := range sunspecBases {
+	for range sunspecBases {
+		base := sunspecBases[d.base]
 		p, _, err := d.read(ctx, Holding, base, len(sunspecMark)/2, time.Time{})
-		var refused exception
-		switch {
-		case errors.As(err, &refused):
-			continue
-		case err != nil:
-			return 0, err
-		case string(p) == sunspecMark:
+		if err == nil && string(p) == sunspecMark {
 			return base, nil
+		}
+		d.base = (d.base + 1) % len(sunspecBases)
+		if err != nil && !errors.As(err, new(exception)) {
+			return 0, err
 		}
 	}
 	return 0, errors.New("no SunSpec map (is it switched on in the device? another unit number?)")

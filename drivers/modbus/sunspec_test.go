@@ -103,3 +103,24 @@ func TestSunSpecDeviceThatSleeps(t *testing.T) {
 		}
 	})
 }
+
+// Some keep silent at 40000, where their map is not, instead of refusing.
+func TestSunSpecMapElsewhereOfADeviceThatKeepsSilent(t *testing.T) {
+	u := &slave{holding: map[uint16]uint16{}, silentOverHoles: true}
+	for at, v := range inverter().holding {
+		u.holding[at-40000+50000] = v
+	}
+	_, path := newSlaves(t, map[byte]*slave{1: u})
+	_, reports := unit(t, bus(t, path, "115200 8N1"), Options{Timeout: 50 * time.Millisecond}, 50*time.Millisecond, map[string]Channel{
+		"power": {SunSpec: "103", At: ptr(14), SF: ptr(15), Layout: typed(t, "s16")},
+	})
+	for start := time.Now(); time.Since(start) < 5*time.Second; {
+		if s := next(t, reports); s.err == nil {
+			if s.r.Value.String() != "1234" {
+				t.Errorf("got %v, want 1234", s.r.Value)
+			}
+			return
+		}
+	}
+	t.Error("the map at 50000 was not found")
+}

@@ -38,11 +38,12 @@ func (t *tcp) exchange(s *serial.Transaction, unit byte, r request) ([]byte, tim
 	}
 	deadline := time.Now().Add(t.timeout)
 	var got []byte
+	var foreign string // what came instead of the answer
 	var buf [1024]byte
 	for {
 		n, at, err := s.Read(buf[:], deadline)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil, at, t.noAnswer(s, got)
+			return nil, at, t.noAnswer(s, got, foreign)
 		}
 		if err != nil {
 			return nil, at, err
@@ -62,17 +63,21 @@ func (t *tcp) exchange(s *serial.Transaction, unit byte, r request) ([]byte, tim
 				data, err := r.check(adu[mbapHeader:])
 				return data, at, err
 			}
-			// The late answer to an earlier request.
+			// The late answer to an earlier request, or a device that does not keep to the numbers.
+			foreign = fmt.Sprintf("transaction %d of unit %d, not %d of %d", binary.BigEndian.Uint16(adu), adu[6], id, unit)
 		}
 	}
 }
 
-// noAnswer is the time-out's error. Half an answer leaves the connection out of step,
-// so that is dropped.
-func (t *tcp) noAnswer(s *serial.Transaction, got []byte) error {
+// noAnswer is the time-out's error, with what came instead. Half an answer leaves the
+// connection out of step, so that is dropped.
+func (t *tcp) noAnswer(s *serial.Transaction, got []byte, foreign string) error {
 	err := fmt.Errorf("%w within %v", drivers.ErrNoAnswer, t.timeout)
 	if len(got) > 0 {
 		return s.Drop(fmt.Errorf("%w: cut short", err))
+	}
+	if foreign != "" {
+		return fmt.Errorf("%w, but an answer to something else: %s (try: another unit number)", err, foreign)
 	}
 	return err
 }
