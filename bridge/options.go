@@ -13,27 +13,31 @@ import (
 
 // Options of a Bridge. Name, URLs and Queue must be given.
 type Options struct {
-	Name     string // of the bridge; messages it brings in have the origin "bridge/NAME"
-	Node     string // of the gateway
-	ClientID string
-	User     string
-	Prefix   string // in front of the status topic; the rules have it already
-	Protocol string // "3.1.1" or "5"
+	Name string // of the bridge; messages it brings in have the origin "bridge/NAME"
+	Node string // of the gateway
 
 	// URLs are tried in order: mqtt, mqtts, ws, wss.
-	URLs     []string
+	URLs     []string               `toml:"urls" required:"true" example:"[\"mqtts://mqtt.example.com:8883\"]" doc:"Where the upstream is, tried in order: mqtt:// mqtts:// ws:// wss://."`
+	ClientID string                 `toml:"client_id" doc:"The client id at the upstream; default: sensorgate-{node}-NAME."`
+	User     string                 `toml:"user" doc:"The user name at the upstream."`
 	Password func() (string, error) // asked at each connect; nil: none
-	TLS      TLSFiles
+	TLS      TLSFiles               `toml:"tls" doc:"Certificates, where those of the system do not suffice."`
+	Protocol string                 `toml:"protocol" doc:"The version of MQTT: 3.1.1 or 5."`
 
 	// Dial opens the byte stream to an upstream; nil: the network of the operating system.
 	Dial func(ctx context.Context, u *url.URL) (net.Conn, error)
 
-	KeepAlive time.Duration // default 60 s
-	Status    Status
-	Rules     []Rule
-	Backlog   Rate
-	InOrder   bool // the backlog goes first and what is live waits behind it
-	Late      LateMark
+	// Prefix goes in front of the status topic; the rules have it already.
+	Prefix string `toml:"prefix" doc:"It is put in front of every remote topic of this bridge."`
+
+	// KeepAlive is 60 s by default.
+	KeepAlive time.Duration `toml:"keep_alive" doc:"After one and a half times this the upstream knows that we are gone."`
+
+	Status  Status
+	Rules   []Rule
+	Backlog Rate
+	InOrder bool // the backlog goes first and what is live waits behind it
+	Late    LateMark
 
 	// Queue is the spool. Its records are messages as mqtt.AppendRecord writes them.
 	Queue     *journal.Queue
@@ -60,10 +64,11 @@ type Local interface {
 // TLSFiles of an upstream. They are read at each connect, so that a renewed
 // certificate counts without a restart.
 type TLSFiles struct {
-	CA         string // "" the system's
-	Cert, Key  string // of the client, "" none
-	ALPN       []string
-	ServerName string // "" the host of the URL
+	CA         string   `toml:"ca" doc:"The file with the certificates that are trusted; default: the system's."`
+	Cert       string   `toml:"cert" doc:"The file with our own certificate."`
+	Key        string   `toml:"key" doc:"The file with the key of that certificate."`
+	ALPN       []string `toml:"alpn" doc:"The protocols to ask for with ALPN; AWS on port 443 wants x-amzn-mqtt-ca."`
+	ServerName string   `toml:"server_name" doc:"The name in the upstream's certificate, where it is not the host of the url."`
 }
 
 // Status is the retained presence topic at the upstream; Offline is our last will.
@@ -80,9 +85,11 @@ type Rule struct {
 	Out, In       bool
 	Local, Remote string
 	QoS           byte
-	Retain        bool          // keep the retain flag
-	Every         time.Duration // out: at most one message per topic and interval
-	Deadband      float64       // out: only values that differ by more than this
-	Expire        time.Duration // older messages are dropped and counted; 0 never
-	Queue         bool          // in: the upstream keeps what arrives while we are away
+	Retain        bool // keep the retain flag
+
+	// Every and Deadband are for what goes out, Queue for what comes in.
+	Every    time.Duration `toml:"every" doc:"At most one message per topic is sent in this interval, the newest."`
+	Deadband float64       `toml:"deadband" doc:"A number that differs from the last one sent by less is not sent."`
+	Expire   time.Duration `toml:"expire" doc:"What comes in older than this is dropped and counted, so that no old command is executed; default 60s for …/set."` // 0: never
+	Queue    bool          `toml:"queue" doc:"The upstream keeps what arrives for us while we are away."`
 }

@@ -24,12 +24,17 @@ const (
 // everything in memory.
 type Options struct {
 	Listeners []Listener
-	Passwords string // file, "" for none
-	ACL       string // file, "" for none
+	Passwords string `toml:"passwords" doc:"The file with the users and their hashed passwords; sensorgate passwd makes it."`
+	ACL       string `toml:"acl" doc:"The file that says which user may publish and subscribe to what; without it every user may do everything."`
 
-	MaxClients    int   // connections at a time; default 10,000
-	MaxPacketSize int   // bytes; default 2,000,000
-	MaxQueued     int64 // bytes that wait for one persistent session; default: the journal's size
+	// MaxClients bounds the connections at a time; default 10,000.
+	MaxClients int `toml:"max_clients" doc:"How many clients may be connected at one time."`
+
+	// MaxPacketSize is in bytes; default 2,000,000.
+	MaxPacketSize int `toml:"max_packet_size" quantity:"size" doc:"The largest packet; a client that sends a larger one is disconnected."`
+
+	// MaxQueued is how many bytes may wait for one persistent session; default: the journal's size.
+	MaxQueued int64 `toml:"max_queued" quantity:"size" doc:"How much may wait for one persistent session; the oldest is dropped beyond it. Default: the size of the journal."`
 
 	// MaxKeepAlive bounds how long a silent client is believed to be there; 0: no bound.
 	// A client of MQTT 5 is informed, one of 3.1.1 that asks for more, or for none, is refused.

@@ -63,7 +63,7 @@ func tryFiles(c *config.Config) (trials []gateway.Trial) {
 		}
 	}
 	for _, b := range c.Bridges {
-		try("bridge."+b.Name+".password", b.Password.File)
+		try("bridge."+b.Name+".password", b.Secret.File)
 		try("bridge."+b.Name+".tls.ca", b.TLS.CA)
 		try("bridge."+b.Name+".tls.cert", b.TLS.Cert)
 		try("bridge."+b.Name+".tls.key", b.TLS.Key)
@@ -92,7 +92,7 @@ func tryUpstream(ctx context.Context, b config.Bridge) (trials []gateway.Trial) 
 func loginUpstream(ctx context.Context, b config.Bridge, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, upstreamTrialTime)
 	defer cancel()
-	password, err := b.Password.Read()
+	password, err := b.Secret.Read()
 	if err != nil {
 		return err
 	}

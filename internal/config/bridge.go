@@ -7,51 +7,32 @@ import (
 	"strings"
 	"time"
 
+	"sensorgate/bridge"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mapping"
 	"sensorgate/internal/mqtt"
 	"sensorgate/internal/toml"
 )
 
-// bridgeTable is [bridge.NAME].
+// bridgeTable is [bridge.NAME]: the bridge's own options, and what stands in tables below.
 type bridgeTable struct {
-	URLs      []string      `toml:"urls" required:"true" example:"[\"mqtts://mqtt.example.com:8883\"]" doc:"where the upstream is, tried in order: mqtt:// mqtts:// ws:// wss://"`
-	ClientID  string        `toml:"client_id" doc:"default: sensorgate-{node}-NAME"`
-	User      string        `toml:"user" doc:"name at the upstream"`
-	Password  Secret        `toml:"password" doc:"where the password is: { file = } { env = } { credential = }"`
-	TLS       tlsTable      `toml:"tls" doc:"certificates, if the system's do not do"`
-	Protocol  string        `toml:"protocol" doc:"3.1.1 or 5"`
-	Prefix    string        `toml:"prefix" doc:"in front of every remote topic of this bridge"`
-	KeepAlive time.Duration `toml:"keep_alive" doc:"after one and a half of this the upstream knows that we are gone"`
-	Spool     spoolTable    `toml:"spool" doc:"what waits while the upstream is away"`
-	Status    *statusTable  `toml:"status" doc:"retained topic at the upstream: online, or offline by last will"`
-	Rules     []ruleTable   `toml:"rules" required:"true" example:"[ { dir = \"out\", local = \"{node}/#\" } ]" doc:"which topics go where"`
-}
-
-type tlsTable struct {
-	CA         string   `toml:"ca" doc:"file with the certificates that are trusted"`
-	Cert       string   `toml:"cert" doc:"file with our certificate"`
-	Key        string   `toml:"key" doc:"file with its key"`
-	ALPN       []string `toml:"alpn" doc:"AWS on port 443: x-amzn-mqtt-ca"`
-	ServerName string   `toml:"server_name" doc:"name in the upstream's certificate, if it is not that of the url"`
+	bridge.Options
+	Secret Secret       `toml:"password" doc:"Where the password is: { file = } { env = } { credential = }."`
+	Spool  spoolTable   `toml:"spool" doc:"What waits while the upstream is away."`
+	Status *statusTable `toml:"status" doc:"The retained topic at the upstream: online, or offline by last will."`
+	Rules  []ruleTable  `toml:"rules" required:"true" example:"[ { dir = \"out\", local = \"{node}/#\" } ]" doc:"Which topics go where."`
 }
 
 type spoolTable struct {
-	Size    toml.Size     `toml:"size" doc:"on disk"`
-	Memory  *toml.Size    `toml:"memory" doc:"in memory only, lost at a restart; instead of size"`
-	Keep    time.Duration `toml:"keep" doc:"older messages are dropped, counted"`
-	Full    policyText    `toml:"full" doc:"drop-oldest, drop-newest or refuse"`
-	Backlog toml.Rate     `toml:"backlog" doc:"how fast what waited is sent beside what is live; default: as fast as it goes"`
-	Order   orderText     `toml:"order" doc:"live-first, or oldest-first: what is live waits behind what waited"`
-	Late    lateTable     `toml:"late" doc:"how what waited is marked on MQTT 3.1.1; on 5 it has a user property"`
+	journal.Limits
+	Memory  *toml.Size      `toml:"memory" doc:"How much may wait, in memory only and lost at a restart; instead of size."`
+	Full    policyText      `toml:"full" doc:"What happens when the spool is full: drop-oldest, drop-newest or refuse."`
+	Backlog toml.Rate       `toml:"backlog" doc:"How fast what waited is sent beside what is live; default: as fast as possible."`
+	Order   orderText       `toml:"order" doc:"live-first, or oldest-first: what is live waits behind what waited."`
+	Late    bridge.LateMark `toml:"late" doc:"How what waited is marked on MQTT 3.1.1; on MQTT 5 it has a user property."`
 }
 
-type lateTable struct {
-	Topic   string `toml:"topic" doc:"in front of the topic: \"late/\""`
-	Payload bool   `toml:"payload" doc:"\"late\":true becomes part of a JSON payload"`
-}
-
-// orderText says which lane of a spool goes first.
+// orderText is which stream of a spool goes first.
 type orderText string
 
 func (o *orderText) UnmarshalText(text []byte) error {
@@ -63,22 +44,20 @@ func (o *orderText) UnmarshalText(text []byte) error {
 }
 
 type statusTable struct {
-	Topic   optionalTopic `toml:"topic" doc:"with the prefix in front; \"\": none, and no gap records either"`
-	Online  string        `toml:"online" doc:"payload when connected"`
-	Offline string        `toml:"offline" doc:"payload of the last will"`
+	Topic   optionalTopic `toml:"topic" doc:"The topic, with the prefix in front; \"\" is none, and no gap records either."`
+	Online  string        `toml:"online" doc:"The payload while we are connected."`
+	Offline string        `toml:"offline" doc:"The payload of the last will."`
 }
 
-// ruleTable is one of bridge.NAME.rules.
+// ruleTable is one of bridge.NAME.rules: the bridge's own options of a rule, and what
+// decides the others.
 type ruleTable struct {
-	Dir      dirText       `toml:"dir" required:"true" example:"\"out\"" doc:"out (to the upstream), in (from it) or both"`
-	Local    string        `toml:"local" required:"true" example:"\"{node}/#\"" doc:"topic or filter on this side"`
-	Remote   string        `toml:"remote" doc:"topic or filter on that side, default: the same; the prefix comes in front"`
-	QoS      *qosNumber    `toml:"qos" doc:"default 1"`
-	Retain   *bool         `toml:"retain" doc:"keep the retain flag, default true"`
-	Every    time.Duration `toml:"every" doc:"at most one message per topic and interval"`
-	Deadband float64       `toml:"deadband" doc:"smaller changes of a number are not sent"`
-	Expire   time.Duration `toml:"expire" doc:"in rules: older orders are not obeyed; default 60s for …/set"`
-	Queue    bool          `toml:"queue" doc:"in rules: the upstream keeps what arrives while we are away"`
+	Dir    dirText    `toml:"dir" required:"true" example:"\"out\"" doc:"out (to the upstream), in (from it) or both."`
+	Local  string     `toml:"local" required:"true" example:"\"{node}/#\"" doc:"The topic or filter on this side."`
+	Remote string     `toml:"remote" doc:"The topic or filter on that side, with the prefix in front; default: the same as local."`
+	QoS    *qosNumber `toml:"qos" doc:"The highest quality of service; default 1."`
+	Retain *bool      `toml:"retain" doc:"The retain flag is kept; default true."`
+	bridge.Rule
 
 	n  *toml.Node
 	ok bool
@@ -126,22 +105,22 @@ func (l *loader) bridges(n *toml.Node) {
 
 func defaultBridge(name string) bridgeTable {
 	return bridgeTable{
-		ClientID: "sensorgate-{node}-" + name, Protocol: "3.1.1", KeepAlive: 30 * time.Second,
-		Spool: spoolTable{Size: 256 << 20, Keep: 14 * 24 * time.Hour, Full: policyText(journal.DropOldest)},
+		Options: bridge.Options{ClientID: "sensorgate-{node}-" + name, Protocol: "3.1.1", KeepAlive: 30 * time.Second},
+		Spool:   spoolTable{Limits: journal.Limits{Bytes: 256 << 20, Age: 14 * 24 * time.Hour}, Full: policyText(journal.DropOldest)},
 	}
 }
 
 func (l *loader) bridge(n *toml.Node) {
 	t := defaultBridge(n.Name)
 	ok := l.Table(n, &t)
-	b := &Bridge{
-		Name: n.Name, URLs: t.URLs, User: t.User, Password: t.Password, TLS: TLS(t.TLS), Protocol: t.Protocol, KeepAlive: t.KeepAlive, text: toml.TextOf(n),
-	}
+	b := &Bridge{Options: t.Options, Secret: t.Secret, text: toml.TextOf(n)}
+	b.Name, b.Node = n.Name, l.cfg.Node
 	l.upstreamURLs(n, &t)
 	b.ClientID = l.withNode(n, "client_id", t.ClientID)
 	b.Prefix = l.withNode(n, "prefix", t.Prefix)
 	b.Spool = l.spool(n, &t.Spool)
-	b.Status = l.bridgeStatus(n, b, t.Status)
+	b.Backlog, b.InOrder, b.Late = bridge.Rate(t.Spool.Backlog), t.Spool.Order == "oldest-first", t.Spool.Late
+	b.Status = l.bridgeStatus(n, t.Status)
 	if f := n.Field("protocol"); f.Text() != "" && t.Protocol != "3.1.1" && t.Protocol != "5" {
 		l.Wrong(f, `"3.1.1" or "5"`, "")
 	}
@@ -201,11 +180,12 @@ func (l *loader) upstreamURLs(n *toml.Node, t *bridgeTable) {
 	}
 }
 
-func (l *loader) spool(n *toml.Node, t *spoolTable) Spool {
-	s := Spool{Size: int64(t.Size), Keep: t.Keep, Full: journal.Policy(t.Full), Backlog: t.Backlog, OldestFirst: t.Order == "oldest-first", LateTopic: t.Late.Topic, LatePayload: t.Late.Payload}
+func (l *loader) spool(n *toml.Node, t *spoolTable) journal.Limits {
+	s := t.Limits
+	s.Full = journal.Policy(t.Full)
 	f := n.Field("spool")
 	if t.Memory != nil {
-		s.Memory, s.Size = true, int64(*t.Memory)
+		s.Memory, s.Bytes = true, int64(*t.Memory)
 		if f.Field("size") != nil {
 			l.AtKey(f.Field("memory"), "a spool is either on disk (size) or in memory", toml.Try("size or memory, not both"))
 		}
@@ -217,13 +197,13 @@ func (l *loader) spool(n *toml.Node, t *spoolTable) Spool {
 		}
 		l.AtKey(at, "what waits for this upstream is lost at a restart: data is empty", toml.Try(`data = "`+defaultData+`"`), toml.Or(`spool = { memory = "4MiB" }`)).Warn()
 	}
-	if s.Size < 64<<10 {
+	if s.Bytes < 64<<10 {
 		l.AtKey(f, "a spool of less than 64KiB holds next to nothing", toml.Try(`size = "256MiB"`))
 	}
 	return s
 }
 
-func (l *loader) bridgeStatus(n *toml.Node, b *Bridge, t *statusTable) BridgeStatus {
+func (l *loader) bridgeStatus(n *toml.Node, t *statusTable) bridge.Status {
 	if t == nil {
 		t = &statusTable{Topic: "{node}/status"}
 	}
@@ -234,26 +214,24 @@ func (l *loader) bridgeStatus(n *toml.Node, b *Bridge, t *statusTable) BridgeSta
 		t.Offline = "offline"
 	}
 	if t.Topic == "" {
-		return BridgeStatus{}
+		return bridge.Status{}
 	}
 	if f := n.Field("status").Field("topic"); f != nil {
 		l.variables(f, string(t.Topic), []string{"node"})
 	}
-	return BridgeStatus{Topic: l.fillNode(string(t.Topic)), Online: t.Online, Offline: t.Offline}
+	return bridge.Status{Topic: l.fillNode(string(t.Topic)), Online: t.Online, Offline: t.Offline}
 }
 
-// defaultOrderExpiry is for in rules that bring commands: a relay must not obey
-// yesterday's order.
-const defaultOrderExpiry = 60 * time.Second
+// defaultCommandExpiry is for in rules that bring commands: a relay must not execute
+// yesterday's command.
+const defaultCommandExpiry = 60 * time.Second
 
-func (l *loader) rule(b *Bridge, t *ruleTable) (Rule, bool) {
+func (l *loader) rule(b *Bridge, t *ruleTable) (bridge.Rule, bool) {
 	if !t.ok {
-		return Rule{}, false
+		return bridge.Rule{}, false
 	}
-	r := Rule{
-		Out: t.Dir != "in", In: t.Dir != "out", QoS: 1, Retain: true,
-		Every: t.Every, Deadband: t.Deadband, Expire: t.Expire, Queue: t.Queue,
-	}
+	r := t.Rule
+	r.Out, r.In, r.QoS, r.Retain = t.Dir != "in", t.Dir != "out", 1, true
 	if t.QoS != nil {
 		r.QoS = byte(*t.QoS)
 	}
@@ -272,7 +250,7 @@ func (l *loader) rule(b *Bridge, t *ruleTable) (Rule, bool) {
 }
 
 // ruleTopics checks that each side follows from the other, in the direction wanted.
-func (l *loader) ruleTopics(t *ruleTable, r *Rule) bool {
+func (l *loader) ruleTopics(t *ruleTable, r *bridge.Rule) bool {
 	local, remote := t.n.Field("local"), t.n.Field("remote")
 	for _, side := range []*toml.Node{local, remote} {
 		if side == nil {
@@ -305,9 +283,9 @@ func (l *loader) ruleTopics(t *ruleTable, r *Rule) bool {
 }
 
 // ruleOptions checks the keys that make sense in one direction only.
-func (l *loader) ruleOptions(t *ruleTable, r *Rule) {
+func (l *loader) ruleOptions(t *ruleTable, r *bridge.Rule) {
 	if r.In && r.Expire == 0 && t.n.Field("expire") == nil && strings.HasSuffix(r.Local, "/set") {
-		r.Expire = defaultOrderExpiry
+		r.Expire = defaultCommandExpiry
 	}
 	for _, key := range []string{"expire", "queue"} {
 		if f := t.n.Field(key); f != nil && !r.In {

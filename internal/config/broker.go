@@ -5,21 +5,18 @@ import (
 	"net/url"
 	"strings"
 
+	"sensorgate/broker"
 	"sensorgate/internal/toml"
 )
 
-// brokerTable is [broker].
+// brokerTable is [broker]: the broker's own options, and where clients connect.
 type brokerTable struct {
-	Listen        []listenEntry `toml:"listen" doc:"where clients connect: tcp:// tls:// ws:// wss:// unix://"`
-	Passwords     string        `toml:"passwords" doc:"file with users, see: sensorgate passwd"`
-	ACL           string        `toml:"acl" doc:"file with who may publish and subscribe what"`
-	Cert          string        `toml:"cert" doc:"certificate file of tls:// and wss://"`
-	Key           string        `toml:"key" doc:"key file of tls:// and wss://"`
-	ClientCA      string        `toml:"client_ca" doc:"client certificates are required and must be signed by one in this file"`
-	Origins       []string      `toml:"origins" doc:"web pages that may connect with ws:// and wss://; default: only those of the same host"`
-	MaxClients    int           `toml:"max_clients" doc:"connections at one time"`
-	MaxPacketSize toml.Size     `toml:"max_packet_size" doc:"largest packet that is taken"`
-	MaxQueued     toml.Size     `toml:"max_queued" doc:"what may wait for one persistent session; default: the size of the journal"`
+	Listen   []listenEntry `toml:"listen" doc:"Where clients connect: tcp:// tls:// ws:// wss:// unix://."`
+	Cert     string        `toml:"cert" doc:"The certificate file of tls:// and wss://."`
+	Key      string        `toml:"key" doc:"The key file of tls:// and wss://."`
+	ClientCA string        `toml:"client_ca" doc:"If it is given, a client needs a certificate that one in this file has signed."`
+	Origins  []string      `toml:"origins" doc:"The web pages that may connect with ws:// and wss://; default: only those of the same host."`
+	broker.Options
 }
 
 // listenEntry is one of broker.listen, with its place.
@@ -36,7 +33,9 @@ func (e *listenEntry) DecodeNode(r *toml.Reporter, n *toml.Node) bool {
 	return true
 }
 
-func defaultBroker() brokerTable { return brokerTable{MaxClients: 10000, MaxPacketSize: 2 << 20} }
+func defaultBroker() brokerTable {
+	return brokerTable{Options: broker.Options{MaxClients: 10000, MaxPacketSize: 2 << 20}}
+}
 
 const defaultListen = "tcp://127.0.0.1:1883"
 
@@ -46,7 +45,7 @@ func (l *loader) broker(n *toml.Node) {
 		l.Table(n, &t)
 	}
 	b := &l.cfg.Broker
-	*b = Broker{Passwords: t.Passwords, ACL: t.ACL, MaxClients: t.MaxClients, MaxPacketSize: int(t.MaxPacketSize), MaxQueued: int64(t.MaxQueued)}
+	*b = t.Options
 	if n.Field("listen") == nil {
 		t.Listen = []listenEntry{{url: defaultListen}}
 	}
@@ -70,8 +69,8 @@ var networks = []string{"tcp", "tls", "ws", "wss", "unix"}
 
 var listenMistakes = map[string]string{"mqtt": "tcp", "mqtts": "tls", "ssl": "tls", "http": "ws", "https": "wss"}
 
-func (l *loader) listener(e listenEntry, t *brokerTable) (ln Listener, ok bool) {
-	fail := func(text, fix string) (Listener, bool) {
+func (l *loader) listener(e listenEntry, t *brokerTable) (ln broker.Listener, ok bool) {
+	fail := func(text, fix string) (broker.Listener, bool) {
 		l.AtValue(e.n, text, toml.Try(fix))
 		return ln, false
 	}
@@ -84,7 +83,7 @@ func (l *loader) listener(e listenEntry, t *brokerTable) (ln Listener, ok bool) 
 	case listenMistakes[network] != "":
 		return fail(network+":// is what a client says", `"`+listenMistakes[network]+"://"+rest+`"`)
 	}
-	ln = Listener{Network: network, Address: rest}
+	ln = broker.Listener{Network: network, Address: rest}
 	switch network {
 	case "unix":
 		if !strings.HasPrefix(rest, "/") && !strings.HasPrefix(rest, "@") {
@@ -111,7 +110,7 @@ func (l *loader) listener(e listenEntry, t *brokerTable) (ln Listener, ok bool) 
 var defaultPorts = map[string]string{"tcp": "1883", "tls": "8883", "ws": "8080", "wss": "8443"}
 
 // secured fills in what TLS needs, and refuses what everybody could walk into.
-func (l *loader) secured(ln Listener, e listenEntry, t *brokerTable, host string) (Listener, bool) {
+func (l *loader) secured(ln broker.Listener, e listenEntry, t *brokerTable, host string) (broker.Listener, bool) {
 	if ln.Network == "ws" || ln.Network == "wss" {
 		ln.Origins = t.Origins
 		if ln.Path == "" {

@@ -93,7 +93,7 @@ func (l *loader) channel(d *deviceAt, known drivers.Channel, n *toml.Node) {
 	}
 }
 
-// channelHint says how to write a channel whose value stands there without its key.
+// channelHint returns how to write a channel whose value stands there without its key.
 func channelHint(n *toml.Node, options any) string {
 	if slices.Contains(toml.OptionKeys(options), "input") && n.Kind == toml.KindInteger {
 		fix, ok := translated(n, "input")

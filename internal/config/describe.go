@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 
+	"sensorgate/bridge"
 	"sensorgate/internal/toml"
 )
 
@@ -22,7 +23,7 @@ func Describe(cat Catalogue) []toml.Table {
 		toml.Describe("device.NAME.channels.NAME", "one quantity of a device; its driver may have more keys", channelTable{}),
 		toml.Describe("bridge.NAME", "an upstream broker", defaultBridge("NAME")),
 		toml.Describe("bridge.NAME.password", "where a secret is; exactly one of these", secretTable{}),
-		toml.Describe("bridge.NAME.tls", "certificates, if the system's do not do", tlsTable{}),
+		toml.Describe("bridge.NAME.tls", "certificates, where those of the system do not suffice", bridge.TLSFiles{}),
 		toml.Describe("bridge.NAME.spool", "what waits while the upstream is away", defaultBridge("").Spool),
 		toml.Describe("bridge.NAME.status", "retained topic at the upstream", statusTable{Topic: "{node}/status", Online: "online", Offline: "offline"}),
 		toml.Describe("bridge.NAME.rules[]", "which topics go where", ruleTable{}),
@@ -44,7 +45,7 @@ func Describe(cat Catalogue) []toml.Table {
 	return tables
 }
 
-// Missing gives the keys of our own tables that text does not mention: what a
+// Missing returns the keys of our own tables that text does not mention: what a
 // reference that is to be complete lacks.
 func Missing(cat Catalogue, text string) []string {
 	var missing []string

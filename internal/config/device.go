@@ -14,38 +14,38 @@ import (
 
 // deviceTable is what every [device.NAME] has, whatever its driver.
 type deviceTable struct {
-	Driver   string        `toml:"driver" doc:"what reads it: bme280, modbus, lines, … (sensorgate model list)"`
-	Model    string        `toml:"model" doc:"a template: driver, channels, units and intervals come along"`
-	Every    time.Duration `toml:"every" doc:"interval; of hardware that speaks first: at most one reading per interval"`
-	Topic    *topicText    `toml:"topic" doc:"topic of its channels"`
-	Payload  *payloadText  `toml:"payload" doc:"json, plain, or a text with {value} {unit} {time} …"`
-	Publish  publishText   `toml:"publish" doc:"channel: a message for each; device: one message for all of a poll"`
-	Class    string        `toml:"class" doc:"what it is: door, window, pump, …; {class} in topics"`
-	QoS      *qosNumber    `toml:"qos" doc:"of its messages, default 1"`
-	Retain   *bool         `toml:"retain" doc:"the broker keeps the last message for who comes later; default for states only"`
-	Channels toml.Subtree  `toml:"channels" doc:"[device.NAME.channels]: what is measured, or what to change about it"`
+	Driver   string        `toml:"driver" doc:"What reads the device: bme280, modbus, lines, …; sensorgate schema --keys lists all."`
+	Model    string        `toml:"model" doc:"A template: the driver, channels, units and intervals come along; sensorgate model list lists all."`
+	Every    time.Duration `toml:"every" doc:"The interval of the polls; of hardware that speaks first, at most one reading is published per interval."`
+	Topic    *topicText    `toml:"topic" doc:"The topic of its channels."`
+	Payload  *payloadText  `toml:"payload" doc:"What its readings look like: json, plain, or a text with {value} {unit} {time} …."`
+	Publish  publishText   `toml:"publish" doc:"channel: a message for each channel (default); device: one message for all of a poll."`
+	Class    string        `toml:"class" doc:"What it is: door, window, pump, …; {class} in topics."`
+	QoS      *qosNumber    `toml:"qos" doc:"The quality of service of its messages; default 1."`
+	Retain   *bool         `toml:"retain" doc:"The broker keeps the last message for those who subscribe later; default: for states only."`
+	Channels toml.Subtree  `toml:"channels" doc:"What is measured, or what to change about it."`
 }
 
 // channelTable is what every channel has, whatever its driver.
 type channelTable struct {
-	Unit    *string      `toml:"unit" doc:"as people write it: °C, %, kWh"`
-	Kind    *kindText    `toml:"kind" doc:"gauge (default), total, state or event"`
-	Topic   *topicText   `toml:"topic" doc:"topic of this channel"`
-	Payload *payloadText `toml:"payload" doc:"json, plain, or a text with {value} {unit} {time} …"`
-	QoS     *qosNumber   `toml:"qos" doc:"default 1"`
-	Retain  *bool        `toml:"retain" doc:"the broker keeps the last message; default for states only"`
+	Unit    *string      `toml:"unit" doc:"The unit as people write it: °C, %, kWh."`
+	Kind    *kindText    `toml:"kind" doc:"gauge goes up and down (default), total only grows, a state holds until it changes, an event is over at once."`
+	Topic   *topicText   `toml:"topic" doc:"The topic of this channel."`
+	Payload *payloadText `toml:"payload" doc:"What its readings look like: json, plain, or a text with {value} {unit} {time} …."`
+	QoS     *qosNumber   `toml:"qos" doc:"The quality of service of its messages; default 1."`
+	Retain  *bool        `toml:"retain" doc:"The broker keeps the last message for those who subscribe later; default: for states only."`
 
-	When     map[string]condition `toml:"when" doc:"publish only if another channel of the same reading has this value"`
-	Scale    *float64             `toml:"scale" doc:"the value is multiplied by this"`
-	Offset   float64              `toml:"offset" doc:"then this is added"`
-	Points   [][2]float64         `toml:"points" doc:"calibration: [[raw, true], …], straight lines between"`
-	Clamp    *[2]float64          `toml:"clamp" doc:"[least, greatest] value that is published"`
-	Median   int                  `toml:"median" doc:"of the last n values, n odd: takes out single wrong ones"`
-	Average  int                  `toml:"average" doc:"of the last n values"`
-	Every    time.Duration        `toml:"every" doc:"at most one message per interval; drivers that can ask less often do"`
-	Deadband float64              `toml:"deadband" doc:"smaller changes are not published"`
-	AtLeast  time.Duration        `toml:"at_least" doc:"an unchanged value is published again after this long"`
-	Digits   *int                 `toml:"digits" doc:"behind the point"`
+	When     map[string]condition `toml:"when" doc:"A reading is published only if another channel of the same poll has this value."`
+	Scale    *float64             `toml:"scale" doc:"The value is multiplied by this."`
+	Offset   float64              `toml:"offset" doc:"This is added after scaling."`
+	Points   [][2]float64         `toml:"points" doc:"A calibration, [[raw, true], …] with straight lines between the points."`
+	Clamp    *[2]float64          `toml:"clamp" doc:"The [least, greatest] value that is published."`
+	Median   int                  `toml:"median" doc:"The median of the last n values, n odd: it takes out single wrong ones."`
+	Average  int                  `toml:"average" doc:"The mean of the last n values."`
+	Every    time.Duration        `toml:"every" doc:"At most one message is published per interval; drivers that can ask less often do."`
+	Deadband float64              `toml:"deadband" doc:"A value that differs from the last published one by less is not published."`
+	AtLeast  time.Duration        `toml:"at_least" doc:"An unchanged value is published again after this long."`
+	Digits   *int                 `toml:"digits" doc:"How many digits behind the point are published."`
 }
 
 // deviceAt is a device while it is checked.
@@ -61,7 +61,7 @@ type deviceAt struct {
 
 // reservedNames are topics of our own below {node}.
 var reservedNames = map[string]string{
-	"gateway": "{node}/gateway/… is where the gateway tells about itself",
+	"gateway": "{node}/gateway/… is where the gateway reports about itself",
 	"status":  "{node}/status is where the gateway says that it is online",
 }
 
@@ -174,7 +174,7 @@ func (l *loader) driver(d *deviceAt) bool {
 	return true
 }
 
-// guessDriver says which driver a table without one was probably written for.
+// guessDriver returns which driver a table without one was probably written for.
 func guessDriver(n *toml.Node, names []string) string {
 	hints := []struct{ key, driver string }{
 		{"unit", "modbus"}, {"match", "lines"}, {"sync", "frames"}, {"per_pulse", "pulse"},

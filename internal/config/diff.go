@@ -57,13 +57,13 @@ func Diff(from, to *Config) Changes {
 	}{
 		{"node", from.Node, to.Node},
 		{"data", from.Data, to.Data},
-		{"journal", from.Journal, to.Journal},
 	} {
 		if pair.old != pair.new {
 			c.Restart = append(c.Restart, Change{pair.key, []string{arrow(pair.old, pair.new)}})
 		}
 	}
-	c.Broker = diffBroker(&from.Broker, &to.Broker)
+	c.Restart = append(c.Restart, diffOptions("journal", from.Journal, to.Journal)...)
+	c.Broker = diffOptions("broker", from.Broker, to.Broker)
 	c.Serial = diffTables(from.Serial, to.Serial, func(b SerialBus) string { return b.Name }, diffSerial)
 	c.Devices = diffTables(from.Devices, to.Devices, func(d Device) string { return d.Name },
 		func(a, b Device) []string { return diffDevice(a, b, &c.Serial) })
@@ -95,13 +95,21 @@ func diffTables[T any](from, to []T, name func(T) string, diff func(a, b T) []st
 	return t
 }
 
-func diffBroker(a, b *Broker) []Change {
+// diffOptions compares the options of a package, key by key. What is no key follows from
+// other keys: broker.listeners are listen and the files for TLS.
+func diffOptions(table string, a, b any) []Change {
 	var out []Change
-	va, vb := reflect.ValueOf(*a), reflect.ValueOf(*b)
+	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range va.NumField() {
-		if x, y := va.Field(i).Interface(), vb.Field(i).Interface(); !reflect.DeepEqual(x, y) {
-			out = append(out, Change{"broker." + strings.ToLower(va.Type().Field(i).Name), []string{arrow(x, y)}})
+		f := va.Type().Field(i)
+		if !f.IsExported() || reflect.DeepEqual(va.Field(i).Interface(), vb.Field(i).Interface()) {
+			continue
 		}
+		key := f.Tag.Get("toml")
+		if key == "" {
+			key = strings.ToLower(f.Name)
+		}
+		out = append(out, Change{table + "." + key, []string{arrow(va.Field(i).Interface(), vb.Field(i).Interface())}})
 	}
 	return out
 }
@@ -114,7 +122,7 @@ func diffSerial(a, b SerialBus) []string {
 }
 
 // diffDevice compares what was made of the tables first: "60s" for "1m" changes
-// nothing. Only where that differs it looks for what to tell.
+// nothing. Only where that differs it looks for the keys.
 func diffDevice(a, b Device, buses *Tables) []string {
 	if bus := b.Map.Bus; bus != "" && buses.Touches(bus) {
 		return []string{"its bus " + bus + " changes"}

@@ -59,8 +59,9 @@ func TestDiff(t *testing.T) {
 		{"a wire takes its devices along", "9600", "19200", []string{"~serial.m", "~device.grid"}, `line: "9600 8N1" → "19200 8N1"`},
 		{"a rule", `"{node}/#"`, `"{node}/+/+"`, []string{"~bridge.cloud"}, "rules:"},
 		{"a default of all devices", `node = "n"`, "node = \"n\"\ntopic = \"x/{device}/{channel}\"", []string{"~device.grid", "~device.attic", "~device.scale"}, "defaults changed"},
-		{"the broker", "[serial.m]", "[broker]\nmax_clients = 5\n[serial.m]", []string{"~broker.maxclients"}, "10000 → 5"},
+		{"the broker", "[serial.m]", "[broker]\nmax_clients = 5\n[serial.m]", []string{"~broker.max_clients"}, "10000 → 5"},
 		{"the node", `node = "n"`, `node = "o"`, []string{"!node", "~device.grid", "~device.attic", "~device.scale", "~bridge.cloud"}, "n → o"},
+		{"the journal's size", "[serial.m]", "[journal]\nsize = \"1GiB\"\n[serial.m]", []string{"!journal.size"}, "536870912 → 1073741824"},
 		{"the journal", `"/var/lib/x"`, `"/var/lib/y"`, []string{"!data"}, "/var/lib/x → /var/lib/y"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -38,7 +38,7 @@ func TestBrokenFiles(t *testing.T) {
 	}
 }
 
-// explain loads the parts from a folder of their own and gives what is printed.
+// explain loads the parts from a folder of their own and returns what is printed.
 func explain(t *testing.T, parts map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -133,7 +133,7 @@ func (l *loader) each(n *toml.Node, visit func(*toml.Node)) {
 	}
 }
 
-// validName says what is wrong with the name of a node, device, channel or bridge: it
+// validName checks the name of a node, device, channel or bridge: it
 // becomes a level of a topic and a word in logs.
 func validName(name string) error {
 	switch {

@@ -6,22 +6,23 @@ import (
 	"slices"
 	"strings"
 
+	"sensorgate/bridge"
 	"sensorgate/internal/mqtt"
 	"sensorgate/internal/toml"
 )
 
 // ruleAt is a rule with its place and what loops need to know of it.
 type ruleAt struct {
-	Rule
-	bridge *Bridge
-	n      *toml.Node
+	bridge.Rule
+	of *Bridge
+	n  *toml.Node
 
 	localFilter, remoteFilter string   // all topics that the rule touches on each side
 	upstreams                 []string // brokers that its bridge may be connected to
 }
 
-func newRuleAt(r Rule, b *Bridge, n *toml.Node) ruleAt {
-	at := ruleAt{Rule: r, bridge: b, n: n, localFilter: asFilter(r.Local), remoteFilter: asFilter(r.Remote)}
+func newRuleAt(r bridge.Rule, b *Bridge, n *toml.Node) ruleAt {
+	at := ruleAt{Rule: r, of: b, n: n, localFilter: asFilter(r.Local), remoteFilter: asFilter(r.Remote)}
 	for _, url := range b.URLs {
 		at.upstreams = append(at.upstreams, brokerAddress(url))
 	}
@@ -33,7 +34,7 @@ const maxRules = 1000
 
 // name is how a message in another place calls the rule.
 func (r *ruleAt) name(from *ruleAt) string {
-	if r.bridge.Name == from.bridge.Name {
+	if r.of.Name == from.of.Name {
 		return "rules" + r.n.Name
 	}
 	return r.n.Path()
@@ -63,7 +64,7 @@ func (l *loader) loops() {
 	}
 	for i := range l.rules {
 		for k := range l.rules {
-			if a, b := &l.rules[i], &l.rules[k]; a.bridge.Name == b.bridge.Name {
+			if a, b := &l.rules[i], &l.rules[k]; a.of.Name == b.of.Name {
 				l.echo(a, b)
 			}
 		}
@@ -75,11 +76,11 @@ func (l *loader) loops() {
 // "no local", so the second brings back what the first sends, and the bridge cannot
 // take the "in beats out" way because the second is meant to send as well.
 func (l *loader) echo(out, both *ruleAt) {
-	if l.Full() || out.n == both.n || !out.Out || !both.Out || !both.In || both.bridge.Protocol != "3.1.1" {
+	if l.Full() || out.n == both.n || !out.Out || !both.Out || !both.In || both.of.Protocol != "3.1.1" {
 		return
 	}
 	if out.In && both.n.Before(out.n) {
-		return // of two both rules the later is told of, once
+		return // of two both rules the later is reported, once
 	}
 	if !mqtt.FiltersOverlap(out.localFilter, both.localFilter) || !mqtt.FiltersOverlap(out.remoteFilter, both.remoteFilter) {
 		return
@@ -106,9 +107,9 @@ func quoteWith(r *ruleAt, remark string) toml.Quote {
 	return toml.Quote{Line: line, Text: toml.WithoutSecrets(r.n.Source.Line(line)), Remark: remark}
 }
 
-// example gives a topic that both filters match, best one that exists here.
+// example returns a topic that both filters match, best one that exists here.
 func (l *loader) example(a, b string) (string, bool) {
-	for i := len(l.topics) - 1; i >= 0; i-- { // orders stand last, and are what hurts in a circle
+	for i := len(l.topics) - 1; i >= 0; i-- { // commands stand last, and are what hurts in a circle
 		if t := l.topics[i].topic; mqtt.Match(a, t) && mqtt.Match(b, t) {
 			return t, true
 		}
@@ -122,7 +123,7 @@ func (l *loader) example(a, b string) (string, bool) {
 	return "", false
 }
 
-// circles reports rules of several bridges by which a message comes round for ever:
+// circles reports rules of several bridges by which a message comes round forever:
 // brought in by one, sent out by another to where a third fetches it again. It looks
 // for circles in the graph whose nodes are "a message was brought in by rule i" and
 // "a message is sent out by rule i".
@@ -130,7 +131,7 @@ func (l *loader) circles() {
 	if len(l.cfg.Bridges) < 2 {
 		return
 	}
-	w := &walk{l: l, state: make([]walkState, 2*len(l.rules)), told: map[*toml.Node]bool{}, owned: map[ownership]bool{}}
+	w := &walk{l: l, state: make([]walkState, 2*len(l.rules)), reported: map[*toml.Node]bool{}, owned: map[ownership]bool{}}
 	for i := range l.rules {
 		if in := (hop{i, false}); l.rules[i].In && w.state[in.node()] == unseen {
 			w.visit(in)
@@ -161,10 +162,10 @@ const (
 
 // walk is a depth-first search: a way back to an open node is a circle.
 type walk struct {
-	l     *loader
-	state []walkState
-	way   []hop
-	told  map[*toml.Node]bool // rules that were reported
+	l        *loader
+	state    []walkState
+	way      []hop
+	reported map[*toml.Node]bool // rules that were reported
 
 	owned map[ownership]bool // what beaten has found out
 }
@@ -192,27 +193,27 @@ func (w *walk) visit(h hop) {
 	w.state[h.node()] = done
 }
 
-// follows says whether a message may go from one hop to the next.
+// follows reports whether a message may go from one hop to the next.
 func (w *walk) follows(from, to hop) bool {
 	l := w.l
 	a, b := &l.rules[from.rule], &l.rules[to.rule]
 	if to.out { // brought in by a, sent out by b: a bridge never sends what it has fetched
-		return b.Out && a.bridge.Name != b.bridge.Name && mqtt.FiltersOverlap(a.localFilter, b.localFilter) && !w.beaten(from.rule, b.bridge)
+		return b.Out && a.of.Name != b.of.Name && mqtt.FiltersOverlap(a.localFilter, b.localFilter) && !w.beaten(from.rule, b.of)
 	}
-	guarded := a.bridge.Name == b.bridge.Name && (from.rule == to.rule || b.bridge.Protocol != "3.1.1")
+	guarded := a.of.Name == b.of.Name && (from.rule == to.rule || b.of.Protocol != "3.1.1")
 	return b.In && !guarded && sameUpstream(a, b) && mqtt.FiltersOverlap(a.remoteFilter, b.remoteFilter)
 }
 
 // beaten: all that rule brings in belongs to an in rule of the bridge, which therefore
 // does not send it.
-func (w *walk) beaten(rule int, bridge *Bridge) bool {
-	key := ownership{rule, bridge.Name}
+func (w *walk) beaten(rule int, b *Bridge) bool {
+	key := ownership{rule, b.Name}
 	if known, ok := w.owned[key]; ok {
 		return known
 	}
 	local := w.l.rules[rule].localFilter
 	w.owned[key] = slices.ContainsFunc(w.l.rules, func(r ruleAt) bool {
-		return r.bridge.Name == bridge.Name && r.In && !r.Out && covers(r.localFilter, local)
+		return r.of.Name == b.Name && r.In && !r.Out && covers(r.localFilter, local)
 	})
 	return w.owned[key]
 }
@@ -234,7 +235,7 @@ func covers(a, b string) bool {
 // sameUpstream reports whether the bridges of two rules may be connected to the same
 // broker.
 func sameUpstream(a, b *ruleAt) bool {
-	return a.bridge.Name == b.bridge.Name ||
+	return a.of.Name == b.of.Name ||
 		slices.ContainsFunc(a.upstreams, func(x string) bool { return slices.Contains(b.upstreams, x) })
 }
 
@@ -253,16 +254,16 @@ func brokerAddress(text string) string {
 	return u.Hostname()
 }
 
-// circle reports a way of hops whose last leads to its first. It is told at the rule
+// circle reports a way of hops whose last leads to its first. It is reported at the rule
 // that stands last in the file.
 func (w *walk) circle(way []hop) {
 	l := w.l
 	last := slices.MaxFunc(way, func(a, b hop) int { return a.rule - b.rule })
 	at := &l.rules[last.rule]
-	if w.told[at.n] {
+	if w.reported[at.n] {
 		return // two rules that go round both ways are one fault
 	}
-	w.told[at.n] = true
+	w.reported[at.n] = true
 	others, quotes := []string{}, []toml.Quote{}
 	for i, h := range way {
 		r := &l.rules[h.rule]

@@ -91,7 +91,7 @@ type Model struct {
 	Text   string `json:"text"`
 }
 
-// Models gives all models with what they say of themselves, sorted by name.
+// Models returns all models with what they say of themselves, sorted by name.
 func Models(cat Catalogue, dir string) []Model {
 	l := newLoader(cat)
 	l.dir = dir
@@ -136,7 +136,7 @@ func ModelNames(cat Catalogue, dir string) []string {
 	return slices.Compact(names)
 }
 
-// layered says whether a table is merged with the model's instead of replacing it:
+// layered reports whether a table is merged with the model's instead of replacing it:
 // the channels, and each of them.
 func layered(f, parent *toml.Node) bool {
 	return f.Name == "channels" || parent.Name == "channels"

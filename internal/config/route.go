@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"sensorgate/bridge"
 	"sensorgate/internal/mqtt"
 	"sensorgate/internal/toml"
 )
@@ -18,7 +19,7 @@ type Hop struct {
 	QoS    byte   `json:"qos"`
 	Every  string `json:"every,omitempty"`
 	Expire string `json:"expire,omitempty"`
-	// Note says why nothing is sent although the rule matches.
+	// Note is why nothing is sent although the rule matches.
 	Note string `json:"note,omitempty"`
 }
 
@@ -51,7 +52,7 @@ func (h *Hop) Sentence() string {
 	return s
 }
 
-// Route gives what the rules do with a topic: where a message on the local topic is
+// Route lists what the rules do with a topic: where a message on the local topic is
 // sent, from which remote topic it is brought in, and what becomes of a message on
 // it if it is a topic of an upstream.
 func (c *Config) Route(topic string) []Hop {
@@ -60,14 +61,14 @@ func (c *Config) Route(topic string) []Hop {
 		b := &c.Bridges[i]
 		fetched := b.fetches(topic)
 		for k, r := range b.Rules {
-			if h, ok := r.sends(topic); ok {
+			if h, ok := sends(&r, topic); ok {
 				h.Bridge, h.Rule = b.Name, k
 				if fetched && !r.In {
 					h.Note = "not sent: the same bridge fetches this topic, and in beats out"
 				}
 				hops = append(hops, h)
 			}
-			for _, h := range r.brings(topic) {
+			for _, h := range brings(&r, topic) {
 				h.Bridge, h.Rule = b.Name, k
 				hops = append(hops, h)
 			}
@@ -86,7 +87,7 @@ func (b *Bridge) fetches(local string) bool {
 	return false
 }
 
-func (r *Rule) hop(dir, local, remote string) Hop {
+func hopOf(r *bridge.Rule, dir, local, remote string) Hop {
 	h := Hop{Dir: dir, Local: local, Remote: remote, QoS: r.QoS}
 	if dir == "out" && r.Every > 0 {
 		h.Every = toml.FormatDuration(r.Every)
@@ -97,8 +98,8 @@ func (r *Rule) hop(dir, local, remote string) Hop {
 	return h
 }
 
-// sends gives the hop of a local message on topic to the upstream.
-func (r *Rule) sends(topic string) (Hop, bool) {
+// sends returns the hop of a local message on topic to the upstream.
+func sends(r *bridge.Rule, topic string) (Hop, bool) {
 	if !r.Out {
 		return Hop{}, false
 	}
@@ -107,12 +108,12 @@ func (r *Rule) sends(topic string) (Hop, bool) {
 		return Hop{}, false
 	}
 	remote, ok := renamer.Rename(topic)
-	return r.hop("out", topic, remote), ok
+	return hopOf(r, "out", topic, remote), ok
 }
 
-// brings gives the hops by which a message comes in: topic may be the local name or
+// brings returns the hops by which a message comes in: topic may be the local name or
 // the remote one.
-func (r *Rule) brings(topic string) (hops []Hop) {
+func brings(r *bridge.Rule, topic string) (hops []Hop) {
 	if !r.In {
 		return nil
 	}
@@ -121,11 +122,11 @@ func (r *Rule) brings(topic string) (hops []Hop) {
 		return nil
 	}
 	if local, ok := in.Rename(topic); ok {
-		hops = append(hops, r.hop("in", local, topic))
+		hops = append(hops, hopOf(r, "in", local, topic))
 	}
 	if back, err := in.Reverse(); err == nil {
 		if remote, ok := back.Rename(topic); ok && remote != topic {
-			hops = append(hops, r.hop("in", topic, remote))
+			hops = append(hops, hopOf(r, "in", topic, remote))
 		}
 	}
 	return hops

@@ -13,7 +13,7 @@ func Schema(cat Catalogue) map[string]any {
 	top := toml.SchemaOf(topTable{})
 	props := top["properties"].(toml.Object)
 	props["broker"] = toml.SchemaOf(brokerTable{})
-	props["journal"] = toml.SchemaOf(journalTable{})
+	props["journal"] = toml.SchemaOf(defaultJournal())
 	props["device"] = toml.NamedTables(deviceSchema(cat))
 	props["bridge"] = toml.NamedTables(bridgeSchema())
 	props["serial"] = toml.NamedTables(toml.Object{"type": "object"})

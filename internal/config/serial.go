@@ -111,7 +111,7 @@ func (l *loader) unusedBuses() {
 	}
 }
 
-// stablePort warns of names that the kernel gives in the order of plugging in.
+// stablePort warns of names that the kernel hands out in the order of plugging in.
 func (l *loader) stablePort(at *toml.Node, port string) {
 	if !strings.HasPrefix(port, "/dev/ttyUSB") && !strings.HasPrefix(port, "/dev/ttyACM") {
 		return
@@ -144,7 +144,7 @@ func (l *loader) claimedTwice() {
 	}
 }
 
-// where is the place of n as it is told beside another place.
+// where is the place of n as it is written beside another place.
 func (l *loader) where(n, beside *toml.Node) string {
 	if n.Source == beside.Source {
 		return fmt.Sprintf("line %d", n.Line())

@@ -10,16 +10,16 @@ import (
 
 // topTable is the file as a whole.
 type topTable struct {
-	Version *int         `toml:"version" doc:"the meaning of this file's keys; docs/migration.md"`
-	Node    *string      `toml:"node" doc:"name of this gateway, {node} in topics; default: the host name"`
-	Topic   topicText    `toml:"topic" doc:"topic of every channel; {node} {device} {channel} {bus} {unit} {model} {class}"`
-	Payload *payloadText `toml:"payload" doc:"of every channel: json, plain, or a text with {value} {unit} {time} …"`
-	Data    *string      `toml:"data" doc:"directory of the journal; \"\" keeps everything in memory"`
-	Broker  toml.Subtree `toml:"broker" doc:"the MQTT broker inside this process"`
-	Journal toml.Subtree `toml:"journal" doc:"what survives a power cut"`
-	Serial  toml.Subtree `toml:"serial" doc:"[serial.NAME]: a serial wire with several devices on it"`
-	Device  toml.Subtree `toml:"device" doc:"[device.NAME]: one thing on a bus or a pin"`
-	Bridge  toml.Subtree `toml:"bridge" doc:"[bridge.NAME]: an upstream broker"`
+	Version *int         `toml:"version" doc:"The meaning of the keys in this file; docs/migration.md has the history."`
+	Node    *string      `toml:"node" doc:"The name of this gateway, {node} in topics; default: the host name."`
+	Topic   topicText    `toml:"topic" doc:"The topic of every channel; it may have {node} {device} {channel} {bus} {unit} {model} {class} in it."`
+	Payload *payloadText `toml:"payload" doc:"What a reading looks like: json, plain, or a text with {value} {unit} {time} …."`
+	Data    *string      `toml:"data" doc:"The directory of the journal; \"\" keeps everything in memory."`
+	Broker  toml.Subtree `toml:"broker" doc:"The MQTT broker inside this process."`
+	Journal toml.Subtree `toml:"journal" doc:"What survives a power cut."`
+	Serial  toml.Subtree `toml:"serial" doc:"Each [serial.NAME] is a serial wire with several devices on it."`
+	Device  toml.Subtree `toml:"device" doc:"Each [device.NAME] is one thing on a bus or a pin."`
+	Bridge  toml.Subtree `toml:"bridge" doc:"Each [bridge.NAME] is an upstream broker."`
 }
 
 const (

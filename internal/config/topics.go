@@ -8,7 +8,7 @@ import (
 	"sensorgate/internal/toml"
 )
 
-// topicUse is one topic that this gateway itself publishes or takes orders on.
+// topicUse is one topic that this gateway itself publishes or takes commands on.
 type topicUse struct {
 	topic string
 	path  string
@@ -18,17 +18,17 @@ type topicUse struct {
 // topicsOf enters the topics of a device and reports those that cannot be.
 func (l *loader) topicsOf(d *deviceAt) {
 	m := &d.dev.Map
-	told := map[*toml.Node]bool{}
+	reported := map[*toml.Node]bool{}
 	if f := d.n.Field("topic"); f != nil && f.Kind == toml.KindBroken {
 		return
 	}
 	use := func(topic, path string, at *toml.Node) {
-		if told[at] {
+		if reported[at] {
 			return
 		}
 		if err := mqtt.CheckTopic(topic); err != nil {
 			l.AtKey(at, fmt.Sprintf("the topic would be %q: %v", topic, err))
-			told[at] = true
+			reported[at] = true
 			return
 		}
 		if strings.HasPrefix(topic, "$") {
@@ -61,17 +61,17 @@ func (l *loader) topicsOf(d *deviceAt) {
 func (l *loader) topicsTwice() {
 	l.topics = append(l.topics, topicUse{l.cfg.Node + "/status", "the gateway", nil})
 	holders := make(map[string]topicUse, len(l.topics))
-	told := map[*toml.Node]bool{}
+	reported := map[*toml.Node]bool{}
 	for _, t := range l.topics {
 		first, taken := holders[t.topic]
 		if !taken {
 			holders[t.topic] = t
 			continue
 		}
-		if told[t.at] {
+		if reported[t.at] {
 			continue // ten channels on one topic are one fault
 		}
-		told[t.at] = true
+		reported[t.at] = true
 		at, other := t, first
 		if at.at == nil {
 			at, other = first, t

@@ -74,11 +74,7 @@ type Gateway struct {
 func New(o Options) (*Gateway, error) {
 	c := o.Config
 	g := &Gateway{opt: o, log: o.Log, cfg: c, buses: &group{log: o.Log}, devs: &group{log: o.Log}, bridges: &group{log: o.Log}, begun: make(chan struct{}), stateWake: make(chan struct{}, 1)}
-	j, err := journal.Open(journal.Options{
-		Dir: c.Data, Size: c.Journal.Size, Commit: c.Journal.Commit, FreeFloor: c.Journal.FreeFloor,
-		SeqStep: broker.SeqStep,
-		Log:     o.Log.With("part", "journal"), FS: o.Around.Disk, SegmentSize: o.Around.SegmentSize,
-	})
+	j, err := journal.Open(journalOptions(c, o))
 	if err != nil {
 		return nil, err
 	}
@@ -223,18 +219,18 @@ func FindSocket(c *config.Config) string {
 	return runtimeSocket
 }
 
+// journalOptions adds to what the configuration says what only the program knows; so do
+// brokerOptions and bridgeOptions. TestEveryOptionIsReachable looks at all three.
+func journalOptions(c *config.Config, o Options) journal.Options {
+	j := c.Journal
+	j.Dir, j.SeqStep, j.Log = c.Data, broker.SeqStep, o.Log.With("part", "journal")
+	j.FS, j.SegmentSize = o.Around.Disk, o.Around.SegmentSize
+	return j
+}
+
 func brokerOptions(c *config.Config, j *journal.Journal, o Options) broker.Options {
-	b := broker.Options{
-		Passwords: c.Broker.Passwords, ACL: c.Broker.ACL,
-		MaxClients: c.Broker.MaxClients, MaxPacketSize: c.Broker.MaxPacketSize, MaxQueued: c.Broker.MaxQueued,
-		Journal: j, Log: o.Log.With("part", "broker"), Version: o.Version, Network: o.Around.Network,
-	}
-	for _, l := range c.Broker.Listeners {
-		b.Listeners = append(b.Listeners, broker.Listener{
-			Network: l.Network, Address: l.Address, Path: l.Path,
-			Cert: l.Cert, Key: l.Key, ClientCA: l.ClientCA, Origins: l.Origins,
-		})
-	}
+	b := c.Broker
+	b.Journal, b.Log, b.Version, b.Network = j, o.Log.With("part", "broker"), o.Version, o.Around.Network
 	return b
 }
 

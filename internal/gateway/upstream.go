@@ -15,39 +15,29 @@ type upstream struct {
 }
 
 func (g *Gateway) newUpstream(c config.Bridge) (*upstream, error) {
-	q, err := g.journal.OpenQueue("spool/"+c.Name, journal.Limits{
-		Bytes: c.Spool.Size, Age: c.Spool.Keep, Full: c.Spool.Full, Memory: c.Spool.Memory,
-	})
+	q, err := g.journal.OpenQueue("spool/"+c.Name, c.Spool)
 	if err != nil {
 		return nil, err
 	}
-	o := bridge.Options{
-		Name: c.Name, Node: g.opt.Config.Node, ClientID: c.ClientID, User: c.User,
-		Prefix: c.Prefix, Protocol: c.Protocol, URLs: c.URLs, KeepAlive: c.KeepAlive,
-		TLS:     bridge.TLSFiles{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key, ALPN: c.TLS.ALPN, ServerName: c.TLS.ServerName},
-		Status:  bridge.Status{Topic: c.Status.Topic, Online: c.Status.Online, Offline: c.Status.Offline},
-		Backlog: bridge.Rate{Messages: c.Spool.Backlog.Messages, Bytes: c.Spool.Backlog.Bytes},
-		InOrder: c.Spool.OldestFirst, Late: bridge.LateMark{Topic: c.Spool.LateTopic, Payload: c.Spool.LatePayload},
-		Queue: q, SpoolSize: c.Spool.Size, Local: g.broker, TimeSynced: timeSynced, Changed: g.changed,
-		Log: g.log.With("upstream", c.Name), Version: g.opt.Version, Dial: g.opt.Around.Dial,
-	}
-	if c.Password != (config.Secret{}) {
-		o.Password = c.Password.Read
-	}
-	if !c.Spool.Memory {
-		o.Store = g.journal
-	}
-	for _, r := range c.Rules {
-		o.Rules = append(o.Rules, bridge.Rule{
-			Out: r.Out, In: r.In, Local: r.Local, Remote: r.Remote, QoS: r.QoS, Retain: r.Retain,
-			Every: r.Every, Deadband: r.Deadband, Expire: r.Expire, Queue: r.Queue,
-		})
-	}
-	b, err := bridge.New(o)
+	b, err := bridge.New(g.bridgeOptions(c, q))
 	if err != nil {
 		return nil, err
 	}
 	return &upstream{cfg: c, bridge: b, queue: q}, nil
+}
+
+func (g *Gateway) bridgeOptions(c config.Bridge, q *journal.Queue) bridge.Options {
+	o := c.Options
+	o.Queue, o.SpoolSize = q, c.Spool.Bytes
+	if !c.Spool.Memory {
+		o.Store = g.journal
+	}
+	if c.Secret != (config.Secret{}) {
+		o.Password = c.Secret.Read
+	}
+	o.Local, o.TimeSynced, o.Changed = g.broker, timeSynced, g.changed
+	o.Log, o.Version, o.Dial = g.log.With("upstream", c.Name), g.opt.Version, g.opt.Around.Dial
+	return o
 }
 
 // startUpstream fills the spool from now on, whether it is connected or not.

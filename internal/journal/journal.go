@@ -42,12 +42,19 @@ var (
 
 // Options of a journal. Only Dir must be given for a durable one.
 type Options struct {
-	Dir         string        // "" keeps everything in memory: nothing survives the process
-	Size        int64         // bytes of all segments; default 512 MiB
-	SegmentSize int64         // default 4 MiB
-	Commit      time.Duration // window of the telemetry class; default 1 s
-	FreeFloor   int64         // bytes of the file system that are never used; default max(64 MiB, 5 %)
-	Log         *slog.Logger
+	Dir         string // "" keeps everything in memory: nothing survives the process
+	SegmentSize int64  // bytes; default 4 MiB
+
+	// Commit is the window of the telemetry class; default 1 s.
+	Commit time.Duration `toml:"commit" doc:"How much of our own readings a power cut may cost; a shorter time wears the card more."`
+
+	// Size is how many bytes all segments may have; default 512 MiB.
+	Size int64 `toml:"size" quantity:"size" doc:"How much the journal may take on the disk."`
+
+	// FreeFloor is how many bytes of the file system are never used; default max(64 MiB, 5 %).
+	FreeFloor int64 `toml:"keep_free" quantity:"size" doc:"How much the journal leaves free on the disk for others, whatever its size may be."`
+
+	Log *slog.Logger
 
 	// SeqStep is how many Seqs are handed out before the log must know of more, and so at
 	// most how many a crash skips: no Seq is used twice. Default 2^20, at least 1,024. Who
@@ -60,8 +67,12 @@ type Options struct {
 
 // Limits bound one queue.
 type Limits struct {
-	Bytes  int64         // of records that wait; 0: only the journal's own size
-	Age    time.Duration // older records are dropped and counted; 0: forever
+	// Bytes bounds the records that wait; 0: only the journal's own size does.
+	Bytes int64 `toml:"size" quantity:"size" doc:"How much may wait on the disk."`
+
+	// Age is after how long a record is dropped and counted; 0: never.
+	Age time.Duration `toml:"keep" doc:"Older messages are dropped and counted."`
+
 	Full   Policy
 	Memory bool // never on disk: an append to it counts as committed at once
 }

@@ -94,7 +94,7 @@ func interpolate(points [][2]float64, x float64) float64 {
 	return a[1]*(1-t) + b[1]*t // exact in both points
 }
 
-// round gives x with so many digits behind the point.
+// round returns x with so many digits behind the point.
 func round(x float64, digits int) float64 {
 	p := math.Pow10(digits)
 	if y := x * p; !math.IsInf(y, 0) {
@@ -110,7 +110,7 @@ type window struct {
 	next   int
 }
 
-// push adds x and gives all values, in no order.
+// push adds x and returns all values, in no order.
 func (w *window) push(x float64) []float64 {
 	if len(w.values) < w.size {
 		w.values = append(w.values, x)
@@ -143,7 +143,7 @@ func mean(values []float64) float64 {
 // must pass one of 60 s at its 12th, though that comes some milliseconds early.
 func (f *Filters) slack() time.Duration { return f.Every / 10 }
 
-// passThrottle says whether a reading taken at t may go out now, and if so sets
+// passThrottle reports whether a reading taken at t may go out now, and if so sets
 // when the next one may.
 func (c *channel) passThrottle(t time.Time) bool {
 	every := c.Filters.Every
@@ -161,7 +161,7 @@ func (c *channel) passThrottle(t time.Time) bool {
 	return true
 }
 
-// unchanged says whether the deadband holds v back at t.
+// unchanged reports whether the deadband holds v back at t.
 func (c *channel) unchanged(v drivers.Value, t time.Time) bool {
 	f := &c.Filters
 	if f.Deadband <= 0 && f.AtLeast <= 0 || !c.last.Value.Valid() {
@@ -179,7 +179,7 @@ func (c *channel) unchanged(v drivers.Value, t time.Time) bool {
 }
 
 // pass runs the filters that hold readings back, on a value that went through
-// value; it gives the reading to publish.
+// value; it returns the reading to publish.
 func (c *channel) pass(r drivers.Reading) (drivers.Reading, bool) {
 	if !c.passThrottle(r.Time) {
 		c.waiting = &r
@@ -215,14 +215,14 @@ func (c *channel) next() (at time.Time, ok bool) {
 	return at, ok
 }
 
-// repeats says whether at_least sends a value again without a new reading: only a
+// repeats reports whether at_least sends a value again without a new reading: only a
 // state that is known until it changes. What is measured is measured again soon,
 // and if not, then nothing may pretend it was.
 func (c *channel) repeats() bool {
 	return c.Kind == drivers.State && c.Filters.AtLeast > 0 && c.last.Value.Valid()
 }
 
-// tick gives what is due at now without a new reading.
+// tick returns what is due at now without a new reading.
 func (c *channel) tick(now time.Time) (r drivers.Reading, ok bool) {
 	if at, due := c.next(); !due || now.Before(at) {
 		return r, false

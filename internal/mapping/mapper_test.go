@@ -169,7 +169,7 @@ func TestAtLeastRepeatsStatesOnly(t *testing.T) {
 	}
 }
 
-// The last state must win over the throttle: a door may not stay open for ever
+// The last state must win over the throttle: a door may not stay open forever
 // because it was closed too soon.
 func TestThrottleKeepsTheLastState(t *testing.T) {
 	m := New(Device{Name: "d", Node: "n", TopicTemplate: "{channel}", Payload: Plain,

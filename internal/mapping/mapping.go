@@ -6,7 +6,7 @@ import (
 	"sensorgate/drivers"
 )
 
-// Device says how one device's readings become messages. It is plain data, filled
+// Device describes how one device's readings become messages. It is plain data, filled
 // by the configuration.
 type Device struct {
 	Name, Node, Bus, Model, Class string
@@ -18,7 +18,7 @@ type Device struct {
 	Channels                      []Channel
 }
 
-// Channel says the same for one channel. A channel that a driver gives and the file
+// Channel describes the same for one channel. A channel that a driver reports and the file
 // does not name has only defaults.
 type Channel struct {
 	Name, Unit    string

@@ -36,10 +36,10 @@ func (d Device) Topic(channel string) string {
 // SetTopic is where commands to a channel are taken.
 func (d Device) SetTopic(channel string) string { return d.channelTopic(channel) + setLevel }
 
-// ResultTopic is where the outcome of commands to a channel is told.
+// ResultTopic is where the outcome of commands to a channel is published.
 func (d Device) ResultTopic(channel string) string { return d.channelTopic(channel) + resultLevel }
 
-// StatusTopic is where the device's condition is told, retained.
+// StatusTopic is where the device's condition is published, retained.
 func (d Device) StatusTopic() string { return d.Node + "/" + d.Name + statusLevel }
 
 // channelTopic is the channel's own topic also when all are published together:

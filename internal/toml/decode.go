@@ -37,7 +37,7 @@ func (r *Reporter) Table(n *Node, into ...any) bool {
 		for _, t := range ts {
 			if field, has := t.field(f.Name); has {
 				known = true
-				ok = r.decode(f, t.value.FieldByIndex(field.index)) && ok
+				ok = r.decodeField(f, t.value.FieldByIndex(field.index), field.typ) && ok
 			}
 		}
 		if !known {
@@ -65,6 +65,21 @@ func TableHint(n *Node) string {
 		return "{ … }"
 	}
 	return QuoteKey(n.Name) + " = { … }"
+}
+
+// decodeField puts n's value into v as a value of type t: an int of a package that knows
+// no Size can be written as one.
+func (r *Reporter) decodeField(n *Node, v reflect.Value, t reflect.Type) bool {
+	if v.Type() == t {
+		return r.decode(n, v)
+	}
+	as := reflect.New(t).Elem()
+	ok := r.decode(n, as)
+	if ok && v.OverflowInt(as.Int()) {
+		return r.Wrong(n, "a smaller size", "")
+	}
+	v.SetInt(as.Int())
+	return ok
 }
 
 // decode puts n's value into v, which can be set. It reports what does not fit.

@@ -11,13 +11,14 @@
 //
 // Tags of a field:
 //
-//	toml:"key"        its key; without it the name in lower case; "-" is no key
+//	toml:"key"        its key; a field without one is set by the program alone
 //	doc:"…"           one sentence for people: it stands in the schema and in reference.toml
 //	required:"true"   a table without the key is a fault
 //	example:"…"       what to type, where a sample of the type says too little
 //	choice:"…"        exactly one of the keys with this tag must be given
+//	quantity:"size"   an int or int64 of bytes is written as a size: 64KiB
 //	was:"old_key"     the name of the key in older versions: read as well, with a warning
 //
 // A Reporter belongs to one goroutine. Everything is bounded: size of a file, depth of
-// brackets, number of problems. Nothing here opens anything but the files it is told to.
+// brackets, number of problems. Nothing here opens anything but the files that it is given.
 package toml

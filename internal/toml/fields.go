@@ -37,16 +37,17 @@ func fieldsOf(t reflect.Type) []optionField {
 			}
 			continue
 		}
-		if !f.IsExported() || tag == "-" {
-			continue
-		}
 		key, _, _ := strings.Cut(tag, ",")
-		if key == "" {
-			key = strings.ToLower(f.Name)
+		if !f.IsExported() || key == "" || key == "-" {
+			continue // set by the program
+		}
+		typ := f.Type
+		if f.Tag.Get("quantity") == "size" {
+			typ = reflect.TypeFor[Size]()
 		}
 		fields = append(fields, optionField{
 			key: key, doc: f.Tag.Get("doc"), required: f.Tag.Get("required") == "true", choice: f.Tag.Get("choice") != "", example: f.Tag.Get("example"), was: f.Tag.Get("was"),
-			index: []int{i}, typ: f.Type,
+			index: []int{i}, typ: typ,
 		})
 	}
 	fieldCache.Store(t, fields)

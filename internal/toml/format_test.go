@@ -44,7 +44,7 @@ list = [ 1,
 	}
 }
 
-// What comes along is in the shape that fmt gives.
+// What comes along is in the shape that fmt makes.
 func TestExamplesAreFormatted(t *testing.T) {
 	files, _ := filepath.Glob("../../configs/*.toml")
 	if len(files) == 0 {

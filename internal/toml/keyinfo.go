@@ -43,7 +43,7 @@ func KeysIn(v any) []Key {
 	for _, f := range fieldsOf(rv.Type()) {
 		keys = append(keys, Key{
 			Name: f.key, Doc: f.doc, Required: f.required, Type: typeName(f.typ),
-			Default: defaultText(rv.FieldByIndex(f.index)), typ: f.typ,
+			Default: defaultText(rv.FieldByIndex(f.index).Convert(f.typ)), typ: f.typ,
 		})
 	}
 	return keys

@@ -194,7 +194,7 @@ func (k *killLoop) checkSubscriber(name string, sent map[string]int) {
 	}
 }
 
-// arrivals gives the numbers that came on each topic, in order.
+// arrivals returns the numbers that came on each topic, in order.
 func arrivals(out string) map[string][]int {
 	got := map[string][]int{}
 	for line := range strings.Lines(out) {
