@@ -75,7 +75,7 @@ func (b *Broker) serve(nc net.Conn, l *listener) {
 	c, who, reason := b.admit(ctx, l, from, &first)
 	if reason != mqtt.Success {
 		b.count.refused.Add(1)
-		b.answer(nc, first.connect.Level, &mqtt.Connack{Reason: reason})
+		b.answer(nc, first.connect.Level, maxPacketOf(first.connect), reason)
 		hangUp(nc)
 		return
 	}
@@ -230,16 +230,21 @@ func (b *Broker) refuseConnect(nc net.Conn, c *mqtt.Connect, err error) {
 	switch {
 	case c == nil:
 	case c.Level > mqtt.Level311: // an unknown level is answered as 5 would be (3.1.2.2, v5)
-		b.answer(nc, mqtt.Level5, &mqtt.Connack{Reason: fault.Reason})
+		b.answer(nc, mqtt.Level5, maxPacketOf(c), fault.Reason)
 	case fault == mqtt.ErrVersion: // [MQTT-3.1.2-2]
-		b.answer(nc, mqtt.Level311, &mqtt.Connack{Reason: fault.Reason})
+		b.answer(nc, mqtt.Level311, maxPacketOf(c), fault.Reason)
 	}
 }
 
-// answer writes a CONNACK to a connection that has no session.
-func (b *Broker) answer(nc net.Conn, level byte, ack *mqtt.Connack) {
+// answer writes a CONNACK to a connection that has no session, if the client takes
+// packets of its size.
+func (b *Broker) answer(nc net.Conn, level byte, limit int, reason mqtt.Reason) {
+	packet := mqtt.AppendConnack(nil, level, &mqtt.Connack{Reason: reason})
+	if len(packet) > limit {
+		return
+	}
 	_ = nc.SetWriteDeadline(time.Now().Add(time.Second)) // it is closed anyway
-	if _, err := nc.Write(mqtt.AppendConnack(nil, level, ack)); err != nil && !errors.Is(err, io.EOF) {
+	if _, err := nc.Write(packet); err != nil && !errors.Is(err, io.EOF) {
 		b.log.Debug("CONNACK not written", "remote", remote(nc), "err", err)
 	}
 }

@@ -14,7 +14,8 @@ func (b *Broker) newConn(l *listener, from string, connect *mqtt.Connect) (*conn
 		return nil, mqtt.BadAuthMethod // [MQTT-4.12.0-1, v5]: we have none
 	}
 	if connect.ClientID == "" {
-		if connect.Level != mqtt.Level5 && !connect.CleanStart { // [MQTT-3.1.3-8]
+		// [MQTT-3.1.3-8]; at 3.1 an id has at least one character (its section 3.1).
+		if connect.Level == mqtt.Level31 || connect.Level == mqtt.Level311 && !connect.CleanStart {
 			return nil, mqtt.ClientIDNotValid
 		}
 	}
@@ -22,24 +23,56 @@ func (b *Broker) newConn(l *listener, from string, connect *mqtt.Connect) (*conn
 		return nil, mqtt.TopicNameInvalid
 	}
 	c := &conn{
-		b: b, listener: l, remote: from, level: connect.Level,
+		b: b, listener: l, remote: from, level: connect.Level, bridge: connect.Bridge,
 		will: connect.Will, problemInfo: connect.RequestProblem,
-		maxPacketOut: mqtt.MaxRemaining + 5, maxPacketIn: b.packetLimit(l),
-		aliases: newAliasesOut(connect.TopicAliasMax),
-		done:    make(chan struct{}),
+		maxPacketIn: b.packetLimit(l),
+		aliases:     newAliasesOut(connect.TopicAliasMax),
+		done:        make(chan struct{}),
 	}
 	c.host, _, _ = net.SplitHostPort(c.remote) // "" for a socket that has no host
-	if connect.MaximumPacket != 0 {
-		c.maxPacketOut = int(min(int64(connect.MaximumPacket), mqtt.MaxRemaining+5))
+	c.maxPacketOut = maxPacketOf(connect)
+	c.connack = mqtt.Connack{ReceiveMaximum: maxReceived, TopicAliasMax: maxAliases, MaximumPacket: uint32(c.maxPacketIn)}
+	if connect.ClientID == "" { // [MQTT-3.1.3-6; v5: 3.1.3-6, 3.1.3-7]
+		c.connack.AssignedClientID = "auto-" + randomID()
 	}
 	c.keepAlive = time.Duration(connect.KeepAlive) * time.Second
 	if longest := b.limits().MaxKeepAlive; longest > 0 && (c.keepAlive == 0 || c.keepAlive > longest) {
 		if c.level != mqtt.Level5 {
 			return nil, mqtt.ClientIDNotValid // 3.1.1 has no better word for it
 		}
-		c.keepAlive, c.keepAliveOurs = longest.Truncate(time.Second), true // 3.2.2.3.14
+		c.keepAlive = longest.Truncate(time.Second)
+		c.connack.ServerKeepAlive, c.connack.HasKeepAlive = uint16(c.keepAlive/time.Second), true // 3.2.2.3.14
+	}
+	if !c.fitConnack() {
+		return nil, mqtt.PacketTooLarge
 	}
 	return c, mqtt.Success
+}
+
+// maxPacketOf is the largest packet that the client takes [MQTT-3.1.2-24, v5].
+func maxPacketOf(connect *mqtt.Connect) int {
+	if connect == nil || connect.MaximumPacket == 0 {
+		return mqtt.MaxRemaining + 5
+	}
+	return int(min(int64(connect.MaximumPacket), mqtt.MaxRemaining+5))
+}
+
+// fitConnack leaves out of the CONNACK what the client can do without until it is small
+// enough. It reports false when what is left is still too large.
+func (c *conn) fitConnack() bool {
+	a := &c.connack
+	fits := func() bool { return len(mqtt.AppendConnack(nil, c.level, a)) <= c.maxPacketOut }
+	for _, leaveOut := range []func(){
+		func() { a.TopicAliasMax = 0 }, // then it may not use any
+		func() { a.MaximumPacket = 0 }, // then it finds out
+		func() { a.ReceiveMaximum = 0 },
+	} {
+		if fits() {
+			return true
+		}
+		leaveOut()
+	}
+	return fits()
 }
 
 // enter counts the connection in, if there is room.

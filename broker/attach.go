@@ -13,15 +13,10 @@ import (
 // attach connects c with its session, answers the CONNECT and sends what waits. It waits until
 // an earlier connection with the same client id is closed. false: the broker closes.
 func (b *Broker) attach(c *conn, out writer, who *permissions.Identity, connect *mqtt.Connect) bool {
-	ack := mqtt.Connack{ReceiveMaximum: maxReceived, TopicAliasMax: maxAliases, MaximumPacket: uint32(c.maxPacketIn)}
 	c.writer = out
 	id := connect.ClientID
 	if id == "" {
-		id = "auto-" + randomID() // [MQTT-3.1.3-6; v5: 3.1.3-6, 3.1.3-7]
-		ack.AssignedClientID = id
-	}
-	if c.keepAliveOurs {
-		ack.ServerKeepAlive, ack.HasKeepAlive = uint16(c.keepAlive/time.Second), true
+		id = c.connack.AssignedClientID
 	}
 	for {
 		s, previous := b.claim(c, id, who, connect)
@@ -35,9 +30,13 @@ func (b *Broker) attach(c *conn, out writer, who *permissions.Identity, connect 
 			close(c.done)
 			return false
 		}
-		ack.SessionPresent = s.known
+		if c.endedWill != nil {
+			b.publishWill(c.endedWill)
+			c.endedWill = nil
+		}
+		c.connack.SessionPresent = s.known
 		s.known = true
-		b.connected(c, connect, &ack)
+		b.connected(c, connect)
 		return true
 	}
 }
@@ -55,6 +54,8 @@ func (b *Broker) claim(c *conn, id string, who *permissions.Identity, connect *m
 		return nil, s.owner
 	}
 	if s != nil && (connect.CleanStart || !s.isPersistent()) { // [MQTT-3.1.2-6; v5: 3.1.2-4]
+		// A will that was to come later comes with the end of its session (3.1.3.2.2, v5).
+		c.endedWill = s.will
 		b.removeLocked(s)
 		s = nil
 	}
@@ -67,7 +68,7 @@ func (b *Broker) claim(c *conn, id string, who *permissions.Identity, connect *m
 		b.sessions[id] = s
 	}
 	s.stopTimerLocked()
-	s.owner, c.session = c, s
+	s.owner, c.session, s.will = c, s, nil
 	who.Client = id
 	s.who.Store(who)
 	s.mu.Lock()
@@ -81,7 +82,7 @@ func (b *Broker) claim(c *conn, id string, who *permissions.Identity, connect *m
 
 // connected answers the CONNECT and sends what waits: PUBREL of earlier exchanges, then
 // the messages, oldest first.
-func (b *Broker) connected(c *conn, connect *mqtt.Connect, ack *mqtt.Connack) {
+func (b *Broker) connected(c *conn, connect *mqtt.Connect) {
 	s := c.session
 	if s.isPersistent() {
 		s.mu.Lock()
@@ -99,14 +100,14 @@ func (b *Broker) connected(c *conn, connect *mqtt.Connect, ack *mqtt.Connack) {
 	}
 	s.conn = c
 	s.current.Store(c)
-	c.setOut(mqtt.AppendConnack(c.out(), c.level, ack))
+	c.setOut(mqtt.AppendConnack(c.out(), c.level, &c.connack))
 	c.packets++
 	if s.isPersistent() {
 		s.resumeLocked(c)
 		s.catchUpLocked(w)
 	}
 	w.touchLocked(s)
-	b.log.Info("client connected", "client", s.id, "remote", c.remote, "level", c.level, "present", ack.SessionPresent)
+	b.log.Info("client connected", "client", s.id, "remote", c.remote, "level", c.level, "present", c.connack.SessionPresent)
 }
 
 // resumeLocked begins with the queue from the start: what is not acknowledged is sent

@@ -20,20 +20,21 @@ type conn struct {
 	level    byte
 	session  *session
 
-	keepAlive     time.Duration // 0: none
-	keepAliveOurs bool          // it is not what the client asked for
-	maxPacketOut  int
-	maxPacketIn   int
-	problemInfo   bool // reason strings are welcome
-	aliasesIn     []string
-	will          *mqtt.Will
+	keepAlive    time.Duration // 0: none
+	bridge       bool          // a mosquitto bridge: no echo, and retain as published
+	maxPacketOut int
+	maxPacketIn  int
+	problemInfo  bool // reason strings are welcome
+	aliasesIn    []string
+	will         *mqtt.Will
+	connack      mqtt.Connack // what a successful CONNECT is answered with
+	endedWill    *delayedWill // of the session that this CONNECT ended
 
 	acks  ackQueue
 	puts  uint64 // session states put into the journal
 	clean bool   // DISCONNECT came: no will
 
-	lastRound bool  // it was taken over, and what was sent before is still handled
-	end       error // why input stopped
+	end error // why input stopped
 
 	buf       []byte // output that waits
 	outAt     int    // of it, already written
@@ -137,6 +138,12 @@ func (c *conn) stop(reason mqtt.Reason) (first bool) {
 	return true
 }
 
+// takenOver reports whether another connection of the client waits for this one's end.
+// What the client had sent on this one before is handled still: a DISCONNECT counts
+// [MQTT-3.14.4-3], messages are not lost, and without its acknowledgements the new
+// connection would begin with the same messages again.
+func (c *conn) takenOver() bool { return c.stopping.Load() == 1+uint32(mqtt.SessionTakenOver) }
+
 // stopReason returns why stop was called.
 func (c *conn) stopReason() (mqtt.Reason, bool) {
 	v := c.stopping.Load()
@@ -148,6 +155,9 @@ func (c *conn) stopReason() (mqtt.Reason, bool) {
 func (c *conn) lastPacket() []byte {
 	reason, asked := c.stopReason()
 	text := ""
+	if c.end == errClosed { // also when another connection has taken over meanwhile
+		return nil
+	}
 	if !asked {
 		var fault *mqtt.Error
 		if !errors.As(c.end, &fault) {
@@ -161,7 +171,14 @@ func (c *conn) lastPacket() []byte {
 	if !c.problemInfo { // 3.1.2.11.7: allowed in DISCONNECT, but not wanted
 		text = ""
 	}
-	return mqtt.AppendDisconnect(nil, c.level, reason, text)
+	packet := mqtt.AppendDisconnect(nil, c.level, reason, text)
+	if len(packet) > c.maxPacketOut { // [MQTT-3.14.2-3]: without the text
+		packet = mqtt.AppendDisconnect(nil, c.level, reason, "")
+	}
+	if len(packet) > c.maxPacketOut { // [MQTT-3.1.2-24]
+		return nil
+	}
+	return packet
 }
 
 // violated reports whether the client broke the protocol.

@@ -14,7 +14,7 @@ var errClosed = errors.New("client disconnected")
 func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 	c.acks.inBatch(true)
 	packets := 0
-	for c.stopping.Load() == 0 || c.lastRound {
+	for c.stopping.Load() == 0 || c.takenOver() {
 		f, n, err := mqtt.NextFrame(data[used:], c.maxPacketIn)
 		if err != nil {
 			return used, 0, err
@@ -25,6 +25,9 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 		}
 		used += n
 		packets++
+		if f.LongLength && c.level == mqtt.Level5 {
+			return used, 0, mqtt.ErrLongLength
+		}
 		if err := c.handle(w, f); err != nil {
 			return used, 0, err
 		}
@@ -53,6 +56,9 @@ func (c *conn) endBatch(w *worker) {
 
 // handle does what one packet asks for.
 func (c *conn) handle(w *worker, f mqtt.Frame) error {
+	if c.level == mqtt.Level31 {
+		f.IgnoreUnused()
+	}
 	switch f.Type {
 	case mqtt.PUBLISH:
 		return c.handlePublish(w, f)

@@ -18,6 +18,9 @@ func (c *conn) handleAck(w *worker, typ mqtt.Type, a mqtt.Ack) error {
 		return nil
 	}
 	m := s.inflight.find(a.ID)
+	if m != nil && c.level != mqtt.Level5 && !m.answeredBy(typ) {
+		return errAckKind
+	}
 	switch {
 	case typ == mqtt.PUBREC && (m == nil || m.qos != 2):
 		// 4.3.3, v5: an unknown id is answered as such, and the client can forget it.
@@ -33,6 +36,20 @@ func (c *conn) handleAck(w *worker, typ mqtt.Type, a mqtt.Ack) error {
 		s.inflight.done(m)
 	}
 	return nil
+}
+
+var errAckKind = mqtt.NewError(mqtt.ProtocolError, "acknowledgement of another QoS than that of the message")
+
+// answeredBy reports whether an acknowledgement is one that may come for m now (4.3);
+// below level 5 another one is a fault that ends the connection [MQTT-4.8.0-1].
+func (m *sentMessage) answeredBy(typ mqtt.Type) bool {
+	switch typ {
+	case mqtt.PUBACK:
+		return m.qos == 1
+	case mqtt.PUBREC:
+		return m.qos == 2
+	}
+	return m.state == sentPubrel // PUBCOMP
 }
 
 // completeLocked takes an acknowledged message off. The journal hears of all that were

@@ -10,6 +10,7 @@ const maxReceived = 4096
 
 var (
 	errAliasRange = mqtt.NewError(mqtt.TopicAliasInvalid, "topic alias is greater than the maximum")
+	errTopicEmpty = mqtt.NewError(mqtt.ProtocolError, "topic name is empty and there is no topic alias")
 	errAliasUnset = mqtt.NewError(mqtt.ProtocolError, "topic alias that was not set")
 	errReceiveMax = mqtt.NewError(mqtt.ReceiveMaximumExceeded, "more unfinished QoS 2 messages than the receive maximum")
 )
@@ -101,7 +102,7 @@ func (c *conn) publishedAgain(id uint16) error {
 func (c *conn) routeOf(w *worker, in *mqtt.Publish) (*route, error) {
 	if in.Alias == 0 {
 		if len(in.Topic) == 0 {
-			return nil, errTopicName // [MQTT-4.7.3-1]
+			return nil, errTopicEmpty // 3.3.2.1, v5; [MQTT-4.7.3-1]
 		}
 		return c.checked(w.route(in.Topic))
 	}
@@ -128,7 +129,7 @@ func (c *conn) routeOf(w *worker, in *mqtt.Publish) (*route, error) {
 // checked returns what closes the connection: a topic name that is none [MQTT-3.3.2-2].
 // A topic that is only not allowed costs the message.
 func (c *conn) checked(r *route) (*route, error) {
-	if r.err == errTopicName {
+	if !r.isTopic() {
 		return nil, r.err
 	}
 	return r, nil

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"errors"
+
 	"sensorgate/internal/mqtt"
 )
 
@@ -20,6 +22,12 @@ func (c *conn) handleSubscribe(w *worker, f mqtt.Frame) error {
 	}
 	var subs []entered
 	for i, want := range in.Filters {
+		if c.endsFor(want.Filter) {
+			return errFilter
+		}
+		if c.bridge {
+			want.RetainAsPub, want.NoLocal = true, !isShared(want.Filter)
+		}
 		if want.NoLocal && isShared(want.Filter) { // [MQTT-3.8.3-4, v5]
 			return errShareNoLocal
 		}
@@ -41,6 +49,16 @@ func (c *conn) handleSubscribe(w *worker, f mqtt.Frame) error {
 		w.sendRetained(c.session, e.sub)
 	}
 	return nil
+}
+
+var errFilter = mqtt.NewError(mqtt.TopicFilterInvalid, "topic filter is not allowed")
+
+// endsFor reports whether a filter ends the connection: below level 5 one that is none is
+// a fault like any other [MQTT-4.7.3-1, 4.8.0-1]. One with more levels than we take is
+// not allowed, but no fault.
+func (c *conn) endsFor(filter string) bool {
+	err := mqtt.CheckFilter(filter)
+	return c.level != mqtt.Level5 && err != nil && !errors.Is(err, mqtt.ErrTopicLevels)
 }
 
 func isShared(filter string) bool {
@@ -74,6 +92,9 @@ func (c *conn) handleUnsubscribe(_ *worker, f mqtt.Frame) error {
 	codes := make([]mqtt.Reason, len(filters))
 	changed := false
 	for i, filter := range filters {
+		if c.endsFor(filter) {
+			return errFilter
+		}
 		switch {
 		case mqtt.CheckFilter(filter) != nil:
 			codes[i] = mqtt.TopicFilterInvalid

@@ -72,7 +72,7 @@ func (b *Broker) Publish(ctx context.Context, m mqtt.Message) error {
 	w := b.worker()
 	defer w.release()
 	r := w.routeString(m.Topic)
-	if r.err == errTopicName {
+	if !r.isTopic() {
 		return fmt.Errorf("publish to %q: %w", m.Topic, mqtt.CheckTopic(m.Topic))
 	}
 	p := &w.pub

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"errors"
+
 	"sensorgate/broker/permissions"
 	"sensorgate/internal/mqtt"
 )
@@ -43,13 +45,19 @@ func (t *target) merge(sub *subscription) {
 var (
 	errTopicOwn  = mqtt.NewError(mqtt.NotAuthorized, "topics below $SYS are the broker's own")
 	errTopicName = mqtt.NewError(mqtt.TopicNameInvalid, "topic name is not allowed")
+	errTopicText = mqtt.NewError(mqtt.MalformedPacket, "topic name is not well-formed UTF-8 or has U+0000")
 )
+
+// isTopic reports whether the route's topic can be one at all.
+func (r *route) isTopic() bool { return r.err != errTopicName && r.err != errTopicText }
 
 // routeFor works out the route of a topic.
 func (b *Broker) routeFor(topic string) *route {
 	r := &route{topic: topic, generation: b.subs.Generation()}
 	if err := mqtt.CheckTopic(topic); err != nil {
-		r.err = errTopicName
+		if r.err = errTopicName; errors.Is(err, mqtt.ErrTopicUTF8) || errors.Is(err, mqtt.ErrTopicNUL) {
+			r.err = errTopicText // [MQTT-1.5.4-1, 1.5.4-2]
+		}
 		return r
 	}
 	if ownTopic(topic) {

@@ -29,6 +29,7 @@ type socket struct {
 	rest      []byte // input that is not a whole packet yet
 	need      int    // how long that packet is, 0 if not known
 	heard     time.Time
+	lastRound bool // it was taken over, and what was sent before is handled
 	lingering bool // our side is closed; what still comes is thrown away
 }
 
@@ -70,13 +71,8 @@ func (s *socket) attend(w *worker) {
 	if s.fd < 0 || s.lingering {
 		return
 	}
-	if reason, asked := s.c.stopReason(); asked {
-		if reason == mqtt.SessionTakenOver {
-			s.lastInput(w)
-		}
-		if s.fd >= 0 && !s.lingering {
-			s.end(w, nil)
-		}
+	if s.c.stopping.Load() != 0 {
+		s.endAsked(w)
 		return
 	}
 	sess := s.c.session
@@ -87,13 +83,27 @@ func (s *socket) attend(w *worker) {
 	sess.mu.Unlock()
 }
 
-// lastInput handles what the client had sent when it was taken over. Without its
-// acknowledgements the new connection would begin with the same messages again, and
-// two that take over each other quickly enough would never get ahead.
-func (s *socket) lastInput(w *worker) {
-	s.c.lastRound = true
-	s.readable(w)
+// lastReads bounds what a connection that was taken over may still have sent: the new
+// one waits for it.
+const lastReads = 4
+
+// endAsked ends the connection because somebody asked for it; when that is another one
+// of the same client, what the socket holds is handled first.
+func (s *socket) endAsked(w *worker) {
+	if s.c.takenOver() {
+		s.lastRound = true
+		for i := 0; i < lastReads && s.isOpen(); i++ {
+			if !s.readable(w) {
+				break
+			}
+		}
+	}
+	if s.isOpen() {
+		s.end(w, nil)
+	}
 }
+
+func (s *socket) isOpen() bool { return s.fd >= 0 && !s.lingering }
 
 func (s *socket) isAdded() bool {
 	s.c.session.mu.Lock()
@@ -135,8 +145,8 @@ func (s *socket) control(op int) error {
 }
 
 // readable reads once, as much as there is room for, and handles it. Other sockets have
-// their turn before there is a second read.
-func (s *socket) readable(w *worker) {
+// their turn before there is a second read. It reports whether there was something.
+func (s *socket) readable(w *worker) bool {
 	buf, have := s.loop.buf, len(s.rest)
 	// A long packet is collected in a buffer of its own, which grows as it comes in and
 	// not as it is announced.
@@ -155,28 +165,29 @@ func (s *socket) readable(w *worker) {
 	switch {
 	case n > 0:
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
-		return
+		return false
 	case s.lingering:
 		s.close()
-		return
+		return false
 	case err == nil:
 		s.end(w, io.EOF)
-		return
+		return false
 	default:
 		s.end(w, err)
-		return
+		return false
 	}
 	if s.lingering {
-		return
+		return true
 	}
 	s.heard = w.now
 	if own {
 		s.rest = buf[:have+n]
 		if have+n < s.need {
-			return
+			return true
 		}
 	}
 	s.handle(w, buf[:have+n])
+	return true
 }
 
 // handle handles the whole packets in data and keeps the rest.
@@ -198,8 +209,8 @@ func (s *socket) handle(w *worker, data []byte) {
 	default:
 		s.rest = s.rest[:0]
 	}
-	if s.c.stopping.Load() != 0 {
-		s.end(w, nil)
+	if s.c.stopping.Load() != 0 && !s.lastRound {
+		s.endAsked(w)
 	}
 }
 

@@ -16,6 +16,7 @@ type stream struct {
 	nc    net.Conn
 	c     *conn
 	woken chan struct{} // for the writer; has room for one
+	last  bool          // somebody asked for the end; used by the reader only
 }
 
 func newStream(nc net.Conn, c *conn) *stream {
@@ -31,9 +32,17 @@ func (s *stream) wake() {
 	}
 }
 
+// lastInput is how long a connection that was taken over is still read: what its client
+// had sent before is there at once, and the new connection waits for the end of this.
+const lastInput = 20 * time.Millisecond
+
 func (s *stream) stop() {
 	// The reader wakes up with an error; it ends the connection.
-	_ = s.nc.SetReadDeadline(time.Unix(1, 0))
+	at := time.Unix(1, 0)
+	if s.c.takenOver() {
+		at = time.Now().Add(lastInput)
+	}
+	_ = s.nc.SetReadDeadline(at)
 }
 
 // run serves until the connection ends. rest is input that was read already.
@@ -109,12 +118,16 @@ func resize(buf []byte, used, need int) []byte {
 // setDeadline: no packet within one and a half times the keep-alive ends the
 // connection [MQTT-3.1.2-24; v5: 3.1.2-22].
 func (s *stream) setDeadline() {
+	if s.last {
+		return // stop has set the deadline that ends it
+	}
 	if s.c.keepAlive > 0 {
 		_ = s.nc.SetReadDeadline(time.Now().Add(s.c.keepAlive * 3 / 2))
 	} else {
 		_ = s.nc.SetReadDeadline(time.Time{})
 	}
 	if s.c.stopping.Load() != 0 {
+		s.last = true
 		s.stop() // it was asked for between the two
 	}
 }

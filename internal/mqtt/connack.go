@@ -40,7 +40,7 @@ func returnCode311(r Reason) byte {
 // AppendConnack appends a CONNACK in the form of the level.
 func AppendConnack(dst []byte, level byte, c *Connack) []byte {
 	present := byte(0)
-	if c.SessionPresent && c.Reason == Success { // [MQTT-3.2.2-4]
+	if c.SessionPresent && c.Reason == Success && level != Level31 { // [MQTT-3.2.2-4]; not used at 3.1
 		present = 1
 	}
 	if level != Level5 {
@@ -95,10 +95,13 @@ func ParseConnack(f Frame, level byte) (c Connack, err error) {
 	r := reader{b: f.Body}
 	flags := r.u8()
 	code := r.u8()
-	if flags > 1 { // [MQTT-3.2.2-1]
+	switch {
+	case level == Level31: // not used
+	case flags > 1: // [MQTT-3.2.2-1]
 		return c, errFlags
+	default:
+		c.SessionPresent = flags == 1
 	}
-	c.SessionPresent = flags == 1
 	if level != Level5 {
 		reasons := [...]Reason{Success, UnsupportedVersion, ClientIDNotValid, ServerUnavailable, BadUserNameOrPassword, NotAuthorized}
 		if int(code) >= len(reasons) {

@@ -3,6 +3,7 @@ package mqtt
 // Connect is a CONNECT (3.1).
 type Connect struct {
 	Level       byte // Level31, Level311 or Level5
+	Bridge      bool // a mosquitto bridge says so in the highest bit of the level, see levelBridge
 	CleanStart  bool
 	KeepAlive   uint16 // seconds
 	ClientID    string
@@ -36,6 +37,12 @@ type Will struct {
 	Properties *PublishProperties
 }
 
+// levelBridge is the bit of the protocol level by which a bridge of mosquitto (its option
+// try_private, on by default) asks for what only MQTT 5 has a word for: the retain flag
+// as it was published, and not to get back what it published itself. It tries again
+// without the bit only after a CONNACK that says "unacceptable protocol version".
+const levelBridge = 0x80
+
 // Connect flags (3.1.2.3).
 const (
 	flagReserved   = 1
@@ -49,9 +56,6 @@ const (
 // ParseConnect reads a CONNECT. Nothing of it aliases the packet. With an unknown level
 // it returns ErrVersion and a Connect that has the level and nothing else.
 func ParseConnect(f Frame) (*Connect, error) {
-	if f.Flags != 0 {
-		return nil, errFlags
-	}
 	r := reader{b: f.Body}
 	name := string(r.binary())
 	level := r.u8()
@@ -59,7 +63,15 @@ func ParseConnect(f Frame) (*Connect, error) {
 		return nil, r.err
 	}
 	c := &Connect{Level: level, RequestProblem: true}
+	if plain := level &^ levelBridge; plain == Level31 || plain == Level311 {
+		c.Level, c.Bridge = plain, level&levelBridge != 0
+		level = plain
+	}
 	switch {
+	case f.Flags != 0 && level != Level31: // [MQTT-2.2.2-2]; not used at 3.1 (its section 2.1)
+		return nil, errFlags
+	case f.LongLength && level == Level5: // [MQTT-1.5.5-1]
+		return c, ErrLongLength
 	case name != "MQTT" && name != "MQIsdp": // [MQTT-3.1.2-1]
 		return nil, errProtocolName
 	case name == "MQTT" && level != Level311 && level != Level5, name == "MQIsdp" && level != Level31:
@@ -85,7 +97,7 @@ func ParseConnect(f Frame) (*Connect, error) {
 func checkConnectFlags(flags, level byte) error {
 	qos := flags >> 3 & 3
 	switch {
-	case flags&flagReserved != 0, // [MQTT-3.1.2-3]
+	case flags&flagReserved != 0 && level != Level31, // [MQTT-3.1.2-3]; not used at 3.1
 		qos == 3, // [MQTT-3.1.2-14]
 		flags&flagWill == 0 && flags&(flagWillRetain|0x18) != 0,               // [MQTT-3.1.2-13, 3.1.2-15]
 		level != Level5 && flags&flagUsername == 0 && flags&flagPassword != 0: // [MQTT-3.1.2-22]
@@ -152,8 +164,8 @@ func (r *reader) will(level byte) *Will {
 			case v.id == propWillDelay:
 				w.Delay = v.num
 				continue
-			case v.id == propResponseTopic && hasWildcard(v.data):
-				pr.r.fail(errPropertyVal)
+			case v.id == propResponseTopic && (len(v.data) == 0 || hasWildcard(v.data)):
+				pr.r.fail(errPropertyVal) // [MQTT-4.7.3-1, 3.3.2-14]
 			}
 			p.set(v)
 			any = true
@@ -176,7 +188,11 @@ func AppendConnect(dst []byte, c *Connect) []byte {
 	if c.Level == Level31 {
 		name = "MQIsdp"
 	}
-	body := append(appendString(nil, name), c.Level, c.flags(), byte(c.KeepAlive>>8), byte(c.KeepAlive))
+	level := c.Level
+	if c.Bridge {
+		level |= levelBridge
+	}
+	body := append(appendString(nil, name), level, c.flags(), byte(c.KeepAlive>>8), byte(c.KeepAlive))
 	if c.Level == Level5 {
 		props := c.appendProperties(nil)
 		body = append(AppendVarint(body, len(props)), props...)

@@ -42,6 +42,23 @@ type Frame struct {
 	Flags byte   // the low half of the first byte
 	Body  []byte // what follows the fixed header; aliases the stream's buffer
 	Raw   []byte // all of it
+
+	// LongLength: the remaining length is written in more bytes than needed. MQTT 5 does
+	// not allow that [MQTT-1.5.5-1], MQTT 3.1.1 does (2.2.3 says nothing of it).
+	LongLength bool
+}
+
+// IgnoreUnused clears what MQTT 3.1 leaves open: of all packets but PUBLISH the flags
+// of the fixed header are "not used", or only say that a packet is sent again (its
+// sections 2.1 and 3). The later levels give them values that must be right.
+func (f *Frame) IgnoreUnused() {
+	switch f.Type {
+	case PUBLISH:
+	case PUBREL, SUBSCRIBE, UNSUBSCRIBE:
+		f.Flags = 2
+	default:
+		f.Flags = 0
+	}
 }
 
 // NextFrame takes the first packet out of buf. Size is 0 when buf does not hold all of
@@ -54,11 +71,9 @@ func NextFrame(buf []byte, limit int) (f Frame, need int, err error) {
 	// The most frequent case first: remaining length in one byte.
 	rem, head := int(buf[1]), 2
 	if rem >= 0x80 {
-		var n int
-		if rem, n, err = Varint(buf[1:]); err != nil || n == 0 {
+		if rem, head, err = longLength(buf); err != nil || head == 0 {
 			return Frame{}, 0, err
 		}
-		head = 1 + n
 	}
 	total := head + rem
 	if total > limit {
@@ -67,7 +82,26 @@ func NextFrame(buf []byte, limit int) (f Frame, need int, err error) {
 	if total > len(buf) {
 		return Frame{}, total, nil
 	}
-	return Frame{Type(buf[0] >> 4), buf[0] & 15, buf[head:total:total], buf[:total:total]}, total, nil
+	return Frame{
+		Type: Type(buf[0] >> 4), Flags: buf[0] & 15, Body: buf[head:total:total], Raw: buf[:total:total],
+		LongLength: head > 2 && buf[head-1] == 0,
+	}, total, nil
+}
+
+// longLength reads a remaining length of more than one byte. head is where the packet's
+// body begins, 0 if more bytes are needed.
+func longLength(buf []byte) (rem, head int, err error) {
+	for shift := 0; shift < 28; shift += 7 {
+		at := 1 + shift/7
+		if at >= len(buf) {
+			return 0, 0, nil
+		}
+		rem |= int(buf[at]&0x7f) << shift
+		if buf[at] < 0x80 {
+			return rem, at + 1, nil
+		}
+	}
+	return 0, 0, errVarintSize // (2.2.3): a fifth byte does not exist
 }
 
 // Varint reads a variable byte integer. n is 0 when more bytes are needed.

@@ -17,6 +17,7 @@ type Publish struct {
 
 	aliasAt, expiryAt int // places in Props
 	subIDs            bool
+	noResponse        bool // a response topic that is empty
 }
 
 var errSubIDFromClient = &Error{ProtocolError, "subscription identifier in a PUBLISH to the server"}
@@ -68,6 +69,7 @@ func (p *Publish) properties(r *reader) {
 			if hasWildcard(v.data) {
 				pr.r.fail(errPropertyVal)
 			}
+			p.noResponse = len(v.data) == 0
 		}
 	}
 	if pr.r.err != nil {
@@ -85,10 +87,14 @@ func hasWildcard(topic []byte) bool {
 }
 
 // FromClient reports what a client must not send: a subscription identifier
-// [MQTT-3.3.4-6].
+// [MQTT-3.3.4-6], and a response topic that no topic can be [MQTT-4.7.3-1]. From a server
+// the latter is forgiven: it would come again after every reconnect.
 func (p *Publish) FromClient() error {
-	if p.subIDs {
+	switch {
+	case p.subIDs:
 		return errSubIDFromClient
+	case p.noResponse:
+		return errPropertyVal
 	}
 	return nil
 }

@@ -95,6 +95,9 @@ func (e *Error) Error() string { return e.text }
 // NewError makes an Error for a package variable of another package.
 func NewError(reason Reason, text string) *Error { return &Error{reason, text} }
 
+// ErrLongLength: a length is written in more bytes than needed [MQTT-1.5.5-1, v5].
+var ErrLongLength = errVarintLong
+
 // ErrPacketTooLarge: the remaining length is over the limit.
 var ErrPacketTooLarge = &Error{PacketTooLarge, "packet is larger than allowed"}
 

@@ -195,7 +195,28 @@ func ParseSuback(f Frame, level byte) (id uint16, codes []Reason, err error) {
 		}
 	}
 	for _, c := range r.b {
+		if !subackAllows(f.Type, level, Reason(c)) {
+			return id, nil, errReasonCode // [MQTT-3.9.3-2; v5: 3.9.3-2]
+		}
 		codes = append(codes, Reason(c))
 	}
 	return id, codes, r.err
+}
+
+var (
+	subackReasons = []Reason{GrantedQoS1, GrantedQoS2, Unspecified, ImplementationSpecific, NotAuthorized, TopicFilterInvalid,
+		PacketIDInUse, QuotaExceeded, SharedNotSupported, SubIDsNotSupported, WildcardSubsNotSupported}
+	unsubackReasons = []Reason{NoSubscriptionExisted, Unspecified, ImplementationSpecific, NotAuthorized, TopicFilterInvalid, PacketIDInUse}
+)
+
+// subackAllows reports whether a code is one of those in table 3-8 or 3-9 (v5), or in
+// 3.9.3 (3.1.1: QoS or 0x80).
+func subackAllows(t Type, level byte, c Reason) bool {
+	switch {
+	case level != Level5:
+		return c <= GrantedQoS2 || c == Unspecified
+	case t == UNSUBACK:
+		return reasonAllowed(c, unsubackReasons)
+	}
+	return reasonAllowed(c, subackReasons)
 }
