@@ -33,7 +33,28 @@ func (l *loader) fromModel(n, name *toml.Node) (*toml.Node, bool) {
 		}
 		return nil, false
 	}
-	return toml.Overlay(m.root, n, layered), m.ok
+	return toml.Overlay(m.applying(n), n, layered), m.ok
+}
+
+// pointless are keys of a model that have no meaning for a device with another key: a
+// connection has no speed, and the same meter has one on its RS-485 side.
+var pointless = map[string]string{"tcp": "line"}
+
+// applying returns what of the model applies to the device's own table n.
+func (m *model) applying(n *toml.Node) *toml.Node {
+	for given, key := range pointless {
+		if n.Field(given) == nil || m.root.Field(key) == nil {
+			continue
+		}
+		rest := &toml.Node{Kind: toml.KindTable, Source: m.root.Source, Opened: m.root.Opened}
+		for _, f := range m.root.Fields {
+			if f.Name != key {
+				rest.Add(f)
+			}
+		}
+		return rest
+	}
+	return m.root
 }
 
 func (l *loader) loadModel(name *toml.Node) *model {
