@@ -31,6 +31,7 @@ type Bridge struct {
 	backoff      backoff
 	will         willLimits
 	exactly      exactTrial
+	levels       levels
 	brokenAt     time.Time // when the last connection ended without goodbye
 	returns      int       // to the first upstream, without success
 
@@ -65,10 +66,10 @@ func New(o Options) (*Bridge, error) {
 		o.KeepAlive = 60 * time.Second
 	}
 	if o.Protocol == "" {
-		o.Protocol = "3.1.1"
+		o.Protocol = ProtocolAuto
 	}
-	if o.Protocol != "3.1.1" && o.Protocol != "5" {
-		return nil, fmt.Errorf("protocol %q: have 3.1.1 and 5", o.Protocol)
+	if o.Protocol != Protocol311 && o.Protocol != Protocol5 && o.Protocol != ProtocolAuto {
+		return nil, fmt.Errorf("protocol %q: have auto, 3.1.1 and 5", o.Protocol)
 	}
 	if o.Queue == nil || len(o.URLs) == 0 {
 		return nil, errors.New("a bridge needs a queue and an upstream")
@@ -98,6 +99,7 @@ func New(o Options) (*Bridge, error) {
 	}
 	if b.dial = o.Dial; b.dial == nil {
 		b.dial = b.dialNet
+		b.levels = newLevels(&b.opt)
 	}
 	b.quiet = min(o.KeepAlive*3/2, silenceMax)
 	return b, b.openLedger()

@@ -24,9 +24,9 @@ const (
 	inboundMax = 64
 )
 
-// connect opens a connection: byte stream, CONNECT, CONNACK.
-func (b *Bridge) connect(ctx context.Context, u *url.URL) (*connection, error) {
-	packet, err := b.connectPacket()
+// connectAt opens a connection with a protocol level: byte stream, CONNECT, CONNACK.
+func (b *Bridge) connectAt(ctx context.Context, u *url.URL, level byte) (*connection, error) {
+	packet, err := b.connectPacket(level)
 	if err != nil {
 		return nil, err
 	}
@@ -63,10 +63,10 @@ func (b *Bridge) connect(ctx context.Context, u *url.URL) (*connection, error) {
 	return c, nil
 }
 
-func (b *Bridge) connectPacket() (*mqtt.Connect, error) {
+func (b *Bridge) connectPacket(level byte) (*mqtt.Connect, error) {
 	o := &b.opt
 	c := &mqtt.Connect{
-		Level:      mqtt.Level311,
+		Level:      level,
 		CleanStart: !b.rules.keepSession(),
 		KeepAlive:  uint16(min(o.KeepAlive/time.Second, 65535)),
 		ClientID:   o.ClientID,
@@ -90,8 +90,7 @@ func (b *Bridge) connectPacket() (*mqtt.Connect, error) {
 			c.Will.QoS = 0
 		}
 	}
-	if o.Protocol == "5" {
-		c.Level = mqtt.Level5
+	if level == mqtt.Level5 {
 		c.ReceiveMaximum, c.MaximumPacket = inboundMax, maxPacket
 		c.User = []mqtt.UserProperty{{Key: "sensorgate", Value: o.Version}}
 		if !c.CleanStart {
@@ -115,7 +114,7 @@ func (c *connection) handshake(packet *mqtt.Connect) (mqtt.Connack, error) {
 		return mqtt.Connack{}, errHTTP
 	}
 	if err != nil {
-		return mqtt.Connack{}, fmt.Errorf("no answer to CONNECT: %w", noTimeout(err))
+		return mqtt.Connack{}, &noAnswerError{noTimeout(err)}
 	}
 	if f.Type != mqtt.CONNACK {
 		return mqtt.Connack{}, fmt.Errorf("%v where MQTT answers with CONNACK", f.Type)

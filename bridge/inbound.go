@@ -26,7 +26,14 @@ func (c *connection) arrived(ctx context.Context, f mqtt.Frame, inbound chan<- a
 		return err
 	}
 	remote := string(p.Topic)
-	if err := mqtt.CheckTopic(remote); err != nil {
+	if err := mqtt.CheckTopic(remote); err == mqtt.ErrTopicLevels {
+		// Well-formed, and more than we take. Ending the connection would end every one:
+		// the upstream sends it again.
+		c.b.ignored.Add(1)
+		c.b.warn(time.Hour, "levels", "a message from the upstream has more topic levels than are taken and was dropped", "err", err)
+		c.answer(p.QoS, p.ID)
+		return nil
+	} else if err != nil {
 		return fmt.Errorf("PUBLISH: %w", err)
 	}
 	if p.QoS == 2 && c.b.ledger.taken(p.ID) {

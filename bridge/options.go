@@ -22,7 +22,7 @@ type Options struct {
 	User     string                 `toml:"user" doc:"The user name at the upstream."`
 	Password func() (string, error) // asked at each connect; nil: none
 	TLS      TLSFiles               `toml:"tls" doc:"Certificates, where those of the system do not suffice."`
-	Protocol string                 `toml:"protocol" doc:"The version of MQTT: 3.1.1 or 5."`
+	Protocol string                 `toml:"protocol" doc:"The version of MQTT: 5, 3.1.1, or auto, which tries 5 and then 3.1.1."` // default ProtocolAuto
 
 	// Dial opens the byte stream to an upstream; nil: the network of the operating system.
 	Dial func(ctx context.Context, u *url.URL) (net.Conn, error)

@@ -105,7 +105,7 @@ func (l *loader) bridges(n *toml.Node) {
 
 func defaultBridge(name string) bridgeTable {
 	return bridgeTable{
-		Options: bridge.Options{ClientID: "sensorgate-{node}-" + name, Protocol: "3.1.1", KeepAlive: 30 * time.Second},
+		Options: bridge.Options{ClientID: "sensorgate-{node}-" + name, Protocol: bridge.ProtocolAuto, KeepAlive: 30 * time.Second},
 		Spool:   spoolTable{Limits: journal.Limits{Bytes: 256 << 20, Age: 14 * 24 * time.Hour}, Full: policyText(journal.DropOldest)},
 	}
 }
@@ -121,8 +121,8 @@ func (l *loader) bridge(n *toml.Node) {
 	b.Spool = l.spool(n, &t.Spool)
 	b.Backlog, b.InOrder, b.Late = bridge.Rate(t.Spool.Backlog), t.Spool.Order == "oldest-first", t.Spool.Late
 	b.Status = l.bridgeStatus(n, t.Status)
-	if f := n.Field("protocol"); f.Text() != "" && t.Protocol != "3.1.1" && t.Protocol != "5" {
-		l.Wrong(f, `"3.1.1" or "5"`, "")
+	if f := n.Field("protocol"); f.Text() != "" && t.Protocol != "auto" && t.Protocol != "3.1.1" && t.Protocol != "5" {
+		l.Wrong(f, `"auto", "3.1.1" or "5"`, `"auto"`)
 	}
 	if f := n.Field("keep_alive"); f.Text() != "" && (t.KeepAlive < time.Second || t.KeepAlive > 18*time.Hour) {
 		l.Wrong(f, "1s to 18h", `"30s"`) // two bytes of seconds in CONNECT (MQTT 3.1.1, 3.1.2.10)

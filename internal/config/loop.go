@@ -76,7 +76,7 @@ func (l *loader) loops() {
 // "no local", so the second brings back what the first sends, and the bridge cannot
 // take the "in beats out" way because the second is meant to send as well.
 func (l *loader) echo(out, both *ruleAt) {
-	if l.Full() || out.n == both.n || !out.Out || !both.Out || !both.In || both.of.Protocol != "3.1.1" {
+	if l.Full() || out.n == both.n || !out.Out || !both.Out || !both.In || both.of.Protocol == "5" {
 		return
 	}
 	if out.In && both.n.Before(out.n) {
@@ -200,7 +200,7 @@ func (w *walk) follows(from, to hop) bool {
 	if to.out { // brought in by a, sent out by b: a bridge never sends what it has fetched
 		return b.Out && a.of.Name != b.of.Name && mqtt.FiltersOverlap(a.localFilter, b.localFilter) && !w.beaten(from.rule, b.of)
 	}
-	guarded := a.of.Name == b.of.Name && (from.rule == to.rule || b.of.Protocol != "3.1.1")
+	guarded := a.of.Name == b.of.Name && (from.rule == to.rule || b.of.Protocol == "5")
 	return b.In && !guarded && sameUpstream(a, b) && mqtt.FiltersOverlap(a.remoteFilter, b.remoteFilter)
 }
 
