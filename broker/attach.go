@@ -64,7 +64,7 @@ func (b *Broker) claim(c *conn, id string, who *permissions.Identity, connect *m
 		expiry = mqtt.SessionForever
 	}
 	if s == nil {
-		s = &session{b: b, id: id, origin: "client/" + id}
+		s = &session{b: b, id: id, origin: originClient + id}
 		b.sessions[id] = s
 	}
 	s.stopTimerLocked()

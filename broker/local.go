@@ -3,7 +3,9 @@ package broker
 import (
 	"context"
 	"fmt"
+	"strings"
 
+	"sensorgate/broker/permissions"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
@@ -94,6 +96,23 @@ func (b *Broker) Publish(ctx context.Context, m mqtt.Message) error {
 		return fmt.Errorf("publish to %q: %w", m.Topic, journal.ErrFull)
 	}
 	return nil
+}
+
+// PublisherMay reports whether whoever published m may publish to topic now: what is
+// published because m asked for it, an answer on its response topic, must not go where
+// its sender could not publish. For a message of this process or of a bridge the caller
+// decides; of a client's message that was stored in between, or whose user was removed
+// since, the answer is no.
+func (b *Broker) PublisherMay(m *mqtt.Message, topic string) bool {
+	if ownTopic(topic) {
+		return false
+	}
+	who, ok := m.Publisher.(*permissions.Identity)
+	if !ok {
+		return !strings.HasPrefix(m.Origin, originClient)
+	}
+	p := b.permissions.Load()
+	return !p.Revokes(who) && p.MayWrite(who, topic)
 }
 
 // Attach makes q a durable subscriber of what matches the filters, but for messages that

@@ -80,7 +80,7 @@ func (b *Broker) restoreSessions() error {
 }
 
 func (b *Broker) restoreSession(id string, saved *savedSession) error {
-	s := &session{b: b, id: id, origin: "client/" + id, expiry: saved.Expiry, known: true}
+	s := &session{b: b, id: id, origin: originClient + id, expiry: saved.Expiry, known: true}
 	s.who.Store(&permissions.Identity{User: saved.User, Client: id})
 	s.gone = time.UnixMilli(saved.Gone)
 	if saved.Gone == 0 { // it was connected when we were killed

@@ -80,6 +80,9 @@ func (p *publication) message() mqtt.Message {
 		Origin:  p.origin,
 		Time:    p.at,
 	}
+	if p.from != nil {
+		m.Publisher = p.from.who.Load()
+	}
 	m.Properties = p.properties()
 	return m
 }

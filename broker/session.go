@@ -23,6 +23,9 @@ const (
 	queueIn  = "qos2/"    // QoS 2 messages from it whose PUBREL has not come
 )
 
+// originClient begins the Origin of what clients publish; their id follows.
+const originClient = "client/"
+
 // session is what the broker keeps of one client id (4.1). A persistent one outlives its
 // connection: what waits for it is in the journal, and so are its subscriptions and
 // what QoS 2 must not forget. Another one ends with its connection and is in memory only.

@@ -52,7 +52,7 @@ func (d *device) execute(ctx context.Context, m mqtt.Message) {
 		d.log.Info("command not done", "topic", m.Topic, "err", err)
 	}
 	// Also when we are stopping: who sent the command waits for the answer.
-	d.send(context.WithoutCancel(ctx), mapping.Result(&m, c.ID, err, time.Now()))
+	d.send(context.WithoutCancel(ctx), d.may.answers(&m, mapping.Result(&m, c.ID, err, time.Now()), d.log))
 }
 
 // commandRouter takes commands from the broker to the devices they are for, and refuses
@@ -60,6 +60,7 @@ func (d *device) execute(ctx context.Context, m mqtt.Message) {
 type commandRouter struct {
 	node   string
 	broker *broker.Broker
+	may    mayAnswer
 	log    *slog.Logger
 	refuse chan refusal
 
@@ -73,9 +74,9 @@ type refusal struct {
 	err error
 }
 
-func newCommandRouter(node string, b *broker.Broker, log *slog.Logger) *commandRouter {
+func newCommandRouter(node string, b *broker.Broker, may mayAnswer, log *slog.Logger) *commandRouter {
 	return &commandRouter{
-		node: node, broker: b, log: log,
+		node: node, broker: b, may: may, log: log,
 		refuse:  make(chan refusal, maxCommands),
 		devices: map[string]*device{},
 		cancels: map[string][]func(){},
@@ -96,7 +97,7 @@ func (r *commandRouter) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case f := <-r.refuse:
-			for _, answer := range mapping.Result(&f.m, "", f.err, time.Now()) {
+			for _, answer := range r.may.answers(&f.m, mapping.Result(&f.m, "", f.err, time.Now()), r.log) {
 				if err := r.broker.Publish(ctx, answer); err != nil {
 					r.log.Warn("refusal not published", "topic", answer.Topic, "err", err)
 				}

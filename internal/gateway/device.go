@@ -32,19 +32,21 @@ type device struct {
 	out      *outbox
 	commands chan mqtt.Message
 	broker   publisher
+	may      mayAnswer
 	log      *slog.Logger
 
 	mu     sync.Mutex
 	newest map[string]drivers.Reading // by channel
 }
 
-func newDevice(cfg config.Device, b publisher, j *journal.Journal, log *slog.Logger) *device {
+func newDevice(cfg config.Device, b publisher, may mayAnswer, j *journal.Journal, log *slog.Logger) *device {
 	log = log.With("device", cfg.Name)
 	d := &device{
 		cfg:      cfg,
 		out:      newOutbox(),
 		commands: make(chan mqtt.Message, maxCommands),
 		broker:   b,
+		may:      may,
 		log:      log,
 		newest:   map[string]drivers.Reading{},
 	}

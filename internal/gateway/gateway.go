@@ -83,7 +83,7 @@ func New(o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.commands = newCommandRouter(c.Node, g.broker, o.Log)
+	g.commands = newCommandRouter(c.Node, g.broker, g.mayAnswer, o.Log)
 	for _, b := range c.Bridges {
 		u, err := g.newUpstream(b)
 		if err != nil {
@@ -92,7 +92,7 @@ func New(o Options) (*Gateway, error) {
 		g.upstreams = append(g.upstreams, u)
 	}
 	for _, d := range c.Devices {
-		g.devices = append(g.devices, newDevice(d, g.broker, j, o.Log))
+		g.devices = append(g.devices, newDevice(d, g.broker, g.mayAnswer, j, o.Log))
 	}
 	return g, nil
 }

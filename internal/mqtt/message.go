@@ -18,6 +18,11 @@ type Message struct {
 	// "client/ID" for a network client.
 	Origin string
 
+	// Publisher is who brought the message in over the network, as the broker knows it: a
+	// value that means something only to Broker.PublisherMay. nil for anybody else, and
+	// for a message that was stored in between.
+	Publisher any
+
 	// Time is when this process accepted the message. Zero means unknown.
 	Time time.Time
 }
