@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -36,7 +37,16 @@ func (o *channelOptions) Outputs() []drivers.Channel {
 type quantity struct {
 	unit  string
 	scale float64
+	among span // of values that there can be, in our unit; nil: any
 }
+
+// span is the lowest and the highest value.
+type span *[2]float64
+
+func between(low, high float64) span { return &[2]float64{low, high} }
+
+// positive is what cannot be below zero.
+var positive = between(0, math.Inf(1))
 
 // attribute is one channel of an open device.
 type attribute struct {
@@ -44,6 +54,7 @@ type attribute struct {
 	input   string
 	unit    string
 	scale   float64
+	among   span
 }
 
 // source is an open device of the kernel's.
@@ -58,6 +69,18 @@ type source struct {
 	number func(ctx context.Context, f *files, dir, input string) (float64, error)
 }
 
+// Outputs implements drivers.Outputter: what each channel measures is known for certain
+// when the device is open.
+func (s *source) Outputs() []drivers.Channel {
+	var all []drivers.Channel
+	for _, a := range s.attrs {
+		if a.among != nil {
+			all = append(all, drivers.Channel{Name: a.channel, Unit: a.unit, Min: a.among[0], Max: a.among[1], HasRange: true})
+		}
+	}
+	return all
+}
+
 // Poll implements drivers.Poller. The device is looked up each time, as it may have come
 // back under another number.
 func (s *source) Poll(ctx context.Context) ([]drivers.Reading, error) {
@@ -70,7 +93,7 @@ func (s *source) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	for _, a := range s.attrs {
 		v, err := s.ask(ctx, n.dir, a.input)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s %s, %s: %w", s.class.kind, s.opts.Name, a.input, err))
+			errs = append(errs, &drivers.ChannelError{Channel: a.channel, Err: fmt.Errorf("%s %s, %s: %w", s.class.kind, s.opts.Name, a.input, err)})
 			if ctx.Err() != nil {
 				break
 			}
@@ -110,7 +133,7 @@ func attributes(config drivers.DeviceConfig, byName map[string]string, measures 
 			return nil, &drivers.KeyError{Key: "channels." + c.Name + ".input", Problem: fmt.Sprintf("found %q", input),
 				Expected: "an attribute of the device without its ending, like temp1 or in_temp"}
 		}
-		a := attribute{channel: c.Name, input: input, unit: q.unit, scale: q.scale}
+		a := attribute{channel: c.Name, input: input, unit: q.unit, scale: q.scale, among: q.among}
 		if c.Unit != "" {
 			a.unit = c.Unit
 		}

@@ -18,15 +18,15 @@ var hwmonClass = class{dir: "class/hwmon", pattern: "hwmon*", kind: "hwmon"}
 // hwmonQuantities: Documentation/hwmon/sysfs-interface. Power is in micro-, the rest in
 // milli-units.
 var hwmonQuantities = map[string]quantity{
-	"temp":     {unit: "°C", scale: 1e-3},
+	"temp":     {unit: "°C", scale: 1e-3, among: between(-100, 300)},
 	"in":       {unit: "V", scale: 1e-3},
 	"curr":     {unit: "A", scale: 1e-3},
 	"power":    {unit: "W", scale: 1e-6},
 	"energy":   {unit: "J", scale: 1e-6},
-	"humidity": {unit: "%", scale: 1e-3},
-	"fan":      {unit: "rpm", scale: 1},
-	"freq":     {unit: "Hz", scale: 1},
-	"pwm":      {unit: "", scale: 1},
+	"humidity": {unit: "%", scale: 1e-3, among: between(0, 100)},
+	"fan":      {unit: "rpm", scale: 1, among: positive},
+	"freq":     {unit: "Hz", scale: 1, among: positive},
+	"pwm":      {unit: "", scale: 1, among: between(0, 255)},
 }
 
 var hwmonByName = map[string]string{

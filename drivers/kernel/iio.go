@@ -20,25 +20,25 @@ var iioQuantities = []struct {
 	prefix string
 	quantity
 }{
-	{"temp", quantity{unit: "°C", scale: 1e-3}},
-	{"humidityrelative", quantity{unit: "%", scale: 1e-3}},
-	{"pressure", quantity{unit: "Pa", scale: 1e3}}, // the ABI's unit is kPa
+	{"temp", quantity{unit: "°C", scale: 1e-3, among: between(-273.15, 2000)}},
+	{"humidityrelative", quantity{unit: "%", scale: 1e-3, among: between(0, 100)}},
+	{"pressure", quantity{unit: "Pa", scale: 1e3, among: positive}}, // the ABI's unit is kPa
 	{"voltage", quantity{unit: "V", scale: 1e-3}},
 	{"current", quantity{unit: "A", scale: 1e-3}},
 	{"power", quantity{unit: "W", scale: 1e-3}},
 	{"energy", quantity{unit: "J", scale: 1}},
-	{"illuminance", quantity{unit: "lx", scale: 1}},
-	{"uvindex", quantity{scale: 1}},
+	{"illuminance", quantity{unit: "lx", scale: 1, among: positive}},
+	{"uvindex", quantity{scale: 1, among: positive}},
 	{"intensity", quantity{scale: 1}},
-	{"concentration_co2", quantity{unit: "ppm", scale: 1e4}}, // per cent
-	{"concentration_voc", quantity{unit: "ppb", scale: 1e7}},
-	{"concentration", quantity{unit: "%", scale: 1}},
-	{"massconcentration", quantity{unit: "µg/m³", scale: 1}},
-	{"resistance", quantity{unit: "Ω", scale: 1}},
+	{"concentration_co2", quantity{unit: "ppm", scale: 1e4, among: between(0, 1e6)}}, // per cent
+	{"concentration_voc", quantity{unit: "ppb", scale: 1e7, among: positive}},
+	{"concentration", quantity{unit: "%", scale: 1, among: between(0, 100)}},
+	{"massconcentration", quantity{unit: "µg/m³", scale: 1, among: positive}},
+	{"resistance", quantity{unit: "Ω", scale: 1, among: positive}},
 	{"capacitance", quantity{unit: "F", scale: 1e-9}},
 	{"electricalconductivity", quantity{unit: "S/m", scale: 1}},
-	{"ph", quantity{scale: 1}},
-	{"distance", quantity{unit: "m", scale: 1}},
+	{"ph", quantity{scale: 1, among: between(0, 14)}},
+	{"distance", quantity{unit: "m", scale: 1, among: positive}},
 	{"proximity", quantity{scale: 1}},
 	{"velocity", quantity{unit: "m/s", scale: 1}},
 	{"accel", quantity{unit: "m/s²", scale: 1}},
@@ -68,7 +68,13 @@ func (s sysfs) iio() drivers.Driver {
 			if _, err := s.find(iioClass, opts.Name, opts.At); err != nil {
 				return nil, err
 			}
-			attrs, err := attributes(config, iioByName, iioQuantity)
+			attrs, err := attributes(config, iioByName, func(input string) (quantity, bool) {
+				q, ok := iioQuantity(input)
+				if known, has := iioChips[chipName(opts.Name)]; has && q.unit == "°C" {
+					q.among = known
+				}
+				return q, ok
+			})
 			if err != nil {
 				return nil, err
 			}
@@ -77,6 +83,19 @@ func (s sysfs) iio() drivers.Driver {
 				tries: 3, pause: 2 * time.Second, number: readIIO}, nil
 		},
 	}
+}
+
+// iioChips are the ranges of temperature of parts that are often used with long wires.
+var iioChips = map[string]span{
+	"dht11":  between(-40, 80), // the driver's name, also for DHT22 and AM2302
+	"bme280": between(-40, 85), "bmp280": between(-40, 85), "bmp180": between(-40, 85),
+	"sht3x": between(-40, 125), "hdc100x": between(-40, 125), "si7020": between(-40, 125),
+}
+
+// chipName is the name of a device without its place: "dht11" of "dht11@4".
+func chipName(name string) string {
+	bare, _, _ := strings.Cut(name, "@")
+	return bare
 }
 
 func iioQuantity(input string) (quantity, bool) {

@@ -266,3 +266,34 @@ func TestReadThatHangsCanBeCancelled(t *testing.T) {
 	}
 	writer.Close() // the late answer lands nowhere
 }
+
+// What the kernel passes on unseen is out of range here, whatever the channel is called.
+func TestImplausibleAttributesHaveARange(t *testing.T) {
+	for _, c := range []struct {
+		driver, device, file, input, text string
+		bad                               bool
+	}{
+		{"iio", "dht11@4", "in_temp_input", "temp", "3276700", true},
+		{"iio", "dht11@4", "in_temp_input", "temp", "-39000", false},
+		{"iio", "max6675", "in_temp_input", "temp", "1023000", false},
+		{"iio", "dht11@4", "in_humidityrelative_input", "humidityrelative", "130000", true},
+		{"iio", "x", "in_concentration_co2_input", "concentration_co2", "-1", true},
+		{"hwmon", "lm75", "temp1_input", "temp1", "-128000", true},
+		{"hwmon", "lm75", "temp1_input", "temp1", "125000", false},
+		{"hwmon", "sht3x", "humidity1_input", "humidity1", "100001", true},
+	} {
+		tr := newTree(t)
+		dir := map[string]string{"iio": "bus/iio/devices/iio:device0/", "hwmon": "class/hwmon/hwmon0/"}[c.driver]
+		tr.write(dir+"name", c.device)
+		tr.write(dir+c.file, c.text)
+		p := tr.mustOpen(c.driver, named(c.device), channel("x", c.input))
+		rs, err := driverstest.Poll(t.Context(), p)
+		if err != nil || len(rs) != 1 {
+			t.Fatalf("%+v: %v, %v", c, rs, err)
+		}
+		err = drivers.RangesOf(drivers.Driver{}, drivers.DeviceConfig{}, p).Check(rs[0])
+		if errors.Is(err, drivers.ErrImplausible) != c.bad {
+			t.Errorf("%s %s = %s: %v", c.device, c.input, c.text, err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -19,9 +20,20 @@ type w1Options struct {
 
 var w1ID = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{12}$`)
 
+// w1Family is one kind of thermometer: what it can measure, by its data sheet.
+type w1Family struct {
+	chip        string
+	low, high   float64
+	measurement func(pad [9]byte, milli int) (float64, error)
+}
+
 // w1Families are the thermometers that the kernel's w1_therm drives.
-var w1Families = map[string]string{
-	"10": "DS18S20", "22": "DS1822", "28": "DS18B20", "3b": "MAX31850", "42": "DS28EA00",
+var w1Families = map[string]w1Family{
+	"10": {"DS18S20", -55, 125, ds18s20},
+	"22": {"DS1822", -55, 125, ds18b20},
+	"28": {"DS18B20", -55, 125, ds18b20},
+	"3b": {"MAX31850", -270, 1768, max31850},
+	"42": {"DS28EA00", -40, 85, ds18b20},
 }
 
 // Check implements drivers.Checker.
@@ -42,6 +54,15 @@ func (o *w1Options) Claims() []drivers.Claim {
 	return []drivers.Claim{{Kind: "w1", ID: o.ID, Key: "id"}}
 }
 
+// Outputs implements drivers.Outputter: each family has its own range.
+func (o *w1Options) Outputs() []drivers.Channel {
+	c := drivers.Channel{Name: "temperature", Unit: "°C"}
+	if w1ID.MatchString(o.ID) {
+		c.Min, c.Max = w1Families[o.ID[:2]].low, w1Families[o.ID[:2]].high
+	}
+	return []drivers.Channel{c}
+}
+
 // w1 reads 1-Wire thermometers through the kernel's w1_therm.
 func (s sysfs) w1() drivers.Driver {
 	masters := &w1Masters{root: s, all: map[string]*w1Master{}}
@@ -50,7 +71,7 @@ func (s sysfs) w1() drivers.Driver {
 		Summary:  "1-Wire thermometers DS18B20, DS18S20, DS1822, MAX31850, DS28EA00 through the kernel",
 		Every:    30 * time.Second,
 		Options:  func() any { return &w1Options{} },
-		Channels: []drivers.Channel{{Name: "temperature", Unit: "°C", Min: -55, Max: 125}},
+		Channels: []drivers.Channel{{Name: "temperature", Unit: "°C"}},
 		Open: func(_ context.Context, config drivers.DeviceConfig) (any, error) {
 			p := &w1Probe{id: config.Options.(*w1Options).ID, root: s, masters: masters, files: newFiles()}
 			_, err := p.dir()
@@ -94,7 +115,7 @@ func (p *w1Probe) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	if at.IsZero() {
 		at = time.Now() // the read itself made the conversion
 	}
-	celsius, err := parseW1(text)
+	celsius, err := parseW1(text, w1Families[p.id[:2]])
 	if err != nil {
 		return nil, fmt.Errorf("w1 probe %s: %w", p.id, err)
 	}
@@ -105,7 +126,7 @@ func (p *w1Probe) Poll(ctx context.Context) ([]drivers.Reading, error) {
 //
 //	72 01 4b 46 7f ff 0e 10 57 : crc=57 YES
 //	72 01 4b 46 7f ff 0e 10 57 t=23125
-func parseW1(text string) (float64, error) {
+func parseW1(text string, family w1Family) (float64, error) {
 	first, second, _ := strings.Cut(text, "\n")
 	if text == "" {
 		return 0, fmt.Errorf("%w: a conversion is under way", drivers.ErrNoAnswer)
@@ -124,12 +145,51 @@ func parseW1(text string) (float64, error) {
 	if !ok || err != nil {
 		return 0, fmt.Errorf("found %.60q, expected t= and a number", second)
 	}
-	// DS18B20 data sheet, table 1: 85 °C is in the register at power-on. A measured 85.0
-	// has another count in byte 6, which is reserved but documented by what chips do.
-	if milli == 85000 && pad[6] == 0x0c {
-		return 0, fmt.Errorf("85 °C is its power-on value: it lost its power before it had measured (parasite power? try: the third wire)")
+	return family.measurement(pad, milli)
+}
+
+// ds18b20 makes °C of a DS18B20 or a relative. At power-on its register has 85 °C, and
+// byte 6, which is reserved, 0Ch; another count comes with a measured 85.0 (DS18B20 data
+// sheet, table 1, and what chips do). With 07FFh it is the same (Linux w1_therm knows both).
+func ds18b20(pad [9]byte, milli int) (float64, error) {
+	switch raw := uint16(pad[0]) | uint16(pad[1])<<8; {
+	case pad[6] == 0x0c && raw == 0x0550:
+		return 0, errors.New("85 °C is its power-on value: it lost its power before it had measured (parasite power? try: the third wire)")
+	case pad[6] == 0x0c && raw == 0x07ff:
+		return 0, errors.New("127.9 °C is what it has when it could not measure (parasite power? try: the third wire)")
 	}
 	return float64(milli) / 1000, nil
+}
+
+// ds18s20 makes °C of a DS18S20. Without COUNT PER °C in byte 7 there is nothing to
+// calculate with, and the kernel says 0 (data sheet: byte 7 is 10h, always).
+func ds18s20(pad [9]byte, milli int) (float64, error) {
+	switch {
+	case pad[7] == 0:
+		return 0, errors.New("its count per °C is 0, so what the kernel says is not a temperature (a copy of the chip?)")
+	case pad[6] == 0x0c && milli == 85000:
+		return 0, errors.New("85 °C is its power-on value: it lost its power before it had measured (parasite power? try: the third wire)")
+	}
+	return float64(milli) / 1000, nil
+}
+
+// max31850 makes °C of a MAX31850 or MAX31851, a thermocouple converter. Its two lowest
+// bits are no temperature: bit 0 is the fault, of which byte 2 says which. The kernel
+// does not look. Data sheet 19-6201, "Scratchpad" and "Fault".
+func max31850(pad [9]byte, _ int) (float64, error) {
+	if pad[0]&1 != 0 {
+		var what []string
+		for bit, text := range []string{"open", "shorted to GND", "shorted to VDD"} {
+			if pad[2]>>bit&1 != 0 {
+				what = append(what, text)
+			}
+		}
+		if what == nil {
+			what = []string{"at fault"}
+		}
+		return 0, fmt.Errorf("the thermocouple is %s", strings.Join(what, " and "))
+	}
+	return float64(int16(uint16(pad[0])|uint16(pad[1])<<8)&^3) / 16, nil
 }
 
 // scratchpad reads the nine bytes. All zeros have a right CRC: that is a bus that is

@@ -36,7 +36,7 @@ func TestParseW1(t *testing.T) {
 		{name: "no number", text: "72 01 4b 46 7f ff 0e 10 57 : crc=57 YES\n72 01 t=warm", err: "expected t="},
 		{name: "too few bytes", text: "72 01 : crc=57 YES\nt=23125", err: "nine bytes"},
 	} {
-		got, err := parseW1(c.text)
+		got, err := parseW1(c.text, w1Families["28"])
 		if c.err != "" {
 			driverstest.WantError(t, c.name, nil, err, c.err)
 		} else if err != nil || got != c.want {
@@ -50,7 +50,7 @@ func FuzzParseW1(f *testing.F) {
 	f.Add("ff ff ff ff ff ff ff ff ff : crc=c9 NO\n70 01 4b 46 7f ff 10 10 e1 t=23000")
 	f.Add("\nt=")
 	f.Fuzz(func(t *testing.T, text string) {
-		v, err := parseW1(text)
+		v, err := parseW1(text, w1Families["28"])
 		if err != nil && v != 0 {
 			t.Errorf("value %v with error %v", v, err)
 		}
@@ -175,6 +175,54 @@ func TestW1Options(t *testing.T) {
 	} {
 		if err := (&w1Options{ID: id}).Check(); (err == nil) != ok {
 			t.Errorf("id %q: %v", id, err)
+		}
+	}
+}
+
+// What the kernel says and what it does not look at, by family.
+func TestW1ProbesThatCouldNotMeasure(t *testing.T) {
+	text := func(pad, milli string) string {
+		return pad + " : crc=00 YES\n" + pad + " t=" + milli
+	}
+	for _, c := range []struct {
+		name, family, text string
+		want               float64
+		err                string
+	}{
+		{name: "open thermocouple of a MAX31850", family: "3b", text: text("91 01 91 01 f0 ff ff ff 00", "25062"), err: "open"},
+		{name: "thermocouple at 2000 °C", family: "3b", text: text("01 7d 91 19 f0 ff ff ff 00", "2000062"), err: "open"},
+		{name: "shorted to GND and VDD", family: "3b", text: text("01 19 96 19 f0 ff ff ff 00", "400062"), err: "shorted to GND and shorted to VDD"},
+		{name: "a fault without a reason", family: "3b", text: text("01 19 90 19 f0 ff ff ff 00", "400062"), err: "at fault"},
+		{name: "the lowest bits of a MAX31850 are no temperature", family: "3b", text: text("92 01 90 19 f0 ff ff ff 00", "25125"), want: 25},
+		{name: "below zero", family: "3b", text: text("fc ff 90 19 f0 ff ff ff 00", "-250"), want: -0.25},
+		{name: "a DS18B20 that could not measure", family: "28", text: text("ff 07 4b 46 7f ff 0c 10 00", "127937"), err: "could not measure"},
+		{name: "so a DS28EA00", family: "42", text: text("ff 07 4b 46 7f ff 0c 10 00", "127937"), err: "could not measure"},
+		{name: "85 °C of a DS18S20 at power-on", family: "10", text: text("aa 00 4b 46 ff ff 0c 10 00", "85000"), err: "power-on value"},
+		{name: "a DS18S20 without a count", family: "10", text: text("32 00 4b 46 ff ff 0c 00 00", "0"), err: "count"},
+		{name: "a DS18S20", family: "10", text: text("32 00 4b 46 ff ff 08 10 00", "25250"), want: 25.25},
+	} {
+		got, err := parseW1(c.text, w1Families[c.family])
+		if c.err != "" {
+			driverstest.WantError(t, c.name, nil, err, c.err)
+		} else if err != nil || got != c.want {
+			t.Errorf("%s: %v, %v; want %v", c.name, got, err, c.want)
+		}
+	}
+}
+
+func TestW1RangesAreThoseOfTheFamily(t *testing.T) {
+	for id, c := range map[string]struct{ good, bad float64 }{
+		"28-01193a4b2c3d": {125, 127.937}, "10-000802be73fa": {-55, -55.5}, "3b-0000001a2b3c": {1372, 1800}, "42-0000001a2b3c": {85, 86},
+	} {
+		ranges := drivers.RangesOf(sysfs("").w1(), drivers.DeviceConfig{Options: &w1Options{ID: id}}, nil)
+		check := func(v float64) error {
+			return ranges.Check(drivers.Reading{Channel: "temperature", Value: drivers.Number(v)})
+		}
+		if err := check(c.good); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+		if err := check(c.bad); !errors.Is(err, drivers.ErrImplausible) {
+			t.Errorf("%s: %v is accepted", id, c.bad)
 		}
 	}
 }
