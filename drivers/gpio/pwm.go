@@ -177,10 +177,6 @@ func (d *pwm) export(ctx context.Context, chip string) error {
 // setUp goes the only way that every driver takes: off, no duty, then the period
 // (which may not be shorter than the duty), polarity while off, duty, on.
 func (d *pwm) setUp() error {
-	polarity := "normal"
-	if d.opt.Invert {
-		polarity = "inversed"
-	}
 	period := strconv.FormatInt(d.period.Nanoseconds(), 10)
 	if err := d.write("duty_cycle", "0"); err != nil {
 		// A channel that never had a period refuses any duty.
@@ -191,13 +187,50 @@ func (d *pwm) setUp() error {
 	if err := d.write("period", period); err != nil {
 		return fmt.Errorf("period %v: %w (can the chip make %v Hz?)", d.period, err, float64(d.opt.Frequency))
 	}
-	if err := d.write("polarity", polarity); err != nil && d.opt.Invert {
+	if err := d.write("polarity", d.polarity()); err != nil && d.opt.Invert {
 		return fmt.Errorf("invert: %w", err)
 	}
 	if err := d.set(d.opt.Start); err != nil {
 		return err
 	}
-	return d.write("enable", "1")
+	if err := d.write("enable", "1"); err != nil {
+		return err
+	}
+	return d.readBack()
+}
+
+// readBack compares what the channel is set to with what it should be: whoever had it
+// before may have left it inverted, and whoever can write the files can change it.
+func (d *pwm) readBack() error {
+	for _, attr := range []struct{ name, want string }{
+		{"period", strconv.FormatInt(d.period.Nanoseconds(), 10)}, {"polarity", d.polarity()},
+		{"duty_cycle", d.nanoseconds(d.duty)}, {"enable", "1"},
+	} {
+		is, err := d.fs.Read(filepath.Join(d.dir, attr.name))
+		switch {
+		case errors.Is(err, os.ErrNotExist) && attr.name == "polarity" && !d.opt.Invert:
+			continue // this chip has only one
+		case errors.Is(err, os.ErrNotExist):
+			return gone(err)
+		case err != nil:
+			return err
+		case is != attr.want:
+			return fmt.Errorf("%s is %s, not %s as it was set: something else writes to it", attr.name, is, attr.want)
+		}
+	}
+	return nil
+}
+
+func (d *pwm) polarity() string {
+	if d.opt.Invert {
+		return "inversed"
+	}
+	return "normal"
+}
+
+// nanoseconds is how long the pulses are at a duty in %.
+func (d *pwm) nanoseconds(duty float64) string {
+	return strconv.FormatInt(int64(math.Round(float64(d.period.Nanoseconds())*duty/100)), 10)
 }
 
 func (d *pwm) write(attr, value string) error {
@@ -205,8 +238,7 @@ func (d *pwm) write(attr, value string) error {
 }
 
 func (d *pwm) set(duty float64) error {
-	ns := int64(math.Round(float64(d.period.Nanoseconds()) * duty / 100))
-	if err := d.write("duty_cycle", strconv.FormatInt(ns, 10)); err != nil {
+	if err := d.write("duty_cycle", d.nanoseconds(duty)); err != nil {
 		if errors.Is(err, os.ErrNotExist) {
 			return gone(err)
 		}
@@ -252,9 +284,11 @@ func (d *pwm) Command(_ context.Context, c drivers.Command) error {
 	return nil
 }
 
-// Watch reports the duty, keeps the failsafe, and notices when the chip goes away.
+// Watch reports the duty, keeps the failsafe, and notices when the chip goes away or is
+// set by something else.
 func (d *pwm) Watch(ctx context.Context, report drivers.Report) error {
 	var reported uint64
+	faulty := false
 	for {
 		lapse, err := d.enforce()
 		if err != nil {
@@ -262,19 +296,23 @@ func (d *pwm) Watch(ctx context.Context, report drivers.Report) error {
 		}
 		d.mu.Lock()
 		duty, since, commands, due := d.duty, d.since, d.commands, d.failsafeAtLocked()
+		wrong := d.readBack()
 		d.mu.Unlock()
-		if commands != reported {
+		switch {
+		case errors.Is(wrong, drivers.ErrAbsent):
+			return wrong
+		case wrong != nil && !faulty:
+			report(drivers.Reading{}, wrong)
+		case wrong == nil && (commands != reported || faulty):
 			report(drivers.Reading{Channel: "duty", Value: drivers.Number(duty), Unit: "%", Time: since}, nil)
 			reported = commands
 		}
+		faulty = wrong != nil
 		if lapse != nil { // after the reading, so that the device shows it until the next command
 			report(drivers.Reading{}, lapse)
 		}
 		if !wait(ctx, earliest(time.Now().Add(verifyEvery), due), d.wake) {
 			return ctx.Err()
-		}
-		if _, err := d.fs.Read(filepath.Join(d.dir, "duty_cycle")); errors.Is(err, os.ErrNotExist) {
-			return gone(err)
 		}
 	}
 }

@@ -25,6 +25,7 @@ type fakePWM struct {
 	exported         time.Time
 	period, duty     int
 	enabled, inverse bool
+	keepsPolarity    bool // a driver without the way to change it
 	log              []string
 }
 
@@ -37,13 +38,16 @@ func (f *fakePWM) Read(path string) (string, error) {
 			return "", fs.ErrNotExist
 		}
 		return strconv.Itoa(f.channels), nil
-	case "duty_cycle", "period":
-		if f.exported.IsZero() {
-			return "", fs.ErrNotExist
-		}
-		return "0", nil
 	}
-	return "", fs.ErrNotExist
+	if f.exported.IsZero() {
+		return "", fs.ErrNotExist
+	}
+	value, ok := map[string]string{"duty_cycle": strconv.Itoa(f.duty), "period": strconv.Itoa(f.period),
+		"polarity": map[bool]string{true: "inversed", false: "normal"}[f.inverse], "enable": map[bool]string{true: "1", false: "0"}[f.enabled]}[filepath.Base(path)]
+	if !ok {
+		return "", fs.ErrNotExist
+	}
+	return value, nil
 }
 
 func (f *fakePWM) Write(path, value string) error {
@@ -74,6 +78,9 @@ func (f *fakePWM) Write(path, value string) error {
 	case "polarity":
 		if f.enabled {
 			return errors.New("device or resource busy")
+		}
+		if f.keepsPolarity {
+			return einval
 		}
 		f.inverse = value == "inversed"
 	case "enable":
@@ -153,7 +160,7 @@ func TestPWMFollowsTheKernelsRules(t *testing.T) {
 	})
 }
 
-func TestPWMOfAnEarlierLifeIsTakenOver(t *testing.T) {
+func TestPWMOfAnEarlierRunIsTakenOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakePWM{channels: 1, exported: time.Now().Add(-time.Hour), period: 1_000_000, duty: 900_000, enabled: true}
 		_, s, stop := runPWM(t, f, &pwmOptions{PWM: PWMRef{"pwmchip0", 0}, Frequency: 25_000})
@@ -173,6 +180,45 @@ func TestPWMThatIsNotThere(t *testing.T) {
 			_, s, stop := runPWM(t, &fakePWM{channels: c.channels}, &pwmOptions{PWM: PWMRef{"pwmchip0", 1}, Frequency: 1000})
 			if len(s.faults) == 0 || !strings.Contains(s.faults[0], c.want) {
 				t.Errorf("faults %v, want %s", s.faults, c.want)
+			}
+			stop()
+		})
+	}
+}
+
+// An earlier program left it inverted, and the chip cannot change that while we are: the
+// fan would stand still at 100 %.
+func TestPWMThatStaysInvertedIsAFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakePWM{channels: 1, exported: time.Now().Add(-time.Hour), period: 40_000, inverse: true, keepsPolarity: true}
+		_, s, stop := runPWM(t, f, &pwmOptions{PWM: PWMRef{"pwmchip0", 0}, Frequency: 25_000, Start: 30})
+		if len(s.said) > 0 || len(s.faults) == 0 || !strings.Contains(s.faults[0], "polarity is inversed") {
+			t.Errorf("reported %v, faults %v; want the polarity as a fault", s.said, s.faults)
+		}
+		stop()
+	})
+}
+
+func TestPWMThatSomethingElseSetsIsAFault(t *testing.T) {
+	for what, change := range map[string]func(*fakePWM){
+		"duty_cycle is 0, not 12000": func(f *fakePWM) { f.duty = 0 },
+		"enable is 0, not 1":         func(f *fakePWM) { f.enabled = false },
+		"period is 50000, not 40000": func(f *fakePWM) { f.period = 50_000 },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakePWM{channels: 1}
+			r, s, stop := runPWM(t, f, &pwmOptions{PWM: PWMRef{"pwmchip0", 0}, Frequency: 25_000, Start: 30})
+			change(f)
+			time.Sleep(2 * verifyEvery)
+			synctest.Wait()
+			if len(s.faults) != 1 || !strings.Contains(s.faults[0], what) || r.Health().State != drivers.Failing {
+				t.Errorf("faults %v, want that %s", s.faults, what)
+			}
+			f.duty, f.enabled, f.period = 12_000, true, 40_000
+			time.Sleep(2 * verifyEvery)
+			synctest.Wait()
+			if got := strings.Join(s.said, " "); got != "30 30" || r.Health().State != drivers.OK {
+				t.Errorf("said %s, state %s; want the duty again when it is right again", got, r.Health().State)
 			}
 			stop()
 		})
