@@ -15,6 +15,10 @@ type Device struct {
 	Silence  time.Duration // without a good frame for this long a fault is reported; 0: never
 	Framer   Framer
 	Decoder  Decoder
+
+	// Whole is whether every frame has all channels, as the telegram of a meter has: one
+	// without any is reported at once. Otherwise only Silence tells.
+	Whole bool
 }
 
 // Open makes a device that listens (drivers.Watcher) or, if there is something to ask,
@@ -30,9 +34,9 @@ func Open(ws *serial.Wires, s drivers.DeviceConfig, d Device) (any, error) {
 	commands := newCommander(bus, line, s.Channels)
 	talk := dialogue{Dialogue: d.Dialogue, line: line}
 	if len(d.Dialogue.Poll) > 0 {
-		return Paced(&polled{release: release, framer: d.Framer, decoder: d.Decoder, dialogue: talk, commander: commands}, s.Every), nil
+		return Paced(&polled{release: release, framer: d.Framer, decoder: d.Decoder, dialogue: talk, commander: commands, unlisted: s.Unlisted}, s.Every), nil
 	}
-	dev := &stream{release: release, framer: d.Framer, decoder: d.Decoder, silence: d.Silence, commander: commands}
+	dev := &stream{release: release, framer: d.Framer, decoder: d.Decoder, silence: d.Silence, whole: d.Whole, commander: commands, unlisted: s.Unlisted}
 	if len(d.Dialogue.Init) > 0 {
 		dev.init = &talk
 	}

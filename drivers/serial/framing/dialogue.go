@@ -66,6 +66,7 @@ func (d *dialogue) sendInit(s *serial.Transaction) error {
 // polled is a device that answers when asked.
 type polled struct {
 	commander
+	unlisted func(drivers.Reading)
 	dialogue
 	release func()
 	framer  Framer
@@ -166,10 +167,13 @@ func (p *polled) accept(frame []byte, at time.Time, err error, why *error) bool 
 	if err == nil {
 		p.results.Reset(at)
 		p.decoder.Decode(frame, &p.results)
+		p.results.Unlisted(p.unlisted)
 		if len(p.results.Readings) > 0 {
 			return true
 		}
-		err = errors.Join(p.results.Faults...)
+		if err = errors.Join(p.results.Faults...); err == nil && len(p.results.Others) > 0 {
+			err = p.results.NoChannel()
+		}
 	}
 	if err != nil {
 		*why = fmt.Errorf("%s: no usable answer: %w", p.bus, err)

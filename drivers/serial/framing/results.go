@@ -2,6 +2,8 @@ package framing
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"sensorgate/drivers"
@@ -20,10 +22,19 @@ type Results struct {
 	At       time.Time // when the frame's first byte came
 	Readings []drivers.Reading
 	Faults   []error // of single channels, and of the frame as a whole
+
+	// Others is what the frame has and no channel takes. Channel is what to write in the
+	// file to have it: obis = "1-0:96.1.0".
+	Others []drivers.Reading
 }
 
+// maxOthers bounds what is kept of a frame that nobody asked for.
+const maxOthers = 256
+
 // Reset empties r for a frame that came at at. The slices are used again.
-func (r *Results) Reset(at time.Time) { *r = Results{At: at, Readings: r.Readings[:0]} }
+func (r *Results) Reset(at time.Time) {
+	*r = Results{At: at, Readings: r.Readings[:0], Others: r.Others[:0]}
+}
 
 // Put adds a value, or the reason why there is none. A value that means "none"
 // (field.ErrNone, NaN) is neither.
@@ -31,7 +42,7 @@ func (r *Results) Put(channel, unit string, v drivers.Value, err error) {
 	switch {
 	case errors.Is(err, field.ErrNone), err == nil && !v.Valid(): // a NaN is no value
 	case err != nil:
-		r.Faults = append(r.Faults, &channelError{channel, err})
+		r.Faults = append(r.Faults, &drivers.ChannelError{Channel: channel, Err: err})
 	default:
 		r.Readings = append(r.Readings, drivers.Reading{Channel: channel, Unit: unit, Value: v, Time: r.At})
 	}
@@ -48,21 +59,47 @@ func (r *Results) Due(repeats *drivers.RepeatFilter) []error {
 	}
 	var due []error
 	for _, err := range r.Faults {
-		var ce *channelError
-		if !errors.As(err, &ce) || repeats.Due(ce.channel, r.At) {
+		var ce *drivers.ChannelError
+		if !errors.As(err, &ce) || repeats.Due(ce.Channel, r.At) {
 			due = append(due, err)
 		}
 	}
 	return due
 }
 
-// channelError is the fault of one channel in a frame.
-type channelError struct {
-	channel string
-	err     error
+// Other adds what no channel takes, under what the file must say to have it.
+func (r *Results) Other(key, name, unit string, v drivers.Value) {
+	if v.Valid() && len(r.Others) < maxOthers {
+		r.Others = append(r.Others, drivers.Reading{Channel: fmt.Sprintf("%s = %q", key, name), Unit: unit, Value: v, Time: r.At})
+	}
 }
 
-func (e *channelError) Error() string { return e.channel + ": " + e.err.Error() }
+// NoChannel is the fault of a device that answers and has none of its channels in the
+// answer, with what it has. It is nil if there is a reading or another fault.
+func (r *Results) NoChannel() error {
+	if len(r.Readings) > 0 || len(r.Faults) > 0 {
+		return nil
+	}
+	const most = 6
+	var has []string
+	for _, o := range r.Others[:min(most, len(r.Others))] {
+		has = append(has, fmt.Sprintf("%s (%.40s %s)", o.Channel, o.Value, o.Unit))
+	}
+	switch n := len(r.Others); {
+	case n == 0:
+		return errors.New("what comes is whole, but nothing is in it")
+	case n > most:
+		has = append(has, fmt.Sprintf("%d more", n-most))
+	}
+	return fmt.Errorf("what comes is whole, but none of this device's channels is in it; it has %s (try a channel with one of these)", strings.Join(has, ", "))
+}
 
-// Unwrap returns the fault.
-func (e *channelError) Unwrap() error { return e.err }
+// Unlisted calls f, unless it is nil, for everything that no channel takes.
+func (r *Results) Unlisted(f func(drivers.Reading)) {
+	if f == nil {
+		return
+	}
+	for _, o := range r.Others {
+		f(o)
+	}
+}

@@ -20,15 +20,18 @@ const tolerated = 2
 // published is for the mapping to say, whose median and average need every value.
 type stream struct {
 	commander
-	release func()
-	framer  Framer
-	decoder Decoder
-	silence time.Duration // without a good frame for this long a fault is reported; 0: never
-	init    *dialogue     // its init is sent whenever the port was opened; nil: nothing
+	unlisted func(drivers.Reading)
+	release  func()
+	framer   Framer
+	decoder  Decoder
+	whole    bool          // every frame has all channels
+	silence  time.Duration // without a good frame for this long a fault is reported; 0: never
+	init     *dialogue     // its init is sent whenever the port was opened; nil: nothing
 
 	results Results
 	repeats drivers.RepeatFilter
-	toInit  bool // init must still be sent
+	toInit  bool  // init must still be sent
+	others  error // what good frames without a reading had, since the last one with
 	lastOK  time.Time
 	bad     int
 }
@@ -97,8 +100,11 @@ func (s *stream) frame(frame []byte, at time.Time, err error, report drivers.Rep
 	}
 	s.results.Reset(at)
 	s.decoder.Decode(frame, &s.results)
+	s.results.Unlisted(s.unlisted)
 	if len(s.results.Readings) > 0 {
-		s.bad, s.lastOK = 0, time.Now()
+		s.bad, s.lastOK, s.others = 0, time.Now(), nil
+	} else if len(s.results.Others) > 0 || s.whole {
+		s.noChannel(report)
 	}
 	for _, r := range s.results.Readings {
 		report(r, nil)
@@ -109,6 +115,19 @@ func (s *stream) frame(frame []byte, at time.Time, err error, report drivers.Rep
 		} else {
 			s.garbled(err, report)
 		}
+	}
+}
+
+// noChannel notes a good frame without a reading. That is a fault of its own where every
+// frame has all channels, and the reason of the silence elsewhere.
+func (s *stream) noChannel(report drivers.Report) {
+	err := s.results.NoChannel()
+	if err == nil {
+		return
+	}
+	s.others = err
+	if s.whole && s.repeats.Due("", time.Now()) {
+		report(drivers.Reading{}, fmt.Errorf("%s: %w", s.bus, err))
 	}
 }
 
@@ -127,6 +146,10 @@ func (s *stream) onTime(now time.Time, report drivers.Report) {
 	}
 	if s.silence > 0 && now.Sub(s.lastOK) >= s.silence {
 		s.lastOK = now
+		if s.others != nil {
+			report(drivers.Reading{}, fmt.Errorf("%s: no reading for %v: %w", s.bus, s.silence, s.others))
+			return
+		}
 		report(drivers.Reading{}, fmt.Errorf("%s: %w: nothing usable for %v", s.bus, drivers.ErrNoAnswer, s.silence))
 	}
 }

@@ -74,7 +74,7 @@ func TestD0AskedConformance(t *testing.T) {
 				return nil
 			}}
 		},
-		Want: []driverstest.Want{{Channel: "energy_import_t1", Value: 123.45}},
+		Want: []driverstest.Want{{Channel: "energy_import_t1", Value: 123.45}, {Channel: "voltage_l1", Value: 230.1}},
 	}.Run(t)
 }
 
@@ -106,3 +106,6 @@ func TestTeleinfoConformance(t *testing.T) {
 		[]byte("\x02\nBASE 002815235 %\r\nPAPP 00390 -\r\n\x03"),
 		driverstest.Want{Channel: "energy_import", Value: 2815.235}, driverstest.Want{Channel: "apparent_power", Value: 390}).Run(t)
 }
+
+// onPort is a wire that the device has for itself.
+func onPort(path string) serial.Wire { return serial.Wire{Serial: &serial.PortOptions{Port: path}} }

@@ -54,7 +54,7 @@ func (o *D0Options) Check() error {
 }
 
 // Outputs are the usual channels.
-func (o *D0Options) Outputs() []drivers.Channel { return obisOutputs() }
+func (o *D0Options) Outputs() []drivers.Channel { return obisOutputs(obisChannels) }
 
 func d0Driver(ws *serial.Wires) drivers.Driver {
 	return drivers.Driver{
@@ -66,17 +66,15 @@ func d0Driver(ws *serial.Wires) drivers.Driver {
 		ChannelOptions: func() any { return new(OBISChannel) },
 		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*D0Options)
-			obis, err := newOBISDecoder(s.Channels)
+			obis, err := newOBISDecoder(obisChannels, s.Channels)
 			if err != nil {
 				return nil, err
 			}
-			wire := o.Wire
-			if wire.Line.IsZero() && (wire.Serial == nil || wire.Serial.Line.IsZero()) {
-				wire.Line = serial.Line{Baud: 300, Bits: 7, Parity: 'E', Stop: 1} // 5.1 and 6.4.3.2 of the standard
-				if o.Mode == D0Push {
-					wire.Line.Baud = 2400
-				}
+			line := serial.Line{Baud: 300, Bits: 7, Parity: 'E', Stop: 1} // 5.1 and 6.4.3.2 of the standard
+			if o.Mode == D0Push {
+				line.Baud = 2400
 			}
+			wire := withLine(o.Wire, line)
 			d := &d0Decoder{obis: obis}
 			if o.Mode == D0Push {
 				return framing.Open(ws, s, framing.Device{Wire: wire, Silence: o.Silence, Framer: d0Framer(), Decoder: d})
@@ -100,13 +98,14 @@ func d0Framer() framing.Framer {
 type d0Decoder struct{ obis *obisDecoder }
 
 // d0Data is one data set: identification (value*unit). 6.5 of the standard.
-var d0Data = regexp.MustCompile(`([0-9A-Za-z.:*-]+)\(([^()*\r\n]*)(?:\*([^()\r\n]*))?\)`)
+var d0Data = regexp.MustCompile(`([0-9A-Za-z.:*&-]+)\(([^()*\r\n]*)(?:\*([^()\r\n]*))?\)`)
 
 func (d *d0Decoder) Decode(frame []byte, h *framing.Results) {
 	found := false
 	for _, m := range d0Data.FindAllSubmatch(frame, -1) {
-		code, value, unit := string(m[1]), string(m[2]), string(m[3])
-		if !obisForm.MatchString(fullOBIS(code)) {
+		value, unit := string(m[2]), string(m[3])
+		code, ok := parseOBIS(string(m[1]))
+		if !ok {
 			continue
 		}
 		found = true

@@ -55,10 +55,7 @@ func mbusDriver(ws *serial.Wires) drivers.Driver {
 		ChannelOptions: func() any { return new(MBusChannel) },
 		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*MBusOptions)
-			wire := o.Wire
-			if wire.Line.IsZero() && (wire.Serial == nil || wire.Serial.Line.IsZero()) {
-				wire.Line = serial.Line{Baud: 2400, Bits: 8, Parity: 'E', Stop: 1} // EN 13757-2, the usual speed
-			}
+			wire := withLine(o.Wire, serial.Line{Baud: 2400, Bits: 8, Parity: 'E', Stop: 1}) // EN 13757-2, the usual speed
 			bus, release, err := ws.Open(wire)
 			if err != nil {
 				return nil, err

@@ -154,7 +154,7 @@ func TestD0ModeC(t *testing.T) {
 		far.Write(append(append([]byte{d0STX}, block...), xor(block)^1))
 	})
 	rs, err := m.Poll(t.Context())
-	want := "map[energy_export:0.9 kWh energy_import_t1:123.45 kWh number:12345678 power_import_l1:747.85 W]"
+	want := "map[energy_export:0.9 kWh energy_import_t1:123.45 kWh number:12345678 power_import_l1:747.85 W voltage_l1:230.1 V]"
 	if got := values(rs); err != nil || fmt.Sprint(got) != want {
 		t.Errorf("got %v, %v, want %s", got, err, want)
 	}
@@ -211,7 +211,7 @@ func FuzzMeters(f *testing.F) {
 	f.Add([]byte("\x68\x1f\x1f\x68\x08\x02\x72\x78\x56\x34\x12\x24\x40\x01\x07\x55\x00\x00\x00\x03\x13\x15\x31\x00\xda\x02\x3b\x13\x01\x8b\x60\x04\x37\x18\x02\x18\x16"))
 	f.Add([]byte("/ESY5Q3DB1024 V3.04\r\n\r\n1-0:1.8.0*255(00052185.7825309*kWh)\r\n!\r\n"))
 	f.Add([]byte("PAPP 00390 -"))
-	obis, err := newOBISDecoder(nil)
+	obis, err := newOBISDecoder(obisChannels, nil)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -22,7 +22,7 @@ type MeterOptions struct {
 }
 
 // Outputs are the usual channels.
-func (o *MeterOptions) Outputs() []drivers.Channel { return obisOutputs() }
+func (o *MeterOptions) Outputs() []drivers.Channel { return obisOutputs(obisChannels) }
 
 func smlDriver(ws *serial.Wires) drivers.Driver {
 	return drivers.Driver{
@@ -32,7 +32,7 @@ func smlDriver(ws *serial.Wires) drivers.Driver {
 		ChannelOptions: func() any { return new(OBISChannel) },
 		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*MeterOptions)
-			obis, err := newOBISDecoder(s.Channels)
+			obis, err := newOBISDecoder(obisChannels, s.Channels)
 			if err != nil {
 				return nil, err
 			}
@@ -231,8 +231,7 @@ func (d *smlDecoder) entry(at int, h *framing.Results) {
 	if name < 0 || value < 0 || len(d.nodes[name].data) != 6 {
 		return
 	}
-	n := d.nodes[name].data
-	code := fmt.Sprintf("%d-%d:%d.%d.%d", n[0], n[1], n[2], n[3], n[4])
+	code := obisCode(d.nodes[name].data)
 	v, ok := d.integer(value)
 	if !ok {
 		if d.nodes[value].kind == smlString && len(d.nodes[value].data) > 0 {
@@ -242,14 +241,10 @@ func (d *smlDecoder) entry(at int, h *framing.Results) {
 	}
 	scaler, _ := d.integer(d.child(at, 4))
 	if math.Abs(scaler) > 18 {
-		h.Put(code, "", drivers.Value{}, fmt.Errorf("scaler %v is impossible", scaler))
+		h.Put(code.String(), "", drivers.Value{}, fmt.Errorf("scaler %v is impossible", scaler))
 		return
 	}
-	if scaler < 0 {
-		v /= math.Pow10(int(-scaler)) // 123 ÷ 10, not × 0.1
-	} else {
-		v *= math.Pow10(int(scaler))
-	}
+	v = drivers.Scale(v, math.Pow10(int(scaler)), 0)
 	unit, _ := d.integer(d.child(at, 3))
 	d.obis.number(code, v, dlmsUnits[int(unit)], h)
 }

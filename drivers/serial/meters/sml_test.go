@@ -51,7 +51,7 @@ func TestSMLVectors(t *testing.T) {
 			codes = append(codes, m[1])
 			expected[m[1]] = m[2] + m[3]
 		}
-		obis, err := newOBISDecoder(smlChannels(codes...))
+		obis, err := newOBISDecoder(obisChannels, smlChannels(codes...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +108,7 @@ func TestSMLVectors(t *testing.T) {
 func FuzzSML(f *testing.F) {
 	f.Add([]byte{0x76, 0x05, 1, 2, 3, 4, 0x62, 0, 0x62, 0, 0x72, 0x63, 7, 1, 0x77, 1, 1, 1, 1, 0x71, 0x77, 7, 1, 0, 1, 8, 0, 0xFF, 1, 1, 0x62, 0x1E, 0x52, 0xFF, 0x56, 0, 0, 0, 1, 0, 1, 1, 1, 0x63, 0, 0, 0})
 	f.Add([]byte{0xF1, 0x81, 0x81, 0x81})
-	obis, err := newOBISDecoder(nil)
+	obis, err := newOBISDecoder(obisChannels, nil)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -94,13 +94,11 @@ func teleinfoDriver(ws *serial.Wires) drivers.Driver {
 		ChannelOptions: func() any { return new(TeleinfoChannel) },
 		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*TeleinfoOptions)
-			wire := o.Wire
-			if wire.Line.IsZero() && (wire.Serial == nil || wire.Serial.Line.IsZero()) {
-				wire.Line = serial.Line{Baud: 1200, Bits: 7, Parity: 'E', Stop: 1}
-				if o.Mode == Standard {
-					wire.Line.Baud = 9600
-				}
+			line := serial.Line{Baud: 1200, Bits: 7, Parity: 'E', Stop: 1}
+			if o.Mode == Standard {
+				line.Baud = 9600
 			}
+			wire := withLine(o.Wire, line)
 			return framing.Open(ws, s, framing.Device{
 				Wire: wire, Silence: o.Silence,
 				Framer:  framing.Framer{Cutter: &framing.LineCutter{Max: 256}}, // a group is a line
