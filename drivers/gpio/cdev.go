@@ -202,7 +202,7 @@ func attr(c *unix.GPIOV2LineConfig, id uint32, value uint64) {
 	c.Num_attrs++
 }
 
-// requestError returns the kernel's answers to GPIO_V2_GET_LINE their meaning.
+// requestError returns what the kernel's answers to GPIO_V2_GET_LINE mean.
 func requestError(err error) error {
 	switch {
 	case errors.Is(err, unix.EBUSY):

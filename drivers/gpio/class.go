@@ -8,7 +8,7 @@ import (
 	"sensorgate/drivers"
 )
 
-// class returns the two levels the words that people use for the thing on the line.
+// class has the words for the two levels that people use for the thing on the line.
 type class struct {
 	name, active, inactive string
 	kind                   drivers.Kind

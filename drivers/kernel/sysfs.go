@@ -21,7 +21,7 @@ type sysfs string
 
 // files reads attributes without being held up by a slow one: a 1-Wire conversion takes
 // 750 ms and a read of it cannot be interrupted. One read is under way at most; a caller
-// that returns up leaves it behind, and the next one waits for it.
+// that does not wait any longer leaves it behind, and the next one waits for it.
 type files struct{ busy chan struct{} }
 
 func newFiles() *files { return &files{busy: make(chan struct{}, 1)} }
@@ -56,9 +56,17 @@ func (f *files) number(ctx context.Context, path string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	v, err := parseNumber(text)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", path, err)
+	}
+	return v, nil
+}
+
+func parseNumber(text string) (float64, error) {
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsInf(v, 0) || math.IsNaN(v) {
-		return 0, fmt.Errorf("%s: found %.40q, expected a number", path, text)
+		return 0, fmt.Errorf("found %.40q, expected a number", text)
 	}
 	return v, nil
 }

@@ -49,16 +49,15 @@ func (t *tcp) exchange(s *serial.Transaction, unit byte, r request) ([]byte, tim
 			return nil, at, err
 		}
 		got = append(got, buf[:n]...)
-		for len(got) >= mbapHeader {
-			length := int(binary.BigEndian.Uint16(got[4:]))
-			if binary.BigEndian.Uint16(got[2:]) != 0 || length < 2 || length > maxPDU+1 {
-				return nil, at, s.Drop(fmt.Errorf("not Modbus TCP: % X", got[:mbapHeader]))
+		for {
+			adu, rest, err := cutADU(got)
+			if err != nil {
+				return nil, at, s.Drop(err)
 			}
-			if len(got) < 6+length {
+			if adu == nil {
 				break
 			}
-			adu := got[:6+length]
-			got = got[6+length:]
+			got = rest
 			if binary.BigEndian.Uint16(adu) == id && adu[6] == unit {
 				data, err := r.check(adu[mbapHeader:])
 				return data, at, err
@@ -67,6 +66,22 @@ func (t *tcp) exchange(s *serial.Transaction, unit byte, r request) ([]byte, tim
 			foreign = fmt.Sprintf("transaction %d of unit %d, not %d of %d", binary.BigEndian.Uint16(adu), adu[6], id, unit)
 		}
 	}
+}
+
+// cutADU takes the first message off what came; nil: it is not all there yet. What is not
+// Modbus TCP is an error: nobody knows where the next message begins.
+func cutADU(got []byte) (adu, rest []byte, err error) {
+	if len(got) < mbapHeader {
+		return nil, got, nil
+	}
+	length := int(binary.BigEndian.Uint16(got[4:]))
+	if binary.BigEndian.Uint16(got[2:]) != 0 || length < 2 || length > maxPDU+1 {
+		return nil, nil, fmt.Errorf("not Modbus TCP: % X", got[:mbapHeader])
+	}
+	if len(got) < 6+length {
+		return nil, got, nil
+	}
+	return got[:6+length], got[6+length:], nil
 }
 
 // noAnswer is the time-out's error, with what came instead. Half an answer leaves the
