@@ -155,3 +155,7 @@ func (n numbers) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	}
 	return Readings(n.channels, values), err
 }
+
+// Numbers makes a Device of a Read, for a Driver.OpenDevice that needs the Config and no
+// more.
+func Numbers(channels []drivers.Channel, read Read) Device { return numbers{channels, read} }

@@ -26,16 +26,16 @@ func ADT7410(b *bus.Buses) drivers.Driver {
 			if id&0xf8 != 0xc8 { // below is the revision
 				return nil, chip.WrongChip("adt7410", uint32(id), nil)
 			}
-			const config, bits16 = 0x03, 0x80 // which is 0 after power-on
-			if err := d.Write(ctx, config, bits16); err != nil {
+			// 16 bits, which is 0 after power-on, and converting on its own.
+			settings := []setting{{0x03, true, 0xff, 0x80}}
+			if err := writeSettings(ctx, d, settings); err != nil {
 				return nil, err
 			}
 			// 240 ms a conversion.
 			if err := bus.Sleep(ctx, 320*time.Millisecond); err != nil {
 				return nil, err
 			}
-			// The byte after the configuration is the high limit's, which is another matter.
-			return marked(d, 0x00, config, 0xff00, bits16<<8, func(raw uint16) float64 {
+			return marked(d, 0x00, settings, func(raw uint16) float64 {
 				return float64(int16(raw)) / 128
 			}), nil
 		},

@@ -26,8 +26,10 @@ func ADXL345(b *bus.Buses) drivers.Driver {
 			if id != 0xe5 {
 				return nil, chip.WrongChip("adxl345", uint32(id), nil)
 			}
-			const power, measure, format, full16 = 0x2d, 0x08, 0x31, 0x0b
-			for _, set := range [][2]byte{{format, full16}, {power, measure}} {
+			// Standby first. No offsets and no FIFO, which another program may have left; 100 Hz with
+			// normal power; full resolution, ±16 g, not the self-test.
+			settings := [][2]byte{{0x1e, 0}, {0x1f, 0}, {0x20, 0}, {0x2c, 0x0a}, {0x38, 0}, {0x31, 0x0b}, {0x2d, 0x08}}
+			for _, set := range append([][2]byte{{0x2d, 0}}, settings...) {
 				if err := d.Write(ctx, set[0], set[1]); err != nil {
 					return nil, err
 				}
@@ -46,7 +48,7 @@ func ADXL345(b *bus.Buses) drivers.Driver {
 				if err != nil {
 					return nil, err
 				}
-				for _, set := range [][2]byte{{power, measure}, {format, full16}} {
+				for _, set := range settings {
 					if got, err := d.U8(ctx, set[0]); err != nil {
 						return nil, err
 					} else if got != set[1] {

@@ -16,6 +16,7 @@ const (
 	bme6Field    = 0x1d // status, then from 0x1f the results
 	bme6ResHeat  = 0x5a
 	bme6GasWait  = 0x64
+	bme6CtrlGas0 = 0x70 // bit 3: heater off
 	bme6CtrlGas1 = 0x71
 	bme6CtrlHum  = 0x72
 	bme6CtrlMeas = 0x74
@@ -50,6 +51,10 @@ func BME680(b *bus.Buses) drivers.Driver {
 			}
 			c := &bme680{d: d, o: o, ambient: 25}
 			if c.osrs, err = boschOversampling(o.Oversampling); err != nil {
+				return nil, err
+			}
+			// Asleep, whatever another program left it doing.
+			if err := d.Write(ctx, bme6CtrlMeas, 0); err != nil {
 				return nil, err
 			}
 			return c.read, c.readCalibration(ctx)
@@ -105,7 +110,8 @@ func (c *bme680) read(ctx context.Context) ([]float64, error) {
 	meas := c.osrs<<5 | c.osrs<<2
 	for _, set := range [][2]byte{
 		{bme6CtrlHum, c.osrs}, {bme6Config, 0},
-		{bme6ResHeat, c.cal.heater(c.o.Heater, c.ambient)}, {bme6GasWait, gasWait(c.o.Heat)}, {bme6CtrlGas1, gas},
+		{bme6ResHeat, c.cal.heater(c.o.Heater, c.ambient)}, {bme6GasWait, gasWait(c.o.Heat)},
+		{bme6CtrlGas0, 0}, {bme6CtrlGas1, gas}, // the heater not off
 		{bme6CtrlMeas, meas | bmeForced},
 	} {
 		if err := c.d.Write(ctx, set[0], set[1]); err != nil {
@@ -116,11 +122,11 @@ func (c *bme680) read(ctx context.Context) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := c.d.Reg(ctx, bme6CtrlGas1, 4)
+	set, err := c.d.Reg(ctx, bme6CtrlGas0, 5)
 	if err != nil {
 		return nil, err
 	}
-	if set[0]&0x30 != gas || set[1]&7 != c.osrs || set[3] != meas {
+	if set[0]&0x08 != 0 || set[1]&0x30 != gas || set[2]&7 != c.osrs || set[4] != meas {
 		return nil, chip.ErrReset
 	}
 	return c.decode(f, gas != 0), nil

@@ -41,6 +41,11 @@ func bmp3(b *bus.Buses, name string) drivers.Driver {
 			if id != 0x50 && id != 0x60 {
 				return nil, chip.WrongChip(name, uint32(id), nil)
 			}
+			// Asleep: from normal mode, in which another program may have left it, there is no
+			// way to a forced measurement. Section 3.3, figure 5.
+			if err := d.Write(ctx, bmp3Power, 0); err != nil {
+				return nil, err
+			}
 			b, err := d.Reg(ctx, bmp3Calib, 21)
 			if err != nil {
 				return nil, err

@@ -34,6 +34,11 @@ func openBMx280(ctx context.Context, d *bus.Dev, o *bmeOptions, humid bool) (chi
 	} else if !humid && (id < 0x56 || id > 0x58) {
 		return nil, chip.WrongChip("bmp280", uint32(id), boschIDs)
 	}
+	// Asleep: another program may have left it measuring on its own, when it may ignore
+	// settings. Section 5.4.6.
+	if err := d.Write(ctx, bmeCtrlMeas, 0); err != nil {
+		return nil, err
+	}
 	cal, err := readBMECalibration(ctx, d, humid)
 	if err != nil {
 		return nil, err

@@ -31,6 +31,7 @@ const (
 	ccsStatus    = 0x00
 	ccsMode      = 0x01
 	ccsResult    = 0x02
+	ccsAir       = 0x05
 	ccsID        = 0x20
 	ccsStart     = 0xf4
 	ccsRunning   = 0x80
@@ -65,6 +66,11 @@ func openCCS811(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read,
 		}
 	}
 	if err := d.Write(ctx, ccsMode, ccsSecond); err != nil {
+		return nil, err
+	}
+	// It compensates for 50 % and 25 °C, whatever another program wrote; the register cannot
+	// be read. 1/512 % and 1/512 °C above -25 °C: "ENV_DATA register".
+	if err := d.Write(ctx, ccsAir, 0x64, 0x00, 0x64, 0x00); err != nil {
 		return nil, err
 	}
 	f := &fresh{last: time.Now(), limit: 5 * time.Second}

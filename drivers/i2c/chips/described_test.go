@@ -33,6 +33,7 @@ func TestDescribedCommandChip(t *testing.T) {
 	e.Chip = func() i2ctest.Chip { return i2ctest.NewSHT3x(0x6666, 0x8000) }
 	e.Want = air(25, 50.0008)
 	e.Protected = true
+	e.AsFound = "the user says what is written before a reading; a mode that nothing is said about is as it is found"
 	e = describe(t, e,
 		drivers.ChannelConfig{Name: "temperature", Options: &describedChannel{At: 0, Layout: field.Layout{Type: typed(t, "u16"), Value: field.Value{Scale: 175.0 / 65535, Offset: -45}}}},
 		drivers.ChannelConfig{Name: "humidity", Options: &describedChannel{At: 2, Layout: field.Layout{Type: typed(t, "u16"), Value: field.Value{Scale: 100.0 / 65535}}}})
@@ -51,6 +52,7 @@ func TestDescribedRegisterChip(t *testing.T) {
 	e.Want = celsius(-0.25)
 	e.WrongChip = func(c i2ctest.Chip) { c.(*i2ctest.Thermometer).IDs[0x06] = 0x0011 }
 	e.WrongID = "id is 00 11, expected 00 54"
+	e.AsFound = "the user says what init writes; a mode that nothing is said about is as it is found"
 	e = describe(t, e, drivers.ChannelConfig{Name: "temperature", Unit: "°C", Options: &describedChannel{
 		Register: field.Bytes{0x05},
 		Layout:   field.Layout{Type: typed(t, "s16"), Bits: &[]int{0, 12}, Value: field.Value{Scale: 1.0 / 16}},

@@ -1,6 +1,7 @@
 package chips
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -32,13 +33,27 @@ func ENS160(b *bus.Buses) drivers.Driver {
 			if err := d.Write(ctx, ensMode, ensStandard); err != nil {
 				return nil, err
 			}
-			return e, bus.Sleep(ctx, 50*time.Millisecond)
+			if err := bus.Sleep(ctx, 50*time.Millisecond); err != nil {
+				return nil, err
+			}
+			// It compensates for 25 °C and 50 %, whatever another program wrote: 1/64 K, 1/512 %.
+			// Sections 16.2.5 and 16.2.6.
+			usual := []byte{ensAir, 0x8a, 0x4a, 0x00, 0x64}
+			if err := d.Write(ctx, usual...); err != nil {
+				return nil, err
+			}
+			got, err := d.Reg(ctx, ensAir, 4)
+			if err == nil && !bytes.Equal(got, usual[1:]) {
+				err = chip.ErrReset
+			}
+			return e, err
 		},
 	}.On(b)
 }
 
 const (
 	ensMode     = 0x10
+	ensAir      = 0x13 // temperature and humidity to compensate for
 	ensStandard = 0x02 // gas sensing; after power-on it is 0
 	ensStatus   = 0x20 // and then the results
 	ensNewData  = 0x02

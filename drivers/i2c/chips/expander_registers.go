@@ -10,14 +10,14 @@ import (
 )
 
 // registered is an expander with registers for two ports: direction (1 is input),
-// output, input.
+// output, input, and polarity (1 turns an input's level round).
 type registered struct {
-	d                  *bus.Dev
-	dir, output, input byte
-	pull               byte // 0: has none
-	// zero is a register of which some bits always read as zero: a bus that reads ones is
-	// known by it.
-	zero, zeroBits byte
+	d                            *bus.Dev
+	dir, output, input, polarity byte
+	pull                         byte // 0: has none
+	// configs are where the chip's configuration may be, depending on what it says now: each
+	// is zeroed, in this order, and the last one stays zero. None: it has none.
+	configs []byte
 
 	out, levels, pulls uint16
 }
@@ -26,18 +26,28 @@ func (r *registered) put(ctx context.Context, reg byte, v uint16) error {
 	return r.d.Write(ctx, reg, byte(v), byte(v>>8))
 }
 
+// setup sets all that matters: another program may have left the registers in another
+// place, and inputs turned round.
 func (r *registered) setup(ctx context.Context, out, levels, pulls uint16) error {
 	r.out, r.levels, r.pulls = out, levels, pulls
-	// Levels before direction, so that no output shows a wrong level for a moment.
-	if err := r.put(ctx, r.output, levels); err != nil {
-		return err
-	}
-	if r.pull != 0 {
-		if err := r.put(ctx, r.pull, pulls); err != nil {
+	for _, reg := range r.configs {
+		if err := r.d.Write(ctx, reg, 0); err != nil {
 			return err
 		}
 	}
-	return r.put(ctx, r.dir, ^out)
+	// Levels before direction, so that no output shows a wrong level for a moment.
+	for _, set := range []struct {
+		reg byte
+		v   uint16
+	}{{r.output, levels}, {r.polarity, 0}, {r.pull, pulls}, {r.dir, ^out}} {
+		if set.reg == r.pull && r.pull == 0 {
+			continue
+		}
+		if err := r.put(ctx, set.reg, set.v); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *registered) read(ctx context.Context) (uint16, error) {
@@ -45,32 +55,41 @@ func (r *registered) read(ctx context.Context) (uint16, error) {
 	if err != nil {
 		return 0, err
 	}
-	z, err := r.d.U8(ctx, r.zero)
-	if err != nil {
+	turned, err := r.d.LE16(ctx, r.polarity)
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if z&r.zeroBits != 0 {
-		return 0, fmt.Errorf("%w: the bus reads only ones, or this is another chip", drivers.ErrNoAnswer)
-	}
-	dir, err := r.d.LE16(ctx, r.dir)
-	if err != nil {
-		return 0, err
-	}
-	set, err := r.d.LE16(ctx, r.output)
-	if err != nil {
-		return 0, err
-	}
-	if dir != ^r.out || (set^r.levels)&r.out != 0 {
+	case turned == 0xffff:
+		return 0, fmt.Errorf("%w: the bus reads only ones, or another program turned all inputs round", drivers.ErrNoAnswer)
+	case turned != 0:
 		return 0, chip.ErrReset
 	}
-	if r.pull != 0 {
-		if pulls, err := r.d.LE16(ctx, r.pull); err != nil {
-			return 0, err
-		} else if pulls != r.pulls {
-			return 0, chip.ErrReset
+	return levels, r.unchanged(ctx)
+}
+
+// unchanged returns chip.ErrReset if the chip has lost its setup.
+func (r *registered) unchanged(ctx context.Context) error {
+	for _, kept := range []struct {
+		reg        byte
+		mask, want uint16
+	}{{r.dir, 0xffff, ^r.out}, {r.output, r.out, r.levels}, {r.pull, 0xffff, r.pulls}} {
+		if kept.reg == r.pull && r.pull == 0 {
+			continue
+		}
+		if got, err := r.d.LE16(ctx, kept.reg); err != nil {
+			return err
+		} else if (got^kept.want)&kept.mask != 0 {
+			return chip.ErrReset
 		}
 	}
-	return levels, nil
+	if n := len(r.configs); n > 0 {
+		if got, err := r.d.U8(ctx, r.configs[n-1]); err != nil {
+			return err
+		} else if got != 0 {
+			return chip.ErrReset
+		}
+	}
+	return nil
 }
 
 func (r *registered) write(ctx context.Context, levels uint16) error {

@@ -20,6 +20,9 @@ func HDC302x(b *bus.Buses) drivers.Driver {
 		Needs:     chip.Need("temperature", "humidity"),
 		Options:   chip.NoOptions,
 		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
+			if err := sensirionIdle(ctx, d); err != nil {
+				return nil, err
+			}
 			id, err := sensirionAsk(ctx, d, time.Millisecond, 1, 0x3781)
 			if err != nil {
 				return nil, err

@@ -24,8 +24,12 @@ func INA228(b *bus.Buses) drivers.Driver {
 			if err := checkTIIDs(ctx, d, "ina228", 0x3e, 0x3f, 0x2281); err != nil {
 				return nil, err
 			}
-			// CONFIG: no delay, shunt ±163.84 mV.
-			if err := d.Write16(ctx, 0x00, 0); err != nil {
+			// CONFIG: no delay, shunt ±163.84 mV, no compensation of the shunt's temperature.
+			config := []setting{{0x00, false, 0x3ff0, 0}}
+			if err := writeSettings(ctx, d, config); err != nil {
+				return nil, err
+			}
+			if err := checkSettings(ctx, d, config); err != nil {
 				return nil, err
 			}
 			// ADC_CONFIG: temperature, bus and shunt once, 1052 µs each, 16 averages. Conversion

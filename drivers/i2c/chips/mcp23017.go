@@ -11,7 +11,8 @@ func MCP23017(b *bus.Buses) drivers.Driver {
 	names := append(pinNames("A", 8), pinNames("B", 8)...)
 	return expanderDriver(b, "mcp23017", "Microchip MCP23017: 16 inputs and outputs", chip.Span(0x20, 0x27), names, true,
 		func(d *bus.Dev) expander {
-			// IOCON bit 0 is not implemented and reads as zero.
-			return &registered{d: d, dir: 0x00, output: 0x14, input: 0x12, pull: 0x0c, zero: 0x0a, zeroBits: 0x01}
+			// IOCON is at 0x05 with BANK = 1, where with BANK = 0 are interrupts, which we do not
+			// use. With BANK = 0, which the first write restores, it is at 0x0a. Tables 3-4, 3-5.
+			return &registered{d: d, dir: 0x00, output: 0x14, input: 0x12, polarity: 0x02, pull: 0x0c, configs: []byte{0x05, 0x0a}}
 		})
 }

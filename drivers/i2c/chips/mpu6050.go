@@ -9,6 +9,9 @@ import (
 	"sensorgate/drivers/i2c/chip"
 )
 
+// mpuFilter is the low-pass filter of the MPU6050, off after a reset.
+const mpuFilter = 0x1a
+
 // MPU6050 measures acceleration up to ±16 g: MPU6050, MPU6500, MPU9250. RM-MPU-6000A
 // section 4.
 func MPU6050(b *bus.Buses) drivers.Driver {
@@ -33,14 +36,15 @@ func MPU6050(b *bus.Buses) drivers.Driver {
 			default:
 				return nil, chip.WrongChip("mpu6050", uint32(id), nil)
 			}
-			const power, awake, config, g16 = 0x6b, 0x01, 0x1c, 0x18
-			for _, set := range [][2]byte{{power, awake}, {config, g16}} {
+			// Reset: filters, offsets and axes in standby that another program left go. Section 4.28.
+			const power, reset, awake, config, g16, standby = 0x6b, 0x80, 0x01, 0x1c, 0x18, 0x6c
+			for _, set := range [][2]byte{{power, reset}, {power, awake}, {config, g16}} {
 				if err := d.Write(ctx, set[0], set[1]); err != nil {
 					return nil, err
 				}
-			}
-			if err := bus.Sleep(ctx, 100*time.Millisecond); err != nil {
-				return nil, err
+				if err := bus.Sleep(ctx, 100*time.Millisecond); err != nil {
+					return nil, err
+				}
 			}
 			return func(ctx context.Context) ([]float64, error) {
 				var celsius float64
@@ -56,7 +60,7 @@ func MPU6050(b *bus.Buses) drivers.Driver {
 					return nil, err
 				}
 				// Asleep, as after power-on, it says that nothing moves.
-				for _, set := range [][2]byte{{power, awake}, {config, g16}, {0x75, id}} {
+				for _, set := range [][2]byte{{power, awake}, {config, g16}, {standby, 0}, {mpuFilter, 0}, {0x75, id}} {
 					if got, err := d.U8(ctx, set[0]); err != nil {
 						return nil, err
 					} else if got != set[1] {

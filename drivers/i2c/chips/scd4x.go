@@ -19,32 +19,44 @@ func SCD4x(b *bus.Buses) drivers.Driver {
 		Channels:  co2Channels(1, 40000),
 		Needs:     chip.Need("temperature", "humidity", "co2"),
 		Options:   func() *scdOptions { return &scdOptions{SelfCal: true} },
-		Open: func(ctx context.Context, d *bus.Dev, o *scdOptions) (chip.Read, error) {
-			// It refuses settings while it measures; stopping takes 500 ms. Section 3.6.3.
-			if err := sensirionCommand(ctx, d, 0x3f86); err != nil {
-				return nil, err
-			}
-			if err := bus.Sleep(ctx, 500*time.Millisecond); err != nil {
-				return nil, err
-			}
-			if _, err := sensirionAsk(ctx, d, time.Millisecond, 3, 0x3682); err != nil { // serial number
-				return nil, err
-			}
-			for _, set := range [][2]uint16{{0x2427, uint16(o.Altitude)}, {0x2416, flag(o.SelfCal)}} {
-				if err := sensirionCommand(ctx, d, set[0], set[1]); err != nil {
-					return nil, err
-				}
-				if err := bus.Sleep(ctx, time.Millisecond); err != nil {
-					return nil, err
-				}
-			}
-			if err := sensirionCommand(ctx, d, 0x21b1); err != nil { // start, section 3.6.1
-				return nil, err
-			}
-			f := &fresh{last: time.Now(), limit: 12 * time.Second}
-			return func(ctx context.Context) ([]float64, error) { return readSCD4x(ctx, d, f) }, nil
-		},
+		Open:      openSCD4x,
 	}.On(b)
+}
+
+// openSCD4x stops what another program started, wakes the chip if one put it to sleep, and
+// forgets what that set: a temperature offset, an air pressure. What the user keeps in the
+// chip's EEPROM stays.
+func openSCD4x(ctx context.Context, d *bus.Dev, o *scdOptions) (chip.Read, error) {
+	// It refuses settings while it measures; stopping takes 500 ms. Section 3.6.3. Waking,
+	// which it does not acknowledge, takes 30 ms: section 3.10.2.
+	if err := sensirionAwake(ctx, d, 0x3f86, 0x36f6, 1, 30*time.Millisecond); err != nil {
+		return nil, err
+	}
+	if err := bus.Sleep(ctx, 500*time.Millisecond); err != nil {
+		return nil, err
+	}
+	if err := sensirionCommand(ctx, d, 0x3646); err != nil { // reinit, section 3.10.5
+		return nil, err
+	}
+	if err := bus.Sleep(ctx, 30*time.Millisecond); err != nil {
+		return nil, err
+	}
+	if _, err := sensirionAsk(ctx, d, time.Millisecond, 3, 0x3682); err != nil { // serial number
+		return nil, err
+	}
+	for _, set := range [][2]uint16{{0x2427, uint16(o.Altitude)}, {0x2416, flag(o.SelfCal)}} {
+		if err := sensirionCommand(ctx, d, set[0], set[1]); err != nil {
+			return nil, err
+		}
+		if err := bus.Sleep(ctx, time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+	if err := sensirionCommand(ctx, d, 0x21b1); err != nil { // start, section 3.6.1
+		return nil, err
+	}
+	f := &fresh{last: time.Now(), limit: 12 * time.Second}
+	return func(ctx context.Context) ([]float64, error) { return readSCD4x(ctx, d, f) }, nil
 }
 
 // readSCD4x takes a measurement if there is a new one; one is ready every five seconds.

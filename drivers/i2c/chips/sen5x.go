@@ -2,6 +2,7 @@ package chips
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 
@@ -21,17 +22,44 @@ func SEN5x(b *bus.Buses) drivers.Driver {
 		Every:     10 * time.Second,
 		Channels:  channels,
 		Options:   chip.NoOptions,
-		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
+		OpenDevice: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions, config chip.Config) (chip.Device, error) {
+			// Once: stopping makes it forget what its indexes have learnt, so a fault of the bus
+			// must not.
+			if _, known := config.Keep["started"]; !known {
+				if err := stopSEN5x(ctx, d); err != nil {
+					return nil, err
+				}
+			}
 			if err := sensirionCommand(ctx, d, 0x0021); err != nil { // start, section 6.1.1; 50 ms
 				return nil, err
 			}
 			if err := bus.Sleep(ctx, 50*time.Millisecond); err != nil {
 				return nil, err
 			}
+			config.Keep["started"] = true
 			f := &fresh{last: time.Now(), limit: 5 * time.Second}
-			return func(ctx context.Context) ([]float64, error) { return readSEN5x(ctx, d, f) }, nil
+			return chip.Numbers(channels, func(ctx context.Context) ([]float64, error) { return readSEN5x(ctx, d, f) }), nil
 		},
 	}.On(b)
+}
+
+// stopSEN5x ends what another program started, which may be a measurement without dust
+// (section 6.1.2), and its compensation of the temperature (section 6.1.9).
+func stopSEN5x(ctx context.Context, d *bus.Dev) error {
+	if err := sensirionCommand(ctx, d, 0x0104); err != nil { // section 6.1.3; 200 ms
+		return err
+	}
+	if err := bus.Sleep(ctx, 200*time.Millisecond); err != nil {
+		return err
+	}
+	err := sensirionCommand(ctx, d, 0x60b2, 0, 0, 0)
+	if errors.Is(err, drivers.ErrNoAnswer) && ctx.Err() == nil {
+		err = nil // a SEN50 has no temperature
+	}
+	if err != nil {
+		return err
+	}
+	return bus.Sleep(ctx, 20*time.Millisecond)
 }
 
 // readSEN5x: section 6.1.4. What a variant does not measure, and what it does not know

@@ -70,3 +70,44 @@ func sensirionNumbers(channels []drivers.Channel, values []float64) error {
 	}
 	return chip.JoinErrors(faults...)
 }
+
+// sensirionIdle ends what another program may have left in a chip with the SHT3x's
+// commands: it measures on its own, when it refuses every other command, or it heats, when
+// it reads degrees too much. SHT3x data sheet sections 4.8 (break), 4.10 (heater) and 4.11
+// (status); HDC302x sections 7.5.7.4 to 7.5.7.8.
+func sensirionIdle(ctx context.Context, d *bus.Dev) error {
+	const stop, heaterOff, status, heating = 0x3093, 0x3066, 0xf32d, 0x2000
+	for _, cmd := range []uint16{stop, heaterOff} {
+		if err := sensirionCommand(ctx, d, cmd); err != nil {
+			return err
+		}
+		if err := bus.Sleep(ctx, 2*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	w, err := sensirionAsk(ctx, d, time.Millisecond, 1, status)
+	if err == nil && w[0]&heating != 0 {
+		err = errHeater
+	}
+	return err
+}
+
+// errHeater is a heater that another program left on and that stays on.
+var errHeater = errors.New("its heater stays on, so it reads too much")
+
+// sensirionAwake sends a chip that sleeps what wakes it, if it does not answer to idle: a
+// command that it takes in every other state. A chip that sleeps acknowledges nothing, and
+// not even what wakes it.
+func sensirionAwake(ctx context.Context, d *bus.Dev, idle uint16, wake uint16, times int, takes time.Duration) error {
+	err := sensirionCommand(ctx, d, idle)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	for range times {
+		_ = sensirionCommand(ctx, d, wake)
+	}
+	if err := bus.Sleep(ctx, takes); err != nil {
+		return err
+	}
+	return sensirionCommand(ctx, d, idle)
+}

@@ -46,6 +46,16 @@ func SGP30(b *bus.Buses) drivers.Driver {
 			if err := bus.Sleep(ctx, 10*time.Millisecond); err != nil {
 				return nil, err
 			}
+			// No compensation of the humidity, which another program may have left on; chips before
+			// feature set 0x20 know none. Section 6.3.
+			if id[0]&0xff >= 0x20 {
+				if err := sensirionCommand(ctx, d, 0x2061, 0); err != nil {
+					return nil, err
+				}
+				if err := bus.Sleep(ctx, 10*time.Millisecond); err != nil {
+					return nil, err
+				}
+			}
 			return g, g.restore(ctx)
 		},
 	}.On(b)

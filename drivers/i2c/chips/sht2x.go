@@ -19,7 +19,10 @@ func htu21(b *bus.Buses, name, summary string) drivers.Driver {
 		Channels:  []drivers.Channel{chip.Temperature(-40, 125), chip.Humidity()},
 		Needs:     chip.Need("temperature", "humidity"),
 		Options:   chip.NoOptions,
-		Open: func(_ context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
+		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
+			if err := setHTU21(ctx, d); err != nil {
+				return nil, err
+			}
 			return func(ctx context.Context) ([]float64, error) {
 				// Without holding the clock; the longest times of the three (SHT21, table 7).
 				rh, err := askHTU21(ctx, d, 0xf5, 29*time.Millisecond)
@@ -36,6 +39,24 @@ func htu21(b *bus.Buses, name, summary string) drivers.Driver {
 			}, nil
 		},
 	}.On(b)
+}
+
+// setHTU21 sets the highest resolution and puts the heater off, whatever another program
+// left. The other bits are reserved and stay. SHT21 data sheet section 5.6; a soft reset
+// would not do, as it leaves the heater on (section 5.5).
+func setHTU21(ctx context.Context, d *bus.Dev) error {
+	const write, read, resolution, heater = 0xe6, 0xe7, 0x81, 0x04
+	user, err := d.U8(ctx, read)
+	if err != nil {
+		return err
+	}
+	if err := d.Write(ctx, write, user&^(resolution|heater)); err != nil {
+		return err
+	}
+	if user, err = d.U8(ctx, read); err == nil && user&(resolution|heater) != 0 {
+		err = errHeater
+	}
+	return err
 }
 
 // askHTU21 measures one quantity. The two low bits are status, which the makers number

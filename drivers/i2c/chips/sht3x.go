@@ -19,7 +19,10 @@ func SHT3x(b *bus.Buses) drivers.Driver {
 		Channels:  []drivers.Channel{chip.Temperature(-40, 125), chip.Humidity()},
 		Needs:     chip.Need("temperature", "humidity"),
 		Options:   chip.NoOptions,
-		Open: func(_ context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
+		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
+			if err := sensirionIdle(ctx, d); err != nil {
+				return nil, err
+			}
 			return func(ctx context.Context) ([]float64, error) {
 				// Single shot, high repeatability, no clock stretching (which a Raspberry Pi up
 				// to 3 gets wrong): section 4.3. At most 15.5 ms, section 2.2 table 4.

@@ -24,6 +24,14 @@ func SPS30(b *bus.Buses) drivers.Driver {
 		Channels:  channels,
 		Options:   chip.NoOptions,
 		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
+			// Stop, or start would be ignored while another program has it measure whole numbers;
+			// wake it, if one put it to sleep, twice within 100 ms: sections 6.3.2 and 6.3.6.
+			if err := sensirionAwake(ctx, d, 0x0104, 0x1103, 2, 5*time.Millisecond); err != nil {
+				return nil, err
+			}
+			if err := bus.Sleep(ctx, 20*time.Millisecond); err != nil {
+				return nil, err
+			}
 			// Start with floating-point numbers: section 6.3.1. Ready after 20 ms, first values
 			// after a second. Its fan cleans itself once a week by default.
 			if err := sensirionCommand(ctx, d, 0x0010, 0x0300); err != nil {

@@ -58,8 +58,8 @@ func TestLM75(t *testing.T) {
 
 func TestTMP75(t *testing.T) {
 	e := suite(TMP75, 0x49, func(o *lm75Options) {})
-	e.Chip = func() i2ctest.Chip { return i2ctest.NewLM75(0x1900) }
-	e.Want = celsius(25)
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewTMP75(0x1910) }
+	e.Want = celsius(25.0625)
 	e.States = warmth(t, "TMP102-1", "TMP102-7", "TMP102-9", "TMP102-11")
 	e.Run(t)
 }

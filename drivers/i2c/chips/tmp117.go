@@ -26,6 +26,14 @@ func TMP117(b *bus.Buses) drivers.Driver {
 			if id&0x0fff != 0x0117 && id&0x0fff != 0x0119 { // above is the revision
 				return nil, chip.WrongChip("tmp117", uint32(id), nil)
 			}
+			// A soft reset: what another program left goes, an offset among it, and what the user
+			// put into the EEPROM stays. 2 ms; section 7.6.1.2, bit 1.
+			if err := d.Write16(ctx, 0x01, 0x0002); err != nil {
+				return nil, err
+			}
+			if err := bus.Sleep(ctx, 3*time.Millisecond); err != nil {
+				return nil, err
+			}
 			return readTMP117(d), nil
 		},
 	}.On(b)

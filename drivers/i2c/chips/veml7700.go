@@ -17,6 +17,9 @@ type exposure struct {
 	lux    float64 // per count
 }
 
+// vemlSaving is the register of the power saving mode.
+const vemlSaving = 0x03
+
 // vemlExposures from the least sensitive on. Designing the VEML7700 Into an Application,
 // table of resolutions: 0.0042 lx a count with gain 2 and 800 ms (0.0036 up to data sheet
 // revision 1.6).
@@ -35,7 +38,12 @@ func VEML7700(b *bus.Buses) drivers.Driver {
 		Every:     10 * time.Second,
 		Channels:  light(170000),
 		Options:   chip.NoOptions,
-		Open: func(_ context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
+		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
+			// No power saving, which another program may have left on: with it the chip measures
+			// seconds later than it is read.
+			if err := d.Write(ctx, vemlSaving, 0, 0); err != nil {
+				return nil, err
+			}
 			return func(ctx context.Context) ([]float64, error) {
 				e := vemlExposures[1]
 				raw, err := measureVEML7700(ctx, d, e)
@@ -76,11 +84,17 @@ func measureVEML7700(ctx context.Context, d *bus.Dev, e exposure) (uint16, error
 	if err != nil {
 		return 0, err
 	}
-	got, err := d.LE16(ctx, config)
-	if err == nil && got != e.config {
-		err = chip.ErrReset
+	for _, kept := range []struct {
+		reg  byte
+		want uint16
+	}{{config, e.config}, {vemlSaving, 0}} {
+		if got, err := d.LE16(ctx, kept.reg); err != nil {
+			return 0, err
+		} else if got != kept.want {
+			return 0, chip.ErrReset
+		}
 	}
-	return raw, err
+	return raw, nil
 }
 
 // linear straightens what the chip shows of bright light. Same application note.

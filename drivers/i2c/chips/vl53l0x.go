@@ -2,6 +2,7 @@ package chips
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,7 +24,10 @@ func VL53L0X(b *bus.Buses) drivers.Driver {
 		Needs:     chip.Need("distance", "target"),
 		Options:   chip.NoOptions,
 		OpenDevice: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions, _ chip.Config) (chip.Device, error) {
-			return ranger{func(ctx context.Context) (float64, bool, error) { return rangeVL53L0X(ctx, d) }}, idVL53L0X(ctx, d)
+			if err := idVL53L0X(ctx, d); err != nil {
+				return nil, err
+			}
+			return ranger{func(ctx context.Context) (float64, bool, error) { return rangeVL53L0X(ctx, d) }}, resetVL53L0X(ctx, d)
 		},
 	}.On(b)
 }
@@ -34,6 +38,35 @@ func idVL53L0X(ctx context.Context, d *bus.Dev) error {
 		err = chip.WrongChip("vl53l0x", uint32(id), nil)
 	}
 	return err
+}
+
+// resetVL53L0X puts the chip into its state after power-on: another program may have left
+// it ranging on its own, or in quarters of a millimetre. As VL53L0X_ResetDevice of ST's
+// library does.
+func resetVL53L0X(ctx context.Context, d *bus.Dev) error {
+	const reset, id = 0xbf, 0xc0
+	for _, up := range []byte{0, 1} {
+		if err := d.Write(ctx, reset, up); err != nil {
+			return err
+		}
+		for tries := 0; ; tries++ {
+			if err := bus.Sleep(ctx, 2*time.Millisecond); err != nil {
+				return err
+			}
+			// In reset it has no id; a chip that is not up yet may not answer.
+			got, err := d.U8(ctx, id)
+			if err == nil && (got != 0) == (up != 0) {
+				break
+			}
+			if err != nil && tries == 5 {
+				return err
+			}
+			if tries == 5 {
+				return errors.New("it does not reset")
+			}
+		}
+	}
+	return nil
 }
 
 // rangeVL53L0X makes one measurement: start, wait for bit 0 of the range status, take the

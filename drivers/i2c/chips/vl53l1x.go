@@ -24,11 +24,13 @@ var vl53l1xConfig = []byte{
 
 // Registers of the VL53L1X, which have 16 bits.
 const (
+	vl1Reset      = 0x0000
 	vl1Config     = 0x002d
 	vl1Ready      = 0x0031 // bit 0, with the polarity of the configuration above
 	vl1Clear      = 0x0086
 	vl1Start      = 0x0087
 	vl1Result     = 0x0089
+	vl1State      = 0x00e5 // bit 0: booted
 	vl1ID         = 0x010f
 	vl1Timing     = 0x005e // timeouts and pulse periods, which ST's driver reads back too
 	vl1TimingSize = 6
@@ -45,24 +47,56 @@ func VL53L1X(b *bus.Buses) drivers.Driver {
 		Needs:     chip.Need("distance", "target"),
 		Options:   chip.NoOptions,
 		OpenDevice: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions, _ chip.Config) (chip.Device, error) {
-			id, err := reg16(ctx, d, vl1ID, 2)
-			if err != nil {
+			if err := openVL53L1X(ctx, d); err != nil {
 				return nil, err
-			}
-			if !bytes.Equal(id, []byte{0xea, 0xcc}) {
-				return nil, chip.WrongChip("vl53l1x", uint32(id[0])<<8|uint32(id[1]), nil)
-			}
-			for _, set := range []struct {
-				reg uint16
-				v   []byte
-			}{{vl1Config, vl53l1xConfig}, {0x0008, []byte{0x09}}, {0x000b, []byte{0x00}}} {
-				if err := d.Write(ctx, append([]byte{byte(set.reg >> 8), byte(set.reg)}, set.v...)...); err != nil {
-					return nil, err
-				}
 			}
 			return ranger{func(ctx context.Context) (float64, bool, error) { return rangeVL53L1X(ctx, d) }}, nil
 		},
 	}.On(b)
+}
+
+// openVL53L1X does what VL53L1X_SensorInit of ST's Ultra Lite Driver does, after a reset: the
+// chip may have been left ranging, with another timing. The first ranging calibrates it to
+// its temperature; the two registers after it have it start from there every time.
+func openVL53L1X(ctx context.Context, d *bus.Dev) error {
+	id, err := reg16(ctx, d, vl1ID, 2)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(id, []byte{0xea, 0xcc}) {
+		return chip.WrongChip("vl53l1x", uint32(id[0])<<8|uint32(id[1]), nil)
+	}
+	for _, up := range []byte{0, 1} {
+		if err := set16(ctx, d, vl1Reset, up); err != nil {
+			return err
+		}
+		if err := bus.Sleep(ctx, 2*time.Millisecond); err != nil { // at most 1.2 ms
+			return err
+		}
+	}
+	if booted, err := reg16(ctx, d, vl1State, 1); err != nil {
+		return err
+	} else if booted[0]&1 == 0 {
+		return fmt.Errorf("%w: it does not start", chip.ErrNoData)
+	}
+	if err := set16(ctx, d, vl1Config, vl53l1xConfig...); err != nil {
+		return err
+	}
+	if err := set16(ctx, d, vl1Start, 0x40); err != nil {
+		return err
+	}
+	if err := awaitVL53L1X(ctx, d); err != nil {
+		return err
+	}
+	for _, set := range []struct {
+		reg uint16
+		v   byte
+	}{{vl1Clear, 0x01}, {vl1Start, 0x00}, {0x0008, 0x09}, {0x000b, 0x00}} {
+		if err := set16(ctx, d, set.reg, set.v); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func reg16(ctx context.Context, d *bus.Dev, reg uint16, n int) ([]byte, error) {
@@ -70,23 +104,32 @@ func reg16(ctx context.Context, d *bus.Dev, reg uint16, n int) ([]byte, error) {
 	return r, d.Tx(ctx, []byte{byte(reg >> 8), byte(reg)}, r)
 }
 
-// rangeVL53L1X starts, waits for a result, takes it and stops.
+func set16(ctx context.Context, d *bus.Dev, reg uint16, v ...byte) error {
+	return d.Write(ctx, append([]byte{byte(reg >> 8), byte(reg)}, v...)...)
+}
+
+// rangeVL53L1X starts, takes the second result and stops: the first has no other to be
+// compared with, so that it may come from behind the wrap of the phase.
 func rangeVL53L1X(ctx context.Context, d *bus.Dev) (metres float64, target bool, err error) {
-	set := func(reg uint16, v byte) error { return d.Write(ctx, byte(reg>>8), byte(reg), v) }
-	if err := set(vl1Clear, 0x01); err != nil {
+	if err := set16(ctx, d, vl1Clear, 0x01); err != nil {
 		return 0, false, err
 	}
-	if err := set(vl1Start, 0x40); err != nil {
+	if err := set16(ctx, d, vl1Start, 0x40); err != nil {
 		return 0, false, err
 	}
-	if err := awaitVL53L1X(ctx, d); err != nil {
-		return 0, false, err
+	var b []byte
+	for range 2 {
+		if err := awaitVL53L1X(ctx, d); err != nil {
+			return 0, false, err
+		}
+		if b, err = reg16(ctx, d, vl1Result, 17); err != nil {
+			return 0, false, err
+		}
+		if err := set16(ctx, d, vl1Clear, 0x01); err != nil {
+			return 0, false, err
+		}
 	}
-	b, err := reg16(ctx, d, vl1Result, 17)
-	if err != nil {
-		return 0, false, err
-	}
-	if err := set(vl1Start, 0x00); err != nil {
+	if err := set16(ctx, d, vl1Start, 0x00); err != nil {
 		return 0, false, err
 	}
 	// With other settings, as after a reset, it measures too, but not what we asked for.
@@ -100,7 +143,7 @@ func rangeVL53L1X(ctx context.Context, d *bus.Dev) (metres float64, target bool,
 	}
 	mm := float64(uint16(b[13])<<8 | uint16(b[14]))
 	switch status := b[0] & 0x1f; status { // RESULT__RANGE_STATUS, as ST's driver translates it
-	case 9:
+	case 8, 9, 19: // valid; nearer than the shortest, which it shows; valid, wrap not checked
 		return mm / 1000, true, nil
 	case 4, 5, 6, 7: // weak signal, phase out of bounds, too uncertain, wrapped around
 		return 0, false, nil

@@ -37,14 +37,14 @@ func lm75(b *bus.Buses, name, summary string, bits int) drivers.Driver {
 		Channels:  []drivers.Channel{chip.Temperature(-55, 128)},
 		Options:   func() *lm75Options { return &lm75Options{Bits: bits} },
 		Open: func(ctx context.Context, d *bus.Dev, o *lm75Options) (chip.Read, error) {
-			const hysteresis, mark = 0x02, 0x4a80 // 74.5 °C
+			// Converting, not shut down: bit 0. The TMP75 starts with 9 bits; SBOS288 section 6.5.3,
+			// R1 and R0. The hysteresis of 74.5 °C is the mark.
+			config, counts := uint16(0x00), uint16(0x01)
 			if o.Bits == 12 {
-				// The TMP75 starts with 9 bits. SBOS288 section 6.5.3, R1 and R0.
-				if err := d.Write(ctx, 0x01, 0x60); err != nil {
-					return nil, err
-				}
+				config, counts = 0x60, 0x61
 			}
-			if err := d.Write16(ctx, hysteresis, mark); err != nil {
+			settings := []setting{{0x01, true, counts, config}, {0x02, false, 0xff80, 0x4a80}}
+			if err := writeSettings(ctx, d, settings); err != nil {
 				return nil, err
 			}
 			// The first conversion after power-on, of 12 bits, takes at most 300 ms.
@@ -52,7 +52,7 @@ func lm75(b *bus.Buses, name, summary string, bits int) drivers.Driver {
 				return nil, err
 			}
 			valid := uint16(0xffff) << (16 - o.Bits)
-			return marked(d, 0x00, hysteresis, 0xff80, mark, func(raw uint16) float64 {
+			return marked(d, 0x00, settings, func(raw uint16) float64 {
 				return float64(int16(raw&valid)) / 256
 			}), nil
 		},

@@ -16,6 +16,7 @@ type ADS struct {
 // NewADS makes a converter.
 func NewADS(rates []int, step uint16, code func(mux int) int16) *ADS {
 	c := &ADS{Rates: rates, Step: step, Code: code}
+	c.Modes = []byte{1, 2, 3}
 	c.OnPowerOn = func() {
 		c.Abort()
 		c.Reg[0], c.Reg[1], c.Reg[2], c.Reg[3] = 0, 0x8583, 0x8000, 0x7fff
@@ -24,7 +25,7 @@ func NewADS(rates []int, step uint16, code func(mux int) int16) *ADS {
 		c.Reg[reg&3] = v
 		if reg == 1 && v&0x8000 != 0 {
 			c.mux = int(v >> 12 & 7)
-			c.Start(time.Second / time.Duration(c.Rates[v>>5&7%uint16(len(c.Rates))]))
+			c.Start(time.Second / time.Duration(c.Rates[int(v>>5&7)%len(c.Rates)]))
 		}
 	}
 	c.OnRead = func(reg byte) uint16 {

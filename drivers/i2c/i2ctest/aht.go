@@ -1,6 +1,9 @@
 package i2ctest
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 // AHT simulates AHT10 and AHT20. AHT20 data sheet section 5.
 type AHT struct {
@@ -24,6 +27,15 @@ func NewAHT(initialize byte, crc bool, data [5]byte) *AHT {
 func (c *AHT) PowerOn() {
 	c.Abort()
 	c.status, c.regs = 0x10, [5]byte{}
+}
+
+// Leave implements Leaver: calibrated or not, and perhaps at work.
+func (c *AHT) Leave(r *rand.Rand) {
+	for _, b := range [][]byte{{c.Init, 0x08, 0x00}, {0xac, 0x33, 0x00}} {
+		if r.IntN(2) == 0 {
+			_ = c.Write(b)
+		}
+	}
 }
 
 // Write implements Chip.

@@ -1,6 +1,9 @@
 package i2ctest
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 // AM2320 simulates Aosong's AM2320, product manual section 8.2.
 type AM2320 struct {
@@ -14,6 +17,13 @@ type AM2320 struct {
 
 // PowerOn implements Chip.
 func (c *AM2320) PowerOn() { *c = AM2320{RH: c.RH, T: c.T} }
+
+// Leave implements Leaver: it may be awake.
+func (c *AM2320) Leave(r *rand.Rand) {
+	if r.IntN(2) == 0 {
+		_ = c.Write([]byte{0})
+	}
+}
 
 // Write implements Chip.
 func (c *AM2320) Write(b []byte) error {

@@ -9,6 +9,7 @@ type AS3935 struct {
 // NewAS3935 simulates the AS3935's registers; what it heard is put into them.
 func NewAS3935() *AS3935 {
 	c := &AS3935{}
+	c.Modes = []byte{0x00, 0x01, 0x02, 0x03, 0x08}
 	c.OnPowerOn = func() { c.Put(0x00, 0x24, 0x22, 0xc2, 0x00) }
 	c.OnRead = func(reg byte) byte {
 		v := c.Reg[reg]

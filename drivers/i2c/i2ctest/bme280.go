@@ -1,6 +1,9 @@
 package i2ctest
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 // BME280 simulates Bosch's BMP280 and BME280, BST-BME280-DS002 section 5.
 type BME280 struct {
@@ -16,6 +19,7 @@ type BME280 struct {
 func NewBME280(id byte, calibration, calibration2, raw []byte) *BME280 {
 	c := &BME280{ID: id, Calibration: calibration, Calibration2: calibration2, Raw: raw}
 	c.OnPowerOn, c.OnWrite, c.OnRead = c.resetRegisters, c.set, c.get
+	c.Modes = []byte{0xf2, 0xf5, 0xf4}
 	c.PowerOn()
 	return c
 }
@@ -28,15 +32,24 @@ func (c *BME280) resetRegisters() {
 	c.Put(0xf7, 0x80, 0, 0, 0x80, 0, 0, 0x80, 0) // table 18, reset state
 }
 
+// Leave implements Leaver: yesterday it was another temperature.
+func (c *BME280) Leave(r *rand.Rand) {
+	c.Put(0xf7, c.Raw...)
+	c.Reg[0xfa] -= 4
+	c.Registers.Leave(r)
+}
+
 func (c *BME280) set(reg, v byte) {
 	switch {
 	case reg == 0xe0 && v == 0xb6: // section 5.4.2
 		c.PowerOn()
+	case reg == 0xf5 && c.Reg[0xf4]&3 == 3: // section 5.4.6: may be ignored in normal mode
 	case reg == 0xf2, reg == 0xf5:
 		c.Reg[reg] = v
 	case reg == 0xf4:
 		c.Reg[reg] = v
-		if v&3 == 1 || v&3 == 2 {
+		c.Abort()
+		if v&3 != 0 {
 			c.Start(c.duration())
 		}
 	}
@@ -55,15 +68,32 @@ func (c *BME280) duration() time.Duration {
 
 func (c *BME280) get(reg byte) byte {
 	if c.Finish() {
-		c.Reg[0xf4] &^= 3 // forced mode falls back to sleep, section 3.3.3
-		raw := c.Raw
-		if c.Reg[0xf2]&7 == 0 { // humidity skipped, section 5.4.3
-			raw = append(append([]byte(nil), raw[:6]...), 0x80, 0)
+		c.result()
+		if c.Reg[0xf4]&3 == 3 { // normal mode goes on, section 3.3.4
+			c.Start(c.duration())
+		} else {
+			c.Reg[0xf4] &^= 3 // forced mode falls back to sleep, section 3.3.3
 		}
-		c.Put(0xf7, raw...)
 	}
 	if reg == 0xf3 && c.Running() {
 		return 0x08
 	}
 	return c.Reg[reg]
+}
+
+func (c *BME280) result() {
+	raw := append([]byte(nil), c.Raw...)
+	if c.Reg[0xf5]>>2&7 != 0 { // the filter holds on to what was, section 3.4.4
+		raw[3] = byte((3*int(c.Reg[0xfa]) + int(raw[3])) / 4)
+	}
+	if c.Reg[0xf4]>>5 == 0 { // temperature skipped, section 5.4.5
+		copy(raw[3:], []byte{0x80, 0, 0})
+	}
+	if c.Reg[0xf4]>>2&7 == 0 {
+		copy(raw, []byte{0x80, 0, 0})
+	}
+	if c.Reg[0xf2]&7 == 0 { // humidity skipped, section 5.4.3
+		copy(raw[6:], []byte{0x80, 0})
+	}
+	c.Put(0xf7, raw...)
 }

@@ -28,6 +28,7 @@ func NewBME680(c1, c2, c3, raw []byte, gas uint16, span byte) *BME680 {
 		c.Put(0x00, c.Calib3...)
 		c.Put(0x1f, 0x80, 0, 0, 0x80, 0, 0, 0x80, 0)
 	}
+	c.Modes = []byte{0x70, 0x71, 0x72, 0x75, 0x5a, 0x64, 0x74}
 	c.OnWrite = func(reg, v byte) {
 		c.Reg[reg] = v
 		switch {
@@ -35,7 +36,10 @@ func NewBME680(c1, c2, c3, raw []byte, gas uint16, span byte) *BME680 {
 			c.Heater = v
 		case reg == 0x64:
 			c.GasWait = v
-		case reg == 0x74 && v&3 == 1:
+		case reg == 0x74 && v&3 != 1:
+			c.Abort()
+		case reg == 0x74 && v>>5 == 0: // temperature skipped: another chip's matter
+		case reg == 0x74:
 			c.Reg[0x1d] = 0x20
 			heat := time.Duration(0)
 			if c.Reg[0x71]&0x30 != 0 {
@@ -50,6 +54,9 @@ func NewBME680(c1, c2, c3, raw []byte, gas uint16, span byte) *BME680 {
 			c.Reg[0x74] &^= 3
 			c.Reg[0x1d] = 0x80
 			c.Put(0x1f, c.Raw...)
+			if c.Reg[0x75]>>2&7 != 0 { // the filter holds on to what was
+				c.Reg[0x22] -= 4
+			}
 			c.putGas()
 		}
 		return c.Reg[reg]
@@ -62,7 +69,7 @@ func (c *BME680) putGas() {
 	status := byte(0)
 	switch {
 	case c.Reg[0x71]&0x30 == 0:
-	case c.HeaterUnsteady:
+	case c.HeaterUnsteady, c.Reg[0x70]&0x08 != 0: // heat_off, section 5.3.3.1
 		status = 0x20
 	default:
 		status = 0x30

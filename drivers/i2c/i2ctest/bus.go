@@ -3,6 +3,7 @@ package i2ctest
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"syscall"
 	"time"
@@ -24,6 +25,11 @@ type Slower interface{ Slow(factor float64) }
 
 // Stopper is a chip that must know where a transfer ends.
 type Stopper interface{ Stop() }
+
+// Leaver is a chip that another program may have used before. Leave puts it into a state
+// that such a program can leave behind: whatever its mode registers can hold, measuring,
+// asleep, with the results of yesterday. It does so as a program would, by writing.
+type Leaver interface{ Leave(r *rand.Rand) }
 
 // ErrNAK is what a chip returns that does not take a byte.
 var ErrNAK = errors.New("not acknowledged")

@@ -1,6 +1,9 @@
 package i2ctest
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 // CCS811 simulates the CCS811: registers of their own length.
 type CCS811 struct {
@@ -12,6 +15,7 @@ type CCS811 struct {
 	running bool
 	mode    byte
 	next    time.Time
+	env     [4]byte // temperature and humidity to compensate for
 }
 
 // PowerOn implements Chip.
@@ -19,10 +23,21 @@ func (c *CCS811) PowerOn() {
 	*c = CCS811{ECO2: c.ECO2, TVOC: c.TVOC, ErrorID: c.ErrorID, ID: c.ID}
 }
 
+// Leave implements Leaver.
+func (c *CCS811) Leave(r *rand.Rand) {
+	for _, b := range [][]byte{{0xf4}, {0x01, byte(r.IntN(5)) << 4}, {0x05, byte(r.Uint32()), 0, byte(r.Uint32()), 0}} {
+		if r.IntN(3) != 0 {
+			_ = c.Write(b)
+		}
+	}
+}
+
 // Write implements Chip.
 func (c *CCS811) Write(b []byte) error {
 	c.reg = b[0]
 	switch {
+	case c.reg == 0x05 && len(b) == 5:
+		c.env = [4]byte(b[1:])
 	case c.reg == 0xf4 && len(b) == 1:
 		c.running = true
 	case c.reg == 0x01 && len(b) == 2 && c.running:
@@ -55,7 +70,11 @@ func (c *CCS811) Read(b []byte) error {
 			status |= 8
 			c.next = time.Now().Add(time.Second)
 		}
-		out = []byte{byte(c.ECO2 >> 8), byte(c.ECO2), byte(c.TVOC >> 8), byte(c.TVOC), status, c.ErrorID, 0, 0}
+		eco2 := c.ECO2
+		if c.env != [4]byte{} && c.env != [4]byte{0x64, 0x00, 0x64, 0x00} { // not 50 % and 25 °C
+			eco2 += 50
+		}
+		out = []byte{byte(eco2 >> 8), byte(eco2), byte(c.TVOC >> 8), byte(c.TVOC), status, c.ErrorID, 0, 0}
 	}
 	copy(b, out)
 	return nil

@@ -1,6 +1,9 @@
 package i2ctest
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 // Commands is a chip that takes commands and answers, in words under a checksum, once it
 // is done: Sensirion's way. While it works, and when nobody asked, it does not
@@ -13,8 +16,33 @@ type Commands struct {
 	// Do executes a command; args are the words after it, whose checksums were right.
 	Do        func(cmd uint16, args []uint16) (reply []uint16, takes time.Duration, known bool)
 	OnPowerOn func()
+	// Plain executes what has no checksums, such as a user register's byte; nil: nothing.
+	Plain func(b []byte) (reply []byte, known bool)
+	// Left are the commands that another program may have sent: see Leave.
+	Left [][]byte
 
 	reply []byte
+}
+
+// Leave implements Leaver: some of the commands of Left were sent, in any order.
+func (c *Commands) Leave(r *rand.Rand) {
+	if len(c.Left) == 0 {
+		return
+	}
+	for range r.IntN(4) {
+		_ = c.Write(c.Left[r.IntN(len(c.Left))])
+		c.reply = nil // which that program has read
+	}
+}
+
+// words makes the bytes of a command of 16 bits and its arguments.
+func words(cmd uint16, args ...uint16) []byte {
+	b := []byte{byte(cmd >> 8), byte(cmd)}
+	for _, a := range args {
+		hi, lo := byte(a>>8), byte(a)
+		b = append(b, hi, lo, CRC8(0xff, hi, lo))
+	}
+	return b
 }
 
 // PowerOn implements Chip.
@@ -28,6 +56,13 @@ func (c *Commands) PowerOn() {
 
 // Write implements Chip.
 func (c *Commands) Write(b []byte) error {
+	if c.Plain != nil {
+		if reply, known := c.Plain(b); known {
+			c.reply = reply
+			c.Abort()
+			return nil
+		}
+	}
 	if len(b) < c.Size {
 		return ErrNAK
 	}

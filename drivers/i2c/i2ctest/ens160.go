@@ -16,11 +16,16 @@ func NewENS160(aqi byte, tvoc, eco2 uint16) *Gas {
 	c.OnPowerOn = func() {
 		c.next = time.Time{}
 		c.Put(0x00, 0x60, 0x01)
+		c.Put(0x13, 0x8a, 0x4a, 0x00, 0x64) // 25 °C, 50 %
 	}
+	c.Modes = []byte{0x10, 0x11, 0x13, 0x14, 0x15, 0x16}
 	c.OnWrite = func(reg, v byte) {
 		c.Reg[reg] = v
-		if reg == 0x10 && v == 2 {
+		switch {
+		case reg == 0x10 && v == 2:
 			c.next = time.Now().Add(time.Second)
+		case reg == 0x10:
+			c.next = time.Time{}
 		}
 	}
 	c.OnRead = func(reg byte) byte {
@@ -31,6 +36,7 @@ func NewENS160(aqi byte, tvoc, eco2 uint16) *Gas {
 				if !time.Now().Before(c.next) {
 					status |= 2
 					c.Put(0x21, c.Values...)
+					c.Reg[0x22] += c.compensation()
 					c.next = time.Now().Add(time.Second)
 				}
 			}
@@ -40,4 +46,13 @@ func NewENS160(aqi byte, tvoc, eco2 uint16) *Gas {
 	}
 	c.PowerOn()
 	return c
+}
+
+// compensation is what another temperature or humidity than 25 °C and 50 % does. Section
+// 16.2.5.
+func (c *Gas) compensation() byte {
+	if [4]byte(c.Reg[0x13:0x17]) == [4]byte{0x8a, 0x4a, 0x00, 0x64} {
+		return 0
+	}
+	return 20
 }

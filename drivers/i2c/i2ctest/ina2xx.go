@@ -23,6 +23,10 @@ type PowerMonitor struct {
 
 func newPowerMonitor(configReg byte, configReset, fixed uint16, flagReg byte, flagBit uint16, takes time.Duration, ids, values map[byte]uint16) *PowerMonitor {
 	c := &PowerMonitor{IDs: ids, Values: values, Takes: takes}
+	c.Modes = []byte{configReg, 5, flagReg, 7}
+	if flagReg < 5 { // a measurement, which is not written to
+		c.Modes = []byte{configReg, 5}
+	}
 	c.conf.reg, c.conf.reset, c.conf.fixed = configReg, configReset, fixed
 	c.flag.reg, c.flag.bit = flagReg, flagBit
 	ready := false

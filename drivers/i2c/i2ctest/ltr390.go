@@ -11,6 +11,7 @@ func NewLTR390(als, uvs float64) *Channels {
 		c.Reg[0x06], c.Reg[0x04], c.Reg[0x05] = c.ID, 0x22, 0x01
 		c.Reg[0x07] = 0x20 // power on
 	}
+	c.Modes = []byte{0x00, 0x04, 0x05, 0x19, 0x1a}
 	c.OnWrite = func(reg, v byte) {
 		c.Reg[reg] = v
 		if reg == 0x00 && v&2 != 0 {
@@ -20,7 +21,7 @@ func NewLTR390(als, uvs float64) *Channels {
 	c.OnRead = func(reg byte) byte {
 		if c.Finish() {
 			put := func(reg byte, v uint32) { c.Put(reg, byte(v), byte(v>>8), byte(v>>16)) }
-			gain := []float64{1, 3, 6, 9, 18}[c.Reg[0x05]]
+			gain := []float64{1, 3, 6, 9, 18, 18, 18, 18}[c.Reg[0x05]&7]
 			if c.Reg[0x00]&8 != 0 {
 				put(0x10, uint32(c.Ch1*gain/18))
 			} else {

@@ -1,5 +1,7 @@
 package i2ctest
 
+import "math/rand/v2"
+
 // MLX90614 simulates RAM and packet error code of the MLX90614.
 type MLX90614 struct {
 	Addr byte
@@ -10,6 +12,9 @@ type MLX90614 struct {
 
 // PowerOn implements Chip. It measures again at once, as far as we care.
 func (c *MLX90614) PowerOn() {}
+
+// Leave implements Leaver: what can be written is in its EEPROM, and is the user's.
+func (c *MLX90614) Leave(*rand.Rand) {}
 
 // Write implements Chip.
 func (c *MLX90614) Write(b []byte) error {

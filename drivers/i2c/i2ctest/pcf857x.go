@@ -1,5 +1,7 @@
 package i2ctest
 
+import "math/rand/v2"
+
 // PCF simulates PCF8574 and PCF8575: no registers, a written one is a weak pull-up.
 // SCPS068 section 8.3.
 type PCF struct {
@@ -10,6 +12,9 @@ type PCF struct {
 
 // PowerOn implements Chip.
 func (c *PCF) PowerOn() { c.latch = 0xffff }
+
+// Leave implements Leaver.
+func (c *PCF) Leave(r *rand.Rand) { c.latch = uint16(r.Uint32()) }
 
 // Write implements Chip.
 func (c *PCF) Write(b []byte) error {

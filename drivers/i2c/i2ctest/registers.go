@@ -1,5 +1,7 @@
 package i2ctest
 
+import "math/rand/v2"
+
 // Registers simulates a chip with a pointer register and byte registers that follow each
 // other. Without hooks it is a memory of 256 bytes; the hooks make a chip of it.
 type Registers struct {
@@ -9,7 +11,18 @@ type Registers struct {
 	OnWrite   func(reg, v byte)           // instead of storing v
 	OnRead    func(reg byte) (v byte)     // instead of Reg[reg]
 	Next      func(reg byte) (after byte) // instead of reg+1
-	ptr       byte
+	// Modes are the registers that Leave writes anything to.
+	Modes []byte
+	ptr   byte
+}
+
+// Leave implements Leaver: each of Modes has any value, or the one that it had.
+func (c *Registers) Leave(r *rand.Rand) {
+	for _, reg := range c.Modes {
+		if r.IntN(2) == 0 {
+			_ = c.Write([]byte{reg, byte(r.Uint32())})
+		}
+	}
 }
 
 // PowerOn implements Chip.

@@ -9,12 +9,14 @@ type SGP30 struct {
 	Baseline   [2]uint16 // CO2, TVOC
 	Feature    uint16
 	inited     time.Time
+	damp       uint16 // the humidity that another program wrote
 }
 
 // NewSGP30 makes one in this air.
 func NewSGP30(eco2, tvoc uint16) *SGP30 {
 	c := &SGP30{ECO2: eco2, TVOC: tvoc, Baseline: [2]uint16{0x8a12, 0x8b34}, Feature: 0x0022, Commands: Commands{Size: 2, CRCStart: 0xff}}
-	c.OnPowerOn = func() { c.inited = time.Time{} }
+	c.OnPowerOn = func() { c.inited, c.damp = time.Time{}, 0 }
+	c.Left = [][]byte{words(0x2003), words(0x2061, 0x0f80), words(0x2008)}
 	c.Do = func(cmd uint16, args []uint16) ([]uint16, time.Duration, bool) {
 		warm := !c.inited.IsZero() && time.Since(c.inited) > 15*time.Second
 		switch cmd {
@@ -29,6 +31,12 @@ func NewSGP30(eco2, tvoc uint16) *SGP30 {
 			}
 			c.Baseline = [2]uint16{args[1], args[0]}
 			return nil, 8 * time.Millisecond, true
+		case 0x2061:
+			if len(args) != 1 {
+				return nil, 0, false
+			}
+			c.damp = args[0]
+			return nil, 8 * time.Millisecond, true
 		case 0x2015:
 			if !warm {
 				return []uint16{0, 0}, 8 * time.Millisecond, true
@@ -38,7 +46,7 @@ func NewSGP30(eco2, tvoc uint16) *SGP30 {
 			if !warm {
 				return []uint16{400, 0}, 10 * time.Millisecond, true
 			}
-			return []uint16{c.ECO2, c.TVOC}, 10 * time.Millisecond, true
+			return []uint16{c.ECO2 + c.damp>>8, c.TVOC}, 10 * time.Millisecond, true
 		}
 		return nil, 0, false
 	}

@@ -9,11 +9,43 @@ type Measuring struct {
 	ID  uint16
 }
 
-// NewSHT3x simulates SHT30, SHT31 and SHT35. Data sheet section 4.
-func NewSHT3x(t, rh uint16) *Measuring {
-	c := &Measuring{Raw: [2]uint16{t, rh}, Commands: Commands{Size: 2, CRCStart: 0xff}}
+// NewSHT3x simulates SHT30, SHT31 and SHT35, with periodic mode and heater. Data sheet
+// section 4.
+func NewSHT3x(t, rh uint16) *Measuring { return newPeriodic(t, rh, 0) }
+
+// newPeriodic simulates a chip that, while it measures on its own, refuses every command
+// but the break, and whose heater warms what it measures. id answers command 0x3781, if
+// the chip has that.
+func newPeriodic(t, rh, id uint16) *Measuring {
+	const warmer = 1100 // 3 °C
+	c := &Measuring{Raw: [2]uint16{t, rh}, ID: id, Commands: Commands{Size: 2, CRCStart: 0xff}}
+	periodic, heater := false, uint16(0)
+	c.OnPowerOn = func() { periodic, heater = false, 0 }
+	c.Left = [][]byte{words(0x2130), words(0x2737), words(0x306d), words(0x306d)}
 	c.Do = func(cmd uint16, _ []uint16) ([]uint16, time.Duration, bool) {
-		return c.Raw[:], 12500 * time.Microsecond, cmd == 0x2400
+		switch {
+		case cmd == 0x3093: // break, section 4.8
+			periodic = false
+			return nil, time.Millisecond, true
+		case periodic:
+			return nil, 0, false
+		case cmd == 0x2130, cmd == 0x2737:
+			periodic = true
+			return nil, 0, true
+		case cmd == 0x306d, cmd == 0x3066: // section 4.10
+			heater = 0
+			if cmd == 0x306d {
+				heater = 1
+			}
+			return nil, 0, true
+		case cmd == 0xf32d: // section 4.11, table 18
+			return []uint16{heater << 13}, 0, true
+		case cmd == 0x3781 && id != 0:
+			return []uint16{c.ID}, 0, true
+		case cmd == 0x2400:
+			return []uint16{c.Raw[0] + heater*warmer, c.Raw[1]}, 12500 * time.Microsecond, true
+		}
+		return nil, 0, false
 	}
 	return c
 }
@@ -31,6 +63,7 @@ func NewSHT4x(t, rh uint16) *Measuring {
 func NewSHTC3(t, rh uint16) *Measuring {
 	c := &Measuring{Raw: [2]uint16{t, rh}, ID: 0x0887, Commands: Commands{Size: 2, CRCStart: 0xff}}
 	awake := true
+	c.Left = [][]byte{words(0xb098)}
 	c.OnPowerOn = func() { awake = true }
 	c.Do = func(cmd uint16, _ []uint16) ([]uint16, time.Duration, bool) {
 		switch {

@@ -42,6 +42,9 @@ type Suite struct {
 	// Warmup is how many polls a chip needs before it has readings: gas sensors warm up.
 	// Until then it may return an error or nothing.
 	Warmup int
+	// AsFound is why the driver takes the chip as it finds it; only the driver of chips that
+	// the user describes may. "" has it meet chips that another program has used.
+	AsFound string
 	// Every is the pause between two polls, default one second.
 	Every time.Duration
 }
@@ -71,6 +74,7 @@ func (s Suite) Run(t *testing.T) {
 		{"bits flip", s.bitsFlip},
 		{"slow", s.slow},
 		{"wrong chip", s.wrongChip},
+		{"left by another program", s.left},
 	} {
 		s.part(t, p.name, p.part)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"syscall"
 	"testing"
 	"time"
@@ -195,4 +196,34 @@ func (s Suite) wrongChip(t *testing.T, r *run) {
 	r.bus.With(func() { s.WrongChip(r.chip) })
 	rs, err := r.once(r.ctx)
 	driverstest.WantError(t, "another chip at the address", rs, err, s.WrongID)
+}
+
+// leftovers is how many states another program leaves behind, in one run of the suite.
+const leftovers = 60
+
+// left opens the device on a chip that another program has used: whatever that left in
+// the mode registers, what is published is right, and it is there at the second poll.
+func (s Suite) left(t *testing.T, r *run) {
+	if _, ok := r.chip.(Leaver); !ok {
+		t.Fatal("the simulator has no method Leave (try: Registers.Modes, or a method of its own that does nothing)")
+	}
+	if s.AsFound != "" {
+		t.Skip(s.AsFound)
+	}
+	n := uint64(leftovers)
+	if testing.Short() {
+		n /= 6
+	}
+	for seed := range n {
+		r.close()
+		chip := s.Chip()
+		r.bus.Attach(s.Address, chip)
+		rnd := rand.New(rand.NewPCG(seed, uint64(s.Address)))
+		r.bus.With(func() { chip.(Leaver).Leave(rnd) })
+		time.Sleep(time.Duration(rnd.Int64N(int64(2 * time.Second))))
+		when := fmt.Sprintf("another program left state %d", seed)
+		rs, _ := r.once(r.ctx)
+		driverstest.NeverWrong(t, when, rs, s.Want)
+		r.recovers(when)
+	}
 }

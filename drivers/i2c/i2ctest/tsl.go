@@ -20,6 +20,7 @@ func NewTSL2561(id byte, ch0, ch1 float64) *Channels {
 		c.Abort()
 		c.Reg[0x8a], c.Reg[0x81] = c.ID, 0x02
 	}
+	c.Modes = []byte{0x80, 0x81, 0x86}
 	c.OnWrite = func(reg, v byte) {
 		c.Reg[reg] = v
 		if reg == 0x80 && v&3 == 3 {
@@ -54,6 +55,7 @@ func NewTSL2591(ch0, ch1 float64) *Channels {
 		c.Abort()
 		c.Reg[0xb2] = c.ID
 	}
+	c.Modes = []byte{0xa0, 0xa1, 0xac}
 	c.OnWrite = func(reg, v byte) {
 		c.Reg[reg] = v
 		if reg == 0xa0 && v&3 == 3 {

@@ -1,6 +1,9 @@
 package i2ctest
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 // VEML7700 simulates the VEML7700: 16-bit registers, low byte first.
 type VEML7700 struct {
@@ -25,16 +28,34 @@ func (c *VEML7700) PowerOn() {
 	c.reg, c.ptr = [8]uint16{0: 1}, 0
 }
 
+// Leave implements Leaver.
+func (c *VEML7700) Leave(r *rand.Rand) {
+	for _, reg := range []byte{0, 1, 2, 3} {
+		if r.IntN(2) == 0 {
+			_ = c.Write([]byte{reg, byte(r.Uint32()), byte(r.Uint32())})
+		}
+	}
+	c.reg[4] = uint16(r.Uint32()) // of yesterday's light
+}
+
 // Write implements Chip.
 func (c *VEML7700) Write(b []byte) error {
 	c.ptr = b[0] & 7
 	if len(b) == 3 {
 		c.reg[c.ptr] = uint16(b[1]) | uint16(b[2])<<8
 		if c.ptr == 0 && b[1]&1 == 0 {
-			c.Start(c.exposure() + 3*time.Millisecond)
+			c.Start(c.exposure() + 3*time.Millisecond + c.pause())
 		}
 	}
 	return nil
+}
+
+// pause is what the power saving mode adds: 0.5, 1, 2 or 4 s. Register 3.
+func (c *VEML7700) pause() time.Duration {
+	if c.reg[3]&1 == 0 {
+		return 0
+	}
+	return 500 * time.Millisecond << (c.reg[3] >> 1 & 3)
 }
 
 func (c *VEML7700) exposure() time.Duration {

@@ -1,6 +1,9 @@
 package i2ctest
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 // VL53L1X simulates the VL53L1X: registers of 16 bits, a configuration that is lost with the
 // power, ranging while it is started.
@@ -10,8 +13,11 @@ type VL53L1X struct {
 	Status      byte // 9 is a good range
 	ID          uint16
 
-	reg [0x200]byte
-	ptr int
+	Results int // since the power came, or the reset
+
+	reg   [0x200]byte
+	ptr   int
+	taken int // since it was started
 }
 
 // NewVL53L1X makes one that sees something at a distance.
@@ -26,6 +32,20 @@ func (c *VL53L1X) PowerOn() {
 	c.Abort()
 	c.reg = [0x200]byte{}
 	c.reg[0x10f], c.reg[0x110] = byte(c.ID>>8), byte(c.ID)
+	c.reg[0xe5] = 1 // booted
+	c.Results, c.taken = 0, 0
+}
+
+// Leave implements Leaver: ranging, with other timing and another region of interest.
+func (c *VL53L1X) Leave(r *rand.Rand) {
+	for _, reg := range []uint16{0x2e, 0x30, 0x4b, 0x5e, 0x60, 0x61, 0x63, 0x69, 0x7f, 0x80, 0x87} {
+		if r.IntN(2) == 0 {
+			_ = c.Write([]byte{byte(reg >> 8), byte(reg), byte(r.Uint32())})
+		}
+	}
+	if r.IntN(2) == 0 {
+		_ = c.Write([]byte{0x00, 0x87, 0x40})
+	}
 }
 
 // Write implements Chip.
@@ -40,9 +60,15 @@ func (c *VL53L1X) Write(b []byte) error {
 		}
 		c.reg[c.ptr] = v
 		switch {
+		case c.ptr == 0x00 && v == 0:
+			c.PowerOn()
 		case c.ptr == 0x86 && v&1 == 1:
 			c.reg[0x31] &^= 1
+			if c.reg[0x87] == 0x40 && !c.Running() {
+				c.Start(100 * time.Millisecond)
+			}
 		case c.ptr == 0x87 && v == 0x40:
+			c.taken = 0
 			c.Start(100 * time.Millisecond)
 		case c.ptr == 0x87:
 			c.Abort()
@@ -57,6 +83,12 @@ func (c *VL53L1X) Read(b []byte) error {
 	if c.Finish() {
 		c.reg[0x31] |= 1
 		c.reg[0x89] = c.Status
+		c.taken, c.Results = c.taken+1, c.Results+1
+		// The first of a ranging has no other to be compared with: range valid, wrap around not
+		// checked. VL53L1_RANGESTATUS_RANGE_VALID_NO_WRAP_CHECK_FAIL.
+		if c.taken == 1 && c.Status == 9 {
+			c.reg[0x89] = 19
+		}
 		c.reg[0x96], c.reg[0x97] = byte(c.Millimetres>>8), byte(c.Millimetres)
 	}
 	for i := range b {
