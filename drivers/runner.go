@@ -7,6 +7,8 @@ import (
 	"hash/fnv"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -23,25 +25,6 @@ const (
 	commandExpiry = 10 * time.Second // how long a command may take unless it expires sooner
 )
 
-// Health is a device's condition as it is published on its status topic.
-type Health struct {
-	State Condition
-	Error string    // why, when not OK
-	Since time.Time // of the last change of State
-}
-
-// Condition of a device.
-type Condition string
-
-const (
-	Starting Condition = "starting" // never answered yet
-	OK       Condition = "ok"
-	Failing  Condition = "failing" // there, but wrong or silent
-	Absent   Condition = "absent"  // not plugged in
-	Stuck    Condition = "stuck"   // its driver does not return
-	Stopped  Condition = "stopped"
-)
-
 // Sink takes what devices produce. Its methods must not block for long, whatever
 // becomes of what they take: the gateway's keeps the newest polls and reports up to a
 // fixed number, drops the oldest beyond, and counts the readings that it dropped. rs is
@@ -52,7 +35,7 @@ type Sink interface {
 }
 
 // Runner runs one device: opens it, polls or watches it, opens it again after it
-// was lost, and reports every outage once. A device that fails or hangs costs
+// was lost, and reports every outage once. A device that fails, hangs or panics costs
 // nobody else anything.
 type Runner struct {
 	Config DeviceConfig
@@ -60,22 +43,33 @@ type Runner struct {
 	Sink   Sink
 	Log    *slog.Logger // with the device attached
 
+	// Expect are the channels that must come: one that does not is a fault of its own.
+	Expect []Expectation
+
+	news   announcer
+	ranges Ranges // of the open device; only its own goroutine reads and writes it
+
 	mu     sync.Mutex
-	device any // open device, nil while there is none
-	health Health
+	device any         // open device, nil while there is none
+	abort  func(error) // ends the present open period, nil while there is none
+	truth  truth
+	panics map[string]bool // whose stacks are in the log
 }
 
 // Run blocks until ctx ends and the device is closed. It never fails: a device
 // that fails stops nothing.
 func (r *Runner) Run(ctx context.Context) error {
-	r.setHealth(Starting, nil)
+	r.news.device, r.news.sink, r.news.log, r.news.now = r.Config.Device, r.Sink, r.Log, r.Health
+	r.set(Starting, nil)
 	backoff := Backoff{After: 1, First: minBackoff, Longest: maxBackoff}
 	for ctx.Err() == nil {
+		began := time.Now()
 		opened, err := r.openPeriod(ctx)
 		if ctx.Err() != nil {
 			break
 		}
-		if opened {
+		// A device that panics again and again must not be opened again every second.
+		if opened && (!isPanic(err) || time.Since(began) > maxBackoff) {
 			backoff.Reset()
 		}
 		r.fail(err)
@@ -87,46 +81,23 @@ func (r *Runner) Run(ctx context.Context) error {
 			break
 		}
 	}
-	r.setHealth(Stopped, nil)
+	r.mu.Lock()
+	r.truth.setDevice(Stopped, "", time.Now())
+	r.mu.Unlock()
+	r.news.close()
 	return ctx.Err()
-}
-
-// openPeriod opens the device and works with it until it is lost. opened reports
-// whether it got any further than Open.
-func (r *Runner) openPeriod(ctx context.Context) (opened bool, err error) {
-	dev, err := r.open(ctx)
-	if err != nil {
-		return false, err
-	}
-	r.setDevice(dev)
-	defer func() {
-		r.setDevice(nil)
-		if c, ok := dev.(io.Closer); ok {
-			if cerr := c.Close(); cerr != nil {
-				r.Log.Debug("close", "err", cerr)
-			}
-		}
-	}()
-	switch d := dev.(type) {
-	case Watcher:
-		err = d.Watch(ctx, r.report)
-		if err == nil {
-			err = errors.New("ended by itself")
-		}
-	case Poller:
-		err = r.poll(ctx, d)
-	default: // takes commands only
-		r.good()
-		<-ctx.Done()
-	}
-	return true, err
 }
 
 func (r *Runner) open(ctx context.Context) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	defer r.watchStuck()()
-	return r.Driver.Open(ctx, r.Config)
+	var dev any
+	err := Guard(func() (err error) {
+		dev, err = r.Driver.Open(ctx, r.Config)
+		return err
+	})
+	return dev, err
 }
 
 // poll asks the device at its interval until ctx ends or the device is absent.
@@ -142,7 +113,7 @@ func (r *Runner) poll(ctx context.Context, p Poller) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, ErrAbsent):
+		case errors.Is(err, ErrAbsent), isPanic(err):
 			return err
 		case err != nil:
 			r.fail(err)
@@ -162,7 +133,11 @@ func (r *Runner) pollOnce(ctx context.Context, p Poller) (answered bool, err err
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	defer r.watchStuck()()
-	rs, err := p.Poll(ctx)
+	var rs []Reading
+	err = Guard(func() (err error) {
+		rs, err = p.Poll(ctx)
+		return err
+	})
 	if len(rs) > 0 {
 		r.emit(rs)
 	}
@@ -176,9 +151,7 @@ func (r *Runner) pollOnce(ctx context.Context, p Poller) (answered bool, err err
 // time. A goroutine that ignores its context cannot be ended, only reported.
 func (r *Runner) watchStuck() (done func()) {
 	t := time.AfterFunc(stuckAfter, func() {
-		if r.setHealth(Stuck, fmt.Errorf("its driver has not returned for %v", stuckAfter)) {
-			r.Log.Error("device stuck", "after", stuckAfter)
-		}
+		r.set(Stuck, fmt.Errorf("its driver has not returned for %v", stuckAfter))
 	})
 	return func() { t.Stop() }
 }
@@ -192,76 +165,99 @@ func (r *Runner) report(rd Reading, err error) {
 	r.good()
 }
 
+// emit hands on what is plausible; the others are faults of their channels. Here, and
+// nowhere else, all declared ranges hold for all drivers.
 func (r *Runner) emit(rs []Reading) {
+	now, news, wrong := time.Now(), false, false
+	r.mu.Lock()
 	for i := range rs {
-		rs[i].Device = r.Config.Device
-		if rs[i].Time.IsZero() {
-			rs[i].Time = time.Now()
+		rd := &rs[i]
+		rd.Device = r.Config.Device
+		if rd.Time.IsZero() {
+			rd.Time = now
+		}
+		if err := r.plausible(rd); err != nil {
+			wrong = true
+			news = r.truth.setChannel(rd.Channel, Failing, err.Error(), now) || news
+		} else {
+			news = r.truth.setChannel(rd.Channel, OK, "", now) || news
 		}
 	}
-	r.Sink.Readings(rs)
-}
-
-// fail notes an error. It is logged once per outage: a pulled cable at 10 Hz must
-// not fill the SD card.
-func (r *Runner) fail(err error) {
-	state := Failing
-	if errors.Is(err, ErrAbsent) {
-		state = Absent
-	}
-	if r.setHealth(state, err) {
-		r.Log.Warn("device "+string(state), "err", err)
-	} else {
-		r.Log.Debug("device still "+string(state), "err", err)
-	}
-}
-
-func (r *Runner) good() {
-	was := r.Health().State
-	if r.setHealth(OK, nil) && was != Starting {
-		r.Log.Info("device back", "was", was)
-	}
-}
-
-// setHealth reports whether the state changed, and if so calls the sink.
-func (r *Runner) setHealth(s Condition, err error) bool {
-	r.mu.Lock()
-	if r.health.State == s {
-		r.mu.Unlock()
-		return false
-	}
-	h := Health{State: s, Since: time.Now()}
-	if err != nil {
-		h.Error = err.Error()
-	}
-	r.health = h
 	r.mu.Unlock()
-	r.Sink.Health(r.Config.Device, h)
-	return true
+	good := rs
+	if wrong { // in a slice of its own: rs is the driver's
+		good = slices.DeleteFunc(slices.Clone(rs), func(rd Reading) bool { return r.plausible(&rd) != nil })
+	}
+	if len(good) > 0 {
+		r.Sink.Readings(good)
+	}
+	if news {
+		r.news.news()
+	}
+}
+
+func (r *Runner) plausible(rd *Reading) error {
+	if !rd.Value.Valid() {
+		return errors.New("the value is no finite number")
+	}
+	return r.ranges[rd.Channel].Plausible(rd.Value)
+}
+
+// fail notes an error: of single channels if it says so, else of the device.
+func (r *Runner) fail(err error) {
+	r.logPanic(err)
+	faults, all := ChannelFaults(err)
+	now, news := time.Now(), false
+	r.mu.Lock()
+	for _, name := range slices.Sorted(maps.Keys(faults)) {
+		news = r.truth.setChannel(name, Failing, faults[name].Error(), now) || news
+	}
+	if all { // who knows which channel is wrong has heard from the device
+		news = r.truth.setDevice(OK, "", now) || news
+	} else {
+		news = r.truth.setDevice(stateOf(err), err.Error(), now) || news
+	}
+	r.mu.Unlock()
+	if news {
+		r.news.news()
+	}
+}
+
+func (r *Runner) good() { r.set(OK, nil) }
+
+// set notes the condition of the device itself.
+func (r *Runner) set(c Condition, err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	r.mu.Lock()
+	news := r.truth.setDevice(c, text, time.Now())
+	r.mu.Unlock()
+	if news {
+		r.news.news()
+	}
 }
 
 // Health returns the device's present condition.
 func (r *Runner) Health() Health {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.health.State == "" { // Run has not begun
-		return Health{State: Starting}
-	}
-	return r.health
+	return r.truth.health()
 }
 
-func (r *Runner) setDevice(d any) {
+// Channels returns the present condition of every channel that is expected or was seen.
+func (r *Runner) Channels() []ChannelHealth {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.device = d
+	return r.truth.all()
 }
 
 // Command hands c to the device and waits for the outcome: nil when done.
 // A command that has expired is refused.
 func (r *Runner) Command(ctx context.Context, c Command) error {
 	r.mu.Lock()
-	dev := r.device
-	h := r.health
+	dev, h := r.device, r.truth.health()
 	r.mu.Unlock()
 	if !c.Expires.IsZero() && !time.Now().Before(c.Expires) {
 		return fmt.Errorf("%w: expired %v ago", ErrRefused, time.Since(c.Expires).Round(time.Millisecond))
@@ -279,7 +275,11 @@ func (r *Runner) Command(ctx context.Context, c Command) error {
 		ctx, cancel = context.WithDeadline(ctx, c.Expires)
 		defer cancel()
 	}
-	return cmd.Command(ctx, c)
+	err := Guard(func() error { return cmd.Command(ctx, c) })
+	if isPanic(err) {
+		r.Break(err) // nobody knows in what state it is
+	}
+	return err
 }
 
 // phase spreads devices over an interval, the same way at every start.

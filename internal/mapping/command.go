@@ -170,7 +170,8 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
-// Status is a device's condition as its retained status topic has it.
+// Status is a device's condition as its retained status topic has it: its own state, and
+// the channels that are not well beside it.
 func Status(d Device, h drivers.Health) mqtt.Message {
 	b := []byte(`{"state":`)
 	b = appendJSONText(b, string(h.State))
@@ -182,6 +183,17 @@ func Status(d Device, h drivers.Health) mqtt.Message {
 		b = append(b, `,"since":"`...)
 		b = h.Since.UTC().AppendFormat(b, timeFormat)
 		b = append(b, '"')
+	}
+	for i, c := range h.Channels {
+		b = append(b, [...]string{`,"channels":{`, `,`}[min(i, 1)]...)
+		b = appendJSONText(b, c.Channel)
+		b = append(b, `:{"state":`...)
+		b = appendJSONText(b, string(c.State))
+		b = append(b, `,"error":`...)
+		b = append(appendJSONText(b, c.Error), '}')
+	}
+	if len(h.Channels) > 0 {
+		b = append(b, '}')
 	}
 	return mqtt.Message{Topic: d.StatusTopic(), Payload: append(b, '}'), QoS: 1, Retain: true}
 }

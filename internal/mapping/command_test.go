@@ -130,6 +130,19 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// A channel that is not well is on the status topic, with its reason.
+func TestStatusNamesTheChannelsThatAreNotWell(t *testing.T) {
+	m := Status(pump, drivers.Health{State: drivers.Degraded, Error: "target: 0.7 is outside the plausible range 5 to 30 (and 1 more)", Channels: []drivers.ChannelHealth{
+		{Channel: "target", State: drivers.Failing, Error: "0.7 is outside the plausible range 5 to 30"},
+		{Channel: `f"low`, State: drivers.Failing, Error: "refused"},
+	}})
+	want := `{"state":"degraded","error":"target: 0.7 is outside the plausible range 5 to 30 (and 1 more)",` +
+		`"channels":{"target":{"state":"failing","error":"0.7 is outside the plausible range 5 to 30"},"f\"low":{"state":"failing","error":"refused"}}}`
+	if string(m.Payload) != want {
+		t.Errorf("status is %s, want %s", m.Payload, want)
+	}
+}
+
 func TestTemplates(t *testing.T) {
 	for in, want := range map[string]string{
 		"{a}/{b}": "A/B", "{\"v\":{a}}": "{\"v\":A}", "{}{a}{": "{}A{", "{a b}{a}": "{a b}A", "{{a}}": "{A}", "": "", "x": "x", "{zzz}": "{zzz}",

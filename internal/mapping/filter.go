@@ -196,6 +196,11 @@ func (c *channel) pass(r drivers.Reading) (drivers.Reading, bool) {
 // publish notes that r goes out, and rounds it.
 func (c *channel) publish(r drivers.Reading) drivers.Reading {
 	c.last, c.newest = r, r
+	return c.rounded(r)
+}
+
+// rounded is r with the digits that are published.
+func (c *channel) rounded(r drivers.Reading) drivers.Reading {
 	if x, ok := r.Value.Number(); ok && c.Filters.Digits != nil {
 		r.Value = drivers.Number(round(x, *c.Filters.Digits))
 	}

@@ -14,6 +14,11 @@ const gatherTime = 50 * time.Millisecond
 
 // Mapper holds the filters' memory of one device. It is used by one goroutine.
 type Mapper struct {
+	// Seen is called with each reading that is not put aside by Filters.When: as the device
+	// reported it, and with the value and unit that are published of it, now or when a
+	// throttle or a deadband lets it pass. May be nil.
+	Seen func(raw, published drivers.Reading)
+
 	dev      Device
 	channels map[string]*channel
 	order    []*channel // as in dev, then as they came
@@ -118,6 +123,7 @@ func (m *Mapper) poll(rs []drivers.Reading, synced bool) []mqtt.Message {
 		if c == nil || !c.meets(rs) {
 			continue
 		}
+		raw := r
 		v, ok := c.value(r.Value)
 		if !ok {
 			continue
@@ -125,6 +131,9 @@ func (m *Mapper) poll(rs []drivers.Reading, synced bool) []mqtt.Message {
 		r.Value = v
 		if c.Unit != "" {
 			r.Unit = c.Unit
+		}
+		if m.Seen != nil {
+			m.Seen(raw, c.rounded(r))
 		}
 		if r, ok = c.pass(r); ok {
 			passed = append(passed, c.sample(r))

@@ -226,3 +226,24 @@ func TestTopics(t *testing.T) {
 		t.Errorf("commands on %s", got)
 	}
 }
+
+// What is shown of a channel is what is published of it, also while a deadband holds it
+// back: with scale and offset, rounded, in its unit.
+func TestSeenIsWhatIsPublished(t *testing.T) {
+	m := New(Device{Name: "d", Node: "n", TopicTemplate: "{node}/{device}/{channel}",
+		Channels: []Channel{{Name: "pressure", Unit: "hPa", Filters: Filters{Scale: 0.01, Offset: 0.25, Digits: digits(1), Deadband: 5}}}})
+	var raws, shown []string
+	m.Seen = func(raw, published drivers.Reading) {
+		raws = append(raws, raw.Value.String()+" "+raw.Unit)
+		shown = append(shown, published.Value.String()+" "+published.Unit)
+	}
+	published := 0
+	for i, x := range []float64{101325.612, 101425.612} {
+		r := reading("pressure", drivers.Number(x), epoch.Add(time.Duration(i)*time.Minute))
+		r.Unit = "Pa"
+		published += len(m.Messages([]drivers.Reading{r}, true))
+	}
+	if published != 1 || len(shown) != 2 || shown[0] != "1013.5 hPa" || shown[1] != "1014.5 hPa" || raws[0] != "101325.612 Pa" {
+		t.Errorf("shown %q of %q, %d published", shown, raws, published)
+	}
+}
