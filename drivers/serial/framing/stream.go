@@ -103,7 +103,7 @@ func (s *stream) frame(frame []byte, at time.Time, err error, report drivers.Rep
 	s.results.Unlisted(s.unlisted)
 	if len(s.results.Readings) > 0 {
 		s.bad, s.lastOK, s.others = 0, time.Now(), nil
-	} else if len(s.results.Others) > 0 || s.whole {
+	} else if len(s.results.Others) > 0 {
 		s.noChannel(report)
 	}
 	for _, r := range s.results.Readings {

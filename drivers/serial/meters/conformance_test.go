@@ -43,7 +43,7 @@ func TestSMLConformance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pushes("sml", func() any { return &MeterOptions{Wire: onWire} }, file,
+	pushes("sml", func() any { return &SMLOptions{Wire: onWire} }, file,
 		driverstest.Want{Channel: "energy_import", Value: 8189.5949, Within: 1e-9}, driverstest.Want{Channel: "power", Value: 613}).Run(t)
 }
 

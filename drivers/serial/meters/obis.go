@@ -297,6 +297,13 @@ func (d *obisDecoder) text(code obisCode, s string, r *framing.Results) {
 	}
 }
 
+// fault is the reason why the channels of a code have no value.
+func (d *obisDecoder) fault(code obisCode, err error, r *framing.Results) {
+	for _, t := range d.wanted(code) {
+		r.Put(t.name, "", drivers.Value{}, err)
+	}
+}
+
 // status passes on the status word that stands with a value.
 func (d *obisDecoder) status(code obisCode, word uint64, r *framing.Results) {
 	for _, t := range d.wanted(code) {

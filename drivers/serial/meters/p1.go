@@ -200,7 +200,7 @@ func (d *p1Decoder) line(line p1Line, r *framing.Results) {
 	groups := line.groups
 	if len(groups) == 2 && isP1Time(groups[0]) {
 		if err := checkP1Time(groups[0]); err != nil {
-			d.fault(line.code, err, r)
+			d.obis.fault(line.code, err, r)
 			return
 		}
 		groups = groups[1:]
@@ -214,13 +214,6 @@ func (d *p1Decoder) line(line p1Line, r *framing.Results) {
 		d.obis.number(line.code, v, unit, r)
 	} else if value != "" {
 		d.obis.text(line.code, value, r)
-	}
-}
-
-// fault is the reason why the channels of a code have no value.
-func (d *p1Decoder) fault(code obisCode, err error, r *framing.Results) {
-	for _, t := range d.obis.wanted(code) {
-		r.Put(t.name, "", drivers.Value{}, err)
 	}
 }
 

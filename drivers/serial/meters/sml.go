@@ -3,10 +3,8 @@ package meters
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"sensorgate/drivers"
@@ -15,29 +13,51 @@ import (
 	"sensorgate/drivers/serial/framing"
 )
 
-// MeterOptions of a meter that pushes its values.
-type MeterOptions struct {
+// SMLOptions of a meter that pushes SML files.
+type SMLOptions struct {
 	serial.Wire
-	Silence time.Duration `toml:"silence" doc:"After this time without a good telegram a fault is reported."`
+	Silence  time.Duration `toml:"silence" doc:"After this time without a good telegram a fault is reported."`
+	Unsigned bool          `toml:"unsigned" doc:"The meter sends positive numbers as signed ones that are too short for them (known of DZG DVS7412 and DWS74 with numbers below 60000000, which are found out without this key)."`
+	Sign     *SMLSign      `toml:"sign" doc:"For a meter whose power has no sign: { of = \"1-0:15.7.0\", status = \"1-0:1.8.0\", bit = 5 } makes it negative while that bit of the status word is set."`
+}
+
+// SMLSign says which bit of a status word has the direction of a value.
+type SMLSign struct {
+	Of     OBIS `toml:"of" doc:"The code of the value without a sign."`
+	Status OBIS `toml:"status" doc:"The code of the value that the status word stands with."`
+	Bit    int  `toml:"bit" doc:"The bit that is set while the value is negative; 0 is the lowest."`
+}
+
+// Check is called when the file is read.
+func (o *SMLOptions) Check() error {
+	if s := o.Sign; s != nil {
+		switch {
+		case s.Of == "" || s.Status == "":
+			return &drivers.KeyError{Key: "sign", Problem: "found no of or no status", Try: `sign = { of = "1-0:15.7.0", status = "1-0:1.8.0", bit = 5 }`}
+		case s.Bit < 0 || s.Bit > 63:
+			return &drivers.KeyError{Key: "sign.bit", Problem: fmt.Sprintf("found %d, expected 0 to 63", s.Bit)}
+		}
+	}
+	return o.Wire.Check()
 }
 
 // Outputs are the usual channels.
-func (o *MeterOptions) Outputs() []drivers.Channel { return obisOutputs(obisChannels) }
+func (o *SMLOptions) Outputs() []drivers.Channel { return obisOutputs(obisChannels) }
 
 func smlDriver(ws *serial.Wires) drivers.Driver {
 	return drivers.Driver{
 		Name:           "sml",
 		Summary:        "SML electricity meters (Germany: eHZ, mMe) through an optical head",
-		Options:        func() any { return &MeterOptions{Silence: time.Minute} },
+		Options:        func() any { return &SMLOptions{Silence: time.Minute} },
 		ChannelOptions: func() any { return new(OBISChannel) },
 		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
-			o := s.Options.(*MeterOptions)
-			obis, err := newOBISDecoder(obisChannels, s.Channels)
+			o := s.Options.(*SMLOptions)
+			d, err := newSMLDecoder(o, s.Channels)
 			if err != nil {
 				return nil, err
 			}
 			return framing.Open(ws, s, framing.Device{
-				Wire: o.Wire, Silence: o.Silence, Framer: framing.Framer{Cutter: newSMLCutter()}, Decoder: &smlDecoder{obis: obis},
+				Wire: o.Wire, Silence: o.Silence, Framer: framing.Framer{Cutter: newSMLCutter()}, Decoder: d, Whole: true,
 			})
 		},
 	}
@@ -109,164 +129,4 @@ func (c *smlCutter) verify(file []byte) error {
 		return fmt.Errorf("checksum: %04X is neither the usual nor Holley's", got)
 	}
 	return nil
-}
-
-// smlDecoder takes the values out of the messages of an SML file.
-type smlDecoder struct {
-	obis  *obisDecoder
-	nodes []smlNode
-}
-
-// Types of SML elements, bits 4 to 6 of the type-length field. Annex IV, 6.3.
-const (
-	smlString = 0
-	smlBool   = 4
-	smlInt    = 5
-	smlUint   = 6
-	smlList   = 7
-)
-
-const (
-	smlGetListResponse = 0x0701
-	maxSMLDepth        = 12
-	maxSMLNodes        = 4096
-)
-
-// smlNode is one element. A list's children follow it; end is the node after them.
-type smlNode struct {
-	kind  byte
-	data  []byte
-	count int // of a list
-	end   int
-}
-
-func (d *smlDecoder) Decode(file []byte, h *framing.Results) {
-	for len(file) > 0 {
-		if file[0] == 0 { // end of a message, or filling
-			file = file[1:]
-			continue
-		}
-		d.nodes = d.nodes[:0]
-		rest, err := d.parse(file, 0)
-		if err != nil {
-			h.Reject(fmt.Errorf("sml: %w", err))
-			return
-		}
-		d.message(h)
-		file = rest
-	}
-}
-
-// parse reads one element with all below it.
-func (d *smlDecoder) parse(p []byte, depth int) (rest []byte, err error) {
-	if len(p) == 0 {
-		return nil, errors.New("cut short")
-	}
-	if depth > maxSMLDepth || len(d.nodes) >= maxSMLNodes {
-		return nil, errors.New("nested too deep, or too many values")
-	}
-	kind := p[0] >> 4 & 7
-	length, used := int(p[0]&15), 1
-	for more := p[0]&0x80 != 0; more; used++ { // 6.3.1: four bits more with each byte
-		if used >= len(p) || used > 3 {
-			return nil, errors.New("length that does not end")
-		}
-		length = length<<4 | int(p[used]&15)
-		more = p[used]&0x80 != 0
-	}
-	me := len(d.nodes)
-	d.nodes = append(d.nodes, smlNode{kind: kind, count: length})
-	if kind == smlList {
-		rest = p[used:]
-		for range length {
-			if rest, err = d.parse(rest, depth+1); err != nil {
-				return nil, err
-			}
-		}
-	} else {
-		if length < used || length > len(p) {
-			if p[0] != 0 {
-				return nil, fmt.Errorf("element of %d bytes, %d are left", length, len(p))
-			}
-			length = 1 // the end-of-message mark
-		}
-		d.nodes[me].data = p[used:max(used, length)]
-		rest = p[max(used, length):]
-	}
-	d.nodes[me].end = len(d.nodes)
-	return rest, nil
-}
-
-// child returns the n-th child of the list at node at; -1 if there is none.
-func (d *smlDecoder) child(at, n int) int {
-	if at < 0 || d.nodes[at].kind != smlList || n >= d.nodes[at].count {
-		return -1
-	}
-	c := at + 1
-	for range n {
-		c = d.nodes[c].end
-	}
-	return c
-}
-
-// message looks for values in one SML message: transaction, group, abort, body, crc, end.
-func (d *smlDecoder) message(h *framing.Results) {
-	body := d.child(0, 3)
-	tag, ok := d.integer(d.child(body, 0))
-	if !ok || int64(tag) != smlGetListResponse {
-		return
-	}
-	list := d.child(d.child(body, 1), 4)
-	if list < 0 || d.nodes[list].kind != smlList {
-		return
-	}
-	for i := range d.nodes[list].count {
-		d.entry(d.child(list, i), h)
-	}
-}
-
-// entry is one value: name, status, time, unit, scaler, value, signature.
-func (d *smlDecoder) entry(at int, h *framing.Results) {
-	name, value := d.child(at, 0), d.child(at, 5)
-	if name < 0 || value < 0 || len(d.nodes[name].data) != 6 {
-		return
-	}
-	code := obisCode(d.nodes[name].data)
-	v, ok := d.integer(value)
-	if !ok {
-		if d.nodes[value].kind == smlString && len(d.nodes[value].data) > 0 {
-			d.obis.text(code, hex.EncodeToString(d.nodes[value].data), h)
-		}
-		return
-	}
-	scaler, _ := d.integer(d.child(at, 4))
-	if math.Abs(scaler) > 18 {
-		h.Put(code.String(), "", drivers.Value{}, fmt.Errorf("scaler %v is impossible", scaler))
-		return
-	}
-	v = drivers.Scale(v, math.Pow10(int(scaler)), 0)
-	unit, _ := d.integer(d.child(at, 3))
-	d.obis.number(code, v, dlmsUnits[int(unit)], h)
-}
-
-// dlmsUnits are the codes of IEC 62056-62, table 4, that meters use.
-var dlmsUnits = map[int]string{27: "W", 28: "VA", 29: "var", 30: "Wh", 31: "VAh", 32: "varh", 33: "A", 35: "V", 44: "Hz"}
-
-func (d *smlDecoder) integer(at int) (float64, bool) {
-	if at < 0 {
-		return 0, false
-	}
-	n := d.nodes[at]
-	if n.kind != smlInt && n.kind != smlUint || len(n.data) == 0 || len(n.data) > 8 {
-		return 0, false
-	}
-	var u uint64
-	for _, b := range n.data {
-		u = u<<8 | uint64(b)
-	}
-	if n.kind == smlUint {
-		return float64(u), true
-	}
-	unused := 64 - 8*len(n.data)
-	return float64(int64(u<<unused) >> unused), true
 }
