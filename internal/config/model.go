@@ -17,6 +17,9 @@ type model struct {
 	ok   bool
 }
 
+// aboutModel are the keys of a model's file that are not of a device table.
+var aboutModel = []string{"title", "source", "sources", "one_source", "unconfirmed", "tested"}
+
 // ownModels is the folder beside the configuration with the user's own models.
 const ownModels = "models"
 
@@ -69,7 +72,7 @@ func (l *loader) loadModel(name *toml.Node) *model {
 	}
 	body := &toml.Node{Kind: toml.KindTable, Source: src, Opened: true}
 	for _, f := range root.Fields {
-		if !slices.Contains([]string{"title", "source", "tested"}, f.Name) {
+		if !slices.Contains(aboutModel, f.Name) {
 			body.Add(f)
 		}
 	}
@@ -110,6 +113,32 @@ type Model struct {
 	Source string `json:"source"` // what it was made from
 	Tested string `json:"tested"` // on what hardware; "no" if on none
 	Text   string `json:"text"`
+
+	// Sources are where the registers and units come from, each "maker: …" or "project: …".
+	// What one project copied from another counts once.
+	Sources     []string `json:"sources,omitempty"`
+	Channels    []string `json:"channels"`
+	OneSource   []string `json:"one_source,omitempty"`  // channels that only one of them has
+	Unconfirmed []string `json:"unconfirmed,omitempty"` // channels that none of them has
+}
+
+// makerSource begins a source that is the maker's own document.
+const makerSource = "maker: "
+
+// Confirmation is how well the registers of a channel are known: "maker" by the maker's
+// own document alone, "two" by two independent sources, "one", or "none".
+func (m *Model) Confirmation(channel string) string {
+	switch {
+	case slices.Contains(m.Unconfirmed, channel) || len(m.Sources) == 0:
+		return "none"
+	case slices.Contains(m.OneSource, channel):
+		return "one"
+	case len(m.Sources) > 1:
+		return "two"
+	case strings.HasPrefix(m.Sources[0], makerSource):
+		return "maker"
+	}
+	return "one"
 }
 
 // Models returns all models with what they say of themselves, sorted by name.
@@ -124,7 +153,11 @@ func Models(cat Catalogue, dir string) []Model {
 		}
 		m := Model{Name: name, Text: src.Text, Tested: "no"}
 		if root, ok := l.Parse(src); ok {
-			m.Driver, m.Title, m.Source = root.Field("driver").Text(), root.Field("title").Text(), root.Field("source").Text()
+			m.about(root)
+			m.Driver, m.Title = root.Field("driver").Text(), root.Field("title").Text()
+			if m.Source == "" {
+				m.Source = root.Field("source").Text()
+			}
 			if t := root.Field("tested"); t.Text() != "" {
 				m.Tested = t.Text()
 			} else if yes, _ := t.Boolean(); yes {
@@ -134,6 +167,23 @@ func Models(cat Catalogue, dir string) []Model {
 		models = append(models, m)
 	}
 	return models
+}
+
+// about reads what a model's file says of itself.
+func (m *Model) about(root *toml.Node) {
+	for key, to := range map[string]*[]string{"sources": &m.Sources, "one_source": &m.OneSource, "unconfirmed": &m.Unconfirmed} {
+		if list := root.Field(key); list != nil {
+			for _, item := range list.Items {
+				*to = append(*to, item.Text())
+			}
+		}
+	}
+	if channels := root.Field("channels"); channels != nil {
+		for _, c := range channels.Fields {
+			m.Channels = append(m.Channels, c.Name)
+		}
+	}
+	m.Source = strings.Join(m.Sources, "; ")
 }
 
 // ModelNames lists all models, sorted: those of the catalogue and those in the

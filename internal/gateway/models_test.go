@@ -78,7 +78,7 @@ func TestAllModelsLoad(t *testing.T) {
 		}
 		for _, fsys := range cat.Models {
 			if text, err := fs.ReadFile(fsys, name+".toml"); err == nil {
-				for _, key := range []string{"title ", "source ", "tested "} {
+				for _, key := range []string{"title ", "source", "tested "} {
 					if !bytes.HasPrefix(text, []byte(key)) && !bytes.Contains(text, []byte("\n"+key)) {
 						t.Errorf("%s has no %s", name, key)
 					}
