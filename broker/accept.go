@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -92,7 +93,7 @@ type firstPacket struct {
 
 // firstPacket reads the CONNECT, in the waiting room: that may take long.
 func (b *Broker) firstPacket(ctx context.Context, nc net.Conn, l *listener) (net.Conn, firstPacket, error) {
-	waiting := b.waiting.add(nc)
+	waiting := b.waiting.add(nc, loginFee(l))
 	defer b.waiting.remove(waiting)
 	var first firstPacket
 	nc, certificate, err := l.handshake(ctx, nc)
@@ -100,7 +101,7 @@ func (b *Broker) firstPacket(ctx context.Context, nc net.Conn, l *listener) (net
 		return nc, first, err
 	}
 	first.certificate = certificate
-	first.connect, first.rest, err = readConnect(nc)
+	first.connect, first.rest, err = b.readConnect(nc, waiting)
 	return nc, first, err
 }
 
@@ -116,7 +117,7 @@ func (b *Broker) admit(ctx context.Context, l *listener, from string, first *fir
 		b.log.Warn("login refused", "remote", from, "client", connect.ClientID, "user", connect.Username, "reason", reason.String())
 		return nil, nil, reason
 	}
-	return c, who, b.enter(c)
+	return c, who, b.enter(c, connect, who)
 }
 
 // serveAdmitted has an event loop serve the connection, if one can: it needs a plain
@@ -188,7 +189,7 @@ func (b *Broker) serveSocket(s *socket, c *conn, who *permissions.Identity, conn
 
 // readConnect reads the first packet, which must be a CONNECT [MQTT-3.1.0-1]. rest is
 // what came behind it. With an error it returns what is known of the CONNECT.
-func readConnect(nc net.Conn) (c *mqtt.Connect, rest []byte, err error) {
+func (b *Broker) readConnect(nc net.Conn, place *list.Element) (c *mqtt.Connect, rest []byte, err error) {
 	buf := make([]byte, 0, 512)
 	for {
 		n, err := nc.Read(buf[len(buf):cap(buf)])
@@ -201,7 +202,10 @@ func readConnect(nc net.Conn) (c *mqtt.Connect, rest []byte, err error) {
 			return nil, nil, ferr
 		}
 		if f.Raw != nil {
+			// Thousands of long ones must not take the processors from those who are in.
+			b.parsing <- struct{}{}
 			c, err := mqtt.ParseConnect(f)
+			<-b.parsing
 			return c, buf[need:], err
 		}
 		if err != nil {
@@ -209,10 +213,15 @@ func readConnect(nc net.Conn) (c *mqtt.Connect, rest []byte, err error) {
 		}
 		if len(buf) == cap(buf) {
 			// Twice as much for what has come, not for what was announced.
+			if !b.waiting.grow(place, int64(cap(buf))) {
+				return nil, nil, errLoginMemory
+			}
 			buf = append(make([]byte, 0, 2*cap(buf)), buf...)
 		}
 	}
 }
+
+var errLoginMemory = errors.New("no memory left for a CONNECT that long")
 
 var errNoConnect = mqtt.NewError(mqtt.ProtocolError, "first packet is not CONNECT")
 

@@ -98,6 +98,8 @@ func (q *ackQueue) inBatch(yes bool) {
 // adds to it, so for that one the answer stays true.
 func (q *ackQueue) empty() bool { return q.size.Load() == 0 }
 
+func (q *ackQueue) len() int { return int(q.size.Load()) }
+
 // next takes the oldest ack off if it may be sent.
 func (q *ackQueue) next() (a ack, ok bool) {
 	if q.empty() {

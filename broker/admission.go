@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"sensorgate/broker/permissions"
 	"sensorgate/internal/mqtt"
 )
 
@@ -28,12 +29,21 @@ func (b *Broker) newConn(l *listener, from string, connect *mqtt.Connect) (*conn
 		maxPacketIn: b.packetLimit(l),
 		aliases:     newAliasesOut(connect.TopicAliasMax),
 		done:        make(chan struct{}),
+		id:          connect.ClientID,
 	}
+	if c.id == "" {
+		c.id = "auto-" + randomID() // [MQTT-3.1.3-6; v5: 3.1.3-6, 3.1.3-7]
+	}
+	c.expiry = b.sessionExpiry(connect)
+	c.persistent = c.expiry > 0
 	c.host, _, _ = net.SplitHostPort(c.remote) // "" for a socket that has no host
 	c.maxPacketOut = maxPacketOf(connect)
 	c.connack = mqtt.Connack{ReceiveMaximum: maxReceived, TopicAliasMax: maxAliases, MaximumPacket: uint32(c.maxPacketIn)}
 	if connect.ClientID == "" { // [MQTT-3.1.3-6; v5: 3.1.3-6, 3.1.3-7]
-		c.connack.AssignedClientID = "auto-" + randomID()
+		c.connack.AssignedClientID = c.id
+	}
+	if connect.Level == mqtt.Level5 && c.expiry != connect.SessionExpiry { // 3.2.2.3.2
+		c.connack.SessionExpiry, c.connack.HasSessionExpiry = c.expiry, true
 	}
 	c.keepAlive = time.Duration(connect.KeepAlive) * time.Second
 	if longest := b.limits().MaxKeepAlive; longest > 0 && (c.keepAlive == 0 || c.keepAlive > longest) {
@@ -75,13 +85,55 @@ func (c *conn) fitConnack() bool {
 	return fits()
 }
 
-// enter counts the connection in, if there is room.
-func (b *Broker) enter(c *conn) mqtt.Reason {
+// sessionExpiry returns for how many seconds the session is kept without connection: what
+// the client asks for, or may not ask for at its level, within what we allow.
+func (b *Broker) sessionExpiry(connect *mqtt.Connect) uint32 {
+	longest := uint32(min(b.limits().SessionExpiry/time.Second, mqtt.SessionForever-1))
+	switch {
+	case connect.Level == mqtt.Level5:
+		return min(connect.SessionExpiry, longest)
+	case connect.CleanStart:
+		return 0
+	}
+	return longest
+}
+
+// enter counts the connection in, if the client may come in and there is room.
+func (b *Broker) enter(c *conn, connect *mqtt.Connect, who *permissions.Identity) mqtt.Reason {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch {
-	case b.closing:
+	if b.closing {
 		return mqtt.ServerShuttingDown
+	}
+	if reason := b.admitsLocked(c); reason != mqtt.Success {
+		return reason
+	}
+	s := b.sessions[c.id]
+	if s != nil && !b.ownsLocked(s, who) {
+		b.log.Warn("connection refused: the session with this client id belongs to another user", "remote", c.remote, "client", c.id, "user", who.User)
+		return mqtt.ClientIDNotValid
+	}
+	makes := s == nil || connect.CleanStart || !s.isPersistent()
+	if makes && c.persistent && b.persistent >= b.limits().MaxSessions {
+		b.count.noMemory.Add(1)
+		b.log.Warn("connection refused: as many persistent sessions as allowed", "remote", c.remote, "client", c.id, "sessions", b.persistent)
+		return mqtt.QuotaExceeded
+	}
+	if !c.chargeLocked(who.User, makes) {
+		b.count.noMemory.Add(1)
+		return mqtt.QuotaExceeded
+	}
+	b.conns[c] = struct{}{}
+	b.perHost[c.host]++
+	c.listener.clients++
+	n := b.count.clients.Add(1)
+	b.count.clientsMax.Store(max(n, b.count.clientsMax.Load()))
+	return mqtt.Success
+}
+
+// admitsLocked reports whether there is room for one more connection.
+func (b *Broker) admitsLocked(c *conn) mqtt.Reason {
+	switch {
 	case len(b.conns) >= b.limits().MaxClients:
 		b.log.Warn("connection refused: as many clients as allowed", "remote", c.remote, "clients", len(b.conns))
 		return mqtt.QuotaExceeded
@@ -91,12 +143,15 @@ func (b *Broker) enter(c *conn) mqtt.Reason {
 	case c.listener.MaxPerAddress > 0 && b.perHost[c.host] >= c.listener.MaxPerAddress:
 		return mqtt.ConnectionRateExceeded
 	}
-	b.conns[c] = struct{}{}
-	b.perHost[c.host]++
-	c.listener.clients++
-	n := b.count.clients.Add(1)
-	b.count.clientsMax.Store(max(n, b.count.clientsMax.Load()))
 	return mqtt.Success
+}
+
+// ownsLocked reports whether a session is the user's: of the user who made it. What
+// somebody made when there were no users is everybody's, and where there are none now, a
+// name proves nothing.
+func (b *Broker) ownsLocked(s *session, who *permissions.Identity) bool {
+	owner := s.who.Load().User
+	return owner == "" || owner == who.User || who.User == "" && !b.permissions.Load().HasUsers()
 }
 
 // leave is the other way round of enter.
@@ -109,6 +164,7 @@ func (b *Broker) leave(c *conn) {
 		delete(b.perHost, c.host)
 	}
 	b.count.clients.Add(-1)
+	c.release()
 }
 
 // logEnd writes to the log why a connection ended, if that is worth a line.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"time"
 
+	"sensorgate/broker/budget"
 	"sensorgate/broker/permissions"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
@@ -14,12 +15,8 @@ import (
 // an earlier connection with the same client id is closed. false: the broker closes.
 func (b *Broker) attach(c *conn, out writer, who *permissions.Identity, connect *mqtt.Connect) bool {
 	c.writer = out
-	id := connect.ClientID
-	if id == "" {
-		id = c.connack.AssignedClientID
-	}
 	for {
-		s, previous := b.claim(c, id, who, connect)
+		s, previous := b.claim(c, who, connect)
 		if previous != nil {
 			previous.stop(mqtt.SessionTakenOver) // [MQTT-3.1.4-2; v5: 3.1.4-3]
 			<-previous.done
@@ -41,15 +38,18 @@ func (b *Broker) attach(c *conn, out writer, who *permissions.Identity, connect 
 	}
 }
 
-// claim makes c the owner of the session with the id, which it makes if it must. If
-// another connection owns it, it returns that.
-func (b *Broker) claim(c *conn, id string, who *permissions.Identity, connect *mqtt.Connect) (s *session, previous *conn) {
+// claim makes c the owner of the session with its id, which it makes if it must. If
+// another connection owns it, it returns that; neither, if c cannot have it.
+func (b *Broker) claim(c *conn, who *permissions.Identity, connect *mqtt.Connect) (s *session, previous *conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closing {
 		return nil, nil
 	}
-	s = b.sessions[id]
+	s = b.sessions[c.id]
+	if s != nil && !b.ownsLocked(s, who) {
+		return nil, nil // made since enter
+	}
 	if s != nil && s.owner != nil {
 		return nil, s.owner
 	}
@@ -59,24 +59,19 @@ func (b *Broker) claim(c *conn, id string, who *permissions.Identity, connect *m
 		b.removeLocked(s)
 		s = nil
 	}
-	expiry := connect.SessionExpiry
-	if connect.Level != mqtt.Level5 && !connect.CleanStart {
-		expiry = mqtt.SessionForever
-	}
 	if s == nil {
-		s = &session{b: b, id: id, origin: originClient + id}
-		b.sessions[id] = s
+		s = b.newSessionLocked(c.id, c.account.Hold(), c.persistent)
+		s.account.Force(budget.Sessions, s.fee-c.sessionFee)
+		c.sessionFee = 0
 	}
 	s.stopTimerLocked()
-	s.owner, c.session, s.will = c, s, nil
-	who.Client = id
+	s.dropWillLocked()
+	s.owner, c.session = c, s
+	who.Client = c.id
 	s.who.Store(who)
 	s.mu.Lock()
-	s.expiry = expiry
+	s.expiry = c.expiry
 	s.mu.Unlock()
-	if expiry > 0 && s.queue == nil {
-		b.makePersistent(s)
-	}
 	return s, nil
 }
 
@@ -127,17 +122,19 @@ func (s *session) resumeLocked(c *conn) {
 func (b *Broker) teardown(c *conn) {
 	s := c.session
 	s.mu.Lock()
+	c.writtenLocked()
+	c.dropOut()
 	s.conn, s.dirty = nil, false
 	s.current.Store(nil)
-	b.count.outBytes.Add(-int64(s.held))
-	s.pending, s.held = nil, 0
+	s.pending.drop(s.account)
+	s.walks = nil
 	s.gone = time.Now()
 	s.mu.Unlock()
 	b.logEnd(c)
-	b.leave(c)
 
 	ends := s.expiry == 0 || !s.isPersistent() // only we change it now
 	later := b.lastWill(c, ends)
+	b.leave(c)
 	b.mu.Lock()
 	s.will = later
 	if ends {

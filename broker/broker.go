@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sensorgate/broker/budget"
 	"sensorgate/broker/permissions"
 	"sensorgate/broker/poll"
 	"sensorgate/internal/journal"
@@ -16,8 +17,11 @@ type Broker struct {
 	opt      atomic.Pointer[Options] // a reload changes it
 	log      *slog.Logger
 	version  string
+	memory   *budget.Budget
+	own      *budget.Account // of the gateway itself
 	verifier *permissions.Verifier
 	waiting  waitingRoom
+	parsing  chan struct{} // has room for as many as may take a CONNECT apart at a time
 	journal  *journal.Journal
 	network  poll.Network
 	started  time.Time
@@ -26,7 +30,7 @@ type Broker struct {
 	retained    retainedStore
 	count       counters
 	permissions atomic.Pointer[permissions.Permissions]
-	workers     sync.Pool
+	idleWorkers chan *worker
 
 	// recordMu orders the records of all publishers and their delivery to connected
 	// persistent sessions: one lock for both, or a session could get a newer record before
@@ -38,14 +42,15 @@ type Broker struct {
 	loops     []*loop
 	nextLoop  atomic.Uint32
 
-	mu       sync.Mutex
-	sessions map[string]*session
-	conns    map[*conn]struct{}
-	perHost  map[string]int // connections per address
-	spools   map[string]*spool
-	closing  bool
-	serving  sync.WaitGroup
-	looping  sync.WaitGroup
+	mu         sync.Mutex
+	sessions   map[string]*session
+	persistent int // of these
+	conns      map[*conn]struct{}
+	perHost    map[string]int // connections per address
+	spools     map[string]*spool
+	closing    bool
+	serving    sync.WaitGroup
+	looping    sync.WaitGroup
 }
 
 // limits returns the options that count now.

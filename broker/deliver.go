@@ -2,6 +2,7 @@ package broker
 
 import (
 	"sync/atomic"
+	"time"
 
 	"sensorgate/internal/mqtt"
 )
@@ -17,39 +18,56 @@ func (w *worker) deliver(p *publication, t *target, retain bool) {
 	switch {
 	case s.conn == nil:
 		w.b.drop(&w.b.count.offline)
-	case qos == 0 && s.conn.waiting() > w.b.outLimit(maxOutQoS0):
-		w.b.drop(&w.b.count.slow)
 	case qos == 0:
-		s.appendLocked(w, p, flags, 0, t.ids)
+		if s.conn.waiting() > maxOutQoS0 || s.appendLocked(w, p, flags, 0, t.ids) == noRoom {
+			w.b.drop(&w.b.count.slow)
+			return
+		}
 		w.touchLocked(s)
-	case len(s.pending) == 0 && s.roomLocked():
-		s.sendLocked(w, p, flags, t.ids)
+	case s.pending.count == 0 && s.roomLocked() && s.sendLocked(w, p, flags, t.ids):
 		w.touchLocked(s)
-	case s.held > w.b.outLimit(maxHeld):
+	case s.pending.push(s.account, p, flags, t.ids):
+		s.retryLocked()
+	default:
 		if s.conn.stop(mqtt.QuotaExceeded) {
 			w.b.count.slowClosed.Add(1)
-			w.b.log.Warn("client disconnected: too much waits for it", "client", s.id, "bytes", s.held)
+			w.b.log.Warn("client disconnected: too much waits for it", "client", s.id, "bytes", s.pending.fee)
 		}
-	default:
-		s.holdLocked(p, flags, t.ids)
 	}
 }
 
-// sendLocked sends a QoS 1 or 2 message of a session that is not persistent.
-func (s *session) sendLocked(w *worker, p *publication, flags byte, ids []uint32) {
+// retryLocked sees to it that what waits is sent although the client itself does nothing
+// that would have us look again: nothing of it is under way, only the budget had no room.
+func (s *session) retryLocked() {
+	c := s.conn
+	if c.retrying || c.waiting() > 0 || s.inflight.unacked > 0 {
+		return
+	}
+	c.retrying = true
+	time.AfterFunc(retryAfter, func() {
+		s.mu.Lock()
+		c.retrying = false
+		s.mu.Unlock()
+		c.writer.wake()
+	})
+}
+
+const retryAfter = 100 * time.Millisecond
+
+// sendLocked sends a QoS 1 or 2 message of a session that is not persistent; false if the
+// budget has no room for it.
+func (s *session) sendLocked(w *worker, p *publication, flags byte, ids []uint32) bool {
+	before := s.nextID
 	id := s.freeID()
-	if s.appendLocked(w, p, flags, id, ids) {
+	switch s.appendLocked(w, p, flags, id, ids) {
+	case noRoom:
+		s.nextID = before
+		return false
+	case appended:
 		s.inflight.push(sentMessage{id: id, qos: flags >> 1 & 3})
+	case tooLarge: // as if delivered
 	}
-}
-
-// outLimit returns the limit per client: the usual one, or less when all together have
-// too much waiting.
-func (b *Broker) outLimit(usual int) int {
-	if b.count.outBytes.Load() > maxOutTotal {
-		return fairShare
-	}
-	return usual
+	return true
 }
 
 // drop counts a message that was not delivered; the log reports it now and then.
@@ -57,10 +75,17 @@ func (b *Broker) drop(counter *atomic.Uint64) {
 	counter.Add(1)
 }
 
-// appendLocked writes p to the connection's output. It reports false, and counts, when
-// the client does not take packets of that size: the message is then as if delivered
-// [MQTT-3.1.2-25, v5].
-func (s *session) appendLocked(w *worker, p *publication, flags byte, id uint16, ids []uint32) bool {
+// outcome of an attempt to write a message to the output.
+type outcome byte
+
+const (
+	appended outcome = iota
+	tooLarge         // for this client, and counted: the message is as if delivered [MQTT-3.1.2-25, v5]
+	noRoom           // in the budget
+)
+
+// appendLocked writes p to the connection's output.
+func (s *session) appendLocked(w *worker, p *publication, flags byte, id uint16, ids []uint32) outcome {
 	c := s.conn
 	if len(ids) > 0 || c.aliases != nil {
 		return s.appendOwnLocked(w, p, flags, id, ids)
@@ -68,7 +93,10 @@ func (s *session) appendLocked(w *worker, p *publication, flags byte, id uint16,
 	e := w.encode(p, c.level, flags>>1&3)
 	if len(e.frame) > c.maxPacketOut {
 		w.b.count.tooLarge.Add(1)
-		return false
+		return tooLarge
+	}
+	if !c.roomLocked(len(e.frame)) {
+		return noRoom
 	}
 	out := c.out()
 	at := len(out)
@@ -79,12 +107,12 @@ func (s *session) appendLocked(w *worker, p *publication, flags byte, id uint16,
 	}
 	c.setOut(out)
 	c.published++
-	return true
+	return appended
 }
 
 // appendOwnLocked is appendLocked for a packet that is not the same for all: with
 // subscription identifiers or topic aliases.
-func (s *session) appendOwnLocked(w *worker, p *publication, flags byte, id uint16, ids []uint32) bool {
+func (s *session) appendOwnLocked(w *worker, p *publication, flags byte, id uint16, ids []uint32) outcome {
 	c := s.conn
 	props := w.scratch[:0]
 	if p.hasExpiry {
@@ -99,13 +127,16 @@ func (s *session) appendOwnLocked(w *worker, p *publication, flags byte, id uint
 	// The longest form must fit, because an alias is set before the size is known.
 	if size()+3 > c.maxPacketOut {
 		w.b.count.tooLarge.Add(1)
-		return false
+		return tooLarge
+	}
+	if !c.roomLocked(size() + 3) {
+		return noRoom
 	}
 	props, topic = c.aliases.use(props, topic)
 	w.scratch = props
 	c.setOut(mqtt.AppendPublish(c.out(), c.level, flags, topic, id, props, p.payload))
 	c.published++
-	return true
+	return appended
 }
 
 // fillLocked sends what waits for a session that is not persistent, as far as there is room.
@@ -117,17 +148,20 @@ func (s *session) fillLocked(w *worker) {
 		s.catchUpLocked(w)
 		return
 	}
-	for len(s.pending) > 0 && s.roomLocked() {
-		h := &s.pending[0]
-		switch p := h.publication(); {
+	for s.pending.count > 0 && s.roomLocked() {
+		m := s.pending.front(&w.waitingRoute)
+		switch p := &m.publication; {
 		case p.expired(w.now):
 			w.b.drop(&w.b.count.expired)
-		case !w.b.permissions.Load().MayRead(s.who.Load(), h.route.topic):
+		case !w.b.permissions.Load().MayRead(s.who.Load(), p.route.topic):
 			w.b.drop(&w.b.count.denied)
 		default:
-			s.sendLocked(w, &p, h.flags, h.ids)
+			if !s.sendLocked(w, p, m.flags, m.ids) {
+				s.retryLocked()
+				return
+			}
 			w.touchLocked(s)
 		}
-		s.unholdLocked()
+		s.pending.pop(s.account, &m)
 	}
 }

@@ -18,10 +18,10 @@
 //
 //	what is configured    options portowner listener tls
 //	small values          waitingroom stats aliases seqstep inflight qos2 acks wheel
-//	nouns                 subscriber broker session conn route publication pending retained
+//	nouns                 subscriber broker session conn memory output route publication pending retained
 //	delivery              worker deliver exact durable retain publish local
 //	sessions              subscribe will ends persist
-//	packets               acknowledge handle_ack handle_subscribe handle_publish handle
+//	packets               walk acknowledge handle_ack handle_subscribe handle_publish handle
 //	connections           admission login attach loop stream socket turn websocket accept
 //	the whole             sys reload run
 //

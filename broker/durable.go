@@ -170,25 +170,30 @@ func (w *worker) deliverRecord(p *publication, t *target, seq journal.Seq) {
 		s.live = false
 		return
 	}
-	s.sendRecordLocked(w, p, t, seq, false)
+	s.live = s.sendRecordLocked(w, p, t, seq, false)
 }
 
 // sendRecordLocked sends the record seq. One that the client cannot take counts as
-// delivered.
-func (s *session) sendRecordLocked(w *worker, p *publication, t *target, seq journal.Seq, dup bool) {
+// delivered. false: the budget has no room, and it stays in the queue.
+func (s *session) sendRecordLocked(w *worker, p *publication, t *target, seq journal.Seq, dup bool) bool {
 	qos := min(p.qos, t.qos)
-	s.sent = seq
 	id := packetID(seq)
 	if qos == 0 {
 		id = 0
 	}
 	retain := p.retain && (t.rap || p.asRetained)
-	if !s.appendLocked(w, p, mqtt.PublishFlags(qos, dup && qos > 0, retain), id, t.ids) || qos == 0 {
+	switch how := s.appendLocked(w, p, mqtt.PublishFlags(qos, dup && qos > 0, retain), id, t.ids); {
+	case how == noRoom:
+		s.retryLocked()
+		return false
+	case how == tooLarge, qos == 0:
 		s.queue.Ack(seq)
-	} else {
+	default:
 		s.inflight.push(sentMessage{seq: seq, id: id, qos: qos})
 	}
+	s.sent = seq
 	w.touchLocked(s)
+	return true
 }
 
 // catchUpLocked sends from the queue as far as there is room. When nothing is left, new
@@ -217,7 +222,7 @@ func (s *session) catchUpLocked(w *worker) {
 }
 
 // sendItemLocked sends one record of the queue; false if it must wait because its
-// packet id is in use or because it is not on disk.
+// packet id is in use, because it is not on disk, or for room in the budget.
 func (s *session) sendItemLocked(w *worker, it *journal.Item) bool {
 	if s.inflight.inUse(it.Seq) || s.uncommitted.has(it.Seq) {
 		return false
@@ -233,8 +238,7 @@ func (s *session) sendItemLocked(w *worker, it *journal.Item) bool {
 		s.skipLocked(it.Seq)
 		return true
 	}
-	s.sendRecordLocked(w, &p, &t, it.Seq, it.Seq <= s.resent)
-	return true
+	return s.sendRecordLocked(w, &p, &t, it.Seq, it.Seq <= s.resent)
 }
 
 func (s *session) skipLocked(seq journal.Seq) {

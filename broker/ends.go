@@ -10,17 +10,22 @@ import (
 // removeLocked ends a session: its subscriptions, and all that waits for it.
 func (b *Broker) removeLocked(s *session) {
 	s.stopTimerLocked()
+	s.dropWillLocked()
 	s.mu.Lock()
 	subs := s.subs
 	s.subs = nil
 	s.mu.Unlock()
-	for _, sub := range subs {
-		b.subs.Remove(sub)
+	for full, sub := range subs {
+		s.unenter(full, sub)
 	}
+	s.mu.Lock()
+	s.releaseLocked()
+	s.mu.Unlock()
 	delete(b.sessions, s.id)
 	if !s.isPersistent() {
 		return
 	}
+	b.persistent--
 	for _, key := range []string{keySession, keyIn, keyOut} {
 		b.journal.Delete(key+s.id, journal.Telemetry)
 	}
@@ -66,7 +71,8 @@ func (b *Broker) due(s *session) {
 	ended := !end.IsZero() && !now.Before(end)
 	var will *delayedWill
 	if s.will != nil && (ended || !now.Before(s.will.at)) { // [MQTT-3.1.3-9, v5]
-		will, s.will = s.will, nil
+		will = s.will
+		s.dropWillLocked()
 	}
 	if ended {
 		b.removeLocked(s)

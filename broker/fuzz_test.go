@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sensorgate/broker/budget"
 	"sensorgate/internal/mqtt"
 )
 
@@ -99,12 +100,12 @@ func settled(t *testing.T, b *Broker) {
 	if n := b.subs.Len(); n != 0 {
 		t.Fatalf("%d subscriptions are left of sessions that have ended", n)
 	}
-	if n := b.count.outBytes.Load(); n != 0 {
+	if n := b.memory.UsedFor(budget.Output); n != 0 {
 		t.Fatalf("%d bytes are still counted as waiting", n)
 	}
 	for _, r := range b.retained.match("#", time.Time{}) {
 		b.retained.mu.Lock()
-		b.retained.setLocked(r.route.topic, nil)
+		b.retained.removeLocked(r.topic)
 		b.retained.mu.Unlock()
 	}
 }

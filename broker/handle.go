@@ -6,14 +6,19 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
+// errInputMemory ends the input when the budget has no room for what the client sends.
+var errInputMemory = mqtt.NewError(mqtt.QuotaExceeded, "no memory left for a packet that long")
+
 // errClosed ends the input after a DISCONNECT.
 var errClosed = errors.New("client disconnected")
 
 // input handles the complete packets at the start of data and returns how much that was.
-// need is how long the next packet is, 0 if that is not known.
+// need is how long the next packet is, 0 if that is not known. When the turn is over it
+// stops before the next packet, and c.more is true.
 func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 	c.acks.inBatch(true)
 	packets := 0
+	c.more = false
 	for c.stopping.Load() == 0 || c.takenOver() {
 		f, n, err := mqtt.NextFrame(data[used:], c.maxPacketIn)
 		if err != nil {
@@ -21,6 +26,10 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 		}
 		if f.Raw == nil {
 			need = n
+			break
+		}
+		if packets%8 == 7 && !c.takenOver() && w.turnIsOver() {
+			c.more = true
 			break
 		}
 		used += n
@@ -49,6 +58,9 @@ func (c *conn) endBatch(w *worker) {
 		s.fillLocked(w)
 		if len(c.buf) > 0 {
 			w.touchLocked(s)
+		}
+		if len(s.walks) > 0 {
+			c.writer.wake()
 		}
 	}
 	s.mu.Unlock()

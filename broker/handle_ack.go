@@ -33,7 +33,7 @@ func (c *conn) handleAck(w *worker, typ mqtt.Type, a mqtt.Ack) error {
 	case typ == mqtt.PUBACK && m.qos == 1:
 		c.completeLocked(w, m)
 	case typ == mqtt.PUBCOMP && m.state == sentPubrel:
-		s.inflight.done(m)
+		s.doneLocked(m)
 	}
 	return nil
 }
@@ -58,7 +58,7 @@ func (c *conn) completeLocked(w *worker, m *sentMessage) {
 	if m.seq != 0 {
 		w.done = append(w.done, m.seq)
 	}
-	c.session.inflight.done(m)
+	c.session.doneLocked(m)
 }
 
 func (c *conn) handlePubrecLocked(m *sentMessage, a mqtt.Ack) {
@@ -67,7 +67,7 @@ func (c *conn) handlePubrecLocked(m *sentMessage, a mqtt.Ack) {
 		if m.seq != 0 {
 			s.queue.Ack(m.seq)
 		}
-		s.inflight.done(m)
+		s.doneLocked(m)
 		return
 	}
 	if m.state == sentPubrel || m.seq == 0 {

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"sensorgate/broker/budget"
 	"sensorgate/internal/mqtt"
 )
 
@@ -9,10 +10,11 @@ import (
 const maxReceived = 4096
 
 var (
-	errAliasRange = mqtt.NewError(mqtt.TopicAliasInvalid, "topic alias is greater than the maximum")
-	errTopicEmpty = mqtt.NewError(mqtt.ProtocolError, "topic name is empty and there is no topic alias")
-	errAliasUnset = mqtt.NewError(mqtt.ProtocolError, "topic alias that was not set")
-	errReceiveMax = mqtt.NewError(mqtt.ReceiveMaximumExceeded, "more unfinished QoS 2 messages than the receive maximum")
+	errAliasRange  = mqtt.NewError(mqtt.TopicAliasInvalid, "topic alias is greater than the maximum")
+	errTopicEmpty  = mqtt.NewError(mqtt.ProtocolError, "topic name is empty and there is no topic alias")
+	errAliasUnset  = mqtt.NewError(mqtt.ProtocolError, "topic alias that was not set")
+	errAliasMemory = mqtt.NewError(mqtt.QuotaExceeded, "no memory left for a topic alias")
+	errReceiveMax  = mqtt.NewError(mqtt.ReceiveMaximumExceeded, "more unfinished QoS 2 messages than the receive maximum")
 )
 
 // handlePublish carries a PUBLISH to all who want it and acknowledges it, or, when a
@@ -33,7 +35,9 @@ func (c *conn) handlePublish(w *worker, f mqtt.Frame) error {
 		if c.session.received.add(in.ID) {
 			return c.publishedAgain(in.ID)
 		}
-		if c.session.received.len() > maxReceived { // [MQTT-3.3.4-7, v5]
+		n := c.session.received.len()
+		c.session.recountReceived(n)
+		if n > maxReceived { // [MQTT-3.3.4-7, v5]
 			return errReceiveMax
 		}
 	}
@@ -41,10 +45,15 @@ func (c *conn) handlePublish(w *worker, f mqtt.Frame) error {
 		w.b.drop(&w.b.count.denied)
 		return c.acknowledge(in.QoS, in.ID, reason)
 	}
+	if in.Retain && c.level == mqtt.Level5 && in.QoS > 0 && len(in.Payload) > 0 &&
+		!c.b.retained.fits(c.session.account, r.topic, len(in.Payload)+len(in.Props)) {
+		c.b.drop(&c.b.count.full)
+		return c.acknowledge(in.QoS, in.ID, mqtt.QuotaExceeded)
+	}
 	p := &w.pub
 	*p = publication{
 		route: r, payload: in.Payload, qos: in.QoS, retain: in.Retain,
-		hasExpiry: in.HasExpiry, expiry: in.Expiry, at: w.now, origin: c.session.origin, from: c.session,
+		hasExpiry: in.HasExpiry, expiry: in.Expiry, at: w.now, origin: c.session.origin, from: c.session, account: c.session.account,
 	}
 	w.props = in.Forward(w.props[:0])
 	p.props = w.props
@@ -115,7 +124,7 @@ func (c *conn) routeOf(w *worker, in *mqtt.Publish) (*route, error) {
 	if len(in.Topic) > 0 {
 		r, err := c.checked(w.route(in.Topic))
 		if err == nil {
-			c.aliasesIn[in.Alias] = r.topic
+			err = c.setAlias(in.Alias, r.topic)
 		}
 		return r, err
 	}
@@ -124,6 +133,20 @@ func (c *conn) routeOf(w *worker, in *mqtt.Publish) (*route, error) {
 		return nil, errAliasUnset
 	}
 	return c.checked(w.routeString(topic))
+}
+
+// setAlias notes the topic of an alias; the client pays for it.
+func (c *conn) setAlias(alias uint16, topic string) error {
+	fee := int64(len(topic) - len(c.aliasesIn[alias]))
+	if c.aliasesIn[alias] == "" {
+		fee += aliasCost
+	}
+	if !c.account.Charge(budget.Aliases, fee) {
+		return errAliasMemory
+	}
+	c.aliasFee += fee
+	c.aliasesIn[alias] = topic
+	return nil
 }
 
 // checked returns what closes the connection: a topic name that is none [MQTT-3.3.2-2].

@@ -20,7 +20,7 @@ func (c *conn) handleSubscribe(w *worker, f mqtt.Frame) error {
 		sub *subscription
 		new bool
 	}
-	var subs []entered
+	subs := map[string]entered{} // a filter that is named twice counts once
 	for i, want := range in.Filters {
 		if c.endsFor(want.Filter) {
 			return errFilter
@@ -31,22 +31,25 @@ func (c *conn) handleSubscribe(w *worker, f mqtt.Frame) error {
 		if want.NoLocal && isShared(want.Filter) { // [MQTT-3.8.3-4, v5]
 			return errShareNoLocal
 		}
-		if codes[i] = c.maySubscribe(want.Filter); codes[i] >= mqtt.Unspecified {
-			if c.level == mqtt.Level31 { // it knows no failure in a SUBACK
-				codes[i] = mqtt.Reason(want.QoS)
+		if codes[i] = c.maySubscribe(want.Filter); codes[i] < mqtt.Unspecified {
+			codes[i] = mqtt.Reason(want.QoS) // all QoS are supported [MQTT-3.8.4-8, v5]
+			sub, existed, fits := c.session.subscribe(want, in.SubscriptionID, false)
+			if fits {
+				subs[want.Filter] = entered{sub, subs[want.Filter].new || !existed}
+				continue
 			}
-			continue
+			codes[i] = mqtt.QuotaExceeded
 		}
-		codes[i] = mqtt.Reason(want.QoS) // all QoS are supported [MQTT-3.8.4-8, v5]
-		sub, existed := c.session.subscribe(want, in.SubscriptionID)
-		subs = append(subs, entered{sub, !existed})
+		if c.level == mqtt.Level31 { // it knows no failure in a SUBACK
+			codes[i] = mqtt.Reason(want.QoS)
+		}
 	}
 	c.answerSubscribe(mqtt.SUBACK, in.ID, codes, len(subs) > 0)
-	for _, e := range subs {
+	for full, e := range subs {
 		if e.sub.Group != "" || e.sub.RetainHandling == 2 || e.sub.RetainHandling == 1 && !e.new {
 			continue // [MQTT-3.3.1-10, 3.3.1-11, v5]; nothing retained to a shared one (4.8.2)
 		}
-		w.sendRetained(c.session, e.sub)
+		c.startWalk(full, e.sub)
 	}
 	return nil
 }
@@ -77,7 +80,8 @@ func (c *conn) maySubscribe(filter string) mqtt.Reason {
 	s := c.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, have := s.subs[filter]; !have && len(s.subs) >= maxSubscriptions {
+	_, have := s.subs[filter]
+	if !have && (len(s.subs) >= maxSubscriptions || s.isPersistent() && s.subText+len(filter) > maxFilterText) {
 		return mqtt.QuotaExceeded
 	}
 	return mqtt.Success

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sensorgate/broker/budget"
 	"sensorgate/broker/permissions"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
@@ -22,6 +23,7 @@ func (b *Broker) Subscribe(filter string, f func(*mqtt.Message)) (cancel func())
 	l := &local{f: f}
 	sub := &subscription{Subscription: mqtt.Subscription{Filter: filter, QoS: 2}, Subscriber: subscriber{local: l}}
 	b.subs.Add(sub)
+	b.own.Force(budget.Subscriptions, subscriptionFee(filter)+sub.NodeBytes())
 	w := b.worker()
 	found := b.retained.match(filter, w.now)
 	w.release()
@@ -31,7 +33,7 @@ func (b *Broker) Subscribe(filter string, f func(*mqtt.Message)) (cancel func())
 	}
 	l.open()
 	return func() {
-		b.subs.Remove(sub)
+		b.own.Force(budget.Subscriptions, -subscriptionFee(filter)-b.subs.Remove(sub))
 		l.mu.Lock()
 		l.ended = true
 		l.mu.Unlock()
@@ -119,7 +121,7 @@ func (b *Broker) PublisherMay(m *mqtt.Message, topic string) bool {
 // the bridge of that name has brought in itself. A second Attach replaces queue and
 // filters, without a moment in which a message is missed.
 func (b *Broker) Attach(name string, filters []string, q *journal.Queue) {
-	sp := &spool{origin: "bridge/" + name, queue: q}
+	sp := &spool{origin: originBridge + name, queue: q}
 	for _, filter := range filters {
 		if err := mqtt.CheckFilter(filter); err != nil {
 			panic(fmt.Sprintf("broker: attach %s to %q: %v", name, filter, err))
@@ -131,7 +133,7 @@ func (b *Broker) Attach(name string, filters []string, q *journal.Queue) {
 	old := b.spools[name]
 	b.spools[name] = sp
 	b.mu.Unlock()
-	b.subs.Replace(old.filters(), sp.subs)
+	b.own.Force(budget.Subscriptions, b.subs.Replace(old.filters(), sp.subs))
 }
 
 // Detach ends what Attach began. What waits in the queue stays there.
@@ -140,5 +142,5 @@ func (b *Broker) Detach(name string) {
 	old := b.spools[name]
 	delete(b.spools, name)
 	b.mu.Unlock()
-	b.subs.Replace(old.filters(), nil)
+	b.own.Force(budget.Subscriptions, b.subs.Replace(old.filters(), nil))
 }

@@ -77,7 +77,7 @@ func (l *loop) wait() (n int, err error) {
 	l.sleeping.Store(true)
 	defer l.sleeping.Store(false)
 	l.mu.Lock()
-	waiting := len(l.mail) > 0 || l.closing
+	waiting := len(l.mail) > 0 || l.closing || len(l.w.touched) > 0
 	l.mu.Unlock()
 	timeout := l.clock.timeout(time.Now())
 	if waiting {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"sensorgate/broker/budget"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
@@ -248,7 +249,7 @@ func TestOneThatNeverReads(t *testing.T) {
 		pub.disconnect()
 		good.disconnect()
 	}
-	if n := b.count.outBytes.Load(); n != 0 {
+	if n := b.memory.UsedFor(budget.Output); n != 0 {
 		t.Errorf("%d bytes are still counted as waiting, and nobody is there", n)
 	}
 }

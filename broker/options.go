@@ -33,8 +33,18 @@ type Options struct {
 	// MaxPacketSize is in bytes; default 2,000,000.
 	MaxPacketSize int `toml:"max_packet_size" quantity:"size" doc:"The largest packet; a client that sends a larger one is disconnected."`
 
+	// Memory is how many bytes clients can make the broker remember; default 64 MiB.
+	Memory int64 `toml:"memory" quantity:"size" doc:"How much memory all that clients can make the broker remember may take: sessions, subscriptions, retained messages, wills, what waits for them. One client may have an eighth of it, one user half. What does not fit is refused."`
+
+	// MaxSessions bounds the persistent sessions; default 20,000.
+	MaxSessions int `toml:"max_sessions" doc:"How many persistent sessions are kept; a client that wants one more is refused."`
+
 	// MaxQueued is how many bytes may wait for one persistent session; default: the journal's size.
 	MaxQueued int64 `toml:"max_queued" quantity:"size" doc:"How much may wait for one persistent session; the oldest is dropped beyond it. Default: the size of the journal."`
+
+	// SessionExpiry is how long a session without connection is kept at most, and how long
+	// one of a client that cannot say it (3.1, 3.1.1); default 28 days.
+	SessionExpiry time.Duration `toml:"session_expiry" doc:"How long a persistent session is kept without its client. A client of MQTT 5 may ask for less; for one of 3.1.1 this counts."`
 
 	// MaxKeepAlive bounds how long a silent client is believed to be there; 0: no bound.
 	// A client of MQTT 5 is informed, one of 3.1.1 that asks for more, or for none, is refused.
@@ -47,14 +57,26 @@ type Options struct {
 }
 
 const (
-	defaultMaxClients = 10_000
-	defaultMaxPacket  = 2_000_000
+	defaultMaxClients    = 10_000
+	defaultMaxPacket     = 2_000_000
+	defaultMaxSessions   = 20_000
+	defaultMemory        = 64 << 20
+	defaultSessionExpiry = 28 * 24 * time.Hour
 )
 
 // fill puts the defaults in.
 func (o *Options) fill() error {
 	if o.MaxClients == 0 {
 		o.MaxClients = defaultMaxClients
+	}
+	if o.MaxSessions == 0 {
+		o.MaxSessions = defaultMaxSessions
+	}
+	if o.Memory == 0 {
+		o.Memory = defaultMemory
+	}
+	if o.SessionExpiry == 0 {
+		o.SessionExpiry = defaultSessionExpiry
 	}
 	if o.MaxPacketSize == 0 {
 		o.MaxPacketSize = defaultMaxPacket

@@ -5,10 +5,26 @@ import (
 	"strings"
 	"time"
 
+	"sensorgate/broker/budget"
 	"sensorgate/broker/permissions"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
+
+// newSessionLocked makes a session, with queues if it is persistent, and notes what it
+// costs. It takes over the hold on the account. The caller holds Broker.mu.
+func (b *Broker) newSessionLocked(id string, account *budget.Account, persistent bool) *session {
+	s := &session{b: b, id: id, origin: originClient + id, account: account}
+	if persistent {
+		b.makePersistent(s)
+	}
+	if s.isPersistent() {
+		b.persistent++
+	}
+	s.fee = sessionFee(id, s.isPersistent())
+	b.sessions[id] = s
+	return s
+}
 
 // makePersistent opens the session's queues.
 func (b *Broker) makePersistent(s *session) {
@@ -80,24 +96,29 @@ func (b *Broker) restoreSessions() error {
 }
 
 func (b *Broker) restoreSession(id string, saved *savedSession) error {
-	s := &session{b: b, id: id, origin: originClient + id, expiry: saved.Expiry, known: true}
+	account := b.memory.Client(saved.User, id)
+	b.mu.Lock()
+	s := b.newSessionLocked(id, account, true)
+	if !s.isPersistent() {
+		b.removeLocked(s)
+		b.mu.Unlock()
+		return nil
+	}
+	b.mu.Unlock()
+	account.Force(budget.Sessions, s.fee) // acknowledged in the previous run: kept, whether it fits or not
+	s.expiry, s.known = b.restoredExpiry(saved.Expiry), true
 	s.who.Store(&permissions.Identity{User: saved.User, Client: id})
 	s.gone = time.UnixMilli(saved.Gone)
 	if saved.Gone == 0 { // it was connected when we were killed
 		s.gone = time.Now()
 	}
-	b.makePersistent(s)
-	if s.queue == nil {
-		return nil
-	}
 	for _, sub := range saved.Subs {
 		want := mqtt.Subscription{Filter: sub.Filter}
 		want.SetOptions(sub.Options)
 		if mqtt.CheckFilter(sub.Filter) == nil && want.QoS <= 2 {
-			s.subscribe(want, sub.ID)
+			s.subscribe(want, sub.ID, true)
 		}
 	}
-	b.sessions[id] = s
 	if data, ok := b.journal.Get(keyOut + id); ok {
 		if st, ok := parseExactState(data); ok {
 			s.outState.exactState = st
@@ -113,6 +134,12 @@ func (b *Broker) restoreSession(id string, saved *savedSession) error {
 	b.expireLocked(s)
 	b.mu.Unlock()
 	return nil
+}
+
+// restoredExpiry bounds what an older version, or another configuration, has let a client
+// ask for.
+func (b *Broker) restoredExpiry(saved uint32) uint32 {
+	return uint32(min(time.Duration(saved), b.limits().SessionExpiry/time.Second))
 }
 
 // restoreReceived brings back the packet ids of QoS 2 messages whose PUBREL has not come.
@@ -137,6 +164,7 @@ func (s *session) restoreReceived() error {
 			}
 			s.received.add(rec.PacketID)
 			s.received.recorded(rec.PacketID, it.Seq)
+			s.recountReceived(s.received.len())
 		}
 	}
 }

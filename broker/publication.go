@@ -3,6 +3,7 @@ package broker
 import (
 	"time"
 
+	"sensorgate/broker/budget"
 	"sensorgate/internal/mqtt"
 )
 
@@ -25,8 +26,9 @@ type publication struct {
 	expiry    uint32 // seconds, as it came in
 	at        time.Time
 	origin    string
-	from      *session // nil for our own publishers and wills
-	id        uint16   // QoS 2 from a persistent session: its packet id, to be remembered with the record
+	account   *budget.Account // that pays for what is kept of it; nil: see worker.retain
+	from      *session        // nil for our own publishers and wills
+	id        uint16          // QoS 2 from a persistent session: its packet id, to be remembered with the record
 
 	asRetained bool // sent because of a new subscription: the retain flag stays
 
@@ -66,7 +68,11 @@ func (p *publication) left(now time.Time) uint32 {
 }
 
 func (p *publication) expired(now time.Time) bool {
-	return p.hasExpiry && now.Sub(p.at) >= time.Duration(p.expiry)*time.Second
+	return expired(p.hasExpiry, p.expiry, p.at, now)
+}
+
+func expired(hasExpiry bool, expiry uint32, at, now time.Time) bool {
+	return hasExpiry && now.Sub(at) >= time.Duration(expiry)*time.Second
 }
 
 // message makes the value that our own subscribers and the journal get. Nothing of it

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"strings"
+
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
@@ -19,24 +21,33 @@ func (w *worker) retain(p *publication, waiter journal.Waiter, token uint64) (ne
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(p.payload) == 0 {
-		if t.setLocked(p.route.topic, nil) {
+		if t.removeLocked(p.route.topic) {
 			b.journal.Delete(key, class)
 		}
 		return 0
 	}
 	r := keep(p)
-	if !t.setLocked(p.route.topic, r) {
+	r.account = p.account
+	switch {
+	case r.account != nil:
+	case strings.HasPrefix(p.origin, originBridge):
+		r.account = b.memory.Client("", p.origin)
+		defer r.account.Close()
+	default:
+		r.account = b.own
+	}
+	if !t.setLocked(r, r.account == b.own) {
 		b.drop(&b.count.full)
 		return 0
 	}
-	b.journal.Put(key, mqtt.AppendRecord(nil, r.view()), class, waiter, token)
+	b.journal.Put(key, mqtt.AppendRecord(nil, p.view()), class, waiter, token)
 	if waiter == nil {
 		return 0
 	}
 	return 1
 }
 
-// restoreRetained reads what an previous run kept. A record that cannot be read costs
+// restoreRetained reads what a previous run kept. A record that cannot be read costs
 // itself only.
 func (b *Broker) restoreRetained() {
 	b.retained.mu.Lock()
@@ -60,30 +71,14 @@ func (b *Broker) restoreRetained() {
 			at: v.Time, origin: string(v.Origin),
 		}
 		p.hasExpiry, p.expiry = v.Expiry()
-		b.retained.setLocked(topic, keep(&p))
-	}
-}
-
-// sendRetained sends s what is retained for a filter it has just subscribed to.
-func (w *worker) sendRetained(s *session, sub *subscription) {
-	found := append(w.b.retained.match(sub.Filter, w.now), w.b.sysRetained(sub.Filter)...)
-	for _, r := range found {
-		if !w.b.permissions.Load().MayRead(s.who.Load(), r.route.topic) {
-			w.b.drop(&w.b.count.denied)
-			continue
+		r := keep(&p)
+		r.account = b.own
+		if id, ok := strings.CutPrefix(p.origin, originClient); ok {
+			r.account = b.memory.Client("", id)
+		} else if p.origin != "" {
+			r.account = b.memory.Client("", p.origin)
 		}
-		t := target{session: s}
-		t.merge(sub)
-		p := r.publication // its encodings belong to this batch
-		if min(p.qos, t.qos) > 0 && s.isPersistent() {
-			at := len(w.targets)
-			w.targets = append(w.targets, t)
-			queues := len(w.queues)
-			w.queues = append(w.queues, s.queue)
-			w.addRecord(&p, span{at, at + 1}, queues, false, nil, 0)
-			w.waiting[len(w.waiting)-1].current = r
-			continue
-		}
-		w.deliver(&p, &t, true)
+		b.retained.setLocked(r, true)
+		r.account.Close() // the store holds it
 	}
 }

@@ -4,23 +4,55 @@ import (
 	"sync"
 	"time"
 
+	"sensorgate/broker/budget"
 	"sensorgate/broker/topics"
+	"sensorgate/internal/mqtt"
 )
 
-// Limits of the retained store. A message beyond them is delivered but not kept, and
-// the publisher, if its protocol level allows, is informed.
-const (
-	maxRetained      = 100_000
-	maxRetainedBytes = 32 << 20
-)
-
-// retained is the message that a new subscriber gets first. Nobody changes it.
+// retained is the message that a new subscriber gets first. Nobody changes it but for the
+// account, which the store keeps.
 type retained struct {
-	publication
+	topic     string
+	bytes     []byte // payload, then properties
+	payload   int    // length of the payload
+	at        time.Time
+	origin    string
+	qos       byte
+	hasExpiry bool
+	expiry    uint32
+
+	account *budget.Account // held
+	nodes   int64           // bytes of tree nodes that were made for it
 }
 
-func (r *retained) size() int64 {
-	return int64(len(r.route.topic) + len(r.payload) + len(r.props) + 200)
+// keep copies a publication out of its batch.
+func keep(p *publication) *retained {
+	bytes := make([]byte, 0, len(p.payload)+len(p.props))
+	return &retained{
+		topic: p.route.topic, bytes: append(append(bytes, p.payload...), p.props...), payload: len(p.payload),
+		at: p.at, origin: p.origin, qos: p.qos, hasExpiry: p.hasExpiry, expiry: p.expiry,
+	}
+}
+
+// publication makes the value that is sent because of a new subscription.
+func (r *retained) publication() publication {
+	return publication{
+		route: &route{topic: r.topic}, payload: r.bytes[:r.payload:r.payload], props: r.bytes[r.payload:], qos: r.qos, retain: true,
+		hasExpiry: r.hasExpiry, expiry: r.expiry, at: r.at, origin: r.origin, asRetained: true,
+	}
+}
+
+// size is what it takes in memory besides its nodes, with its entry in the journal.
+func (r *retained) size() int64 { return retainedSize(len(r.topic), len(r.bytes)) }
+
+func retainedSize(topic, bytes int) int64 { return retainedCost + 2*int64(topic) + int64(bytes) }
+
+func (r *retained) expired(now time.Time) bool { return expired(r.hasExpiry, r.expiry, r.at, now) }
+
+// message makes the value that our own subscribers get.
+func (r *retained) message() mqtt.Message {
+	p := r.publication()
+	return p.message()
 }
 
 // retainedStore holds the newest retained message per topic.
@@ -28,29 +60,59 @@ type retainedStore struct {
 	mu    sync.RWMutex
 	tree  topics.Retained[retained]
 	bytes int64
+	own   *budget.Account // for the nodes whose message is gone
 }
 
-// setLocked replaces the message of a topic. It reports false when there was nothing to
-// remove, or no room.
-func (t *retainedStore) setLocked(topic string, r *retained) bool {
-	if r == nil {
-		old := t.tree.Set(topic, nil)
-		if old == nil {
-			return false
-		}
-		t.bytes -= old.size()
-		return true
+// setLocked replaces the message of a topic. It reports false when the budget has no
+// room; a message that is not larger than the one it replaces always fits, and so does
+// whatever is forced.
+func (t *retainedStore) setLocked(r *retained, force bool) bool {
+	old := t.tree.Get(r.topic)
+	need := r.size() + t.tree.Cost(r.topic)
+	if old != nil && old.account == r.account {
+		need -= old.size()
 	}
-	old := t.tree.Get(topic)
-	if old == nil && (t.tree.Len() >= maxRetained || t.bytes+r.size() > maxRetainedBytes) {
+	if force {
+		r.account.Force(budget.Retained, need)
+	} else if !r.account.Charge(budget.Retained, need) {
 		return false
 	}
-	if old != nil {
-		t.bytes -= old.size()
-	}
-	t.tree.Set(topic, r)
+	r.account.Hold()
+	_, r.nodes = t.tree.Set(r.topic, r)
 	t.bytes += r.size()
+	if old == nil {
+		return true
+	}
+	t.bytes -= old.size()
+	if old.account == r.account {
+		r.nodes += old.nodes
+	} else {
+		old.account.Release(budget.Retained, old.size())
+		t.orphanLocked(old, 0)
+	}
+	old.account.Close()
 	return true
+}
+
+// removeLocked removes the message of a topic; false if there is none.
+func (t *retainedStore) removeLocked(topic string) bool {
+	old, grown := t.tree.Set(topic, nil)
+	if old == nil {
+		return false
+	}
+	t.bytes -= old.size()
+	old.account.Release(budget.Retained, old.size())
+	t.orphanLocked(old, -grown)
+	old.account.Close()
+	return true
+}
+
+// orphanLocked: the nodes that were made for a message that is gone are needed by others,
+// but for those that were freed. They belong to nobody from now on; and of those that
+// were freed some may have belonged to nobody.
+func (t *retainedStore) orphanLocked(old *retained, freed int64) {
+	old.account.Release(budget.Retained, old.nodes)
+	t.own.Force(budget.Retained, old.nodes-freed)
 }
 
 // get returns the retained message of a topic, or nil.
@@ -58,6 +120,21 @@ func (t *retainedStore) get(topic string) *retained {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.tree.Get(topic)
+}
+
+// fits reports whether a message would be retained now.
+func (t *retainedStore) fits(a *budget.Account, topic string, bytes int) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	need := retainedSize(len(topic), bytes) + t.tree.Cost(topic)
+	if old := t.tree.Get(topic); old != nil && old.account == a {
+		need -= old.size()
+	}
+	if !a.Charge(budget.Retained, need) {
+		return false
+	}
+	a.Release(budget.Retained, need)
+	return true
 }
 
 // match returns the retained messages whose topic matches the filter and that have not
@@ -81,15 +158,4 @@ func (t *retainedStore) size() (count int, bytes int64) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.tree.Len(), t.bytes
-}
-
-// keep copies a publication out of its batch.
-func keep(p *publication) *retained {
-	bytes := make([]byte, 0, len(p.payload)+len(p.props))
-	bytes = append(append(bytes, p.payload...), p.props...)
-	n := len(p.payload)
-	return &retained{publication{
-		route: &route{topic: p.route.topic}, payload: bytes[:n:n], props: bytes[n:], qos: p.qos, retain: true,
-		hasExpiry: p.hasExpiry, expiry: p.expiry, at: p.at, origin: p.origin, asRetained: true,
-	}}
 }

@@ -12,6 +12,7 @@ import (
 type route struct {
 	topic      string
 	generation uint64
+	fee        int64       // bytes that are charged for it where it is remembered
 	err        *mqtt.Error // the topic cannot be published to
 	targets    []target
 	groups     []*shareGroup

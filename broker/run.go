@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"time"
 
+	"sensorgate/broker/budget"
 	"sensorgate/broker/permissions"
 	"sensorgate/internal/mqtt"
 )
@@ -33,7 +34,12 @@ func New(o Options) (*Broker, error) {
 		spools:   map[string]*spool{},
 	}
 	b.opt.Store(&o)
-	b.workers.New = func() any { return newWorker(b) }
+	b.memory = budget.New(o.Memory)
+	b.own = b.memory.Own()
+	b.retained.own = b.own
+	b.waiting.account = b.memory.Own()
+	b.parsing = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
+	b.idleWorkers = make(chan *worker, maxIdleWorkers)
 	allowed, err := permissions.Load(o.Passwords, o.ACL)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sensorgate/broker/budget"
 	"sensorgate/broker/permissions"
 	"sensorgate/internal/journal"
 )
@@ -24,17 +25,23 @@ const (
 )
 
 // originClient begins the Origin of what clients publish; their id follows.
-const originClient = "client/"
+const (
+	originClient = "client/"
+	originBridge = "bridge/"
+)
 
 // session is what the broker keeps of one client id (4.1). A persistent one outlives its
 // connection: what waits for it is in the journal, and so are its subscriptions and
 // what QoS 2 must not forget. Another one ends with its connection and is in memory only.
 // What happens to it is drawn in doc.go.
 type session struct {
-	b      *Broker
-	id     string
-	origin string                               // of its publications: "client/ID"
-	who    atomic.Pointer[permissions.Identity] // of the newest connection; permissions are checked against it
+	b                        *Broker
+	id                       string
+	account                  *budget.Account
+	fee                      int64 // bytes that the account has for the session as such
+	inflightFee, receivedFee int64
+	origin                   string                               // of its publications: "client/ID"
+	who                      atomic.Pointer[permissions.Identity] // of the newest connection; permissions are checked against it
 
 	current atomic.Pointer[conn] // conn, for those who may not take mu
 
@@ -52,14 +59,15 @@ type session struct {
 	expiry uint32
 	gone   time.Time // when the last connection ended
 
-	subs map[string]*subscription // by full filter, with $share/GROUP
+	subs    map[string]*subscription // by full filter, with $share/GROUP
+	subText int                      // bytes of the filters
+	walks   []*retainedWalk          // retained messages that new subscriptions still have to get
 
 	// Towards the client.
 	window   int // QoS 1 and 2 messages that may be unacknowledged
 	inflight inflight
-	nextID   uint16 // not persistent: the last packet id given
-	pending  []held // not persistent: what waits for room in the window
-	held     int    // bytes of pending
+	nextID   uint16  // not persistent: the last packet id given
+	pending  backlog // not persistent: what waits for room in the window
 
 	// Persistent only. The packet id of a message follows from its Seq, so that it
 	// survives a restart without being written.
@@ -95,5 +103,5 @@ func (s *session) freeID() uint16 {
 // roomLocked reports whether a QoS 1 or 2 message may be sent now: the client's receive
 // maximum [MQTT-3.3.4-9, v5], and no more in the output than the socket takes.
 func (s *session) roomLocked() bool {
-	return s.inflight.unacked < s.window && s.inflight.span() < maxInflightSpan && s.conn.waiting() < maxOutQueue
+	return s.inflight.unacked < s.window && s.inflight.span() < maxInflightSpan && s.conn.waiting() < maxOutQueue && s.inflightRoomLocked()
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sensorgate/broker/budget"
 	"sensorgate/internal/mqtt"
 )
 
@@ -29,8 +30,11 @@ type socket struct {
 	rest      []byte // input that is not a whole packet yet
 	need      int    // how long that packet is, 0 if not known
 	heard     time.Time
-	lastRound bool // it was taken over, and what was sent before is handled
-	lingering bool // our side is closed; what still comes is thrown away
+	restFee   int64 // bytes that the account has for rest
+	more      bool  // rest begins with whole packets: the turn was over before them
+	paused    bool  // nothing is read: the client must read first
+	lastRound bool  // it was taken over, and what was sent before is handled
+	lingering bool  // our side is closed; what still comes is thrown away
 }
 
 // takeSocket makes a socket of a plain TCP or Unix connection; nil if it is something
@@ -81,6 +85,27 @@ func (s *socket) attend(w *worker) {
 	sess.fillLocked(w)
 	w.touchLocked(sess)
 	sess.mu.Unlock()
+	if s.c.continueWalks(w) {
+		s.wake()
+	}
+	if s.more {
+		s.handle(w, s.rest)
+	}
+	if s.fd >= 0 && !s.lingering {
+		s.resume(w)
+	}
+}
+
+// resume reads again from a client that has read.
+func (s *socket) resume(w *worker) {
+	if !s.paused || s.c.mustRead() {
+		return
+	}
+	s.paused = false
+	s.heard = w.now
+	s.c.session.mu.Lock()
+	s.rearm()
+	s.c.session.mu.Unlock()
 }
 
 // lastReads bounds what a connection that was taken over may still have sent: the new
@@ -92,6 +117,9 @@ const lastReads = 4
 func (s *socket) endAsked(w *worker) {
 	if s.c.takenOver() {
 		s.lastRound = true
+		if s.more {
+			s.handle(w, s.rest)
+		}
 		for i := 0; i < lastReads && s.isOpen(); i++ {
 			if !s.readable(w) {
 				break
@@ -137,7 +165,10 @@ func (s *socket) enter(w *worker, first []byte) {
 
 // control tells epoll what we wait for. The caller holds the session's mu.
 func (s *socket) control(op int) error {
-	var events uint32 = unix.EPOLLIN | unix.EPOLLRDHUP
+	var events uint32 = unix.EPOLLRDHUP
+	if !s.paused {
+		events |= unix.EPOLLIN
+	}
 	if s.wantWrite {
 		events |= unix.EPOLLOUT
 	}
@@ -147,15 +178,19 @@ func (s *socket) control(op int) error {
 // readable reads once, as much as there is room for, and handles it. Other sockets have
 // their turn before there is a second read. It reports whether there was something.
 func (s *socket) readable(w *worker) bool {
+	if s.more && !s.lingering && !s.lastRound {
+		return false // what was read before is handled first, when it is its turn
+	}
 	buf, have := s.loop.buf, len(s.rest)
 	// A long packet is collected in a buffer of its own, which grows as it comes in and
 	// not as it is announced.
 	own := s.need > len(buf)/2
 	if own {
 		if cap(s.rest)-have < loopRead/4 {
-			grown := make([]byte, have, min(max(s.need, have+loopRead/4), max(2*have, loopRead)))
-			copy(grown, s.rest)
-			s.rest = grown
+			if !s.growRest(min(max(s.need, have+loopRead/4), max(2*have, loopRead))) {
+				s.end(w, errInputMemory)
+				return false
+			}
 		}
 		buf = s.rest[:cap(s.rest)]
 	} else {
@@ -198,20 +233,55 @@ func (s *socket) handle(w *worker, data []byte) {
 		s.end(w, err)
 		return
 	}
-	s.need = need
-	switch rest := data[used:]; {
-	case len(rest) > 0 && used == 0 && len(s.rest) == len(data):
-		// Already where it belongs.
-	case len(rest) > 0:
-		s.rest = append(s.rest[:0], rest...)
-	case cap(s.rest) > 512:
-		s.rest = nil // an idle connection has no buffer
-	default:
-		s.rest = s.rest[:0]
+	s.need, s.more = need, s.c.more
+	if !s.keepRest(data, data[used:]) {
+		s.end(w, errInputMemory)
+		return
+	}
+	if s.more {
+		s.wake()
+	}
+	if !s.paused && s.c.mustRead() {
+		s.paused = true
+		s.c.session.mu.Lock()
+		s.rearm()
+		s.c.session.mu.Unlock()
 	}
 	if s.c.stopping.Load() != 0 && !s.lastRound {
 		s.endAsked(w)
 	}
+}
+
+// keepRest keeps what of the input is not handled yet; false if the budget has no room.
+func (s *socket) keepRest(data, rest []byte) bool {
+	switch {
+	case len(rest) > 0 && len(rest) == len(data) && len(s.rest) == len(data):
+		return true // already where it belongs
+	case len(rest) == 0 && cap(s.rest) > 512:
+		s.rest = nil // an idle connection has no buffer
+		return s.growRest(0)
+	case len(rest) > cap(s.rest) && !s.growRest((len(rest)+511)&^511):
+		return false
+	}
+	s.rest = append(s.rest[:0], rest...)
+	return true
+}
+
+// growRest makes room for size bytes, and keeps what is there; the client pays for more
+// than a little. false if the budget has no room.
+func (s *socket) growRest(size int) bool {
+	fee := int64(size)
+	if size <= 512 {
+		fee = 0
+	}
+	if !s.c.account.Charge(budget.Connections, fee-s.restFee) {
+		return false
+	}
+	s.restFee = fee
+	if size > 0 {
+		s.rest = append(make([]byte, 0, size), s.rest...)
+	}
+	return true
 }
 
 // flushLocked writes without blocking; epoll reports when the rest fits.
@@ -265,6 +335,9 @@ func (s *socket) writable(w *worker) {
 		s.rearm()
 		if sess.conn == s.c {
 			sess.fillLocked(w)
+			if len(sess.walks) > 0 || s.paused {
+				s.wake() // goes on with them when the lock is free
+			}
 		}
 	}
 }
@@ -275,7 +348,7 @@ func (s *socket) writable(w *worker) {
 func (s *socket) end(w *worker, err error) {
 	c := s.c
 	c.end = err
-	w.finish() // what it began before belongs to it still
+	w.commit() // what it began before belongs to it still
 	words := c.lastPacket()
 	sess := c.session
 	sess.mu.Lock()
@@ -291,8 +364,10 @@ func (s *socket) end(w *worker, err error) {
 	s.dead, s.wantWrite = true, false
 	c.dropOut()
 	sess.mu.Unlock()
+	s.rest, s.more = nil, false
+	c.account.Release(budget.Connections, s.restFee)
+	s.restFee = 0
 	c.b.teardown(c)
-	s.rest = nil
 	if waits && err != io.EOF && s.loop.sys.CloseWrite(s.fd) == nil {
 		s.lingering = true
 		s.loop.clock.watch(s, w.now.Add(time.Second), w.now)

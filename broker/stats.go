@@ -14,9 +14,13 @@ type Stats struct {
 	Subscriptions    int
 	Retained         int
 	RetainedBytes    int64
-	Connections      uint64 // accepted by a listener
-	Refused          uint64 // of these: ended before or by the answer to CONNECT
-	MessagesReceived uint64 // packets of any type
+	Memory           int64 // bytes that clients make us remember; estimated
+	MemoryLimit      int64
+	MemoryFor        map[string]int64 // of these, by what they are for
+	LongestTurn      time.Duration    // of an event loop, since start
+	Connections      uint64           // accepted by a listener
+	Refused          uint64           // of these: ended before or by the answer to CONNECT
+	MessagesReceived uint64           // packets of any type
 	MessagesSent     uint64
 	PublishReceived  uint64
 	PublishSent      uint64
@@ -31,12 +35,20 @@ type Stats struct {
 	DroppedDenied   uint64 // publication or delivery against the permissions
 	DroppedFull     uint64 // a queue with the policy refuse, or the retained store, had no room
 	SlowClosed      uint64 // clients that were disconnected because too much waited for them
+	RefusedMemory   uint64 // connections for which the budget, or the bound of sessions, had no room
 	Malformed       uint64 // connections closed for a violation of the protocol
 }
 
 // Dropped is the sum of all messages that were not delivered.
 func (s Stats) Dropped() uint64 {
 	return s.DroppedSlow + s.DroppedOffline + s.DroppedExpired + s.DroppedTooLarge + s.DroppedDenied + s.DroppedFull
+}
+
+// turn notes how long a turn of a loop was.
+func (c *counters) turn(d time.Duration) {
+	if int64(d) > c.longestTurn.Load() { // several loops may race: then one of the two longest stays
+		c.longestTurn.Store(int64(d))
+	}
 }
 
 // counters are the ones behind Stats. The zero value is ready.
@@ -48,5 +60,6 @@ type counters struct {
 	bytesIn, bytesOut                   atomic.Uint64
 	slow, offline, expired, tooLarge    atomic.Uint64
 	denied, full, slowClosed, malformed atomic.Uint64
-	outBytes                            atomic.Int64 // that wait for connected clients, all together
+	longestTurn                         atomic.Int64  // nanoseconds
+	noMemory                            atomic.Uint64 // what was refused because the budget or a bound had no room
 }

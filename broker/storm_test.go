@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sensorgate/broker/budget"
 	"sensorgate/internal/mqtt"
 )
 
@@ -54,7 +55,7 @@ func TestStorm(t *testing.T) {
 	sub.disconnect()
 	pub.disconnect()
 	waitFor(t, "all connections are gone", func() bool { return b.Stats().Clients == 0 })
-	if n := b.count.outBytes.Load(); n != 0 {
+	if n := b.memory.UsedFor(budget.Output); n != 0 {
 		t.Errorf("%d bytes are still counted as waiting", n)
 	}
 }

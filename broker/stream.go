@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"sensorgate/broker/budget"
 	"sensorgate/internal/mqtt"
 )
 
@@ -13,21 +14,25 @@ import (
 // writes when there is something. TLS and WebSocket need it; plain sockets have the
 // event loop.
 type stream struct {
-	nc    net.Conn
-	c     *conn
-	woken chan struct{} // for the writer; has room for one
-	last  bool          // somebody asked for the end; used by the reader only
+	nc       net.Conn
+	c        *conn
+	woken    chan struct{} // for the writer; has room for one
+	drained  chan struct{} // for the reader: the writer has written; has room for one
+	inputFee int64         // bytes that the account has for the input
+	last     bool          // somebody asked for the end; used by the reader only
 }
 
 func newStream(nc net.Conn, c *conn) *stream {
-	return &stream{nc: nc, c: c, woken: make(chan struct{}, 1)}
+	return &stream{nc: nc, c: c, woken: make(chan struct{}, 1), drained: make(chan struct{}, 1)}
 }
 
 func (s *stream) flushLocked(*conn) { s.wake() }
 
-func (s *stream) wake() {
+func (s *stream) wake() { signal(s.woken) }
+
+func signal(c chan struct{}) {
 	select {
-	case s.woken <- struct{}{}:
+	case c <- struct{}{}:
 	default: // it will look anyway
 	}
 }
@@ -43,6 +48,7 @@ func (s *stream) stop() {
 		at = time.Now().Add(lastInput)
 	}
 	_ = s.nc.SetReadDeadline(at)
+	signal(s.drained)
 }
 
 // run serves until the connection ends. rest is input that was read already.
@@ -58,6 +64,7 @@ func (s *stream) run(rest []byte) {
 	_ = s.nc.SetWriteDeadline(time.Now().Add(time.Second))
 	<-gone
 	s.sendLastPacket()
+	s.c.account.Release(budget.Connections, s.inputFee)
 	_ = s.nc.Close()
 	s.c.b.teardown(s.c)
 }
@@ -80,7 +87,10 @@ func (s *stream) read(rest []byte) error {
 		if err != nil {
 			return err
 		}
-		buf = resize(buf, used, need)
+		if buf = s.resize(buf, used, need); buf == nil {
+			return errInputMemory
+		}
+		s.waitUntilRead()
 		s.setDeadline()
 		n, err := s.nc.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
@@ -91,6 +101,35 @@ func (s *stream) read(rest []byte) error {
 			return err
 		}
 	}
+}
+
+// waitUntilRead waits as long as the client must read before it is read from again.
+func (s *stream) waitUntilRead() {
+	var timeout <-chan time.Time
+	for s.c.stopping.Load() == 0 && s.c.mustRead() {
+		if s.c.keepAlive > 0 && timeout == nil {
+			timer := time.NewTimer(s.c.keepAlive * 3 / 2)
+			defer timer.Stop()
+			timeout = timer.C
+		}
+		select {
+		case <-s.drained:
+		case <-timeout:
+			s.c.stop(mqtt.KeepAliveTimeout)
+		}
+	}
+}
+
+// resize is the input buffer for the next read, charged to the client; nil if the budget
+// has no room.
+func (s *stream) resize(buf []byte, used, need int) []byte {
+	buf = resize(buf, used, need)
+	fee := int64(max(0, cap(buf)-minRead))
+	if !s.c.account.Charge(budget.Connections, fee-s.inputFee) {
+		return nil
+	}
+	s.inputFee = fee
+	return buf
 }
 
 // resize moves what is not used yet to the front and sees that there is room to read
@@ -155,11 +194,16 @@ func (s *stream) writeAll() bool {
 	defer w.release()
 	for {
 		w.begin()
+		again := s.c.continueWalks(w)
 		buf := s.take(w)
-		if len(buf) == 0 {
+		switch {
+		case len(buf) == 0 && !again:
 			return true
+		case len(buf) == 0:
+			continue
 		}
 		n, err := s.nc.Write(buf)
+		s.written()
 		s.c.b.count.bytesOut.Add(uint64(n))
 		if err != nil {
 			return false
@@ -173,16 +217,20 @@ func (s *stream) take(w *worker) []byte {
 	c := s.c
 	c.session.mu.Lock()
 	defer c.session.mu.Unlock()
-	c.writing = 0
 	if c.session.conn == c {
 		c.drainAcksLocked()
 		c.session.fillLocked(w)
 		c.countOut()
 	}
-	buf := c.buf
-	c.buf = nil
-	c.writing = len(buf)
-	return buf
+	return c.takeOut()
+}
+
+// written: what take returned is out, or never will be.
+func (s *stream) written() {
+	s.c.session.mu.Lock()
+	s.c.writtenLocked()
+	s.c.session.mu.Unlock()
+	signal(s.drained)
 }
 
 // sendLastPacket informs the client why its connection is closed.

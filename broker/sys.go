@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"sensorgate/broker/budget"
 	"sensorgate/internal/mqtt"
 )
 
@@ -34,6 +35,14 @@ func (b *Broker) Stats() Stats {
 		DroppedFull:      c.full.Load(),
 		SlowClosed:       c.slowClosed.Load(),
 		Malformed:        c.malformed.Load(),
+		RefusedMemory:    c.noMemory.Load(),
+		Memory:           b.memory.Used(),
+		MemoryLimit:      b.memory.Limit(),
+		MemoryFor:        map[string]int64{},
+		LongestTurn:      time.Duration(c.longestTurn.Load()),
+	}
+	for k := range budget.Kinds {
+		s.MemoryFor[k.String()] = b.memory.UsedFor(k)
 	}
 	s.Retained, s.RetainedBytes = b.retained.size()
 	b.mu.Lock()
@@ -78,6 +87,10 @@ func (b *Broker) sysValues() []sysValue {
 		n("retained messages/count", int64(s.Retained)),
 		n("store/messages/bytes", s.RetainedBytes),
 		u("heap/current", mem.HeapAlloc),
+		n("memory/used", s.Memory),
+		n("memory/limit", s.MemoryLimit),
+		u("connections/refused for memory", s.RefusedMemory),
+		n("loop/longest turn microseconds", s.LongestTurn.Microseconds()),
 		u("dropped/slow", s.DroppedSlow),
 		u("dropped/offline", s.DroppedOffline),
 		u("dropped/expired", s.DroppedExpired),

@@ -9,6 +9,16 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
+// A turn of the loop gives everybody who has something to do a share of it. Whoever needs
+// more goes on in the next turn, after all others: so a client waits at most for one turn,
+// however much another one asks for.
+const (
+	turnTime   = 8 * time.Millisecond   // for all input of a turn
+	shareFloor = 100 * time.Microsecond // of it for one connection, at least
+	mailTime   = 4 * time.Millisecond   // for what others have posted
+	flushTime  = 4 * time.Millisecond   // for writing
+)
+
 // run serves until close.
 func (l *loop) run() error {
 	defer l.sys.Close()
@@ -19,14 +29,26 @@ func (l *loop) run() error {
 		}
 		l.w.begin()
 		l.clock.advance(l.w.now, l.timeUp)
-		for i := range n {
-			l.event(&l.events[i])
-		}
+		l.handleEvents(n)
 		closing := l.openMail()
-		l.w.finish()
 		if closing {
+			l.w.finish()
 			return nil
 		}
+		l.w.flushSome(time.Now().Add(flushTime))
+		l.b.count.turn(time.Since(l.w.now))
+	}
+}
+
+// handleEvents gives each socket that epoll has named its share of the turn.
+func (l *loop) handleEvents(n int) {
+	share := max(shareFloor, turnTime/time.Duration(max(1, n)))
+	l.w.until = l.w.now.Add(share)
+	for i := range n {
+		if i > 0 {
+			l.w.until = time.Now().Add(share)
+		}
+		l.event(&l.events[i])
 	}
 }
 
@@ -43,14 +65,31 @@ func (l *loop) event(e *unix.EpollEvent) {
 	}
 }
 
-// openMail looks at the sockets that others have posted.
+// openMail looks at the sockets that others have posted, in their order. What there is no
+// time for stays for the next turn.
 func (l *loop) openMail() (closing bool) {
 	l.mu.Lock()
 	mail := l.mail
 	l.mail = nil
 	closing = l.closing
 	l.mu.Unlock()
-	for _, s := range mail {
+	if len(mail) == 0 {
+		return closing
+	}
+	now := time.Now()
+	end := now.Add(mailTime)
+	share := max(shareFloor, mailTime/time.Duration(len(mail)))
+	for i, s := range mail {
+		if i > 0 {
+			now = time.Now()
+		}
+		if now.After(end) && !closing {
+			l.mu.Lock()
+			l.mail = append(mail[i:], l.mail...)
+			l.mu.Unlock()
+			return closing
+		}
+		l.w.until = now.Add(share)
 		s.posted.Store(false)
 		s.attend(l.w)
 	}

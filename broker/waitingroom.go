@@ -5,30 +5,54 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"sensorgate/broker/budget"
 )
 
 // waitingRoom holds the connections that have not sent their CONNECT yet. When it is
-// full, the one that waits longest has to go: whoever opens sockets and says nothing
-// pushes out only his own kind, and memory is bounded. The zero value is ready.
+// full, in number or in bytes, the one that waits longest has to go: whoever opens sockets
+// and says nothing pushes out only his own kind.
 type waitingRoom struct {
+	account *budget.Account
+
 	mu   sync.Mutex
-	list list.List
+	list list.List // of *login
+}
+
+// login is a connection in the waiting room.
+type login struct {
+	nc  net.Conn
+	fee int64 // bytes that the account has for it
 }
 
 const maxWaiting = 1000
 
-func (r *waitingRoom) add(nc net.Conn) *list.Element {
+func (r *waitingRoom) add(nc net.Conn, fee int64) *list.Element {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.list.Len() >= maxWaiting {
-		oldest := r.list.Remove(r.list.Front()).(net.Conn)
-		_ = oldest.SetDeadline(time.Unix(1, 0)) // its goroutine sees that and ends
+	fits := r.account.Charge(budget.Logins, fee)
+	if oldest := r.list.Front(); oldest != nil && (!fits || r.list.Len() >= maxWaiting) {
+		r.list.Remove(oldest)
+		_ = oldest.Value.(*login).nc.SetDeadline(time.Unix(1, 0)) // its goroutine sees that and ends
 	}
-	return r.list.PushBack(nc)
+	if !fits {
+		r.account.Force(budget.Logins, fee)
+	}
+	return r.list.PushBack(&login{nc, fee})
+}
+
+// grow charges what is read of a long CONNECT; false if there is no room.
+func (r *waitingRoom) grow(e *list.Element, bytes int64) bool {
+	if !r.account.Charge(budget.Logins, bytes) {
+		return false
+	}
+	e.Value.(*login).fee += bytes
+	return true
 }
 
 func (r *waitingRoom) remove(e *list.Element) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.account.Release(budget.Logins, e.Value.(*login).fee)
 	r.list.Remove(e) // nothing if it was pushed out
 }

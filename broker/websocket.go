@@ -29,7 +29,7 @@ type webSocket struct {
 func (h *webSocket) watch(nc net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
-		h.waiting.Store(nc, h.b.waiting.add(nc))
+		h.waiting.Store(nc, h.b.waiting.add(nc, loginFee(h.l)))
 	case http.StateHijacked, http.StateClosed:
 		if e, ok := h.waiting.LoadAndDelete(nc); ok {
 			h.b.waiting.remove(e.(*list.Element))

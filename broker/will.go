@@ -12,6 +12,7 @@ type delayedWill struct {
 	will *mqtt.Will
 	from *session
 	at   time.Time
+	fee  int64 // bytes that the account has for it
 }
 
 // lastWill decides about the will of a connection that has ended: none after DISCONNECT
@@ -23,6 +24,7 @@ func (b *Broker) lastWill(c *conn, ends bool) (later *delayedWill) {
 	dw := &delayedWill{will: c.will, from: c.session}
 	if delay := time.Duration(c.will.Delay) * time.Second; delay > 0 && !ends {
 		dw.at = time.Now().Add(delay)
+		dw.fee, c.willFee = c.willFee, 0
 		return dw
 	}
 	b.publishWill(dw)
@@ -42,7 +44,7 @@ func (b *Broker) publishWill(dw *delayedWill) {
 	p := &w.pub
 	*p = publication{
 		route: r, payload: will.Payload, qos: will.QoS, retain: will.Retain, at: w.now,
-		origin: dw.from.origin,
+		origin: dw.from.origin, account: dw.from.account,
 	}
 	if props := will.Properties; props != nil {
 		p.hasExpiry, p.expiry = props.HasExpiry, props.MessageExpiry

@@ -3,6 +3,7 @@ package broker
 import (
 	"time"
 
+	"sensorgate/broker/budget"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
@@ -35,15 +36,19 @@ func (w *worker) encode(p *publication, level, qos byte) *encoding {
 //
 // One goroutine uses a worker at a time.
 type worker struct {
-	b      *Broker
-	routes map[string]*route
-	now    time.Time // of this batch
-	batch  int       // publications in it
+	b        *Broker
+	routes   map[string]*route
+	routeFee int64     // bytes that are charged for them
+	pressure uint64    // refusals of the budget that were seen
+	now      time.Time // of this batch
+	until    time.Time // end of the turn that the connection at hand has; zero: none
+	batch    int       // publications in it
 
-	pub     publication
-	encoded [4][]byte // memory of pub.enc
-	props   []byte    // memory of pub.props
-	scratch []byte
+	pub          publication
+	waitingRoute route     // of the message that is taken from a backlog
+	encoded      [4][]byte // memory of pub.enc
+	props        []byte    // memory of pub.props
+	scratch      []byte
 
 	touched []*session
 
@@ -67,18 +72,42 @@ func newWorker(b *Broker) *worker {
 
 // worker returns one that nobody uses, to be returned with release.
 func (b *Broker) worker() *worker {
-	w := b.workers.Get().(*worker)
+	var w *worker
+	select {
+	case w = <-b.idleWorkers:
+	default:
+		w = newWorker(b)
+	}
 	w.begin()
 	return w
 }
 
+// maxIdleWorkers bounds how many are kept for later, with the routes they know.
+const maxIdleWorkers = 16
+
 func (w *worker) release() {
 	w.finish()
-	w.b.workers.Put(w)
+	select {
+	case w.b.idleWorkers <- w:
+	default:
+		w.forgetRoutes()
+	}
 }
 
-// begin starts a batch.
-func (w *worker) begin() { w.now = time.Now() }
+// turnIsOver reports whether the connection at hand has had its share of the loop.
+func (w *worker) turnIsOver() bool { return !w.until.IsZero() && time.Now().After(w.until) }
+
+// begin starts a batch. When somebody was refused memory since, a large table of routes
+// is given up for it.
+func (w *worker) begin() {
+	w.now = time.Now()
+	if p := w.b.memory.Pressure(); p != w.pressure {
+		w.pressure = p
+		if w.routeFee > 64<<10 {
+			w.forgetRoutes()
+		}
+	}
+}
 
 // finish ends a batch: what it began is done when it returns, but for the
 // acknowledgements that wait for the disk.
@@ -88,6 +117,23 @@ func (w *worker) finish() {
 		s.flush(w)
 		w.touched[i] = nil
 	}
+	w.touched = w.touched[:0]
+}
+
+// flushSome is finish for a loop with other things to do: what is not written by then is
+// written in the next turn.
+func (w *worker) flushSome(until time.Time) {
+	w.commit()
+	for i, s := range w.touched {
+		s.flush(w)
+		if i%32 == 31 && time.Now().After(until) {
+			n := copy(w.touched, w.touched[i+1:])
+			clear(w.touched[n:])
+			w.touched = w.touched[:n]
+			return
+		}
+	}
+	clear(w.touched)
 	w.touched = w.touched[:0]
 }
 
@@ -107,16 +153,33 @@ func (w *worker) routeString(topic string) *route {
 }
 
 func (w *worker) newRoute(topic string) *route {
-	if len(w.routes) >= maxRoutes {
-		clear(w.routes)
-	}
 	r := w.b.routeFor(topic)
-	// A topic that nobody can publish to is not worth remembering, and a client that
-	// makes them up must not fill the table.
-	if r.err == nil {
+	// A topic that nobody can publish to is not worth remembering.
+	if r.err != nil {
+		return r
+	}
+	fee := routeCost + int64(len(topic)) + int64(len(r.targets))*targetCost
+	limit := w.b.memory.Limit() / 64
+	if old := w.routes[topic]; old != nil {
+		w.b.own.Release(budget.Routes, old.fee)
+		w.routeFee -= old.fee
+		delete(w.routes, topic)
+	}
+	if len(w.routes) >= maxRoutes || w.routeFee+fee > limit {
+		w.forgetRoutes()
+	}
+	if fee <= limit && w.b.own.Charge(budget.Routes, fee) {
+		r.fee = fee
+		w.routeFee += fee
 		w.routes[topic] = r
 	}
 	return r
+}
+
+func (w *worker) forgetRoutes() {
+	w.routes = map[string]*route{}
+	w.b.own.Release(budget.Routes, w.routeFee)
+	w.routeFee = 0
 }
 
 // flushEarly is how much output a batch may gather for one client before it is sent: the

@@ -18,11 +18,14 @@ type kept[T any] struct {
 	set   uint64
 }
 
-// Set replaces the value of a topic, or removes it with nil, and returns what was there.
-// The topic must be valid (mqtt.CheckTopic).
-func (r *Retained[T]) Set(topic string, value *T) (old *T) {
+// Set replaces the value of a topic, or removes it with nil, and returns what was there
+// and the bytes of nodes that the tree has now more (or less, then it is negative). The
+// topic must be valid (mqtt.CheckTopic).
+func (r *Retained[T]) Set(topic string, value *T) (old *T, nodes int64) {
+	before := r.nodes
 	if value == nil {
-		return r.remove(topic)
+		old = r.remove(topic)
+		return old, r.nodes - before
 	}
 	n := &r.root
 	for rest, more := topic, true; more; {
@@ -42,7 +45,7 @@ func (r *Retained[T]) Set(topic string, value *T) (old *T) {
 	if old == nil {
 		r.count++
 	}
-	return old
+	return old, r.nodes - before
 }
 
 // remove takes the value out, with the nodes that hold nothing any more.

@@ -16,7 +16,13 @@ type Subscription[S comparable] struct {
 	ID                uint32 // subscription identifier of MQTT 5; 0 for none
 	Group             string // of a shared subscription, "" for none
 	Subscriber        S
+
+	nodes int64 // bytes of the nodes that were made for it
 }
+
+// NodeBytes returns the bytes of the nodes that Add made for the subscription: those that
+// were there already belong to others.
+func (s *Subscription[S]) NodeBytes() int64 { return s.nodes }
 
 // Subscriptions is the tree of all filters. The zero value is ready; any goroutine may
 // use it.
@@ -26,6 +32,7 @@ type Subscriptions[S comparable] struct {
 	mu    sync.RWMutex
 	root  node[entries[S]]
 	made  uint64 // nodes, ever
+	nodes int64  // bytes
 	count int
 }
 
@@ -62,23 +69,30 @@ func (t *Subscriptions[S]) Add(sub *Subscription[S]) (existed bool) {
 	return t.addLocked(sub)
 }
 
-// Remove takes out what the same subscriber has for the same filter, if there is such.
-func (t *Subscriptions[S]) Remove(sub *Subscription[S]) {
+// Remove takes out what the same subscriber has for the same filter, if there is such,
+// and returns the bytes of the nodes that nobody needs any more: not always those that
+// were made for it.
+func (t *Subscriptions[S]) Remove(sub *Subscription[S]) (freed int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	before := t.nodes
 	t.removeLocked(sub)
+	return before - t.nodes
 }
 
 // Replace takes some out and enters others in one step: no message finds neither.
-func (t *Subscriptions[S]) Replace(old, with []*Subscription[S]) {
+// It returns the bytes of nodes that the tree has now more, or less.
+func (t *Subscriptions[S]) Replace(old, with []*Subscription[S]) (grown int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	before := t.nodes
 	for _, sub := range old {
 		t.removeLocked(sub)
 	}
 	for _, sub := range with {
 		t.addLocked(sub)
 	}
+	return t.nodes - before
 }
 
 func (t *Subscriptions[S]) addLocked(sub *Subscription[S]) (existed bool) {
@@ -89,16 +103,20 @@ func (t *Subscriptions[S]) addLocked(sub *Subscription[S]) (existed bool) {
 		k := n.child(level)
 		if k == nil {
 			t.made++
+			sub.nodes += nodeCost + int64(len(level))
 			k = n.grow(level, t.made)
 		}
 		n = k
 	}
-	existed = n.value.put(sub)
-	if !existed {
+	t.nodes += sub.nodes
+	old := n.value.put(sub)
+	if old == nil {
 		t.count++
+	} else {
+		sub.nodes += old.nodes
 	}
 	t.generation.Add(1)
-	return existed
+	return old != nil
 }
 
 func (t *Subscriptions[S]) removeLocked(sub *Subscription[S]) {
@@ -117,6 +135,7 @@ func (t *Subscriptions[S]) removeLocked(sub *Subscription[S]) {
 	}
 	for i := len(path) - 1; i >= 0 && n.bare() && n.value.empty(); i-- {
 		path[i].cut(n)
+		t.nodes -= nodeCost + int64(len(n.name))
 		n = path[i]
 	}
 	t.count--
@@ -125,30 +144,30 @@ func (t *Subscriptions[S]) removeLocked(sub *Subscription[S]) {
 
 func (e *entries[S]) empty() bool { return len(e.subs) == 0 && len(e.groups) == 0 }
 
-func (e *entries[S]) put(sub *Subscription[S]) (existed bool) {
+func (e *entries[S]) put(sub *Subscription[S]) (old *Subscription[S]) {
 	if sub.Group == "" {
-		e.subs, existed = with(e.subs, sub)
-		return existed
+		e.subs, old = with(e.subs, sub)
+		return old
 	}
 	for i, g := range e.groups {
 		if g.name == sub.Group {
-			members, existed := with(slices.Clone(g.Members), sub)
+			members, old := with(slices.Clone(g.Members), sub)
 			e.groups[i] = &Group[S]{g.name, members, g.turn}
-			return existed
+			return old
 		}
 	}
 	e.groups = append(e.groups, &Group[S]{sub.Group, []*Subscription[S]{sub}, new(atomic.Uint32)})
-	return false
+	return nil
 }
 
-func with[S comparable](list []*Subscription[S], sub *Subscription[S]) (longer []*Subscription[S], existed bool) {
+func with[S comparable](list []*Subscription[S], sub *Subscription[S]) (longer []*Subscription[S], old *Subscription[S]) {
 	for i, old := range list {
 		if old.Subscriber == sub.Subscriber {
 			list[i] = sub
-			return list, true
+			return list, old
 		}
 	}
-	return append(list, sub), false
+	return append(list, sub), nil
 }
 
 func (e *entries[S]) take(sub *Subscription[S]) (found bool) {
@@ -227,6 +246,13 @@ func (t *Subscriptions[S]) AnyBelow(level string) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.root.child(level) != nil
+}
+
+// NodeBytes returns what the nodes of the tree take in memory, estimated.
+func (t *Subscriptions[S]) NodeBytes() int64 {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.nodes
 }
 
 // Cost returns the bytes of the nodes that Add would make for a filter, estimated.

@@ -41,7 +41,7 @@ func TestRetainedAgreesWithMatch(t *testing.T) {
 			continue
 		}
 		if rng.Intn(5) < 2+round/1000%2 { // grows, then shrinks
-			if old := r.Set(topic, nil); (old != nil) != have[topic] {
+			if old, _ := r.Set(topic, nil); (old != nil) != have[topic] {
 				t.Fatalf("remove %q: had one %v, want %v", topic, old != nil, have[topic])
 			}
 			delete(have, topic)

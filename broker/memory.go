@@ -1,0 +1,150 @@
+package broker
+
+import (
+	"sensorgate/broker/budget"
+	"sensorgate/internal/mqtt"
+)
+
+// What things take in memory, in bytes, besides the texts and payloads that come with
+// them. TestAccountAgreesWithTheHeap compares each with the heap and the stacks.
+const (
+	connCost         = 3 << 10  // a plain connection that an event loop serves
+	tlsCost          = 40 << 10 // more for TLS, with its two goroutines
+	webCost          = 24 << 10 // more for WebSocket
+	loginCost        = 12 << 10 // a connection whose CONNECT is not accepted yet
+	sessionCost      = 1 << 10  // a session that ends with its connection
+	persistentCost   = 3 << 10  // more for one with queues in the journal
+	subscriptionCost = 450      // with its cursor over the retained messages
+	retainedCost     = 420      // with its entry in the journal
+	willCost         = 250
+	aliasCost        = 20
+	routeCost        = 300
+	targetCost       = 96
+	inflightCost     = 24 // one message that is not acknowledged
+	receivedCost     = 8<<10 + 512
+	receivedIDCost   = 48
+)
+
+// sessionFee returns what a session costs as such.
+func sessionFee(id string, persistent bool) int64 {
+	fee := sessionCost + 2*int64(len(id))
+	if persistent {
+		fee += persistentCost + 4*int64(len(id)) // names of queues and entries
+	}
+	return fee
+}
+
+// connFee returns what a connection costs as such.
+func connFee(l *listener) int64 {
+	fee := int64(connCost)
+	switch l.Network {
+	case "tls":
+		fee += tlsCost
+	case "ws":
+		fee += webCost
+	case "wss":
+		fee += tlsCost + webCost
+	}
+	return fee
+}
+
+// loginFee returns what a connection costs before its CONNECT is accepted.
+func loginFee(l *listener) int64 { return loginCost + connFee(l) - connCost }
+
+// willFee returns what a will costs; nil costs nothing.
+func willFee(w *mqtt.Will) int64 {
+	if w == nil {
+		return 0
+	}
+	fee := int64(willCost + len(w.Topic) + len(w.Payload))
+	if w.Properties != nil {
+		fee += int64(len(mqtt.AppendPublishProperties(nil, w.Properties, 0))) * 4
+	}
+	return fee
+}
+
+// chargeLocked takes what the connection, its will and, if one will be made, its session
+// cost; all or nothing. The caller holds Broker.mu.
+func (c *conn) chargeLocked(user string, makesSession bool) bool {
+	c.account = c.b.memory.Client(user, c.id)
+	c.fixed = connFee(c.listener)
+	c.willFee = willFee(c.will)
+	if makesSession {
+		c.sessionFee = sessionFee(c.id, c.persistent)
+	}
+	a := c.account
+	switch {
+	case !a.Charge(budget.Connections, c.fixed):
+	case !a.Charge(budget.Wills, c.willFee):
+		a.Release(budget.Connections, c.fixed)
+	case !a.Charge(budget.Sessions, c.sessionFee):
+		a.Release(budget.Connections, c.fixed)
+		a.Release(budget.Wills, c.willFee)
+	default:
+		return true
+	}
+	a.Close()
+	return false
+}
+
+// release returns what is still charged for the connection itself.
+func (c *conn) release() {
+	a := c.account
+	a.Release(budget.Connections, c.fixed)
+	a.Release(budget.Wills, c.willFee)
+	a.Release(budget.Sessions, c.sessionFee)
+	a.Release(budget.Aliases, c.aliasFee)
+	c.fixed, c.willFee, c.sessionFee, c.aliasFee = 0, 0, 0, 0
+	a.Close()
+}
+
+// releaseLocked returns what is charged for a session that is removed; its subscriptions
+// are removed by then. The caller holds s.mu.
+func (s *session) releaseLocked() {
+	s.account.Release(budget.Sessions, s.fee)
+	s.account.Release(budget.Inflight, s.inflightFee+s.receivedFee)
+	s.fee, s.inflightFee, s.receivedFee = 0, 0, 0
+	s.account.Close()
+}
+
+// inflightRoomLocked reports whether one more message may be noted as sent. The list
+// doubles; the budget may not have as much.
+func (s *session) inflightRoomLocked() bool {
+	f := &s.inflight
+	if f.head > 0 || len(f.list) < cap(f.list) {
+		return true
+	}
+	size := max(16, 2*cap(f.list))
+	if !s.account.Charge(budget.Inflight, int64(size)*inflightCost-s.inflightFee) {
+		return false
+	}
+	s.inflightFee = int64(size) * inflightCost
+	f.list = append(make([]sentMessage, 0, size), f.list...)
+	return true
+}
+
+// doneLocked takes m off the list; it is not valid afterwards.
+func (s *session) doneLocked(m *sentMessage) {
+	s.inflight.done(m)
+	if s.inflight.list == nil && s.inflightFee > 0 {
+		s.account.Release(budget.Inflight, s.inflightFee)
+		s.inflightFee = 0
+	}
+}
+
+// recountReceived notes what the packet ids of QoS 2 messages from the client take.
+func (s *session) recountReceived(ids int) {
+	fee := int64(receivedCost) + int64((ids+63)&^63)*receivedIDCost
+	if fee > s.receivedFee {
+		s.account.Force(budget.Inflight, fee-s.receivedFee)
+		s.receivedFee = fee
+	}
+}
+
+// dropWillLocked forgets a delayed will. The caller holds Broker.mu.
+func (s *session) dropWillLocked() {
+	if s.will != nil {
+		s.account.Release(budget.Wills, s.will.fee)
+		s.will = nil
+	}
+}

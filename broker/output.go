@@ -1,0 +1,212 @@
+package broker
+
+import (
+	"sync"
+
+	"sensorgate/broker/budget"
+	"sensorgate/internal/mqtt"
+)
+
+// Limits of what waits in the output of one connection, where the budget would allow more.
+const (
+	maxOutQoS0  = 1 << 20 // more waits: QoS 0 to it is dropped and counted
+	maxOutQueue = 4 << 20 // more waits: QoS 1 and 2 stay in the queue
+	// maxUnread is what may wait before nothing more is read from a client: its own packets
+	// are answered, and whoever does not read the answers may not make more.
+	maxUnread = maxOutQueue + 256<<10
+)
+
+// Output is kept in buffers of a few sizes, so that they can be used again. The smallest
+// is part of what every connection costs; larger ones are charged to the client.
+const (
+	smallBuffer  = 2 << 10
+	largestClass = 128 << 10
+)
+
+var buffers [4]sync.Pool // 2, 8, 32 and 128 KiB
+
+// class returns which pool has buffers of the size, and the size rounded up to what is
+// allocated; -1 if none has.
+func class(size int) (pool, rounded int) {
+	rounded = smallBuffer
+	for i := range buffers {
+		if size <= rounded {
+			return i, rounded
+		}
+		rounded *= 4
+	}
+	return -1, (size + size/4 + 64<<10 - 1) &^ (64<<10 - 1)
+}
+
+func takeBuffer(size int) []byte {
+	pool, rounded := class(size)
+	if pool >= 0 {
+		if p, ok := buffers[pool].Get().(*[]byte); ok {
+			return (*p)[:0]
+		}
+	}
+	return make([]byte, 0, rounded)
+}
+
+// giveBack returns a buffer that was written: an idle connection has none.
+func giveBack(b []byte) {
+	if pool, rounded := class(cap(b)); pool >= 0 && cap(b) == rounded {
+		b = b[:0]
+		buffers[pool].Put(&b)
+	}
+}
+
+// out returns the output to append a short answer to; set the longer one with setOut.
+// Answers are never refused: what a client can ask for without reading is bounded by
+// maxUnread.
+func (c *conn) out() []byte {
+	if c.buf == nil {
+		c.buf = takeBuffer(smallBuffer)
+	}
+	return c.buf
+}
+
+func (c *conn) setOut(b []byte) {
+	if cap(b) != cap(c.buf) {
+		c.recount(cap(b))
+	}
+	c.buf = b
+}
+
+// recount notes that the output takes size bytes now.
+func (c *conn) recount(size int) {
+	if size <= smallBuffer {
+		size = 0
+	}
+	if size != c.charged {
+		c.account.Force(budget.Output, int64(size-c.charged))
+		c.charged = size
+	}
+}
+
+// roomLocked makes room for n more bytes of a message; false if the budget has none.
+func (c *conn) roomLocked(n int) bool {
+	if c.buf == nil && c.usual > smallBuffer && c.account.Charge(budget.Output, int64(c.usual-c.charged)) {
+		c.charged = c.usual
+		c.buf = takeBuffer(c.usual)
+	}
+	b := c.out()
+	if len(b)+n <= cap(b) {
+		return true
+	}
+	_, size := class(len(b) + n)
+	if !c.account.Charge(budget.Output, int64(size-c.charged)) {
+		// What waits may fit into the socket, and then there is room.
+		c.writer.flushLocked(c)
+		if b = c.out(); len(b)+n <= cap(b) {
+			return true
+		}
+		_, size = class(len(b) + n)
+		if !c.account.Charge(budget.Output, int64(size-c.charged)) {
+			return false
+		}
+	}
+	c.charged = size
+	c.buf = append(takeBuffer(size), b...)
+	giveBack(b)
+	return true
+}
+
+// waiting is how many bytes the socket has not taken.
+func (c *conn) waiting() int { return len(c.buf) - c.outAt + c.writing }
+
+// unread reports whether the client has to read before anything more is read from it.
+func (c *conn) unread() bool { return c.waiting() > maxUnread }
+
+// mustRead reports whether the client has to read, or we have to wait for the disk,
+// before anything more is read from it.
+func (c *conn) mustRead() bool {
+	if c.acks.len() > maxAcks {
+		return true
+	}
+	s := c.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return c.unread()
+}
+
+// maxAcks bounds the acknowledgements that wait for the disk.
+const maxAcks = 16384
+
+// dropOut forgets the output: it was written, or nobody will read it.
+func (c *conn) dropOut() {
+	_, c.usual = class(len(c.buf))
+	c.usual = min(c.usual, largestClass)
+	c.recount(0)
+	giveBack(c.buf)
+	c.buf, c.outAt = nil, 0
+}
+
+// keepWaiting is called when the socket took only a part: what is written already makes
+// room.
+func (c *conn) keepWaiting() {
+	if c.outAt > len(c.buf)/2 {
+		c.buf = c.buf[:copy(c.buf, c.buf[c.outAt:])]
+		c.outAt = 0
+	}
+}
+
+// takeOut hands the output to a writer that writes it without the lock; it stays charged
+// until it is written.
+func (c *conn) takeOut() []byte {
+	b := c.buf
+	_, c.usual = class(len(b))
+	c.usual = min(c.usual, largestClass)
+	c.buf = nil
+	c.writing = len(b)
+	c.writingCharged, c.charged = c.charged, 0
+	return b
+}
+
+// writtenLocked: the output that takeOut returned is written, or never will be.
+func (c *conn) writtenLocked() {
+	c.writing = 0
+	c.account.Force(budget.Output, -int64(c.writingCharged))
+	c.writingCharged = 0
+}
+
+// countOut adds what was appended since the last flush to the counters: once per flush,
+// or every message to every subscriber would fight for the same cache line.
+func (c *conn) countOut() {
+	if c.published > 0 {
+		c.b.count.publishOut.Add(uint64(c.published))
+	}
+	c.b.count.packetsOut.Add(uint64(c.published + c.packets))
+	c.published, c.packets = 0, 0
+}
+
+// reply appends to the output; the batch flushes it.
+func (c *conn) reply(extend func([]byte) []byte) {
+	s := c.session
+	s.mu.Lock()
+	if s.conn == c {
+		c.setOut(extend(c.out()))
+		c.packets++
+	}
+	s.mu.Unlock()
+}
+
+// lastPacket returns what a client gets before its connection is closed: nothing below
+// level 5, nothing after its own DISCONNECT.
+func (c *conn) lastPacket() []byte {
+	reason, text, ok := c.endReason()
+	if !ok || c.level != mqtt.Level5 {
+		return nil
+	}
+	if !c.problemInfo { // 3.1.2.11.7: allowed in DISCONNECT, but not wanted
+		text = ""
+	}
+	packet := mqtt.AppendDisconnect(nil, c.level, reason, text)
+	if len(packet) > c.maxPacketOut { // [MQTT-3.14.2-3]: without the text
+		packet = mqtt.AppendDisconnect(nil, c.level, reason, "")
+	}
+	if len(packet) > c.maxPacketOut { // [MQTT-3.1.2-24]
+		return nil
+	}
+	return packet
+}
