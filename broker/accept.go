@@ -91,7 +91,7 @@ type firstPacket struct {
 	certificate *x509.Certificate // of the client, verified; nil for none
 }
 
-// firstPacket reads the CONNECT, in the waiting room: that may take long.
+// firstPacket reads the CONNECT, as one of the waiting logins: that may take long.
 func (b *Broker) firstPacket(ctx context.Context, nc net.Conn, l *listener) (net.Conn, firstPacket, error) {
 	waiting := b.waiting.add(nc, loginFee(l))
 	defer b.waiting.remove(waiting)

@@ -20,7 +20,7 @@ type Broker struct {
 	memory   *budget.Budget
 	own      *budget.Account // of the gateway itself
 	verifier *permissions.Verifier
-	waiting  waitingRoom
+	waiting  waitingLogins
 	parsing  chan struct{} // has room for as many as may take a CONNECT apart at a time
 	journal  *journal.Journal
 	network  poll.Network

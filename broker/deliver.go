@@ -24,7 +24,7 @@ func (w *worker) deliver(p *publication, t *target, retain bool) {
 			return
 		}
 		w.touchLocked(s)
-	case s.pending.count == 0 && s.roomLocked() && s.sendLocked(w, p, flags, t.ids):
+	case s.pending.count == 0 && s.maySendLocked() && s.sendLocked(w, p, flags, t.ids):
 		w.touchLocked(s)
 	case s.pending.push(s.account, p, flags, t.ids):
 		s.retryLocked()
@@ -95,7 +95,7 @@ func (s *session) appendLocked(w *worker, p *publication, flags byte, id uint16,
 		w.b.count.tooLarge.Add(1)
 		return tooLarge
 	}
-	if !c.roomLocked(len(e.frame)) {
+	if !c.reserveLocked(len(e.frame)) {
 		return noRoom
 	}
 	out := c.out()
@@ -129,7 +129,7 @@ func (s *session) appendOwnLocked(w *worker, p *publication, flags byte, id uint
 		w.b.count.tooLarge.Add(1)
 		return tooLarge
 	}
-	if !c.roomLocked(size() + 3) {
+	if !c.reserveLocked(size() + 3) {
 		return noRoom
 	}
 	props, topic = c.aliases.use(props, topic)
@@ -148,7 +148,7 @@ func (s *session) fillLocked(w *worker) {
 		s.catchUpLocked(w)
 		return
 	}
-	for s.pending.count > 0 && s.roomLocked() {
+	for s.pending.count > 0 && s.maySendLocked() {
 		m := s.pending.front(&w.waitingRoute)
 		switch p := &m.publication; {
 		case p.expired(w.now):

@@ -166,7 +166,7 @@ func (w *worker) deliverRecord(p *publication, t *target, seq journal.Seq) {
 	if s.conn == nil || !s.live || seq <= s.sent {
 		return
 	}
-	if !s.roomLocked() || s.inflight.inUse(seq) || s.uncommitted.has(seq) {
+	if !s.maySendLocked() || s.inflight.inUse(seq) || s.uncommitted.has(seq) {
 		s.live = false
 		return
 	}
@@ -201,7 +201,7 @@ func (s *session) sendRecordLocked(w *worker, p *publication, t *target, seq jou
 // deliverRecord is either seen here, and skipped there by its seq, or offered after
 // live is set.
 func (s *session) catchUpLocked(w *worker) {
-	for s.conn != nil && !s.live && s.roomLocked() {
+	for s.conn != nil && !s.live && s.maySendLocked() {
 		items, err := s.queue.Read(s.sent, min(s.window-s.inflight.unacked, 256), w.items[:0])
 		w.items = items
 		if err != nil {

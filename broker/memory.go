@@ -107,9 +107,9 @@ func (s *session) releaseLocked() {
 	s.account.Close()
 }
 
-// inflightRoomLocked reports whether one more message may be noted as sent. The list
+// inflightFitsLocked reports whether one more message may be noted as sent. The list
 // doubles; the budget may not have as much.
-func (s *session) inflightRoomLocked() bool {
+func (s *session) inflightFitsLocked() bool {
 	f := &s.inflight
 	if f.head > 0 || len(f.list) < cap(f.list) {
 		return true

@@ -60,9 +60,11 @@ const (
 	defaultMaxClients    = 10_000
 	defaultMaxPacket     = 2_000_000
 	defaultMaxSessions   = 20_000
-	defaultMemory        = 64 << 20
 	defaultSessionExpiry = 28 * 24 * time.Hour
 )
+
+// DefaultMemory is Options.Memory where it is not set, in bytes.
+const DefaultMemory = 64 << 20
 
 // fill puts the defaults in.
 func (o *Options) fill() error {
@@ -73,7 +75,7 @@ func (o *Options) fill() error {
 		o.MaxSessions = defaultMaxSessions
 	}
 	if o.Memory == 0 {
-		o.Memory = defaultMemory
+		o.Memory = DefaultMemory
 	}
 	if o.SessionExpiry == 0 {
 		o.SessionExpiry = defaultSessionExpiry

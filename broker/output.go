@@ -84,8 +84,8 @@ func (c *conn) recount(size int) {
 	}
 }
 
-// roomLocked makes room for n more bytes of a message; false if the budget has none.
-func (c *conn) roomLocked(n int) bool {
+// reserveLocked makes room for n more bytes of a message; false if the budget has none.
+func (c *conn) reserveLocked(n int) bool {
 	if c.buf == nil && c.usual > smallBuffer && c.account.Charge(budget.Output, int64(c.usual-c.charged)) {
 		c.charged = c.usual
 		c.buf = takeBuffer(c.usual)

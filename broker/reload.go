@@ -38,6 +38,7 @@ func (b *Broker) Reload(o Options) error {
 	}
 	o.Journal, o.Network, o.Log, o.Version = b.journal, b.network, b.log, b.version
 	b.opt.Store(&o)
+	b.memory.SetLimit(o.Memory)
 	for i, l := range fresh {
 		if c := l.tls.Load(); c != nil {
 			b.listeners[i].tls.Store(c)

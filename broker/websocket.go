@@ -22,7 +22,7 @@ type webSocket struct {
 	b        *Broker
 	l        *listener
 	upgrader websocket.Upgrader
-	waiting  sync.Map // net.Conn before the upgrade → its place in the waiting room
+	waiting  sync.Map // net.Conn before the upgrade → its place in the waiting logins
 }
 
 // watch has connections that are not WebSockets yet wait with all others.

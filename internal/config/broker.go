@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"time"
 
 	"sensorgate/broker"
 	"sensorgate/internal/toml"
@@ -34,7 +35,9 @@ func (e *listenEntry) DecodeNode(r *toml.Reporter, n *toml.Node) bool {
 }
 
 func defaultBroker() brokerTable {
-	return brokerTable{Options: broker.Options{MaxClients: 10000, MaxPacketSize: 2 << 20}}
+	return brokerTable{Options: broker.Options{
+		MaxClients: 10000, MaxPacketSize: 2 << 20, Memory: broker.DefaultMemory, MaxSessions: 20_000, SessionExpiry: 28 * 24 * time.Hour,
+	}}
 }
 
 const defaultListen = "tcp://127.0.0.1:1883"
@@ -59,6 +62,15 @@ func (l *loader) broker(n *toml.Node) {
 	}
 	if f := n.Field("max_clients"); t.MaxClients < 1 {
 		l.Wrong(f, "1 or more", "")
+	}
+	if f := n.Field("memory"); f.Text() != "" && (t.Memory < 4<<20 || t.Memory > 64<<30) {
+		l.Wrong(f, "4MiB to 64GiB", `"64MiB"`)
+	}
+	if f := n.Field("max_sessions"); t.MaxSessions < 1 {
+		l.Wrong(f, "1 or more", "")
+	}
+	if f := n.Field("session_expiry"); t.SessionExpiry < time.Minute {
+		l.Wrong(f, "1m or more", `"672h"`)
 	}
 	if f := n.Field("max_packet_size"); f.Text() != "" && (t.MaxPacketSize < 1024 || t.MaxPacketSize > 256<<20) {
 		l.Wrong(f, "1KiB to 256MiB", "")

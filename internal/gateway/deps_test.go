@@ -41,6 +41,7 @@ var allowed = map[string][]string{
 	"deploy/board":        {"deploy/board", "deploy/board/chips", "deploy/board/crash", "deploy/board/hardware", "deploy/board/vhost"},
 	"broker":              {"internal/mqtt", "internal/journal", "internal/varint"},
 	"broker/permissions":  {"broker/passwd", "internal/mqtt"},
+	"broker/budget":       {},
 	"broker/topics":       {"internal/mqtt"},
 	"broker/poll":         {},
 	"broker/passwd":       {},

@@ -69,6 +69,13 @@ type Broker struct {
 	Received      uint64 `json:"received"`
 	Sent          uint64 `json:"sent"`
 	Dropped       uint64 `json:"dropped"`
+	Sessions      int    `json:"sessions"` // connected, or kept for a client that is away
+
+	Memory        int64            `json:"memory_bytes"` // that clients make the broker remember, estimated
+	MemoryLimit   int64            `json:"memory_limit_bytes"`
+	MemoryFor     map[string]int64 `json:"memory_for,omitempty"` // bytes, by what they are for
+	RefusedMemory uint64           `json:"refused_for_memory"`   // connections
+	LongestTurn   float64          `json:"longest_turn_ms"`      // of an event loop, since start
 }
 
 // Journal is the durable log.

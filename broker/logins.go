@@ -9,17 +9,17 @@ import (
 	"sensorgate/broker/budget"
 )
 
-// waitingRoom holds the connections that have not sent their CONNECT yet. When it is
+// waitingLogins holds the connections that have not sent their CONNECT yet. When it is
 // full, in number or in bytes, the one that waits longest has to go: whoever opens sockets
 // and says nothing pushes out only his own kind.
-type waitingRoom struct {
+type waitingLogins struct {
 	account *budget.Account
 
 	mu   sync.Mutex
 	list list.List // of *login
 }
 
-// login is a connection in the waiting room.
+// login is one of them.
 type login struct {
 	nc  net.Conn
 	fee int64 // bytes that the account has for it
@@ -27,7 +27,7 @@ type login struct {
 
 const maxWaiting = 1000
 
-func (r *waitingRoom) add(nc net.Conn, fee int64) *list.Element {
+func (r *waitingLogins) add(nc net.Conn, fee int64) *list.Element {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fits := r.account.Charge(budget.Logins, fee)
@@ -42,7 +42,7 @@ func (r *waitingRoom) add(nc net.Conn, fee int64) *list.Element {
 }
 
 // grow charges what is read of a long CONNECT; false if there is no room.
-func (r *waitingRoom) grow(e *list.Element, bytes int64) bool {
+func (r *waitingLogins) grow(e *list.Element, bytes int64) bool {
 	if !r.account.Charge(budget.Logins, bytes) {
 		return false
 	}
@@ -50,7 +50,7 @@ func (r *waitingRoom) grow(e *list.Element, bytes int64) bool {
 	return true
 }
 
-func (r *waitingRoom) remove(e *list.Element) {
+func (r *waitingLogins) remove(e *list.Element) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.account.Release(budget.Logins, e.Value.(*login).fee)
