@@ -92,6 +92,8 @@ func printFound(w io.Writer, all []i2c.Found) {
 		case f.Chip == "":
 			fmt.Fprintf(w, "\n# %s answers and cannot be asked who it is. It could be: %s\n", f.Addr, strings.Join(f.Others, ", "))
 			continue
+		case f.Sure && f.Note != "":
+			fmt.Fprintf(w, "\n# %s\n", f.Note)
 		case f.Sure:
 			fmt.Fprintln(w)
 		default:

@@ -18,6 +18,7 @@ type Found struct {
 	Kernel string   // the kernel driver that owns it; it was not asked
 	Chip   string   // our driver for it, "" if nothing fits
 	Sure   bool     // it has an id and it matched
+	Note   string   // what else its id says: "a copy of the chip"
 	Others []string // drivers of other chips that can have this address
 }
 
@@ -49,7 +50,9 @@ func Scan(ctx context.Context, b *Buses, name string) ([]Found, error) {
 			continue
 		}
 		f := Found{Addr: a}
-		f.Chip, f.Sure = identify(ctx, d)
+		if id := identify(ctx, d); id != nil {
+			f.Chip, f.Sure, f.Note = id.chip, id.sure, id.note
+		}
 		for _, name := range possible[addr] {
 			if name != f.Chip {
 				f.Others = append(f.Others, name)
@@ -108,6 +111,7 @@ type identity struct {
 	wait    time.Duration
 	answers [][]byte // nil: two words under Sensirion's checksum, whatever they are
 	mask    []byte
+	note    string
 	sure    bool // an id, and not just a register's value after power-on
 }
 
@@ -125,7 +129,7 @@ var identities = []identity{
 	{chip: "ina226", from: 0x40, to: 0x43, reg: []byte{0xff}, answers: [][]byte{{0x22, 0x60}}, sure: true},
 	{chip: "ina260", from: 0x40, to: 0x43, reg: []byte{0xff}, answers: [][]byte{{0x22, 0x70}}, sure: true},
 	{chip: "ina3221", from: 0x40, to: 0x43, reg: []byte{0xff}, answers: [][]byte{{0x32, 0x20}}, sure: true},
-	{chip: "hdc1080", from: 0x40, to: 0x43, reg: []byte{0xff}, answers: [][]byte{{0x10, 0x50}}, sure: true},
+	{chip: "hdc1080", from: 0x40, to: 0x43, reg: []byte{0xff}, answers: [][]byte{{0x10, 0x50}, {0x10, 0x00}}, sure: true},
 	{chip: "ina228", from: 0x40, to: 0x43, reg: []byte{0x3f}, answers: [][]byte{{0x22, 0x80}}, mask: []byte{0xff, 0xf0}, sure: true},
 	{chip: "ina219", from: 0x40, to: 0x4f, reg: []byte{0x00}, answers: [][]byte{{0x39, 0x9f}, {0x3e, 0x63}}},
 	{chip: "ina226", from: 0x44, to: 0x4f, reg: []byte{0x00}, answers: [][]byte{{0x41, 0x27}, {0x45, 0x23}}},
@@ -147,21 +151,21 @@ var identities = []identity{
 	{chip: "ens160", from: 0x52, to: 0x53, reg: []byte{0x00}, answers: [][]byte{{0x60, 0x01}}, sure: true},
 	{chip: "ltr390", from: 0x53, to: 0x53, reg: []byte{0x06}, answers: [][]byte{{0xb0}}, mask: []byte{0xf0}, sure: true},
 	{chip: "ccs811", from: 0x5a, to: 0x5b, reg: []byte{0x20}, answers: [][]byte{{0x81}}, sure: true},
-	{chip: "mpu6050", from: 0x68, to: 0x69, reg: []byte{0x75}, answers: [][]byte{{0x68}}, sure: true},
+	{chip: "mpu6050", from: 0x68, to: 0x69, reg: []byte{0x75}, answers: [][]byte{{0x68}, {0x70}, {0x71}, {0x73}}, sure: true},
+	{chip: "mpu6050", from: 0x68, to: 0x69, reg: []byte{0x75}, answers: [][]byte{{0x98}}, sure: true, note: "a copy of the chip, with id 0x98"},
 
 	// Never written to: an AHT answers a plain read with its status, calibrated and idle.
 	{chip: "aht20", from: 0x38, to: 0x38, answers: [][]byte{{0x18}}, mask: []byte{0x98}},
 }
 
-// identify asks a chip who it is.
-func identify(ctx context.Context, d *bus.Dev) (chip string, sure bool) {
+// identify asks a chip who it is; nil is not known.
+func identify(ctx context.Context, d *bus.Dev) *identity {
 	addr := d.Addr().Chip
 	before, _ := d.Read(ctx, 1)
-	for _, id := range identities {
-		if addr < id.from || addr > id.to || !id.fits(ctx, d) {
-			continue
+	for i := range identities {
+		if id := &identities[i]; addr >= id.from && addr <= id.to && id.fits(ctx, d) {
+			return id
 		}
-		return id.chip, id.sure
 	}
 	// A multiplexer takes a register's number for its channels. It shows them when it is
 	// read, so it is known, and put back.
@@ -170,7 +174,7 @@ func identify(ctx context.Context, d *bus.Dev) (chip string, sure bool) {
 			_ = d.Write(ctx, before[0]) // nothing more can be done
 		}
 	}
-	return "", false
+	return nil
 }
 
 func (id *identity) fits(ctx context.Context, d *bus.Dev) bool {

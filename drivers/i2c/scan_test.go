@@ -33,6 +33,12 @@ func scan(t *testing.T, prepare func(*i2ctest.Bus)) (found []Found, err error) {
 func TestScanNamesChips(t *testing.T) {
 	pcf := &i2ctest.PCF{Ports: 1, Low: 1}
 	pcf.PowerOn()
+	hdc1010 := i2ctest.NewHDC1080(0x6666, 0x8000)
+	hdc1010.ID = 0x1000
+	hdc1010.PowerOn()
+	copied := i2ctest.NewMPU6050(0, 2048, 0)
+	copied.ID = 0x98
+	copied.PowerOn()
 	found, err := scan(t, func(b *i2ctest.Bus) {
 		b.Attach(0x18, i2ctest.NewMCP9808(0x0194))
 		b.Attach(0x20, pcf)
@@ -44,6 +50,8 @@ func TestScanNamesChips(t *testing.T) {
 		b.Attach(0x49, i2ctest.NewTMP117(0x0c80))
 		b.Attach(0x4a, i2ctest.NewADS([]int{8, 16, 32, 64, 128, 250, 475, 860}, 1, func(int) int16 { return 0 }))
 		b.Attach(0x4c, i2ctest.NewLM75(0x1900))
+		b.Attach(0x42, hdc1010)
+		b.Attach(0x68, copied)
 		b.Attach(0x76, i2ctest.NewBME280(0x60, make([]byte, 26), make([]byte, 7), make([]byte, 8)))
 		b.Attach(0x77, i2ctest.NewBME280(0x58, make([]byte, 26), make([]byte, 7), make([]byte, 8)))
 	})
@@ -57,7 +65,7 @@ func TestScanNamesChips(t *testing.T) {
 	for addr, want := range map[string]string{
 		"0x18": "mcp9808 true", "0x20": " false", "0x23": " false", "0x40": "ina226 true", "0x41": "ina219 false",
 		"0x44": " false", "0x48": "tmp102 false", "0x49": "tmp117 true", "0x4a": "ads1115 false", "0x4c": "lm75 false",
-		"0x76": "bme280 true", "0x77": "bmp280 true",
+		"0x42": "hdc1080 true", "0x68": "mpu6050 true", "0x76": "bme280 true", "0x77": "bmp280 true",
 	} {
 		if got[addr] != want {
 			t.Errorf("%s: %q, want %q", addr, got[addr], want)
@@ -68,6 +76,9 @@ func TestScanNamesChips(t *testing.T) {
 		t.Errorf("also found %v", got)
 	}
 	for _, f := range found {
+		if copied := f.Addr.Chip == 0x68; copied != (f.Note != "") {
+			t.Errorf("0x%02x: note %q", f.Addr.Chip, f.Note)
+		}
 		if f.Addr.Chip == 0x23 && !strings.Contains(strings.Join(f.Others, " "), "bh1750") {
 			t.Errorf("0x23 could be %v, and a bh1750", f.Others)
 		}

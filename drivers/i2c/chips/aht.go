@@ -2,7 +2,9 @@ package chips
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"sensorgate/drivers"
@@ -70,6 +72,10 @@ func readAHT(ctx context.Context, d *bus.Dev, checksum bool) ([]float64, error) 
 	return nil, chip.ErrNoData
 }
 
+// errNoHumidity is a humidity of exactly nothing, which air never has: some chips answer
+// it, with a right temperature, when their sensor of humidity does not work.
+var errNoHumidity = errors.New("reads 0 %, which air never has (wet, or broken)")
+
 // decodeAHT takes two 20-bit numbers after the status. Section 6.
 func decodeAHT(b []byte) ([]float64, error) {
 	if b[0]&ahtCalibrated == 0 {
@@ -80,5 +86,9 @@ func decodeAHT(b []byte) ([]float64, error) {
 	if rh == 0 && t == 0 {
 		return nil, chip.ErrNoData // what the registers hold before the first measurement
 	}
-	return []float64{float64(t)*200/(1<<20) - 50, float64(rh) * 100 / (1 << 20)}, nil
+	celsius := float64(t)*200/(1<<20) - 50
+	if rh == 0 {
+		return []float64{celsius, math.NaN()}, chip.Fault("humidity", errNoHumidity)
+	}
+	return []float64{celsius, float64(rh) * 100 / (1 << 20)}, nil
 }

@@ -3,6 +3,7 @@ package chips
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"sensorgate/drivers"
@@ -32,10 +33,15 @@ func AM2320(b *bus.Buses) drivers.Driver {
 					return nil, err
 				}
 				out, err := askAM2320(ctx, d)
-				if err == nil && out[0] == 0 && out[1] == 0 { // as after power-on: none before
-					err = chip.ErrNoData
+				switch {
+				case err != nil:
+					return nil, err
+				case out[0] == 0 && out[1] == 0: // as after power-on: none before
+					return nil, chip.ErrNoData
+				case out[1] == 0:
+					return []float64{out[0], math.NaN()}, chip.Fault("humidity", errNoHumidity)
 				}
-				return out, err
+				return out, nil
 			}, nil
 		},
 	}.On(b)

@@ -62,6 +62,11 @@ func AS3935(b *bus.Buses) drivers.Driver {
 
 const (
 	asMaskDisturbers = 0x20 // in 0x03; off after power-on, so it shows that we set the chip up
+	asTuning         = 0x08
+	asShowSRCO       = 0x20 // in asTuning
+	asCalibrated     = 0x3a // and 0x3b: how the calibration of TRCO and SRCO went
+	asCalibDone      = 0x80
+	asCalibFailed    = 0x40
 	asPreset         = 0x3c
 	asCalibrate      = 0x3d
 	asDirect         = 0x96
@@ -78,8 +83,12 @@ func openAS3935(ctx context.Context, d *bus.Dev, o *as3935Options) (chip.Read, e
 		{0x00, gain},
 		{0x01, byte(o.Noise)<<4 | 2}, // watchdog threshold 2, as after power-on
 		{0x02, 0x80 | as3935Strikes[o.Strikes]<<4 | 0x2}, // spike rejection 2; bit 7 reads as one
-		{0x08, byte(o.Tuning)},
+		{asTuning, byte(o.Tuning)},
+		// Calibrate both oscillators: the second one by showing it for 2 ms on the interrupt
+		// pin. Data sheet "RCO calibration"; Linux's as3935.c does the same.
 		{asCalibrate, asDirect},
+		{asTuning, byte(o.Tuning) | asShowSRCO},
+		{asTuning, byte(o.Tuning)},
 		{0x03, asMaskDisturbers},
 	} {
 		if err := d.Write(ctx, set[0], set[1]); err != nil {
@@ -87,6 +96,15 @@ func openAS3935(ctx context.Context, d *bus.Dev, o *as3935Options) (chip.Read, e
 		}
 		if err := bus.Sleep(ctx, 2*time.Millisecond); err != nil {
 			return nil, err
+		}
+	}
+	for reg, name := range [2]string{"TRCO", "SRCO"} {
+		result, err := d.U8(ctx, asCalibrated+byte(reg))
+		if err != nil {
+			return nil, err
+		}
+		if result&asCalibDone == 0 || result&asCalibFailed != 0 {
+			return nil, fmt.Errorf("the calibration of its oscillator %s failed (0x%02x; tuning as printed on the module?)", name, result)
 		}
 	}
 	return func(ctx context.Context) ([]float64, error) {

@@ -42,7 +42,7 @@ func bmp3(b *bus.Buses, name string) drivers.Driver {
 				return nil, chip.WrongChip(name, uint32(id), nil)
 			}
 			// Asleep: from normal mode, in which another program may have left it, there is no
-			// way to a forced measurement. Section 3.3, figure 5.
+			// way to a forced measurement but by sleep. Section 3.3.
 			if err := d.Write(ctx, bmp3Power, 0); err != nil {
 				return nil, err
 			}

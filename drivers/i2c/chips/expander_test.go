@@ -13,36 +13,50 @@ import (
 	"sensorgate/drivers/i2c/i2ctest"
 )
 
-func TestExpanders(t *testing.T) {
-	for _, c := range []struct {
-		driver func(*bus.Buses) drivers.Driver
-		chip   func() i2ctest.Chip
-		pins   [3]string // door, pump, valve
-	}{
-		{MCP23017, func() i2ctest.Chip { return i2ctest.NewMCP23017(0xfffe) }, [3]string{"A0", "B7", "A1"}},
-		{PCA9535, func() i2ctest.Chip { return i2ctest.NewPCA9535(0xfffe) }, [3]string{"P00", "P17", "P01"}},
-		{PCF8574, func() i2ctest.Chip { return powered(&i2ctest.PCF{Ports: 1, Low: 1}) }, [3]string{"P0", "P7", "P1"}},
-		{PCF8575, func() i2ctest.Chip { return powered(&i2ctest.PCF{Ports: 2, Low: 1}) }, [3]string{"P00", "P17", "P01"}},
-	} {
-		e := suite[*chip.I2COptions](c.driver, 0x20, nil)
-		e.Chip = c.chip
-		e = withChannels(t, e, func(d drivers.Driver) (channels []drivers.ChannelConfig) {
-			for i, o := range []pinOptions{
-				{Active: "low", Start: "off"},             // an input that is pulled low
-				{Out: true, Active: "high", Start: "off"}, // a relay
-				{Out: true, Active: "low", Start: "on"},   // a valve that is open when low
-			} {
-				ch := d.ChannelOptions().(*pinOptions)
-				ch.Pin, ch.Out, ch.Active, ch.Start = c.pins[i], o.Out, o.Active, o.Start
-				if err := ch.Check(); err != nil {
-					t.Fatal(err)
-				}
-				channels = append(channels, drivers.ChannelConfig{Name: []string{"door", "pump", "valve"}[i], Options: ch})
+// expanders are the chips, and the pins of door, pump and valve.
+var expanders = map[string]struct {
+	driver func(*bus.Buses) drivers.Driver
+	chip   func() i2ctest.Chip
+	pins   [3]string
+}{
+	"mcp23017": {MCP23017, func() i2ctest.Chip { return i2ctest.NewMCP23017(0xfffe) }, [3]string{"A0", "B7", "A1"}},
+	"pca9535":  {PCA9535, func() i2ctest.Chip { return i2ctest.NewPCA9535(0xfffe) }, [3]string{"P00", "P17", "P01"}},
+	"pcf8574":  {PCF8574, func() i2ctest.Chip { return powered(&i2ctest.PCF{Ports: 1, Low: 1}) }, [3]string{"P0", "P7", "P1"}},
+	"pcf8575":  {PCF8575, func() i2ctest.Chip { return powered(&i2ctest.PCF{Ports: 2, Low: 1}) }, [3]string{"P00", "P17", "P01"}},
+}
+
+// expanderSuite has a door that is pulled low, a relay for a pump, and a valve.
+func expanderSuite(t *testing.T, name string) i2ctest.Suite {
+	c := expanders[name]
+	s := expanderPins(t, c.pins, "off")
+	s.Driver, s.Chip, s.Address = c.driver, c.chip, 0x20
+	s.Want = []want{w("door", 1, 0), w("pump", 0, 0), w("valve", 1, 0)}
+	return s
+}
+
+// expanderPins configures the three; the pump starts as pump says.
+func expanderPins(t *testing.T, pins [3]string, pump string) i2ctest.Suite {
+	return withChannels(t, suite[*chip.I2COptions](nil, 0x20, nil), func(d drivers.Driver) (channels []drivers.ChannelConfig) {
+		for i, o := range []pinOptions{
+			{Active: "low", Start: "off"},            // an input that is pulled low
+			{Out: true, Active: "high", Start: pump}, // a relay
+			{Out: true, Active: "low", Start: "on"},  // a valve that is open when low
+		} {
+			ch := d.ChannelOptions().(*pinOptions)
+			ch.Pin, ch.Out, ch.Active, ch.Start = pins[i], o.Out, o.Active, o.Start
+			if err := ch.Check(); err != nil {
+				t.Fatal(err)
 			}
-			return channels
-		})
-		e.Want = []want{w("door", 1, 0), w("pump", 0, 0), w("valve", 1, 0)}
-		t.Run(c.pins[1], func(t *testing.T) {
+			channels = append(channels, drivers.ChannelConfig{Name: []string{"door", "pump", "valve"}[i], Options: ch})
+		}
+		return channels
+	})
+}
+
+func TestExpanders(t *testing.T) {
+	for name := range expanders {
+		t.Run(name, func(t *testing.T) {
+			e := expanderSuite(t, name)
 			e.Run(t)
 			t.Run("commands", func(t *testing.T) { synctest.Test(t, func(t *testing.T) { expanderCommands(t, e) }) })
 		})

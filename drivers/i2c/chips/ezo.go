@@ -66,6 +66,9 @@ func EZO(b *bus.Buses) drivers.Driver {
 		OpenDevice: func(ctx context.Context, d *bus.Dev, o *ezoOptions, _ chip.Config) (chip.Device, error) {
 			e := &ezo{d: d, o: o}
 			info, err := e.ask(ctx, "i", 300*time.Millisecond)
+			if errors.Is(err, drivers.ErrNoAnswer) && ctx.Err() == nil {
+				info, err = e.ask(ctx, "i", 300*time.Millisecond) // asleep: the first command woke it
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -75,7 +78,7 @@ func EZO(b *bus.Buses) drivers.Driver {
 			if len(parts) < 3 || !strings.EqualFold(parts[0], "?I") || plain(parts[1]) != plain(ezoKinds[o.Circuit].name) {
 				return nil, fmt.Errorf("this is %.20q, not a circuit for %s", info, o.Circuit)
 			}
-			return e, nil
+			return e, e.setOutput(ctx)
 		},
 	}.On(b)
 }
@@ -83,6 +86,38 @@ func EZO(b *bus.Buses) drivers.Driver {
 type ezo struct {
 	d *bus.Dev
 	o *ezoOptions
+}
+
+// setOutput has the circuit answer in our unit. It keeps over power cuts what was set with
+// another program, so it is asked first: writing wears its memory.
+func (e *ezo) setOutput(ctx context.Context) error {
+	ask, usual, cmds := "", "", []string(nil)
+	switch e.o.Circuit {
+	case "rtd": // Celsius, not Kelvin or Fahrenheit
+		ask, usual, cmds = "S,?", "?S,c", []string{"S,c"}
+	case "do": // mg/l and not saturation
+		ask, usual, cmds = "O,?", "?O,mg", []string{"O,mg,1", "O,%,0"}
+	case "ec": // conductivity, which comes first, and not dissolved solids or salinity alone
+		ask, usual, cmds = "O,?", "?O,EC", []string{"O,EC,1"}
+	default:
+		return nil
+	}
+	is := func(answer string) bool {
+		return strings.EqualFold(answer, usual) || e.o.Circuit == "ec" && strings.HasPrefix(answer, usual+",")
+	}
+	got, err := e.ask(ctx, ask, 300*time.Millisecond)
+	if err != nil || is(got) {
+		return err
+	}
+	for _, cmd := range cmds {
+		if _, err := e.ask(ctx, cmd, 300*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	if got, err = e.ask(ctx, ask, 300*time.Millisecond); err == nil && !is(got) {
+		err = fmt.Errorf("it answers in %.20q and cannot be set to %q", got, usual)
+	}
+	return err
 }
 
 func (e *ezo) Poll(ctx context.Context) ([]drivers.Reading, error) {

@@ -1,7 +1,9 @@
 package chips
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"math"
 	"testing"
 	"testing/synctest"
@@ -121,52 +123,67 @@ func TestSGP30(t *testing.T) {
 func TestSGP30Baseline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := driverstest.Store{}
-		run := func(d time.Duration, sgp *i2ctest.SGP30) {
-			fake := i2ctest.NewBus()
-			fake.Attach(0x58, sgp)
-			buses, ctx, end := i2ctest.Start(t, fake)
-			ctx, cancel := context.WithCancel(ctx)
-			ended := make(chan error, 1)
-			driver := SGP30(buses)
-			o := driver.Options().(*chip.I2COptions)
-			o.I2C.Bus, o.I2C.Chip = "1", 0x58
-			dev, err := driver.Open(ctx, drivers.DeviceConfig{Device: "air", Options: o, Store: store, Every: 10 * time.Second})
-			if err != nil {
-				t.Fatal(err)
-			}
-			readings := 0
-			go func() {
-				ended <- dev.(drivers.Watcher).Watch(ctx, func(r drivers.Reading, err error) {
-					if err != nil {
-						t.Error(err)
-					}
-					readings++
-				})
-			}()
-			time.Sleep(d)
-			synctest.Wait()
-			if want := 2 * int(d/(10*time.Second)); readings < want-6 || readings > want {
-				t.Errorf("%d readings in %v, want two every ten seconds", readings, d)
-			}
-			cancel()
-			<-ended
-			end()
+		// A chip with a baseline of an hour ago: what it has learnt since is kept every hour.
+		kept := binary.BigEndian.AppendUint64(nil, uint64(time.Now().Add(-time.Hour).Unix()))
+		store.Save("baseline", append(kept, 0x8a, 0x12, 0x8b, 0x33))
+		learning := i2ctest.NewSGP30(650, 120)
+		runSGP30(t, store, time.Minute, learning)
+		if learning.Baseline != [2]uint16{0x8a12, 0x8b33} {
+			t.Errorf("baseline %04x, want the one of the store", learning.Baseline)
 		}
-		run(61*time.Minute, i2ctest.NewSGP30(650, 120))
+		learning.Baseline = [2]uint16{0x8a12, 0x8b34}
+		store["baseline"] = append(kept, 0x8a, 0x12, 0x8b, 0x34)
+		runSGP30(t, store, 61*time.Minute, learning)
+		if b, _ := store.Load("baseline"); len(b) != 12 || bytes.Equal(b[:8], kept[:8]) {
+			t.Errorf("after an hour the store has % x, want a new time", b)
+		}
 		fresh := i2ctest.NewSGP30(400, 0)
 		fresh.Baseline = [2]uint16{1, 2}
-		run(time.Minute, fresh)
+		runSGP30(t, store, time.Minute, fresh)
 		if fresh.Baseline != [2]uint16{0x8a12, 0x8b34} {
 			t.Errorf("baseline after a restart %04x, want the one of before", fresh.Baseline)
 		}
 		time.Sleep(8 * 24 * time.Hour)
 		stale := i2ctest.NewSGP30(400, 0)
 		stale.Baseline = [2]uint16{1, 2}
-		run(time.Minute, stale)
+		runSGP30(t, store, time.Minute, stale)
 		if stale.Baseline != [2]uint16{1, 2} {
-			t.Error("a baseline of eight days ago was given back")
+			t.Error("a baseline of eight days ago was restored")
 		}
 	})
+}
+
+// runSGP30 runs a chip for a while, with this store, as its device does.
+func runSGP30(t *testing.T, store drivers.Store, d time.Duration, sgp *i2ctest.SGP30) {
+	fake := i2ctest.NewBus()
+	fake.Attach(0x58, sgp)
+	buses, ctx, end := i2ctest.Start(t, fake)
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	driver := SGP30(buses)
+	o := driver.Options().(*chip.I2COptions)
+	o.I2C.Bus, o.I2C.Chip = "1", 0x58
+	dev, err := driver.Open(ctx, drivers.DeviceConfig{Device: "air", Options: o, Store: store, Every: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	readings := 0
+	go func() {
+		ended <- dev.(drivers.Watcher).Watch(ctx, func(r drivers.Reading, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			readings++
+		})
+	}()
+	time.Sleep(d)
+	synctest.Wait()
+	if want := 2 * int(d/(10*time.Second)); readings < want-6 || readings > want {
+		t.Errorf("%d readings in %v, want two every ten seconds", readings, d)
+	}
+	cancel()
+	<-ended
+	end()
 }
 
 func TestSGP40(t *testing.T) {

@@ -2,6 +2,7 @@ package chips
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"sensorgate/drivers"
@@ -9,18 +10,20 @@ import (
 	"sensorgate/drivers/i2c/chip"
 )
 
-// HDC1080 measures temperature and humidity: HDC1080, HDC1008, HDC1010. SNAS672.
+// HDC1080 measures temperature and humidity: HDC1080 (SNAS672), and HDC1008, HDC1010 and
+// HDC1000 with the same registers and another id (SNAS649, SNAS685), which are the only
+// ones at 0x41 to 0x43.
 func HDC1080(b *bus.Buses) drivers.Driver {
 	return chip.Driver[*chip.I2COptions]{
 		Name:      "hdc1080",
-		Summary:   "TI HDC1080: temperature, humidity",
+		Summary:   "TI HDC1080, HDC1008, HDC1010: temperature, humidity",
 		Addresses: chip.Span(0x40, 0x43),
 		Every:     10 * time.Second,
 		Channels:  []drivers.Channel{chip.Temperature(-40, 125), chip.Humidity()},
 		Needs:     chip.Need("temperature", "humidity"),
 		Options:   chip.NoOptions,
 		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
-			if err := checkTIIDs(ctx, d, "hdc1080", 0xfe, 0xff, 0x1050); err != nil {
+			if err := checkTIIDs(ctx, d, "hdc1080", 0xfe, 0xff, 0x1050, 0x1000); err != nil {
 				return nil, err
 			}
 			// One quantity at a time, 14 bits: all zero, where after power-on it is 0x1000.
@@ -46,7 +49,11 @@ func HDC1080(b *bus.Buses) drivers.Driver {
 				if got&^0x0800 != 0 || raw[0] == 0 {
 					return nil, chip.ErrReset
 				}
-				return []float64{float64(raw[0])/65536*165 - 40, float64(raw[1]) / 65536 * 100}, nil
+				celsius := float64(raw[0])/65536*165 - 40
+				if raw[1] == 0 {
+					return []float64{celsius, math.NaN()}, chip.Fault("humidity", errNoHumidity)
+				}
+				return []float64{celsius, float64(raw[1]) / 65536 * 100}, nil
 			}, nil
 		},
 	}.On(b)

@@ -18,7 +18,7 @@ type ina3221Options struct {
 }
 
 // ina3221Lowest: an input that is at ground reads a step or two below it, by the offset of
-// the converter (section 7.5: ±16 mV). Lower than this, it is connected the wrong way.
+// the converter. Lower than this, it is connected the wrong way.
 const ina3221Lowest = -0.1
 
 // INA3221 measures three loads of up to 26 V. SBOS576B.

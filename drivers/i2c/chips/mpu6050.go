@@ -9,15 +9,19 @@ import (
 	"sensorgate/drivers/i2c/chip"
 )
 
+// mpuCopy is the id of a copy of the MPU6050 that is sold as one. It has the same registers;
+// scan i2c says that it is a copy.
+const mpuCopy = 0x98
+
 // mpuFilter is the low-pass filter of the MPU6050, off after a reset.
 const mpuFilter = 0x1a
 
-// MPU6050 measures acceleration up to ±16 g: MPU6050, MPU6500, MPU9250. RM-MPU-6000A
+// MPU6050 measures acceleration up to ±16 g: MPU6050, MPU6500, MPU9250, MPU9255. RM-MPU-6000A
 // section 4.
 func MPU6050(b *bus.Buses) drivers.Driver {
 	return chip.Driver[*motionOptions]{
 		Name:      "mpu6050",
-		Summary:   "InvenSense MPU6050, MPU6500, MPU9250: vibration (RMS and peak over a window), tilt, temperature",
+		Summary:   "InvenSense MPU6050, MPU6500, MPU9250, MPU9255: vibration (RMS and peak over a window), tilt, temperature",
 		Addresses: []uint16{0x68, 0x69},
 		Every:     10 * time.Second,
 		Channels:  motionChannels(16, chip.Temperature(-40, 85)),
@@ -30,8 +34,8 @@ func MPU6050(b *bus.Buses) drivers.Driver {
 			// Temperature per count and offset differ. MPU-9250 product specification, table 6.
 			perDegree, offset := 340.0, 36.53
 			switch id {
-			case 0x68:
-			case 0x70, 0x71:
+			case 0x68, mpuCopy:
+			case 0x70, 0x71, 0x73:
 				perDegree, offset = 333.87, 21
 			default:
 				return nil, chip.WrongChip("mpu6050", uint32(id), nil)

@@ -27,15 +27,15 @@ func SCD4x(b *bus.Buses) drivers.Driver {
 // forgets what that set: a temperature offset, an air pressure. What the user keeps in the
 // chip's EEPROM stays.
 func openSCD4x(ctx context.Context, d *bus.Dev, o *scdOptions) (chip.Read, error) {
-	// It refuses settings while it measures; stopping takes 500 ms. Section 3.6.3. Waking,
-	// which it does not acknowledge, takes 30 ms: section 3.10.2.
+	// It refuses settings while it measures; stopping takes 500 ms: section 3.6.3. Waking,
+	// which it does not acknowledge, takes 30 ms: "wake_up".
 	if err := sensirionAwake(ctx, d, 0x3f86, 0x36f6, 1, 30*time.Millisecond); err != nil {
 		return nil, err
 	}
 	if err := bus.Sleep(ctx, 500*time.Millisecond); err != nil {
 		return nil, err
 	}
-	if err := sensirionCommand(ctx, d, 0x3646); err != nil { // reinit, section 3.10.5
+	if err := sensirionCommand(ctx, d, 0x3646); err != nil { // "reinit"
 		return nil, err
 	}
 	if err := bus.Sleep(ctx, 30*time.Millisecond); err != nil {

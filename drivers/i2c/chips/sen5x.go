@@ -44,7 +44,8 @@ func SEN5x(b *bus.Buses) drivers.Driver {
 }
 
 // stopSEN5x ends what another program started, which may be a measurement without dust
-// (section 6.1.2), and its compensation of the temperature (section 6.1.9).
+// (section 6.1.2), and its compensation of the temperature ("Read/Write Temperature
+// Compensation Parameters").
 func stopSEN5x(ctx context.Context, d *bus.Dev) error {
 	if err := sensirionCommand(ctx, d, 0x0104); err != nil { // section 6.1.3; 200 ms
 		return err

@@ -74,7 +74,7 @@ func sensirionNumbers(channels []drivers.Channel, values []float64) error {
 // sensirionIdle ends what another program may have left in a chip with the SHT3x's
 // commands: it measures on its own, when it refuses every other command, or it heats, when
 // it reads degrees too much. SHT3x data sheet sections 4.8 (break), 4.10 (heater) and 4.11
-// (status); HDC302x sections 7.5.7.4 to 7.5.7.8.
+// (status); the HDC302x has the same.
 func sensirionIdle(ctx context.Context, d *bus.Dev) error {
 	const stop, heaterOff, status, heating = 0x3093, 0x3066, 0xf32d, 0x2000
 	for _, cmd := range []uint16{stop, heaterOff} {

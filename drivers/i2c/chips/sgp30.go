@@ -16,6 +16,8 @@ const (
 	sgp30SaveEvery    = time.Hour
 	sgp30BaselineGood = 7 * 24 * time.Hour
 	sgp30Warm         = 15 * time.Second
+	// sgp30Learns is how long a chip without a baseline needs for its first. Section 3.9.
+	sgp30Learns = 12 * time.Hour
 )
 
 // SGP30 estimates CO2 and VOC from hydrogen.
@@ -66,6 +68,8 @@ type sgp30 struct {
 	store drivers.Store
 	since time.Time // init
 	saved time.Time
+	// restored: the chip was given a baseline, so the one that it has now is worth keeping.
+	restored bool
 }
 
 // restore writes the baseline back: TVOC first, the other way round than read.
@@ -82,6 +86,7 @@ func (g *sgp30) restore(ctx context.Context) error {
 	if err := sensirionCommand(ctx, g.d, 0x201e, tvoc, co2); err != nil {
 		return err
 	}
+	g.restored = true
 	return bus.Sleep(ctx, 10*time.Millisecond)
 }
 
@@ -101,7 +106,7 @@ func (g *sgp30) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	if base[0] == 0 && base[1] == 0 {
 		return nil, chip.ErrReset
 	}
-	if now := time.Now(); now.Sub(g.saved) >= sgp30SaveEvery {
+	if now := time.Now(); now.Sub(g.saved) >= sgp30SaveEvery && (g.restored || now.Sub(g.since) >= sgp30Learns) {
 		g.saved = now
 		b := binary.BigEndian.AppendUint64(nil, uint64(now.Unix()))
 		b = binary.BigEndian.AppendUint16(b, base[0])

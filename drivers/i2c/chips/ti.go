@@ -2,6 +2,7 @@ package chips
 
 import (
 	"context"
+	"slices"
 
 	"sensorgate/drivers/i2c/bus"
 	"sensorgate/drivers/i2c/chip"
@@ -9,11 +10,11 @@ import (
 
 // tiIDs are the die ids of TI's chips that have the maker's id 0x5449 ("TI").
 var tiIDs = map[uint32]string{
-	0x2260: "ina226", 0x2270: "ina260", 0x3220: "ina3221", 0x2281: "ina228", 0x1050: "hdc1080", 0x07d0: "opt3001",
+	0x2260: "ina226", 0x2270: "ina260", 0x3220: "ina3221", 0x2281: "ina228", 0x1050: "hdc1080", 0x1000: "hdc1080", 0x07d0: "opt3001",
 }
 
-// texas checks the maker's and the die's id.
-func checkTIIDs(ctx context.Context, d *bus.Dev, name string, makerReg, dieReg byte, die uint16) error {
+// checkTIIDs checks the maker's id and that of the die, which must be one of dies.
+func checkTIIDs(ctx context.Context, d *bus.Dev, name string, makerReg, dieReg byte, dies ...uint16) error {
 	maker, err := d.U16(ctx, makerReg)
 	if err != nil {
 		return err
@@ -23,7 +24,8 @@ func checkTIIDs(ctx context.Context, d *bus.Dev, name string, makerReg, dieReg b
 		return err
 	}
 	// The last digit of some is the revision.
-	if maker != 0x5449 || got&0xfff0 != die&0xfff0 {
+	same := func(die uint16) bool { return got&0xfff0 == die&0xfff0 }
+	if maker != 0x5449 || !slices.ContainsFunc(dies, same) {
 		return chip.WrongChip(name, uint32(got), tiIDs)
 	}
 	return nil

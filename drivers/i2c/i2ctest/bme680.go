@@ -69,7 +69,7 @@ func (c *BME680) putGas() {
 	status := byte(0)
 	switch {
 	case c.Reg[0x71]&0x30 == 0:
-	case c.HeaterUnsteady, c.Reg[0x70]&0x08 != 0: // heat_off, section 5.3.3.1
+	case c.HeaterUnsteady, c.Reg[0x70]&0x08 != 0: // heat_off
 		status = 0x20
 	default:
 		status = 0x30

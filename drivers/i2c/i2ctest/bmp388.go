@@ -26,7 +26,7 @@ func NewBMP388(calibration []byte, ut, up uint32) *BMP388 {
 	c.Modes = []byte{0x1c, 0x1f, 0x1b}
 	c.OnWrite = func(reg, v byte) {
 		if reg == 0x1b && c.Reg[reg]&0x30 == 0x30 && v&0x30 != 0 {
-			v |= 0x30 // normal mode is left by way of sleep only: section 3.3, figure 5
+			v |= 0x30 // normal mode is left by way of sleep only: section 3.3
 		}
 		c.Reg[reg] = v
 		if reg == 0x1b {

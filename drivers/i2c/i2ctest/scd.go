@@ -68,7 +68,7 @@ func NewSCD4x(data ...uint16) *Streaming {
 		shown: func(c *Streaming) []uint16 { return []uint16{c.Data[0] + c.shift, c.Data[1] - c.offset, c.Data[2]} },
 		own: func(c *Streaming, cmd uint16, args []uint16) (time.Duration, bool) {
 			switch {
-			case cmd == 0x36f6 && c.asleep: // which it does not acknowledge, section 3.10.2
+			case cmd == 0x36f6 && c.asleep: // wake_up, which it does not acknowledge
 				c.asleep, c.woken = false, time.Now().Add(20*time.Millisecond)
 				return 0, false
 			case c.asleep, time.Now().Before(c.woken):
