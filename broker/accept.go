@@ -112,9 +112,11 @@ func (b *Broker) admit(ctx context.Context, l *listener, from string, first *fir
 	if reason != mqtt.Success {
 		return nil, nil, reason
 	}
-	who, reason := b.authenticate(ctx, l, connect, first.certificate)
+	who, reason := b.authenticate(ctx, c, connect, first.certificate)
 	if reason != mqtt.Success {
-		b.log.Warn("login refused", "remote", from, "client", connect.ClientID, "user", connect.Username, "reason", reason.String())
+		if more, due := b.refusals.due(time.Now()); due {
+			b.log.Warn("login refused", "remote", from, "client", connect.ClientID, "user", connect.Username, "reason", reason.String(), "more", more)
+		}
 		return nil, nil, reason
 	}
 	return c, who, b.enter(c, connect, who)

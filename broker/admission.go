@@ -3,6 +3,7 @@ package broker
 import (
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"sensorgate/broker/permissions"
@@ -165,6 +166,28 @@ func (b *Broker) leave(c *conn) {
 	}
 	b.count.clients.Add(-1)
 	c.release()
+}
+
+// refusals keeps a flood of logins that are refused from filling the log: a line a
+// second, with the number of those that had none. The zero value is ready.
+type refusals struct {
+	mu   sync.Mutex
+	last time.Time
+	more int
+}
+
+const refusalsEvery = time.Second
+
+// due reports whether a refusal gets a line, and how many before it had none.
+func (r *refusals) due(now time.Time) (more int, due bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now.Sub(r.last) < refusalsEvery {
+		r.more++
+		return 0, false
+	}
+	more, r.last, r.more = r.more, now, 0
+	return more, true
 }
 
 // logEnd writes to the log why a connection ended, if that is worth a line.

@@ -22,6 +22,7 @@ type Broker struct {
 	verifier *permissions.Verifier
 	waiting  waitingLogins
 	parsing  chan struct{} // has room for as many as may take a CONNECT apart at a time
+	refusals refusals
 	journal  *journal.Journal
 	network  poll.Network
 	started  time.Time

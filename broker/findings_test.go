@@ -1,9 +1,15 @@
 package broker
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -207,4 +213,58 @@ func dialNetwork(t *testing.T, b *Broker, network string, level byte) *client {
 	}
 	t.Cleanup(func() { _ = nc.Close() })
 	return newClient(t, nc, level)
+}
+
+// While wrong passwords come in as fast as they can, over real sockets and with real
+// hashes, a right one gets in within two seconds; whoever finds no turn is told "busy".
+func TestLoginDuringAFloodOfWrongPasswords(t *testing.T) {
+	b := start(t, func(o *Options) { o.Passwords = passwords(t, "ann", "bob") })
+	addr := b.Addrs()[0].String()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var flood sync.WaitGroup
+	var guesses, busy atomic.Int64
+	for range 30 {
+		flood.Go(func() {
+			for ctx.Err() == nil {
+				nc, err := net.Dial("tcp", addr)
+				if err != nil {
+					continue
+				}
+				n := guesses.Add(1)
+				con := &mqtt.Connect{Level: mqtt.Level311, ClientID: fmt.Sprint("g", n), CleanStart: true}
+				user("ann", fmt.Sprint("guess ", n))(con)
+				_, _ = nc.Write(mqtt.AppendConnect(nil, con))
+				var ack [4]byte
+				_ = nc.SetReadDeadline(time.Now().Add(5 * time.Second))
+				if _, err := io.ReadFull(nc, ack[:]); err == nil && ack[3] == 3 {
+					busy.Add(1)
+				}
+				_ = nc.Close()
+			}
+		})
+	}
+	for guesses.Load() < 300 { // it is under way
+		runtime.Gosched()
+	}
+	for _, level := range []byte{mqtt.Level311, mqtt.Level5} {
+		begin := time.Now()
+		connect(t, b, level, "honest", user("bob", "pw-bob")).ping()
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("level %d: the right password was accepted after %v", level, took)
+		}
+	}
+	cancel()
+	flood.Wait()
+	if busy.Load() == 0 {
+		t.Errorf("%d guesses and nobody was told that we are busy", guesses.Load())
+	}
+	t.Logf("%d guesses, %d told busy", guesses.Load(), busy.Load())
+}
+
+func TestPasswordThatIsTooLongIsRefused(t *testing.T) {
+	b := start(t, func(o *Options) { o.Passwords = passwords(t, "ann") })
+	if got := refused(t, b, mqtt.Level5, user("ann", strings.Repeat("x", 2000))); got != mqtt.BadUserNameOrPassword {
+		t.Errorf("2,000 bytes of password: %v", got)
+	}
 }

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"crypto/x509"
+	"net/netip"
 
 	"sensorgate/broker/permissions"
 	"sensorgate/internal/mqtt"
@@ -10,7 +11,7 @@ import (
 
 // authenticate is the one place that decides who a client is. certificate is the
 // client's, verified, or nil.
-func (b *Broker) authenticate(ctx context.Context, l *listener, connect *mqtt.Connect, certificate *x509.Certificate) (*permissions.Identity, mqtt.Reason) {
+func (b *Broker) authenticate(ctx context.Context, c *conn, connect *mqtt.Connect, certificate *x509.Certificate) (*permissions.Identity, mqtt.Reason) {
 	if certificate != nil { // required and verified by the listener
 		name := permissions.CertificateUser(certificate)
 		if name == "" {
@@ -20,15 +21,32 @@ func (b *Broker) authenticate(ctx context.Context, l *listener, connect *mqtt.Co
 	}
 	allowed := b.permissions.Load()
 	switch {
-	case !allowed.HasUsers() && l.anonymous():
+	case !allowed.HasUsers() && c.listener.anonymous():
 		// Without passwords a user name proves nothing, so it counts for nothing.
 		return &permissions.Identity{}, mqtt.Success
 	case !allowed.HasUsers(), !connect.HasUsername:
 		return nil, mqtt.NotAuthorized
 	}
 	hash := allowed.Hash(connect.Username)
-	if !b.verifier.Check(ctx, hash, connect.Password) {
-		return nil, mqtt.BadUserNameOrPassword
+	switch b.verifier.Check(ctx, permissions.Attempt{User: connect.Username, Hash: hash, Password: connect.Password, From: network(c.host)}) {
+	case permissions.Right:
+		return &permissions.Identity{User: connect.Username, Hash: hash}, mqtt.Success
+	case permissions.Busy:
+		return nil, mqtt.ServerBusy // never "wrong": nobody has looked at the password
 	}
-	return &permissions.Identity{User: connect.Username, Hash: hash}, mqtt.Success
+	return nil, mqtt.BadUserNameOrPassword
+}
+
+// network is the address that shares the turns of its logins: with IPv6 one subscriber
+// has 2^64 addresses.
+func network(host string) string {
+	ip, err := netip.ParseAddr(host)
+	if err != nil || !ip.Is6() || ip.Is4In6() {
+		return host
+	}
+	prefix, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return host
+	}
+	return prefix.String()
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -31,7 +32,10 @@ func TestMosquittoBridgesIntoUs(t *testing.T) {
 	x.startOurs()
 	x.startTheirs()
 	x.listen()
-	x.until("the bridge has subscribed", func() bool {
+	x.until("bridge and listener have subscribed", func() bool {
+		if !x.listening.Load() {
+			return false
+		}
 		x.b.mu.Lock()
 		defer x.b.mu.Unlock()
 		for _, s := range x.b.sessions {
@@ -75,6 +79,7 @@ type bridged struct {
 	stopOurs           func()
 	stopTheirs         func()
 
+	listening    atomic.Bool // at the mosquitto
 	mu           sync.Mutex
 	ours, theirs map[string]int // how often each message arrived on a side
 }
@@ -123,7 +128,7 @@ func (x *bridged) startTheirs() {
 	x.t.Helper()
 	conf := filepath.Join(x.dir, "mosquitto.conf")
 	text := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location %s/\nuser root\n"+
-		"connection up\naddress 127.0.0.1:%s\ntopic x/# both 1\nrestart_timeout 1\n", x.theirPort, x.dir, x.ourPort)
+		"connection up\naddress 127.0.0.1:%s\ntopic x/# both 1\nrestart_timeout 1\nlog_type all\n", x.theirPort, x.dir, x.ourPort)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		x.t.Fatal(err)
 	}
@@ -182,6 +187,9 @@ func (x *bridged) listenOnce(ctx context.Context) error {
 		f, err := c.next()
 		if err != nil {
 			return err
+		}
+		if f.Type == mqtt.SUBACK {
+			x.listening.Store(true)
 		}
 		var p mqtt.Publish
 		if f.Type != mqtt.PUBLISH || mqtt.ParsePublish(f, mqtt.Level311, &p) != nil {

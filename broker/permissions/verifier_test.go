@@ -1,0 +1,169 @@
+package permissions
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// hashTime is what a hash takes in these tests; a Pi needs longer, a PC less.
+const hashTime = 50 * time.Millisecond
+
+// slowVerifier takes hashTime and knows one right password.
+func slowVerifier(hashes *atomic.Int64) *Verifier {
+	v := NewVerifier()
+	v.verify = func(hash string, password []byte) bool {
+		hashes.Add(1)
+		time.Sleep(hashTime) // of the bubble
+		return string(password) == "right "+hash
+	}
+	return v
+}
+
+// flood tries wrong passwords from n goroutines until ctx ends: every one comes back at
+// once after a refusal.
+func flood(ctx context.Context, v *Verifier, running *sync.WaitGroup, n int, attempt func(i int) Attempt) {
+	var number atomic.Int64
+	for range n {
+		running.Go(func() {
+			for ctx.Err() == nil {
+				if v.Check(ctx, attempt(int(number.Add(1)))) == Right {
+					panic("a wrong password was right")
+				}
+				time.Sleep(50 * time.Millisecond) // of the bubble: a new connection
+			}
+		})
+	}
+}
+
+// A right password gets in within two seconds while others try wrong ones, whoever they
+// are: the first login of a user, and the same user from another address.
+func TestRightPasswordDuringAFloodOfWrongOnes(t *testing.T) {
+	fresh := func(i int) []byte { return fmt.Appendf(nil, "guess %d", i) }
+	for name, c := range map[string]struct {
+		flood func(i int) Attempt
+		known bool // it was right before, a while ago
+		right Attempt
+	}{
+		"another user, same address": {
+			func(i int) Attempt { return Attempt{User: "ann", Hash: "a", Password: fresh(i), From: "1"} }, false,
+			Attempt{User: "bob", Hash: "b", Password: []byte("right b"), From: "1"}},
+		"same user, another address": {
+			func(i int) Attempt { return Attempt{User: "bob", Hash: "b", Password: fresh(i), From: "1"} }, false,
+			Attempt{User: "bob", Hash: "b", Password: []byte("right b"), From: "2"}},
+		"names that do not exist, another address": {
+			func(i int) Attempt { return Attempt{User: fmt.Sprint("x", i), Password: fresh(i), From: "1"} }, false,
+			Attempt{User: "bob", Hash: "b", Password: []byte("right b"), From: "2"}},
+		"same user and address, one wrong password": {
+			func(int) Attempt { return Attempt{User: "bob", Hash: "b", Password: []byte("old"), From: "1"} }, false,
+			Attempt{User: "bob", Hash: "b", Password: []byte("right b"), From: "1"}},
+		"same user and address, seen before": {
+			func(i int) Attempt { return Attempt{User: "bob", Hash: "b", Password: fresh(i), From: "1"} }, true,
+			Attempt{User: "bob", Hash: "b", Password: []byte("right b"), From: "1"}},
+		"names that do not exist, same address, seen before": {
+			func(i int) Attempt { return Attempt{User: fmt.Sprint("x", i), Password: fresh(i), From: "1"} }, true,
+			Attempt{User: "bob", Hash: "b", Password: []byte("right b"), From: "1"}},
+		"hundred addresses": {
+			func(i int) Attempt {
+				return Attempt{User: "bob", Hash: "b", Password: fresh(i), From: fmt.Sprint(i % 60)}
+			}, false,
+			Attempt{User: "bob", Hash: "b", Password: []byte("right b"), From: "honest"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var hashes atomic.Int64
+				v := slowVerifier(&hashes)
+				if c.known {
+					if got := v.Check(t.Context(), c.right); got != Right {
+						t.Fatalf("verdict %v", got)
+					}
+					time.Sleep(rememberFor + time.Minute)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				var running sync.WaitGroup
+				flood(ctx, v, &running, 200, c.flood)
+				time.Sleep(10 * time.Second)
+				begin := time.Now()
+				got := v.Check(t.Context(), c.right)
+				if took := time.Since(begin); got != Right || took > 2*time.Second {
+					t.Errorf("verdict %v after %v", got, took)
+				}
+				v.mu.Lock()
+				if v.turns.pending > maxPending || len(v.turns.failures) > maxFailureLog {
+					t.Errorf("%d attempts wait, %d failures are remembered", v.turns.pending, len(v.turns.failures))
+				}
+				v.mu.Unlock()
+				cancel()
+				running.Wait()
+				v.mu.Lock()
+				defer v.mu.Unlock()
+				if v.running != 0 || v.turns.pending != 0 || len(v.turns.addresses) != 0 || len(v.turns.preferred) != 0 {
+					t.Errorf("left over: %d running, %+v", v.running, v.turns)
+				}
+			})
+		})
+	}
+}
+
+// Overload is Busy, also for a right password, and never Wrong.
+func TestOverloadIsNeverAWrongPassword(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var hashes atomic.Int64
+		v := slowVerifier(&hashes)
+		var verdicts [3]atomic.Int64
+		var all sync.WaitGroup
+		for i := range 2000 {
+			all.Go(func() {
+				h := fmt.Sprint(i)
+				verdicts[v.Check(t.Context(), Attempt{User: h, Hash: h, Password: []byte("right " + h), From: fmt.Sprint(i % 40)})].Add(1)
+			})
+		}
+		all.Wait()
+		if verdicts[Wrong].Load() != 0 || verdicts[Busy].Load() == 0 || verdicts[Right].Load() < maxPending/2 {
+			t.Errorf("%d right, %d busy, %d wrong", verdicts[Right].Load(), verdicts[Busy].Load(), verdicts[Wrong].Load())
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range hashesAtATime {
+			all.Go(func() { v.Check(t.Context(), Attempt{User: "u", Hash: "u", Password: []byte("x")}) })
+		}
+		synctest.Wait()
+		if got := v.Check(ctx, Attempt{User: "z", Hash: "z", Password: []byte("right z")}); got == Wrong {
+			t.Error("the end of the time is a wrong password")
+		}
+		all.Wait()
+	})
+}
+
+// Guesses become slower, and what was guessed before costs no hash.
+func TestGuessesAreSlowedDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var hashes atomic.Int64
+		v := slowVerifier(&hashes)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var running sync.WaitGroup
+		flood(ctx, v, &running, 100, func(i int) Attempt {
+			return Attempt{User: "bob", Hash: "b", Password: fmt.Appendf(nil, "guess %d", i), From: "1"}
+		})
+		running.Wait()
+		if n := hashes.Load(); n > 75 {
+			t.Errorf("%d guesses in a minute, at most one a second after the first", n)
+		}
+		before := hashes.Load()
+		for range 100 {
+			v.Check(t.Context(), Attempt{User: "ann", Hash: "a", Password: []byte("old"), From: "9"})
+		}
+		if n := hashes.Load() - before; n != 1 {
+			t.Errorf("a wrong password tried 100 times costs %d hashes", n)
+		}
+		if v.Check(t.Context(), Attempt{User: "ann", Hash: "a", Password: []byte(strings.Repeat("x", MaxPassword+1)), From: "9"}) != Wrong || hashes.Load()-before != 1 {
+			t.Error("a password that is too long was hashed")
+		}
+	})
+}
