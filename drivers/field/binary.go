@@ -111,6 +111,22 @@ func (l *Layout) Decode(p []byte) (drivers.Value, error) {
 	}
 }
 
+// Extreme reports whether p, of exactly Size bytes, is the highest unsigned or the lowest
+// signed number of the type: in many devices, and in SunSpec, that there is none.
+func (l *Layout) Extreme(p []byte) bool {
+	t := l.Type.orDefault()
+	if t.kind != unsigned && t.kind != signed || len(p) != t.size {
+		return false
+	}
+	var ordered [8]byte
+	l.Order.toBig(ordered[8-len(p):], p)
+	u := binary.BigEndian.Uint64(ordered[:])
+	if t.kind == signed {
+		return u == 1<<(8*t.size-1)
+	}
+	return u == 1<<(8*t.size)-1 // all ones, also of 64 bits
+}
+
 // truth is a bit's value: a boolean, unless the map has names for it.
 func (l *Layout) truth(b bool) (drivers.Value, error) {
 	if l.Map == nil {

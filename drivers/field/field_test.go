@@ -296,3 +296,21 @@ func TestScalingKeepsTheDigitsThatTheDeviceSent(t *testing.T) {
 		t.Errorf("2027 as a raw number: got %v, %v, want 2.027", raw, err)
 	}
 }
+
+func TestExtremeNumbersInAllOrders(t *testing.T) {
+	for _, c := range []struct {
+		typ, order string
+		in         []byte
+		want       bool
+	}{
+		{"u16", "", []byte{0xFF, 0xFF}, true}, {"u16", "", []byte{0xFF, 0xFE}, false}, {"s16", "", []byte{0x80, 0}, true}, {"s16", "", []byte{0xFF, 0xFF}, false},
+		{"s32", "CDAB", []byte{0, 0, 0x80, 0}, true}, {"s32", "CDAB", []byte{0x80, 0, 0, 0}, false}, {"s32", "DCBA", []byte{0, 0, 0, 0x80}, true},
+		{"u64", "", []byte{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}, true}, {"s64", "", []byte{0x80, 0, 0, 0, 0, 0, 0, 0}, true},
+		{"f32", "", []byte{0xFF, 0xFF, 0xFF, 0xFF}, false}, {"u8", "", []byte{0xFF}, true}, {"bcd16", "", []byte{0xFF, 0xFF}, false},
+	} {
+		l := layout(t, c.typ, c.order)
+		if got := l.Extreme(c.in); got != c.want {
+			t.Errorf("%s %s % X: got %v, want %v", c.typ, c.order, c.in, got, c.want)
+		}
+	}
+}

@@ -15,6 +15,8 @@ type channel struct {
 	name, unit string
 	o          Channel
 
+	missing bool // extreme numbers mean that there is none
+
 	// Places in the item's registers.
 	value int
 	sf    int // -1: it has none
@@ -33,7 +35,7 @@ const maxExponent = 10
 // newChannel makes a channel and the registers that it needs. at is where it begins: an
 // address, or a place in a SunSpec model.
 func newChannel(name, unit string, o Channel, at int) (*channel, *item) {
-	c := &channel{name: name, unit: unit, o: o, sf: -1}
+	c := &channel{name: name, unit: unit, o: o, missing: o.SunSpec != "", sf: -1}
 	low, high := at, at+o.width()
 	span := func(from, width int) {
 		low, high = min(low, from), max(high, from+width)
@@ -112,7 +114,7 @@ func (c *channel) registers(p []byte, at int) ([]byte, error) {
 	default:
 		p = p[:size] // a text of odd length
 	}
-	if c.o.SunSpec != "" && notImplemented(c.o.Type, p) {
+	if c.missing && c.o.Extreme(p) {
 		return nil, field.ErrNone
 	}
 	return p, nil

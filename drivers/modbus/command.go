@@ -10,8 +10,8 @@ import (
 	"sensorgate/drivers/serial"
 )
 
-// settle is how long a device gets between a write and reading it back.
-const settle = 20 * time.Millisecond
+// readBackAfter is how long a device gets between a write and reading it back.
+const readBackAfter = 20 * time.Millisecond
 
 // Command writes a channel and reads it back: done is what the device reports as
 // done, not what was written. It goes before all polls on the wire.
@@ -36,7 +36,7 @@ func (d *device) write(ctx context.Context, c *channel, cmd drivers.Command) err
 		if c.o.ReadBack != nil && !*c.o.ReadBack {
 			return nil
 		}
-		if err := s.Quiet(settle); err != nil {
+		if err := s.Quiet(readBackAfter); err != nil {
 			return err
 		}
 		table, at := c.place()

@@ -56,16 +56,16 @@ func (m *master) open(_ context.Context, s drivers.DeviceConfig) (any, error) {
 	}
 	if o.TCP != "" {
 		d.hint = " (address, unit number, does it serve another client?)"
-		d.transport = &tcp{timeout: o.Timeout, pause: o.Pause, next: func() uint16 { return uint16(m.ids.Add(1)) }}
+		d.transport = &tcp{timeout: o.Timeout, pause: o.Pause, settle: o.Settle, next: func() uint16 { return uint16(m.ids.Add(1)) }}
 	} else {
 		line := d.line
 		if line.IsZero() {
 			line = bus.Line()
 		}
 		d.hint = " (address, speed, wires A and B? try: sensorgate scan modbus)"
-		d.transport = &rtu{timeout: o.Timeout, pause: o.Pause, line: line, open: m.units.of(bus, o.Unit)}
+		d.transport = &rtu{timeout: o.Timeout, pause: o.Pause, settle: o.Settle, line: line, open: m.units.of(bus, o.Unit)}
 	}
-	if err := d.setChannels(s, o.Order); err != nil {
+	if err := d.setChannels(s, o); err != nil {
 		release()
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (m *master) open(_ context.Context, s drivers.DeviceConfig) (any, error) {
 }
 
 // setChannels turns the user's channels into things to read.
-func (d *device) setChannels(s drivers.DeviceConfig, order field.Order) error {
+func (d *device) setChannels(s drivers.DeviceConfig, device *Options) error {
 	for _, cc := range s.Channels {
 		given, ok := cc.Options.(*Channel)
 		if !ok {
@@ -81,10 +81,11 @@ func (d *device) setChannels(s drivers.DeviceConfig, order field.Order) error {
 		}
 		o := *given
 		if o.Order == (field.Order{}) {
-			o.Order = order
+			o.Order = device.Order
 		}
 		table, at := o.place()
 		c, i := newChannel(cc.Name, cc.Unit, o, at)
+		c.missing = c.missing || device.Missing
 		i.table, i.every = table, cc.Every
 		if i.every == 0 {
 			i.every = s.Every

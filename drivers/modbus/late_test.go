@@ -193,3 +193,43 @@ func TestALateReadBackIsNotTakenForTheNext(t *testing.T) {
 		}
 	})
 }
+
+// Some devices answer nothing for a while after a connection was made.
+func TestSettleAfterTheConnectionWasMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var first time.Duration
+		start := time.Now()
+		q := &queueingSlave{unit: &slave{}}
+		q.stall = func(n int) time.Duration {
+			if n == 0 {
+				first = time.Since(start)
+			}
+			return 0
+		}
+		b, stop := lateBus(q)
+		defer stop()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		config := drivers.DeviceConfig{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: 1, Timeout: time.Second, Settle: 3 * time.Second, Missing: true}, Every: time.Second,
+			Channels: []drivers.ChannelConfig{{Name: "r5", Options: &Channel{Holding: ptr(5)}}, {Name: "none", Options: &Channel{Holding: ptr(6)}}}}
+		q.unit.holding[6] = 0xFFFF
+		dev, err := Drivers(func(string) (*serial.Bus, error) { return b, nil }, quiet())[0].Open(ctx, config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]int{}
+		dev.(drivers.Watcher).Watch(ctx, func(r drivers.Reading, err error) {
+			if err == nil {
+				got[r.Channel]++
+			} else {
+				t.Error(err)
+			}
+		})
+		if first < 3*time.Second || first > 4*time.Second {
+			t.Errorf("asked first after %v, want 3s", first)
+		}
+		if got["r5"] < 5 || got["none"] > 0 {
+			t.Errorf("got %v, want readings of r5 and none of what is missing", got)
+		}
+	})
+}

@@ -19,7 +19,9 @@ type Options struct {
 	Timeout time.Duration `toml:"timeout" doc:"How long the device may take to begin its answer."`
 	Pause   time.Duration `toml:"pause" doc:"How long the wire is silent before a request, for a device that needs more than the standard asks for."`
 	Order   field.Order   `toml:"order" doc:"The order in which the bytes of numbers come: ABCD, CDAB, BADC or DCBA; the order of a channel counts more."`
+	Settle  time.Duration `toml:"settle" doc:"How long nothing is sent after a connection was made or a port opened, for a device that needs it."`
 	Gap     *int          `toml:"gap" doc:"How many registers that no channel needs are read along to save a request; default: 8."`
+	Missing bool          `toml:"missing" doc:"The highest unsigned and the lowest signed number mean that there is no value, as in SunSpec."`
 	MaxRead int           `toml:"max_read" doc:"How many registers one request may ask for; default: 125, the limit of the protocol."`
 }
 
@@ -54,6 +56,8 @@ func (o *Options) Check() error {
 		return &drivers.KeyError{Key: "timeout", Problem: fmt.Sprintf("found %v, expected above 0s, up to 30s", o.Timeout)}
 	case o.Pause < 0 || o.Pause > 10*time.Second:
 		return &drivers.KeyError{Key: "pause", Problem: fmt.Sprintf("found %v, expected 0s to 10s", o.Pause)}
+	case o.Settle < 0 || o.Settle > time.Minute:
+		return &drivers.KeyError{Key: "settle", Problem: fmt.Sprintf("found %v, expected 0s to 1m", o.Settle)}
 	case o.MaxRead < 0 || o.MaxRead > maxReadRegisters:
 		return &drivers.KeyError{Key: "max_read", Problem: fmt.Sprintf("found %d, expected 1 to %d", o.MaxRead, maxReadRegisters)}
 	case o.Gap != nil && (*o.Gap < 0 || *o.Gap > maxReadRegisters):

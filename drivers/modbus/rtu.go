@@ -35,6 +35,7 @@ func silence(l serial.Line) time.Duration {
 type rtu struct {
 	timeout time.Duration // for the first byte of the answer
 	pause   time.Duration // before a request, if the device needs more than the standard says
+	settle  time.Duration // after the port was opened
 	line    serial.Line
 	open    *open // what the unit may still answer
 }
@@ -51,7 +52,7 @@ func (t *rtu) exchange(s *serial.Transaction, unit byte, r request) ([]byte, tim
 }
 
 func (t *rtu) ask(s *serial.Transaction, unit byte, r request) ([]byte, time.Time, error) {
-	if err := s.Quiet(max(t.pause, silence(t.line))); err != nil {
+	if err := s.Quiet(max(t.pause, silence(t.line), time.Until(s.Opened().Add(t.settle)))); err != nil {
 		return nil, time.Time{}, err
 	}
 	frame := seal(unit, r.pdu)

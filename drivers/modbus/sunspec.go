@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"sensorgate/drivers/field"
 )
 
 // SunSpec Information Model Specification, section 6: the map begins with "SunS" at
@@ -122,27 +120,4 @@ func firstOf(models []model, wanted string) (model, bool) {
 		}
 	}
 	return model{}, false
-}
-
-// notImplemented reports SunSpec's values for what a device has not: the highest
-// unsigned and the lowest signed number, and zero of an accumulator, which is left as
-// it is because a new meter stands at zero. NaN is no value anyway.
-func notImplemented(t field.Type, p []byte) bool {
-	rest := p[1:]
-	switch name := t.String(); name[0] {
-	case 'u':
-		return p[0] == 0xFF && allBytes(rest, 0xFF)
-	case 's':
-		return p[0] == 0x80 && allBytes(rest, 0)
-	}
-	return false
-}
-
-func allBytes(p []byte, want byte) bool {
-	for _, b := range p {
-		if b != want {
-			return false
-		}
-	}
-	return true
 }

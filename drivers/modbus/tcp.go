@@ -19,12 +19,13 @@ const mbapHeader = 7 // Messaging on TCP/IP Implementation Guide V1.0b, 3.1.3
 type tcp struct {
 	timeout time.Duration
 	pause   time.Duration
+	settle  time.Duration // after the connection was made
 	next    func() uint16
 }
 
 func (t *tcp) exchange(s *serial.Transaction, unit byte, r request) ([]byte, time.Time, error) {
-	if t.pause > 0 {
-		if err := s.Quiet(t.pause); err != nil {
+	if wait := max(t.pause, time.Until(s.Opened().Add(t.settle))); wait > 0 {
+		if err := s.Quiet(wait); err != nil {
 			return nil, time.Time{}, err
 		}
 	}

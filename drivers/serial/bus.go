@@ -229,6 +229,7 @@ func (b *Bus) setUp() {
 		b.log.Info("port back")
 	}
 	b.err = nil
+	b.heard = time.Now() // nobody knows what was on the wire before
 }
 
 // setDown reports to everybody who waits, and once per reason to the log.

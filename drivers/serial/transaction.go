@@ -24,6 +24,8 @@ type Transaction struct {
 	lose context.CancelCauseFunc
 	line Line // of this turn
 
+	opened time.Time // the port
+
 	// Guarded by bus.mu.
 	received  []byte
 	firstAt   time.Time // of received[0]
@@ -37,7 +39,7 @@ type Transaction struct {
 func newTransaction(b *Bus, c conn, lose context.CancelCauseFunc) *Transaction {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
-	return &Transaction{bus: b, conn: c, lose: lose, arrival: make(chan struct{}, 1), timer: t}
+	return &Transaction{bus: b, conn: c, lose: lose, opened: time.Now(), arrival: make(chan struct{}, 1), timer: t}
 }
 
 // begin starts a turn. The Bus's mutex is held.
@@ -208,6 +210,9 @@ func (s *Transaction) takeEcho(sent []byte) error {
 	}
 	return nil
 }
+
+// Opened is when the port was opened, or the connection made.
+func (s *Transaction) Opened() time.Time { return s.opened }
 
 // TimeOf is how long n characters take on the wire.
 func (s *Transaction) TimeOf(n int) time.Duration {
