@@ -99,8 +99,8 @@ func New(o Options) (*Bridge, error) {
 	}
 	if b.dial = o.Dial; b.dial == nil {
 		b.dial = b.dialNet
-		b.levels = newLevels(&b.opt)
 	}
+	b.levels = newLevels(&b.opt)
 	b.quiet = min(o.KeepAlive*3/2, silenceMax)
 	return b, b.openLedger()
 }

@@ -368,7 +368,9 @@ func (c *Disk) chance() bool {
 // Flip changes one bit of a file.
 func (c *Disk) Flip(name string, bit int) {
 	c.names[name].data[bit/8] ^= 1 << (bit % 8)
-	c.names[name].durable[bit/8] ^= 1 << (bit % 8)
+	if bit/8 < len(c.names[name].durable) { // else it was never synced
+		c.names[name].durable[bit/8] ^= 1 << (bit % 8)
+	}
 }
 
 // Clone copies the disk, for images that are tried one after the other.

@@ -1,0 +1,308 @@
+package sim
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"sync"
+
+	"sensorgate/internal/mqtt"
+)
+
+// ledger keeps what everybody did and was told, in one order, and judges it in the end.
+type ledger struct {
+	mu    sync.Mutex
+	clock int // moments: each note has one
+	msgs  map[string]*message
+	order []*message
+	subs  map[string]*subscriber
+
+	faults []string
+}
+
+// message is one publication.
+type message struct {
+	key       string // the payload's beginning, unique
+	publisher string
+	topic     string
+	n         int // counts up per publisher
+	qos       byte
+	size      int
+	begun     int  // moment of the first sending
+	acked     int  // moment of PUBACK or PUBREC; 0: not
+	resent    bool // begun anew without the session that knew it: may come twice
+	refused   bool
+}
+
+// subscriber is a durable subscriber: a persistent session, or the bridge with its upstream.
+type subscriber struct {
+	name   string
+	era    int // rises with every clean start
+	subs   map[string]*interest
+	got    map[string]int // receipts in this era
+	first  []receipt      // in the order of their first receipt
+	clean  int            // moment of the CONNECT that began this era
+	since  int            // moment from which the era is sure
+	peak   int64          // most bytes that may have waited
+	waits  map[string]int64
+	total  int64
+	older  map[string]bool // received in an earlier era
+	losses bool            // it is allowed to lose: its losses are compared with what is counted
+}
+
+// receipt is the first time that a message came.
+type receipt struct {
+	key  string
+	late bool // from the backlog of a bridge, beside what is live
+}
+
+// interest is a filter, and from when to when it was sure that it counts.
+type interest struct {
+	filter     string
+	qos        byte
+	from, till int // till 0: still
+}
+
+func newLedger() *ledger {
+	return &ledger{msgs: map[string]*message{}, subs: map[string]*subscriber{}}
+}
+
+func (l *ledger) now() int { l.clock++; return l.clock }
+
+func (l *ledger) fault(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.faultLocked(format, args...)
+}
+
+func (l *ledger) faultLocked(format string, args ...any) {
+	if len(l.faults) < 20 {
+		l.faults = append(l.faults, fmt.Sprintf(format, args...))
+	}
+}
+
+func (l *ledger) subscriberLocked(name string) *subscriber {
+	s := l.subs[name]
+	if s == nil {
+		s = &subscriber{name: name, subs: map[string]*interest{}, got: map[string]int{}, waits: map[string]int64{}, older: map[string]bool{}}
+		l.subs[name] = s
+	}
+	return s
+}
+
+// publishing notes that a message is about to be sent for the first time.
+func (l *ledger) publishing(m *message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m.begun = l.now()
+	l.msgs[m.key] = m
+	l.order = append(l.order, m)
+	for _, s := range l.subs {
+		for _, i := range s.subs {
+			if i.till == 0 && mqtt.Match(i.filter, m.topic) {
+				s.waits[m.key] = int64(m.size)
+				s.total += int64(m.size)
+				s.peak = max(s.peak, s.total)
+			}
+		}
+	}
+}
+
+func (l *ledger) acked(m *message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m.acked == 0 {
+		m.acked = l.now()
+	}
+}
+
+func (l *ledger) refusedMessage(m *message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m.refused = true
+}
+
+func (l *ledger) resentAnew(m *message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m.resent = true
+}
+
+// asking notes that a client asks for a filter: from now on messages may wait for it.
+func (l *ledger) asking(name, filter string, qos byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.subscriberLocked(name)
+	if s.subs[filter] == nil {
+		s.subs[filter] = &interest{filter: filter, qos: qos}
+	}
+}
+
+// subscribed notes that the server has promised to keep what matches.
+func (l *ledger) subscribed(name, filter string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := l.subscriberLocked(name).subs[filter]; i != nil && (i.from == 0 || i.till != 0) {
+		i.from, i.till = l.now(), 0
+	}
+}
+
+// unsubscribing notes that a client has asked for the end of a filter.
+func (l *ledger) unsubscribing(name, filter string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.subscriberLocked(name)
+	delete(s.subs, filter)
+}
+
+// cleanStart notes that a client has sent a CONNECT that ends its session. It counts from the answer on.
+func (l *ledger) cleanStart(name string) (moment int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.subscriberLocked(name)
+	for _, i := range s.subs {
+		i.from, i.till = 0, 0
+	}
+	s.subs = map[string]*interest{}
+	s.waits, s.total = map[string]int64{}, 0
+	return l.now()
+}
+
+// cleanStarted notes the answer to it.
+func (l *ledger) cleanStarted(name string, asked int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.subscriberLocked(name)
+	s.era++
+	s.clean, s.since = asked, l.now()
+	for k := range s.got {
+		s.older[k] = true
+	}
+	s.got, s.first = map[string]int{}, nil
+}
+
+// received notes a receipt; keep is false if the client itself knows it for a repetition.
+func (l *ledger) received(name, topic, payload string, qos byte, retained, late bool) {
+	key, _, _ := strings.Cut(payload, " ")
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.subscriberLocked(name)
+	m := l.msgs[key]
+	if m == nil || m.topic != topic {
+		l.faultLocked("%s: received %s on %s, which nobody published", name, key, topic)
+		return
+	}
+	if strings.HasPrefix(topic, "x/") {
+		l.faultLocked("%s: received %s on %s without permission", name, key, topic)
+	}
+	if retained {
+		return
+	}
+	if size, ok := s.waits[key]; ok {
+		delete(s.waits, key)
+		s.total -= size
+	}
+	if m.acked != 0 && m.acked < s.clean {
+		l.faultLocked("%s: received %s from before its clean start: back from the dead", name, key)
+	}
+	s.got[key]++
+	if s.got[key] == 1 {
+		s.first = append(s.first, receipt{key, late})
+	}
+	if s.got[key] > 1 && qos == 2 && m.qos == 2 && !m.resent && !s.older[key] {
+		l.faultLocked("%s: received %s on %s %d times at QoS 2: doubled", name, key, topic, s.got[key])
+	}
+}
+
+// expected returns the messages that a subscriber must have got, and those that it may have got.
+func (l *ledger) expected(s *subscriber) (must, may []*message) {
+	for _, m := range l.order {
+		for _, i := range s.subs {
+			if m.qos == 0 || i.qos == 0 || m.refused || !mqtt.Match(i.filter, m.topic) {
+				continue
+			}
+			if i.from != 0 && m.begun > i.from && m.acked != 0 {
+				must = append(must, m)
+			} else {
+				may = append(may, m)
+			}
+		}
+	}
+	return must, may
+}
+
+// judge compares what subscribers must have got with what they got. dropped is how many messages of its queue the
+// gateway has counted as lost; share is how much may wait for one without it paying for others.
+func (l *ledger) judge(dropped map[string]uint64, share int64, damage bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	names := make([]string, 0, len(l.subs))
+	for n := range l.subs {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	for _, n := range names {
+		s := l.subs[n]
+		must, _ := l.expected(s)
+		var missing []string
+		for _, m := range must {
+			if s.got[m.key] == 0 {
+				missing = append(missing, m.key)
+			}
+		}
+		count := dropped[n]
+		switch {
+		case len(missing) > 0 && uint64(len(missing)) > count:
+			l.faultLocked("%s: lost %d messages that were acknowledged (%s), %d counted", n, len(missing), some(missing), count)
+		case len(missing) > 0 && s.peak < share && !damage:
+			l.faultLocked("%s: %d messages were dropped (%s) although at most %d bytes waited for it: it paid for others", n, len(missing), some(missing), s.peak)
+		}
+		l.inOrder(s)
+	}
+}
+
+func some(keys []string) string {
+	if len(keys) > 4 {
+		keys = append(append([]string{}, keys[:4]...), "…")
+	}
+	return strings.Join(keys, " ")
+}
+
+// sure reports whether the subscriber was promised the message.
+func (s *subscriber) sure(m *message) bool {
+	for _, i := range s.subs {
+		if i.from != 0 && m.begun > i.from && mqtt.Match(i.filter, m.topic) {
+			return true
+		}
+	}
+	return false
+}
+
+// inOrder looks at the first receipts: per publisher and topic they come in the order of publishing.
+func (l *ledger) inOrder(s *subscriber) {
+	last := map[string]*message{}
+	for _, r := range s.first {
+		m := l.msgs[r.key]
+		stream := fmt.Sprint(m.topic, r.late)
+		if m.qos == 0 || m.resent || !s.sure(m) {
+			continue // one from before the subscription may come late, as a repetition
+		}
+		if before := last[stream]; before != nil && before.n > m.n {
+			l.faultLocked("%s: %s came after %s: out of order", s.name, m.key, before.key)
+		}
+		last[stream] = m
+	}
+}
+
+// knows reports whether all filters are promised already.
+func (l *ledger) knows(name string, filters []mqtt.Subscription) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.subscriberLocked(name)
+	for _, f := range filters {
+		if i := s.subs[f.Filter]; i == nil || i.from == 0 || i.till != 0 {
+			return false
+		}
+	}
+	return true
+}

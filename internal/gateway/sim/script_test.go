@@ -1,0 +1,179 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A script is all that is chosen of a run. It is written as text, one line for the settings and one per event, so that a
+// failing one can be kept and played again.
+type script struct {
+	Seed     uint64 // of the disk's choices
+	Clients  int
+	Segment  int64
+	Size     int64
+	Commit   time.Duration
+	SlowSync time.Duration
+	Events   []event
+}
+
+// An event is something that somebody does at a time.
+type event struct {
+	At  time.Duration
+	Who string // "c3", "up", "disk", "gateway"
+	Do  string
+	N   int
+}
+
+func (s script) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "script seed=%d clients=%d segment=%d size=%d commit=%v sync=%v\n", s.Seed, s.Clients, s.Segment, s.Size, s.Commit, s.SlowSync)
+	for _, e := range s.Events {
+		fmt.Fprintf(&b, "%v %s %s %d\n", e.At, e.Who, e.Do, e.N)
+	}
+	return b.String()
+}
+
+// parseScript reads what String wrote.
+func parseScript(text string) (s script, err error) {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	var commit, slow string
+	if _, err = fmt.Sscanf(lines[0], "script seed=%d clients=%d segment=%d size=%d commit=%s sync=%s", &s.Seed, &s.Clients, &s.Segment, &s.Size, &commit, &slow); err != nil {
+		return s, fmt.Errorf("first line: %w", err)
+	}
+	if s.Commit, err = time.ParseDuration(commit); err != nil {
+		return s, err
+	}
+	if s.SlowSync, err = time.ParseDuration(slow); err != nil {
+		return s, err
+	}
+	for _, l := range lines[1:] {
+		f := strings.Fields(l)
+		if len(f) != 4 {
+			return s, fmt.Errorf("%q: want time, who, what and a number", l)
+		}
+		at, err := time.ParseDuration(f[0])
+		if err != nil {
+			return s, err
+		}
+		n, err := strconv.Atoi(f[3])
+		if err != nil {
+			return s, err
+		}
+		s.Events = append(s.Events, event{at, f[1], f[2], n})
+	}
+	return s, nil
+}
+
+// choice is something that can happen, with how often it is chosen in proportion to the others.
+type choice struct {
+	weight int
+	who    string // "c": a client
+	do     string
+	n      func(*rand.Rand) int
+}
+
+func upTo(n int) func(*rand.Rand) int { return func(r *rand.Rand) int { return r.IntN(n) } }
+func none(*rand.Rand) int             { return 0 }
+
+// choices is everything that a run may meet. The theme of a script makes some of them more frequent.
+var choices = []choice{
+	{20, "c", "connect", none},
+	{3, "c", "connect-clean", none},
+	{30, "c", "publish", upTo(8)},
+	{6, "c", "publish-big", upTo(8)},
+	{8, "c", "drop", none},
+	{2, "c", "disconnect", none},
+	{2, "c", "half-open", none},
+	{3, "c", "stall", none},
+	{3, "c", "resume", none},
+	{4, "c", "lazy", upTo(200)},
+	{2, "c", "unsubscribe", none},
+	{4, "c", "subscribe", none},
+	{3, "c", "retain", upTo(3)},
+	{2, "c", "unretain", upTo(3)},
+	{2, "c", "forbidden", none},
+	{2, "c", "hostile", upTo(1 << 16)},
+	{1, "c", "flood", upTo(200)},
+	{1, "c", "many-ids", upTo(60)},
+	{8, "disk", "cut", upTo(60)},
+	{4, "disk", "kill", upTo(60)},
+	{3, "disk", "slow", upTo(100)},
+	{1, "disk", "eio", upTo(10)},
+	{1, "disk", "full", upTo(10)},
+	{1, "disk", "flip", upTo(1 << 20)},
+	{2, "gateway", "restart", none},
+	{2, "gateway", "reload", none},
+	{6, "up", "reset", none},
+	{2, "up", "refuse", upTo(2000)},
+	{2, "up", "half-open", none},
+	{3, "up", "deaf", upTo(2000)},
+	{4, "up", "command", upTo(3)},
+}
+
+// themes make a run about something: what is rare in general is frequent in some.
+var themes = []map[string]int{
+	{}, // of everything
+	{"disk cut": 30, "c connect": 60, "c publish": 60},
+	{"disk kill": 30, "c connect": 60, "c publish": 60, "c lazy": 20},
+	{"up reset": 40, "disk cut": 20, "c publish": 60, "up deaf": 10},
+	{"c flood": 12, "c drop": 10},
+	{"c many-ids": 8},
+	{"disk full": 6, "disk eio": 3, "c publish-big": 30},
+	{"c hostile": 30},
+	{"disk flip": 8, "disk kill": 8},
+	{"c connect-clean": 20, "disk cut": 20},
+	{"c retain": 20, "c unretain": 20, "disk cut": 20},
+}
+
+// makeScript makes the script of a seed. What is in without does not happen.
+func makeScript(seed uint64, without []string) script {
+	r := rand.New(rand.NewPCG(seed, 15))
+	s := script{
+		Seed: seed, Clients: 2 + r.IntN(6),
+		Segment:  []int64{16 << 10, 64 << 10, 256 << 10}[r.IntN(3)],
+		Commit:   time.Duration(20+r.IntN(180)) * time.Millisecond,
+		SlowSync: []time.Duration{0, 5 * time.Millisecond, 30 * time.Millisecond, 100 * time.Millisecond}[r.IntN(4)],
+	}
+	if r.IntN(5) == 0 {
+		s.Clients = 20
+	}
+	s.Size = s.Segment * []int64{6, 16, 64}[r.IntN(3)]
+	theme := themes[r.IntN(len(themes))]
+	var total int
+	weights := make([]int, len(choices))
+	for i, c := range choices {
+		weights[i] = c.weight
+		if w, ok := theme[c.who+" "+c.do]; ok {
+			weights[i] = w
+		}
+		if slices.Contains(without, c.do) {
+			weights[i] = 0
+		}
+		total += weights[i]
+	}
+	at := time.Second
+	for range 20 + r.IntN(100) {
+		x, i := r.IntN(total), 0
+		for x -= weights[0]; x >= 0; x -= weights[i] {
+			i++
+		}
+		e := event{At: at, Who: choices[i].who, Do: choices[i].do, N: choices[i].n(r)}
+		if e.Who == "c" {
+			e.Who = fmt.Sprintf("c%d", r.IntN(s.Clients))
+		}
+		s.Events = append(s.Events, e)
+		switch r.IntN(10) {
+		case 0: // time for everything to settle
+			at += time.Duration(r.IntN(3000)) * time.Millisecond
+		case 1, 2, 3: // at once
+		default:
+			at += time.Duration(r.IntN(20000)) * time.Microsecond
+		}
+	}
+	return s
+}

@@ -1,0 +1,449 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sensorgate/bridge"
+	"sensorgate/broker"
+	"sensorgate/internal/config"
+	"sensorgate/internal/gateway"
+	"sensorgate/internal/journal"
+	"sensorgate/internal/sdnotify"
+)
+
+// world is one run of a script.
+type world struct {
+	s       script
+	dir     string
+	rnd     *rand.Rand
+	net     *network
+	disk    *simDisk
+	up      *upstream
+	clients []*client
+	led     *ledger
+	slog    *slog.Logger
+	wg      sync.WaitGroup
+
+	mu     sync.Mutex
+	gw     *gateway.Gateway
+	stop   context.CancelFunc
+	kill   bool // the next power-off is a kill of the process
+	again  bool // the gateway is stopped to be started again
+	ended  bool
+	harmed bool // the disk was harmed: counts may be "at least"
+	acl    int
+	events []string // what happened, with times
+	start  time.Time
+}
+
+// play runs a script and returns what broke a promise, and the log of what happened.
+func play(t *testing.T, s script) (faults, events []string) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{s: s, dir: dir, rnd: rand.New(rand.NewPCG(s.Seed, 3)), net: newNetwork(), led: newLedger(), start: time.Now()}
+		w.slog = slog.New(slog.DiscardHandler)
+		if *verbose {
+			w.slog = slog.New(slog.NewTextHandler(logWriter{w}, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: noTime}))
+		}
+		w.run(t)
+		faults, events = w.led.faults, w.events
+	})
+	return faults, events
+}
+
+type logWriter struct{ w *world }
+
+func (l logWriter) Write(b []byte) (int, error) {
+	l.w.log("gateway: %s", strings.TrimSpace(string(b)))
+	return len(b), nil
+}
+
+func noTime(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}
+
+func (w *world) log(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events = append(w.events, fmt.Sprintf("%v ", time.Since(w.start))+fmt.Sprintf(format, args...))
+}
+
+func (w *world) over() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ended
+}
+
+func (w *world) run(t *testing.T) {
+	w.disk = newDisk(rand.New(rand.NewPCG(w.s.Seed, 4)))
+	w.disk.slow = w.s.SlowSync
+	w.disk.powerOff = w.net.powerOff
+	w.up = newUpstream(w)
+	w.led.asking("up", "t/+/1", 1)
+	w.led.asking("up", "t/+/2", 2)
+	for i := range w.s.Clients {
+		w.clients = append(w.clients, newClient(w, i, w.rnd))
+	}
+	w.writeACL(0)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		w.supervise()
+	}()
+	time.Sleep(500 * time.Millisecond)
+	w.led.subscribed("up", "t/+/1")
+	w.led.subscribed("up", "t/+/2")
+	for _, e := range w.s.Events {
+		time.Sleep(e.At - time.Since(w.start))
+		w.log("%s %s %d", e.Who, e.Do, e.N)
+		w.do(e)
+	}
+	w.calm()
+	w.settle()
+	w.finish()
+	<-gone
+	w.net.powerOff() // ends what is still connected
+	w.wg.Wait()
+	w.judge()
+}
+
+// do carries out one event.
+func (w *world) do(e event) {
+	switch e.Who {
+	case "disk":
+		w.doDisk(e)
+	case "up":
+		w.doUp(e)
+	case "gateway":
+		w.doGateway(e)
+	default:
+		var i int
+		_, _ = fmt.Sscanf(e.Who, "c%d", &i)
+		w.doClient(w.clients[i%len(w.clients)], e)
+	}
+}
+
+func (w *world) doClient(c *client, e event) {
+	switch e.Do {
+	case "connect":
+		c.connect(false)
+	case "connect-clean":
+		c.connect(true)
+	case "publish":
+		c.publish(1+e.N, byte(e.N%3), 10)
+	case "publish-big":
+		c.publish(1+e.N, byte(1+e.N%2), 3000)
+	case "flood":
+		c.publish(100+e.N, 1, 2000)
+	case "drop":
+		c.drop()
+	case "disconnect":
+		c.disconnect()
+	case "half-open":
+		c.halfOpen()
+	case "stall":
+		c.stall(true)
+	case "resume":
+		c.stall(false)
+	case "lazy":
+		c.setLazy(time.Duration(e.N) * time.Millisecond)
+	case "unsubscribe":
+		c.unsubscribe()
+	case "subscribe":
+		c.subscribe()
+	case "retain", "unretain":
+		c.retain(e.N, e.Do == "unretain")
+	case "forbidden":
+		c.forbidden()
+	case "hostile":
+		c.hostile(e.N)
+	case "many-ids":
+		c.manyIDs(e.N)
+	}
+}
+
+func (w *world) doDisk(e event) {
+	switch e.Do {
+	case "cut", "kill":
+		w.mu.Lock()
+		w.kill = e.Do == "kill"
+		w.mu.Unlock()
+		w.disk.cutAfter(e.N)
+	case "slow":
+		w.disk.set(func(s *simDisk) { s.slow = time.Duration(e.N) * time.Millisecond })
+	case "eio":
+		w.harm()
+		w.disk.set(func(s *simDisk) { s.d.EIO = float64(e.N) / 1000 })
+		time.AfterFunc(time.Second, func() { w.disk.set(func(s *simDisk) { s.d.EIO = 0 }) })
+	case "full":
+		w.disk.set(func(s *simDisk) { s.d.Quota = w.s.Segment * int64(4+e.N) })
+		time.AfterFunc(3*time.Second, func() { w.disk.set(func(s *simDisk) { s.d.Quota = 0 }) })
+	case "flip":
+		w.harm()
+		w.disk.set(func(s *simDisk) {
+			if names := s.d.Files(".seg"); len(names) > 0 {
+				name := names[e.N%len(names)]
+				if n := len(s.d.Data(name)) * 8; n > 0 {
+					s.d.Flip(name, e.N*7919%n)
+				}
+			}
+		})
+	}
+}
+
+func (w *world) harm() {
+	w.mu.Lock()
+	w.harmed = true
+	w.mu.Unlock()
+}
+
+func (w *world) doUp(e event) {
+	switch e.Do {
+	case "reset":
+		w.up.reset()
+	case "refuse":
+		w.up.refuseFor(time.Duration(e.N) * time.Millisecond)
+	case "half-open":
+		w.up.halfOpen()
+	case "deaf":
+		w.up.deafFor(time.Duration(e.N) * time.Millisecond)
+	case "command":
+		w.up.command(1 + e.N)
+	}
+}
+
+func (w *world) doGateway(e event) {
+	w.mu.Lock()
+	g, stop := w.gw, w.stop
+	w.mu.Unlock()
+	if g == nil {
+		return
+	}
+	switch e.Do {
+	case "restart":
+		w.mu.Lock()
+		w.again = true
+		w.mu.Unlock()
+		stop()
+	case "reload":
+		w.writeACL(w.acl + 1)
+		go func() {
+			if err := g.Reload(); err != nil {
+				w.log("reload: %v", err)
+			}
+		}()
+	}
+}
+
+// writeACL writes who may what: everything but x/, in one of several forms.
+func (w *world) writeACL(n int) {
+	w.acl = n
+	text := "topic readwrite t/#\ntopic readwrite cmd/#\ntopic readwrite r/#\n"
+	if n%2 == 1 {
+		text += "topic read sys/#\n"
+	}
+	err := os.WriteFile(filepath.Join(w.dir, "new"), []byte(text), 0o600)
+	if err == nil { // in one step, as editors do: a reload must not see half a file
+		err = os.Rename(filepath.Join(w.dir, "new"), filepath.Join(w.dir, "acl"))
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
+func (w *world) config() *config.Config {
+	return &config.Config{
+		Node: "n", Data: "d",
+		Journal: journal.Options{Size: w.s.Size, Commit: w.s.Commit, FreeFloor: -1},
+		Broker:  broker.Options{Listeners: []broker.Listener{{Network: "unix", Address: "sim"}}, ACL: filepath.Join(w.dir, "acl")},
+		Bridges: []config.Bridge{{
+			Spool: journal.Limits{Full: journal.DropOldest},
+			Options: bridge.Options{
+				Name: "up", Node: "n", URLs: []string{"mqtt://up:1883"}, ClientID: "gw", Protocol: "5", KeepAlive: 10 * time.Second,
+				Status: bridge.Status{Topic: "n/status", Online: "online", Offline: "offline"},
+				Rules: []bridge.Rule{
+					{Out: true, Local: "t/+/1", Remote: "t/+/1", QoS: 1},
+					{Out: true, Local: "t/+/2", Remote: "t/+/2", QoS: 2},
+					{In: true, Local: "cmd/#", Remote: "cmd/#", QoS: 2, Queue: true},
+				},
+			},
+		}},
+	}
+}
+
+// supervise is what systemd and the mains are for a gateway: it starts it, and again when it has ended.
+func (w *world) supervise() {
+	for {
+		err := w.live()
+		w.mu.Lock()
+		over, kill, again := w.ended, w.kill, w.again
+		w.again = false
+		w.mu.Unlock()
+		off := w.disk.isOff()
+		w.log("gateway ended: off %v, kill %v: %v", off, kill, err)
+		switch {
+		case off:
+			w.net.powerOff()
+			time.Sleep(time.Duration(50+w.rnd.IntN(300)) * time.Millisecond)
+			w.disk.on(kill)
+			w.mu.Lock()
+			w.kill = false
+			w.mu.Unlock()
+		case over:
+			return
+		case again && err == nil:
+		case w.unhealthy():
+			time.Sleep(time.Second)
+		default:
+			w.led.fault("the gateway ended by itself: %v", err)
+			time.Sleep(5 * time.Second)
+			if len(w.led.faults) > 5 {
+				return
+			}
+		}
+		w.net.powerOff()
+		w.net.powerOn()
+	}
+}
+
+// unhealthy reports whether the disk has a reason of its own to fail.
+func (w *world) unhealthy() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var bad bool
+	w.disk.set(func(s *simDisk) { bad = s.d.EIO > 0 || s.d.Quota > 0 })
+	return bad || w.harmed
+}
+
+// live is one run of the gateway.
+func (w *world) live() error {
+	silent, err := sdnotify.Open(func(string) string { return "" }, w.slog)
+	if err != nil {
+		return err
+	}
+	g, err := gateway.New(gateway.Options{
+		Config: w.config(), Load: func() (*config.Config, error) { return w.config(), nil },
+		Hardware: gateway.NewHardware(w.slog), Log: w.slog, Version: "sim", Notify: silent,
+		Around: gateway.Surroundings{Disk: w.disk, SegmentSize: w.s.Segment, Network: w.net, Dial: w.up.dial},
+	})
+	if err != nil {
+		w.disk.set(func(s *simDisk) { s.d.Locked = false })
+		return fmt.Errorf("start: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	w.mu.Lock()
+	w.gw, w.stop = g, stop
+	if w.ended {
+		stop()
+	}
+	w.mu.Unlock()
+	err = g.Run(ctx)
+	w.mu.Lock()
+	w.gw = nil
+	w.mu.Unlock()
+	w.disk.set(func(s *simDisk) { s.d.Locked = false })
+	return err
+}
+
+// calm ends all faults: from here on everything must become right.
+func (w *world) calm() {
+	w.log("calm")
+	w.disk.set(func(s *simDisk) {
+		s.d.EIO, s.d.Quota, s.slow = 0, 0, 0
+		if !s.d.Off {
+			s.d.Ops = -1
+		}
+	})
+	time.Sleep(10 * time.Second)
+	w.up.reset()
+	for _, c := range w.clients {
+		c.stall(false)
+		c.setLazy(0)
+		c.connect(false)
+	}
+}
+
+// settle waits until nothing moves any more.
+func (w *world) settle() {
+	for range 120 {
+		time.Sleep(5 * time.Second)
+		busy := false
+		for _, c := range w.clients {
+			busy = busy || c.busy()
+		}
+		if !busy {
+			break
+		}
+	}
+	for _, c := range w.clients {
+		if c.busy() {
+			w.led.fault("%s: ten minutes without faults, and what it sends is still not taken: stuck", c.name)
+			break
+		}
+	}
+	time.Sleep(90 * time.Second) // the bridge's back-off, and what it sends then
+}
+
+func (w *world) finish() {
+	w.mu.Lock()
+	w.ended = true
+	stop := w.stop
+	w.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+	for _, c := range w.clients {
+		c.drop()
+	}
+}
+
+// judge opens the store as the next start would and compares what it counts with what is missing.
+func (w *world) judge() {
+	w.disk.set(func(s *simDisk) { s.d.Locked = false })
+	j, err := journal.Open(journal.Options{Dir: "d", Size: w.s.Size, SegmentSize: w.s.Segment, FreeFloor: -1, FS: w.disk})
+	if err != nil {
+		w.led.fault("the store does not open: %v", err)
+		return
+	}
+	dropped := map[string]uint64{}
+	count := func(name, queue string) {
+		q, err := j.OpenQueue(queue, journal.Limits{})
+		if err != nil {
+			w.led.fault("queue %s: %v", queue, err)
+			return
+		}
+		s := q.Stats()
+		dropped[name] = s.DroppedFull + s.DroppedAge + s.Damaged
+		if s.Waiting > 0 && name == "up" {
+			w.led.fault("%d messages still wait for the upstream", s.Waiting)
+		}
+	}
+	count("up", "spool/up")
+	for _, c := range w.clients {
+		count(c.name, "session/"+c.name)
+	}
+	if n := j.Stats().Damaged; w.harmed && n > 0 {
+		for name := range dropped {
+			dropped[name] += n
+		}
+	}
+	share := w.s.Size / int64(4*(len(w.clients)+1))
+	w.led.judge(dropped, share, w.harmed)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = j.Run(ctx)
+}
