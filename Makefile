@@ -16,7 +16,7 @@ env-linux-arm64 := GOARCH=arm64
 env-linux-armv7 := GOARCH=arm GOARM=7
 env-linux-armv6 := GOARCH=arm GOARM=6
 
-.PHONY: bridgesim natstest crashmodel crashmodel-long killloop soak soak-check
+.PHONY: bridgesim gatewaysim natstest crashmodel crashmodel-long killloop soak soak-check
 .PHONY: deadcode build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-kernel dist deb sbom release reproducible system-test bench fuzz clean
 
 build: bin/sensorgate
@@ -61,6 +61,11 @@ race:
 BRIDGE_SEEDS ?= 20
 bridgesim:
 	$(GO) test -run 'TestSimulation|TestNetwork' -timeout 60m ./bridge -sim.seeds $(BRIDGE_SEEDS)
+
+# Whole gateways under everything at once (internal/gateway/sim): make gatewaysim SEEDS=100000
+# for a night. A failing seed is made shorter and printed as a script to replay.
+gatewaysim:
+	$(GO) test -run TestSeeds -timeout 24h ./internal/gateway/sim -sim.seeds $(or $(SEEDS),2000)
 
 # A fleet of gateways on a cluster of three nats-servers, of which one after the other is
 # killed. Fetches the server; needs the internet once.
