@@ -83,6 +83,7 @@ func (r *Runner) ended(dev any) {
 // again after a pause. For faults that others find in what the device does; err should
 // wrap a PanicError.
 func (r *Runner) Break(err error) {
+	r.logPanic(err)
 	r.mu.Lock()
 	abort := r.abort
 	r.mu.Unlock()

@@ -208,7 +208,7 @@ func (s *screen) key(k byte) {
 func (s *screen) draw(live bool) {
 	var b strings.Builder
 	snap := s.gateway.Snapshot()
-	snap.WriteTable(&b)
+	snap.WriteTable(&b, false)
 	fmt.Fprintln(&b, s.far)
 	if live {
 		what := "c cut the upstream"

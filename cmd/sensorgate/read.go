@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sensorgate/internal/config"
+	"sensorgate/internal/gateway"
 	"sensorgate/internal/terminal"
 )
 
@@ -19,10 +21,11 @@ func newRead() *cobra.Command {
 	var verbose bool
 	cmd := &cobra.Command{
 		Use:   "read DEVICE",
-		Short: "read one device of a configuration once and print its readings",
-		Long: `Opens one device of the configuration, reads it once and prints every channel, before
-any filter. --verbose shows the bytes of each I2C transfer (W written, R read) on
-standard error. Devices that take commands are not opened: that would switch them.`,
+		Short: "read one device of a configuration once and print its channels",
+		Long: `Opens one device of the configuration, reads it once and prints every channel: the value
+as it would be published, or why there is none. --verbose shows beside it what the device
+itself reported, and the bytes of each I2C transfer (W written, R read) on standard error.
+Outputs are not opened: that may switch them.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := s.load(os.Stderr)
@@ -36,27 +39,44 @@ standard error. Devices that take commands are not opened: that would switch the
 				s.hardware.TraceI2C(func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) })
 			}
 			t := s.hardware.Try(cmd.Context(), c, slog.New(slog.DiscardHandler))[0]
+			if s.json {
+				if err := writeJSON(cmd.OutOrStdout(), t); err != nil {
+					return err
+				}
+			} else if err := writeChannels(cmd.OutOrStdout(), t, verbose); err != nil {
+				return err
+			}
 			switch {
-			case t.Skipped:
-				return fmt.Errorf("%s: %s", t.Name, t.Text)
-			case s.json && t.OK:
-				return writeJSON(cmd.OutOrStdout(), t)
-			case !t.OK:
-				return fmt.Errorf("%s: %s", t.Name, t.Text)
+			case t.OK:
+				return nil
+			case s.json:
+				return errReported
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-			for _, r := range t.Readings {
-				fmt.Fprintf(w, "%s\t%s\n", terminal.Escape(r.Channel), terminal.Escape(strings.TrimSpace(r.Value.String()+" "+r.Unit)))
-			}
-			if len(t.Readings) == 0 {
-				fmt.Fprintln(w, t.Text)
-			}
-			return w.Flush()
+			return fmt.Errorf("%s: %s", t.Name, t.Text)
 		},
 	}
 	s.flags(cmd)
-	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "show the bytes on the I2C bus")
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "show raw values, and the bytes on the I2C bus")
 	return cmd
+}
+
+// writeChannels prints what a trial has of each channel.
+func writeChannels(out io.Writer, t gateway.Trial, raw bool) error {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	for _, c := range t.Channels {
+		value := terminal.Escape(strings.TrimSpace(c.Value.String() + " " + c.Unit))
+		switch {
+		case c.Error != "":
+			value = string(c.State) + ": " + terminal.Escape(c.Error)
+		case raw:
+			value += "\traw " + terminal.Escape(strings.TrimSpace(c.Raw.String()+" "+c.RawUnit))
+		}
+		fmt.Fprintf(w, "%s\t%s\n", terminal.Escape(c.Name), value)
+	}
+	if len(t.Channels) == 0 && t.OK {
+		fmt.Fprintln(w, t.Text)
+	}
+	return w.Flush()
 }
 
 // onlyDevice leaves of c the device called name and the bus it is on.

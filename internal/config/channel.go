@@ -91,6 +91,10 @@ func (l *loader) channel(d *deviceAt, known drivers.Channel, n *toml.Node) {
 	if n != nil {
 		d.dev.Config.Channels = append(d.dev.Config.Channels, conf)
 	}
+	// What a model or a driver lists need not exist on every meter; an event need not happen.
+	if n != nil && n.Source == d.n.Source && c.Kind != drivers.Event {
+		d.dev.Expect = append(d.dev.Expect, drivers.Expectation{Channel: c.Name, Every: conf.Every})
+	}
 }
 
 // channelHint returns how to write a channel whose value stands there without its key.

@@ -41,8 +41,9 @@ type SerialBus struct {
 type Device struct {
 	Name   string
 	Driver drivers.Driver
-	Model  string               // template it came from, "" if none
-	Config drivers.DeviceConfig // without Store
+	Model  string                // template it came from, "" if none
+	Config drivers.DeviceConfig  // without Store
+	Expect []drivers.Expectation // channels that the file itself names, not its model or driver
 	Map    mapping.Device
 
 	text toml.TableText

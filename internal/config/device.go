@@ -117,7 +117,8 @@ func (l *loader) runExample(d *deviceAt) {
 	if at == nil || d.driver.Example == nil {
 		return
 	}
-	if _, err := d.driver.Example(d.dev.Config); err != nil {
+	err := drivers.Guard(func() error { _, err := d.driver.Example(d.dev.Config); return err })
+	if err != nil {
 		l.AtValue(at, "the example cannot be read: "+strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 }

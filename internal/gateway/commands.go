@@ -41,7 +41,11 @@ func (d *device) executeAll(ctx context.Context) {
 }
 
 func (d *device) execute(ctx context.Context, m mqtt.Message) {
-	c, err := mapping.ParseCommand(d.cfg.Map, &m, time.Now())
+	var c drivers.Command
+	err := drivers.Guard(func() (err error) {
+		c, err = mapping.ParseCommand(d.cfg.Map, &m, time.Now())
+		return err
+	})
 	switch {
 	case m.Retain:
 		err = fmt.Errorf("%w: the command was retained, and a relay must not execute yesterday's command (publish it without retain)", drivers.ErrRefused)

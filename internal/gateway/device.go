@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -35,11 +37,17 @@ type device struct {
 	may      mayAnswer
 	log      *slog.Logger
 
+	// changed is called when the condition of the device or of a channel has changed.
+	changed func()
+
 	mu     sync.Mutex
-	newest map[string]drivers.Reading // by channel
+	newest map[string]seen // by channel
 }
 
-func newDevice(cfg config.Device, b publisher, may mayAnswer, j *journal.Journal, log *slog.Logger) *device {
+// seen is the newest reading of a channel, as it came and as it is published.
+type seen struct{ raw, published drivers.Reading }
+
+func newDevice(cfg config.Device, b publisher, may mayAnswer, changed func(), j *journal.Journal, log *slog.Logger) *device {
 	log = log.With("device", cfg.Name)
 	d := &device{
 		cfg:      cfg,
@@ -47,12 +55,13 @@ func newDevice(cfg config.Device, b publisher, may mayAnswer, j *journal.Journal
 		commands: make(chan mqtt.Message, maxCommands),
 		broker:   b,
 		may:      may,
+		changed:  changed,
 		log:      log,
-		newest:   map[string]drivers.Reading{},
+		newest:   map[string]seen{},
 	}
 	conf := cfg.Config
 	conf.Store = deviceStore{j, "device/" + cfg.Name + "/"}
-	d.runner = &drivers.Runner{Config: conf, Driver: cfg.Driver, Sink: d.out, Log: log}
+	d.runner = &drivers.Runner{Config: conf, Driver: cfg.Driver, Expect: cfg.Expect, Sink: d.out, Log: log}
 	return d
 }
 
@@ -72,7 +81,7 @@ func (d *device) run(ctx context.Context) error {
 // publishAll turns readings into messages until ctx ends and the outbox is empty.
 // If the broker is slow, this waits and the outbox drops the oldest.
 func (d *device) publishAll(ctx context.Context) {
-	mapper := mapping.New(d.cfg.Map)
+	m := d.newMapper()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	// Publishing outlives ctx by flushTime: the last words are worth waiting for.
@@ -80,32 +89,58 @@ func (d *device) publishAll(ctx context.Context) {
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(flushTime, cancel) })()
 	for {
-		if at, ok := mapper.Next(); ok {
+		if at, ok := m.Next(); ok {
 			timer.Reset(time.Until(at))
 		}
+		var ok bool
 		select {
 		case <-ctx.Done():
-			d.flush(pubCtx, mapper)
-			d.send(pubCtx, mapper.Flush(timeSynced())) // what a throttle still held back
+			if d.flush(pubCtx, m) { // and what a throttle still held back
+				d.publish(pubCtx, func() []mqtt.Message { return m.Flush(timeSynced()) })
+			}
 			return
 		case <-d.out.wake:
-			d.flush(pubCtx, mapper)
+			ok = d.flush(pubCtx, m)
 		case now := <-timer.C:
-			d.send(pubCtx, mapper.Tick(now, timeSynced()))
+			ok = d.publish(pubCtx, func() []mqtt.Message { return m.Tick(now, timeSynced()) })
+		}
+		if !ok {
+			m = d.newMapper() // what the old one remembers is in doubt
 		}
 	}
 }
 
-func (d *device) flush(ctx context.Context, mapper *mapping.Mapper) {
+func (d *device) newMapper() *mapping.Mapper {
+	m := mapping.New(d.cfg.Map)
+	m.Seen = d.remember
+	return m
+}
+
+// flush publishes what is in the outbox. It reports whether the mapper is still good.
+func (d *device) flush(ctx context.Context, m *mapping.Mapper) bool {
 	batches, health := d.out.take()
 	synced := timeSynced()
+	ok := true
 	for _, rs := range batches {
-		d.remember(rs)
-		d.send(ctx, mapper.Messages(rs, synced))
+		ok = ok && d.publish(ctx, func() []mqtt.Message { return m.Messages(rs, synced) })
 	}
 	if health != nil {
 		d.send(ctx, []mqtt.Message{mapping.Status(d.cfg.Map, *health)})
+		d.changed()
 	}
+	return ok
+}
+
+// publish publishes what f makes of readings. A panic in f costs this device a failure,
+// and nobody else anything; the broker is outside of that.
+func (d *device) publish(ctx context.Context, f func() []mqtt.Message) bool {
+	var ms []mqtt.Message
+	if err := drivers.Guard(func() error { ms = f(); return nil }); err != nil {
+		d.runner.Break(fmt.Errorf("filters and payloads: %w", err))
+		return false
+	}
+	d.send(ctx, ms)
+	return true
 }
 
 func (d *device) send(ctx context.Context, ms []mqtt.Message) {
@@ -116,26 +151,40 @@ func (d *device) send(ctx context.Context, ms []mqtt.Message) {
 	}
 }
 
-func (d *device) remember(rs []drivers.Reading) {
+func (d *device) remember(raw, published drivers.Reading) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, r := range rs {
-		d.newest[r.Channel] = r
-	}
+	d.newest[published.Channel] = seen{raw, published}
 }
 
 // status reports how the device does, its channels in the order of their names.
 func (d *device) status() status.Device {
 	h := d.runner.Health()
-	s := status.Device{Name: d.cfg.Name, Driver: d.cfg.Driver.Name, State: h.State, Error: h.Error, Since: h.Since, Channels: []status.Channel{}}
+	s := status.Device{Name: d.cfg.Name, Driver: d.cfg.Driver.Name, State: h.State, Error: h.Error, Since: h.Since}
 	s.Readings, s.Dropped = d.out.counts()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for name, r := range d.newest {
-		s.Channels = append(s.Channels, status.Channel{Name: name, Value: r.Value.String(), Unit: r.Unit, Time: r.Time})
-	}
-	slices.SortFunc(s.Channels, func(a, b status.Channel) int { return strings.Compare(a.Name, b.Name) })
+	s.Channels = channelsOf(d.cfg.Map, d.runner.Channels(), d.newest)
 	return s
+}
+
+// channelsOf joins what is configured, how the channels do and what came last.
+func channelsOf(m mapping.Device, health []drivers.ChannelHealth, newest map[string]seen) []status.Channel {
+	byName := map[string]status.Channel{}
+	for _, c := range m.Channels {
+		byName[c.Name] = status.Channel{Name: c.Name, State: drivers.Starting}
+	}
+	for _, h := range health {
+		byName[h.Channel] = status.Channel{Name: h.Channel, State: h.State, Error: h.Error, Since: h.Since, Repeats: h.Repeats}
+	}
+	for name, n := range newest {
+		c := byName[name]
+		c.Name = name
+		c.Value, c.Unit, c.Time = status.Value{Value: n.published.Value}, n.published.Unit, n.published.Time
+		c.Raw, c.RawUnit = status.Value{Value: n.raw.Value}, n.raw.Unit
+		byName[name] = c
+	}
+	return slices.SortedFunc(maps.Values(byName), func(a, b status.Channel) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // deviceStore keeps a device's state in the journal, under its name.

@@ -59,7 +59,8 @@ type Gateway struct {
 	bridges  *group
 
 	begun     chan struct{} // closed when all devices have been started
-	stateWake chan struct{} // has a value when {node}/gateway/state is out of date
+	stateWake chan struct{} // has a value when {node}/gateway/state must be published at once
+	stateDue  chan struct{} // has a value when it must be published soon
 
 	reloading sync.Mutex // one reload at a time
 
@@ -73,7 +74,7 @@ type Gateway struct {
 // New builds the parts and opens the journal. It starts nothing.
 func New(o Options) (*Gateway, error) {
 	c := o.Config
-	g := &Gateway{opt: o, log: o.Log, cfg: c, buses: &group{log: o.Log}, devs: &group{log: o.Log}, bridges: &group{log: o.Log}, begun: make(chan struct{}), stateWake: make(chan struct{}, 1)}
+	g := &Gateway{opt: o, log: o.Log, cfg: c, buses: &group{log: o.Log}, devs: &group{log: o.Log}, bridges: &group{log: o.Log}, begun: make(chan struct{}), stateWake: make(chan struct{}, 1), stateDue: make(chan struct{}, 1)}
 	j, err := journal.Open(journalOptions(c, o))
 	if err != nil {
 		return nil, err
@@ -92,7 +93,7 @@ func New(o Options) (*Gateway, error) {
 		g.upstreams = append(g.upstreams, u)
 	}
 	for _, d := range c.Devices {
-		g.devices = append(g.devices, newDevice(d, g.broker, g.mayAnswer, j, o.Log))
+		g.devices = append(g.devices, newDevice(d, g.broker, g.mayAnswer, g.deviceChanged, j, o.Log))
 	}
 	return g, nil
 }
@@ -182,6 +183,7 @@ func (g *Gateway) Snapshot() status.Snapshot {
 	for _, d := range devices {
 		s.Devices = append(s.Devices, d.status())
 	}
+	s.Count()
 	for _, u := range upstreams {
 		s.Upstreams = append(s.Upstreams, u.status())
 	}

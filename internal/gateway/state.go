@@ -6,41 +6,72 @@ import (
 	"time"
 
 	"sensorgate/internal/mqtt"
+	"sensorgate/internal/status"
 )
 
-// stateEvery is how often {node}/gateway/state is published.
-const stateEvery = 5 * time.Minute
+// stateEvery is how often {node}/gateway/state is published when nothing changes,
+// stateSoon how soon after a device's change: a hundred devices of one wire change
+// together.
+const (
+	stateEvery = 5 * time.Minute
+	stateSoon  = 10 * time.Second
+)
 
-// changed asks for the state to be published soon. It does not block.
-func (g *Gateway) changed() {
+// changed asks for the state to be published at once. It does not block.
+func (g *Gateway) changed() { wake(g.stateWake) }
+
+// deviceChanged asks for the state to be published soon. It does not block.
+func (g *Gateway) deviceChanged() { wake(g.stateDue) }
+
+func wake(c chan struct{}) {
 	select {
-	case g.stateWake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
 
 // publishState publishes the gateway's own condition, retained, until ctx ends: now
-// and then, and whenever an upstream came or went.
+// and then, and whenever an upstream or a device has changed.
 func (g *Gateway) publishState(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
 	case <-g.broker.Ready():
 	}
-	tick := time.NewTicker(stateEvery)
-	defer tick.Stop()
+	for g.publishJSON(ctx, "gateway/state", stateOf(g.Snapshot())); g.awaitState(ctx); {
+		g.publishJSON(ctx, "gateway/state", stateOf(g.Snapshot()))
+	}
+	return nil
+}
+
+// awaitState waits until the state must be published again; false when ctx has ended.
+func (g *Gateway) awaitState(ctx context.Context) bool {
+	timer := time.NewTimer(stateEvery)
+	defer timer.Stop()
+	due := g.stateDue
 	for {
-		s := g.Snapshot()
-		s.Devices = nil // each has its own status topic
-		g.publishJSON(ctx, "gateway/state", s)
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-tick.C:
+			return false
+		case <-timer.C:
+			return true
 		case <-g.stateWake:
+			return true
+		case <-due:
+			timer.Reset(stateSoon)
+			due = nil // what else changes until then is part of it
 		}
 	}
 }
+
+// gatewayState is the snapshot without its devices: each has its own status topic, and
+// their number is nobody's to bound but the user's.
+type gatewayState struct {
+	status.Snapshot
+	Devices *struct{} `json:"devices,omitempty"`
+}
+
+func stateOf(s status.Snapshot) gatewayState { return gatewayState{Snapshot: s} }
 
 func (g *Gateway) publishJSON(ctx context.Context, below string, v any) {
 	payload, err := json.Marshal(v)

@@ -11,11 +11,22 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/internal/config"
+	"sensorgate/internal/mapping"
+	"sensorgate/internal/status"
 )
 
-// trialTime is how long a device may take to say something. One that speaks when it
-// likes and stays silent is not blamed for it.
-const trialTime = 10 * time.Second
+const (
+	// trialTime is how long a device may take to say something. One that speaks when it
+	// likes and stays silent is not blamed for it.
+	trialTime = 10 * time.Second
+
+	// trialSettle is how long the rest of a device's channels may take after the last one
+	// that came: a meter is read block by block.
+	trialSettle = 3 * time.Second
+
+	// trialLook is how often a trial looks what has come.
+	trialLook = 50 * time.Millisecond
+)
 
 // Trial is how one device or upstream answered when it was tried.
 type Trial struct {
@@ -24,7 +35,9 @@ type Trial struct {
 	Skipped bool   `json:"skipped,omitempty"`
 	Text    string `json:"text"`
 
-	Readings []drivers.Reading `json:"-"`
+	// Channels are all that a device has: with a value, as it would be published, or with
+	// the reason why there is none.
+	Channels []status.Channel `json:"channels,omitempty"`
 }
 
 // Mark is the result in one word.
@@ -39,8 +52,8 @@ func (t *Trial) Mark() string {
 }
 
 // Try opens every device of c once and reads it, all at the same time, and closes
-// them again. c must have been checked against h. Devices that take commands are
-// skipped: opening an output sets it.
+// them again. c must have been checked against h. Outputs are skipped: opening one
+// sets it.
 func (h *Hardware) Try(ctx context.Context, c *config.Config, log *slog.Logger) []Trial {
 	ctx, cancel := context.WithTimeout(ctx, trialTime)
 	defer cancel()
@@ -70,80 +83,148 @@ func (h *Hardware) Try(ctx context.Context, c *config.Config, log *slog.Logger) 
 }
 
 func tryDevice(ctx context.Context, d config.Device, log *slog.Logger) Trial {
-	t := Trial{Name: "device." + d.Name}
-	for _, c := range d.Map.Channels {
-		if c.Writable && c.Kind == drivers.State {
-			t.Skipped, t.Text = true, "takes commands; opening it may switch it"
-			return t
-		}
+	if switches(d) {
+		return Trial{Name: "device." + d.Name, Skipped: true, Text: "takes commands; opening it may switch it"}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	sink := &trialSink{done: cancel}
 	conf := d.Config
 	conf.Store = forgetful{}
-	r := drivers.Runner{Config: conf, Driver: d.Driver, Sink: sink, Log: log}
-	_ = r.Run(ctx) // always the context's end
-	return sink.result(t, d.Driver.Every == 0)
+	t := &trial{device: d, newest: map[string]seen{}, mapper: mapping.New(d.Map), lastNews: time.Now()}
+	t.mapper.Seen = func(raw, published drivers.Reading) { t.newest[raw.Channel] = seen{raw, published} }
+	t.runner = &drivers.Runner{Config: conf, Driver: d.Driver, Sink: t, Log: log}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var running sync.WaitGroup
+	running.Go(func() { _ = t.runner.Run(ctx) }) // always the context's end
+	result := t.await(ctx)
+	cancel()
+	running.Wait()
+	return result
 }
 
-// trialSink ends a trial with the first readings or the first trouble.
-type trialSink struct {
-	done func()
+// switches reports whether opening the device may move something: it takes commands and is
+// a pin, of the board or of an expander. What is at the other end of a wire is only
+// written on command.
+func switches(d config.Device) bool {
+	if c, ok := d.Config.Options.(drivers.Claimer); ok {
+		if slices.ContainsFunc(c.Claims(), func(c drivers.Claim) bool { return c.Kind == "bus" || c.Kind == "serial" || c.Kind == "tcp" }) {
+			return false
+		}
+	}
+	// A total that takes commands is a counter that can be set; counting moves nothing.
+	return slices.ContainsFunc(d.Map.Channels, func(c mapping.Channel) bool { return c.Writable && c.Kind != drivers.Total })
+}
+
+// trial is one device while it is tried.
+type trial struct {
+	device config.Device
+	runner *drivers.Runner
 
 	mu       sync.Mutex
-	readings []drivers.Reading
-	trouble  string
+	mapper   *mapping.Mapper
+	newest   map[string]seen
+	broken   error     // of the mapper
+	lastNews time.Time // when a reading came last
 }
 
 // Readings implements drivers.Sink.
-func (s *trialSink) Readings(rs []drivers.Reading) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.readings = append(s.readings, slices.Clone(rs)...)
-	s.done()
-}
-
-// Health implements drivers.Sink.
-func (s *trialSink) Health(_ string, h drivers.Health) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch h.State {
-	case drivers.Failing, drivers.Absent, drivers.Stuck:
-		if s.trouble == "" {
-			s.trouble = h.Error
-		}
-		s.done()
+func (t *trial) Readings(rs []drivers.Reading) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lastNews = time.Now()
+	if err := drivers.Guard(func() error { t.mapper.Messages(slices.Clone(rs), true); return nil }); err != nil {
+		t.broken = err
 	}
 }
 
-func (s *trialSink) result(t Trial, speaksFirst bool) Trial {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// Health implements drivers.Sink; await looks for itself.
+func (t *trial) Health(string, drivers.Health) {}
+
+// await waits until all channels have come or failed, nothing more comes, the device
+// itself fails, or the time is over.
+func (t *trial) await(ctx context.Context) Trial {
+	began := time.Now()
+	tick := time.NewTicker(trialLook)
+	defer tick.Stop()
+	for over := false; ; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			over = true
+		}
+		if health, channels := t.runner.Health(), t.runner.Channels(); over || t.complete(health, channels) {
+			return t.result(health, channels, time.Since(began))
+		}
+	}
+}
+
+// complete reports whether there is nothing more to wait for.
+func (t *trial) complete(h drivers.Health, channels []drivers.ChannelHealth) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	switch {
-	case s.trouble != "":
-		t.Text = s.trouble
-	case len(s.readings) > 0:
-		t.OK, t.Text, t.Readings = true, describe(s.readings), s.readings
-	case speaksFirst:
-		t.OK, t.Text = true, fmt.Sprintf("open; said nothing in %v, which may be as it should", trialTime)
-	default:
-		t.Text = fmt.Sprintf("no answer in %v", trialTime)
+	case t.broken != nil, h.State == drivers.Absent, h.State == drivers.Stuck, h.State == drivers.Failing && len(h.Channels) == 0:
+		return true
+	case len(channels) == 0:
+		return false
 	}
-	return t
+	have := map[string]bool{}
+	for _, c := range channels {
+		have[c.Channel] = c.State != drivers.Starting
+	}
+	all := !slices.ContainsFunc(t.device.Map.Channels, func(c mapping.Channel) bool { return c.Kind != drivers.Event && !have[c.Name] })
+	wanted := !slices.ContainsFunc(t.device.Expect, func(e drivers.Expectation) bool { return !have[e.Channel] })
+	return all || wanted && time.Since(t.lastNews) > trialSettle
 }
 
-func describe(rs []drivers.Reading) string {
-	const most = 6
-	var parts []string
-	for i, r := range rs {
-		if i == most {
-			parts = append(parts, "…")
-			break
+func (t *trial) result(h drivers.Health, channels []drivers.ChannelHealth, took time.Duration) Trial {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := Trial{Name: "device." + t.device.Name}
+	came, failed := false, false
+	for _, c := range channelsOf(t.device.Map, channels, t.newest) {
+		switch {
+		case c.Value.Valid():
+			came = true
+		case c.State == drivers.Starting:
+			c.Error = fmt.Sprintf("has not come in %v", took.Round(100*time.Millisecond))
 		}
-		parts = append(parts, r.Channel+" "+strings.TrimSpace(r.Value.String()+" "+r.Unit))
+		failed = failed || c.State == drivers.Failing
+		r.Channels = append(r.Channels, c)
 	}
-	return strings.Join(parts, ", ")
+	silent := len(channels) == 0
+	switch {
+	case t.broken != nil:
+		r.Text = t.broken.Error()
+	case h.State != drivers.OK && h.State != drivers.Degraded && h.State != drivers.Starting && h.Error != "":
+		r.Text = h.Error
+	case came || failed:
+		r.OK, r.Text = !failed, describe(r.Channels)
+	case t.device.Driver.Every == 0:
+		r.OK, r.Text = true, fmt.Sprintf("open; said nothing in %v, which may be as it should", trialTime)
+	default:
+		r.Text = fmt.Sprintf("no answer in %v", trialTime)
+	}
+	if silent && !came {
+		r.Channels = nil // the text says it of all
+	}
+	return r
+}
+
+// describe names the first channels with their values, and all that failed.
+func describe(channels []status.Channel) string {
+	const most = 6
+	var parts, failed []string
+	for _, c := range channels {
+		switch {
+		case c.State == drivers.Failing:
+			failed = append(failed, c.Name+": "+c.Error)
+		case c.Value.Valid() && len(parts) < most:
+			parts = append(parts, c.Name+" "+strings.TrimSpace(c.Value.String()+" "+c.Unit))
+		case c.Value.Valid() && len(parts) == most:
+			parts = append(parts, "…")
+		}
+	}
+	return strings.Join(append(failed, parts...), ", ")
 }
 
 // forgetful is the store of a trial: a pulse total must not change by it.

@@ -22,6 +22,43 @@ type Snapshot struct {
 	Journal    Journal    `json:"journal"`
 	Queues     []Queue    `json:"queues,omitempty"`
 	ConfigErr  string     `json:"config_error,omitempty"` // why the last reload was refused
+
+	// How many devices and channels are in which state, and up to 50 that are not well.
+	DeviceStates  map[drivers.Condition]int `json:"device_states"`
+	ChannelStates map[drivers.Condition]int `json:"channel_states"`
+	NotWell       []NotWell                 `json:"not_well"`
+}
+
+// NotWell is a device, or one of its channels while the device itself answers.
+type NotWell struct {
+	Device  string            `json:"device"`
+	Channel string            `json:"channel,omitempty"`
+	State   drivers.Condition `json:"state"`
+}
+
+// maxNotWell bounds the names in a snapshot: it is one message, whatever happens.
+const maxNotWell = 50
+
+// Count fills in the states and those that are not well.
+func (s *Snapshot) Count() {
+	s.DeviceStates, s.ChannelStates, s.NotWell = map[drivers.Condition]int{}, map[drivers.Condition]int{}, []NotWell{}
+	add := func(n NotWell) {
+		if len(s.NotWell) < maxNotWell {
+			s.NotWell = append(s.NotWell, n)
+		}
+	}
+	for _, d := range s.Devices {
+		s.DeviceStates[d.State]++
+		if d.State != drivers.OK && d.State != drivers.Starting && d.State != drivers.Degraded {
+			add(NotWell{d.Name, "", d.State})
+		}
+		for _, c := range d.Channels {
+			s.ChannelStates[c.State]++
+			if c.State == drivers.Failing && d.State == drivers.Degraded {
+				add(NotWell{d.Name, c.Name, c.State})
+			}
+		}
+	}
 }
 
 // Device is one device and the newest value of each of its channels.
@@ -36,12 +73,19 @@ type Device struct {
 	Channels []Channel         `json:"channels"`
 }
 
-// Channel is the newest reading of one channel.
+// Channel is the condition of one channel and its newest good reading: as it is published,
+// after the filters, and as it came from the device.
 type Channel struct {
-	Name  string    `json:"name"`
-	Value string    `json:"value"`
-	Unit  string    `json:"unit,omitempty"`
-	Time  time.Time `json:"time"`
+	Name    string            `json:"name"`
+	State   drivers.Condition `json:"state"`
+	Error   string            `json:"error,omitempty"`
+	Since   time.Time         `json:"since,omitzero"`   // of the last change of State
+	Repeats uint64            `json:"repeats,omitzero"` // how often the same fault came again
+	Value   Value             `json:"value,omitzero"`   // absent: nothing good came yet
+	Unit    string            `json:"unit,omitempty"`
+	Time    time.Time         `json:"time,omitzero"`
+	Raw     Value             `json:"raw,omitzero"`
+	RawUnit string            `json:"raw_unit,omitempty"`
 }
 
 // Upstream is one bridge.

@@ -7,13 +7,15 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"sensorgate/drivers"
 	"sensorgate/internal/terminal"
 )
 
 // WriteTable writes the snapshot for people: devices with their values and ages,
 // upstreams with what waits for them. Texts from outside (values, reasons, names) are
-// escaped: the table goes to a terminal, and one value must stay in one cell.
-func (s *Snapshot) WriteTable(w io.Writer) error {
+// escaped: the table goes to a terminal, and one value must stay in one cell. With raw,
+// what the device itself reported stands beside what is published.
+func (s *Snapshot) WriteTable(w io.Writer, raw bool) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  sensorgate %s  up %s  listening %s\n", s.Node, s.Version,
 		Age(s.Time.Sub(s.Started)), strings.Join(s.Listeners, " "))
@@ -25,9 +27,13 @@ func (s *Snapshot) WriteTable(w io.Writer) error {
 	}
 	b.WriteByte('\n')
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "DEVICE\tCHANNEL\tVALUE\tAGE\tSTATE")
+	if raw {
+		fmt.Fprintln(tw, "DEVICE\tCHANNEL\tVALUE\tRAW\tAGE\tSTATE")
+	} else {
+		fmt.Fprintln(tw, "DEVICE\tCHANNEL\tVALUE\tAGE\tSTATE")
+	}
 	for _, d := range s.Devices {
-		s.deviceRows(tw, d)
+		s.deviceRows(tw, d, raw)
 	}
 	fmt.Fprintln(tw)
 	if len(s.Upstreams) > 0 {
@@ -57,21 +63,48 @@ func (s *Snapshot) WriteTable(w io.Writer) error {
 	return err
 }
 
-func (s *Snapshot) deviceRows(w io.Writer, d Device) {
-	state := string(d.State)
-	if d.Error != "" {
-		state += ": " + terminal.Escape(d.Error)
-	}
-	if len(d.Channels) == 0 {
-		fmt.Fprintf(w, "%s\t-\t-\t-\t%s\n", d.Name, state)
-	}
-	for i, c := range d.Channels {
-		name := d.Name
-		if i > 0 {
-			name, state = "", ""
+// deviceRows writes a row per channel: in the first the state of the device, in each what
+// is wrong with that channel. A channel that is only configured has none before it came.
+func (s *Snapshot) deviceRows(w io.Writer, d Device, raw bool) {
+	state := d.condition()
+	name := d.Name
+	row := func(channel, value, was, age, state string) {
+		cells := []string{name, channel, value, age, state}
+		if raw {
+			cells = []string{name, channel, value, was, age, state}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", name, terminal.Escape(c.Name), terminal.Escape(strings.TrimSpace(c.Value+" "+c.Unit)), Age(s.Time.Sub(c.Time)), state)
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
+		name = ""
 	}
+	for _, c := range d.Channels {
+		if c.State == drivers.Starting && !c.Value.Valid() {
+			continue
+		}
+		value, was, age := "-", "-", "-"
+		if c.Value.Valid() {
+			value, was, age = cell(c.Value, c.Unit), cell(c.Raw, c.RawUnit), Age(s.Time.Sub(c.Time))
+		}
+		if d.State == drivers.Degraded && c.State == drivers.Failing {
+			state = strings.TrimPrefix(state+"; "+string(c.State)+": "+terminal.Escape(c.Error), "; ")
+		}
+		row(terminal.Escape(c.Name), value, was, age, state)
+		state = ""
+	}
+	if name != "" {
+		row("-", "-", "-", "-", state)
+	}
+}
+
+func cell(v Value, unit string) string {
+	return terminal.Escape(strings.TrimSpace(v.String() + " " + unit))
+}
+
+// condition is the state of the device; which channels are wrong stands in their rows.
+func (d *Device) condition() string {
+	if d.Error == "" || d.State == drivers.Degraded {
+		return string(d.State)
+	}
+	return string(d.State) + ": " + terminal.Escape(d.Error)
 }
 
 func (u *Upstream) condition() string {

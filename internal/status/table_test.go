@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sensorgate/drivers"
 )
 
 // A device, an upstream or a channel's name cannot work the terminal of whoever looks,
@@ -12,11 +14,11 @@ func TestStatusEscapesTextsFromOutside(t *testing.T) {
 	const evil = "\x1b[2J\x07\tx\n"
 	now := time.Unix(1e9, 0)
 	s := Snapshot{Node: "n", Time: now, ConfigErr: evil, Journal: Journal{Dir: "/d", Error: evil},
-		Devices:   []Device{{Name: "d", Error: evil, Channels: []Channel{{Name: evil, Value: evil, Unit: evil, Time: now}}}},
+		Devices:   []Device{{Name: "d", Error: evil, Channels: []Channel{{Name: evil, Value: Value{drivers.Text(evil)}, Unit: evil, Time: now}}}},
 		Upstreams: []Upstream{{Name: "u", Error: evil}},
 	}
 	var b strings.Builder
-	if err := s.WriteTable(&b); err != nil {
+	if err := s.WriteTable(&b, false); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.String(); strings.ContainsAny(got, "\x1b\x07") || strings.Count(got, `\x1b[2J\x07`) != 7 {
