@@ -61,7 +61,7 @@ func d0Driver(ws *serial.Wires) drivers.Driver {
 		Name:    "d0",
 		Summary: "IEC 62056-21 meters through an optical head: mode D (push) and mode C (asked)",
 		Options: func() any {
-			return &D0Options{Mode: D0Push, Timeout: 3 * time.Second}
+			return &D0Options{Mode: D0Push, Timeout: 3 * time.Second, Silence: time.Minute}
 		},
 		ChannelOptions: func() any { return new(OBISChannel) },
 		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
@@ -77,13 +77,13 @@ func d0Driver(ws *serial.Wires) drivers.Driver {
 			wire := withLine(o.Wire, line)
 			d := &d0Decoder{obis: obis}
 			if o.Mode == D0Push {
-				return framing.Open(ws, s, framing.Device{Wire: wire, Silence: o.Silence, Framer: d0Framer(), Decoder: d})
+				return framing.Open(ws, s, framing.Device{Wire: wire, Silence: o.Silence, Framer: d0Framer(), Decoder: d, Whole: true})
 			}
 			bus, release, err := ws.Open(wire)
 			if err != nil {
 				return nil, err
 			}
-			return framing.Paced(&d0Meter{bus: bus, release: release, line: wire.LineOn(bus), o: *o, decoder: d}, s.Every), nil
+			return framing.Paced(&d0Meter{bus: bus, release: release, line: wire.LineOn(bus), o: *o, decoder: d, fixed: wire.Serial != nil && wire.Serial.TCP != "", unlisted: s.Unlisted}, s.Every), nil
 		},
 	}
 }
@@ -122,13 +122,15 @@ func (d *d0Decoder) Decode(frame []byte, h *framing.Results) {
 
 // d0Meter is asked, in mode C.
 type d0Meter struct {
-	bus     *serial.Bus
-	release func()
-	line    serial.Line
-	o       D0Options
-	decoder *d0Decoder
-	h       framing.Results
-	repeats drivers.RepeatFilter
+	bus      *serial.Bus
+	release  func()
+	line     serial.Line
+	o        D0Options
+	decoder  *d0Decoder
+	fixed    bool // the speed is a serial server's, and cannot be changed from here
+	unlisted func(drivers.Reading)
+	h        framing.Results
+	repeats  drivers.RepeatFilter
 }
 
 // Close returns the port back.
@@ -150,6 +152,10 @@ func (m *d0Meter) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	}
 	m.h.Reset(at)
 	m.decoder.Decode(block, &m.h)
+	m.h.Unlisted(m.unlisted)
+	if err := m.h.NoChannel(); err != nil {
+		return nil, fmt.Errorf("%s: %w", m.bus, err)
+	}
 	return m.h.Readings, errors.Join(m.h.Due(&m.repeats)...)
 }
 
@@ -182,6 +188,9 @@ func (m *d0Meter) readOut(s *serial.Transaction) ([]byte, time.Time, error) {
 	// /XXXZ: three letters of the maker, and the speed that the meter proposes.
 	speed := ident[4]
 	if baud, ok := d0Bauds[speed]; ok {
+		if m.fixed { // the speed of the first words is 300 baud: stay there
+			speed, baud = '0', d0Bauds['0']
+		}
 		// Acknowledge: normal protocol, that speed, data read-out. 6.3.3.
 		if err := s.Write([]byte{d0ACK, '0', speed, '0', '\r', '\n'}); err != nil {
 			return nil, at, err
@@ -192,8 +201,10 @@ func (m *d0Meter) readOut(s *serial.Transaction) ([]byte, time.Time, error) {
 		}
 		line := s.Line()
 		line.Baud = baud
-		if err := s.SetLine(line); err != nil {
-			return nil, at, err
+		if !m.fixed {
+			if err := s.SetLine(line); err != nil {
+				return nil, at, err
+			}
 		}
 	}
 	block, _, err := m.until(s, findD0Block)

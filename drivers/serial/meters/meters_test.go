@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -238,4 +239,114 @@ func FuzzMeters(f *testing.F) {
 			decodeMBus(frame, func(mbusRecord) {})
 		}
 	})
+}
+
+// Former billing periods stand in the same telegram as the present value.
+func TestD0FormerPeriodsAreNotThePresentTotal(t *testing.T) {
+	for _, c := range []struct{ what, block, want string }{
+		{"as an EMH prints them", "1.8.0(0302.8260*kWh)\r\n1.8.0*12(0075.5341*kWh)\r\n1.8.0*00(0000.0000*kWh)\r\n", "map[energy_import:302.826 kWh]"},
+		{"five of a tariff", "1.8.1(9*kWh)\r\n1.8.1*15(5*kWh)\r\n1.8.1*14(4*kWh)\r\n1.8.1*13(3*kWh)\r\n1.8.1*12(2*kWh)\r\n1.8.1*11(1*kWh)\r\n", "map[energy_import_t1:9 kWh last:5 kWh]"},
+		{"reset by hand", "1.8.0(302.8*kWh)\r\n1.8.0&12(75.5*kWh)\r\n", "map[energy_import:302.8 kWh]"},
+		{"in full", "1-0:1.8.0*255(302.8*kWh)\r\n1-0:1.8.0*96(75.5*kWh)\r\n", "map[energy_import:302.8 kWh]"},
+		{"watts and watt hours", "1.8.0(302826*Wh)\r\n16.7.0(-0.250*kW)\r\n", "map[energy_import:302.826 kWh power:-250 W]"},
+		{"megawatt hours, in other letters", "1.8.0(0.302826*MWh)\r\n2.8.0(1*KWH)\r\n", "map[energy_export:1 kWh energy_import:302.826 kWh]"},
+		{"heads and states", "F.F(00000000)\r\nC.1.0(123)\r\n0.0.0(555)\r\n1.8.0(1*kWh)\r\n", "map[energy_import:1 kWh serial:123]"},
+	} {
+		obis, err := newOBISDecoder(obisChannels, []drivers.ChannelConfig{
+			{Name: "last", Options: &OBISChannel{OBIS: "1-0:1.8.1*15"}}, {Name: "serial", Options: &OBISChannel{OBIS: "C.1.0"}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r framing.Results
+		(&d0Decoder{obis: obis}).Decode([]byte(c.block), &r)
+		if got := fmt.Sprint(values(r.Readings)); r.Faults != nil || got != c.want {
+			t.Errorf("%s: got %s, %v, want %s", c.what, got, r.Faults, c.want)
+		}
+	}
+}
+
+// A unit that does not fit, and none, is a fault of the channel.
+func TestD0UnitsThatDoNotFit(t *testing.T) {
+	for _, block := range []string{"1.8.0(302.8*m3)\r\n2.8.0(1*kWh)\r\n", "1.8.0(302.8)\r\n2.8.0(1*kWh)\r\n", "1.8.0(302.8*parsec)\r\n2.8.0(1*kWh)\r\n"} {
+		obis, _ := newOBISDecoder(obisChannels, nil)
+		var r framing.Results
+		(&d0Decoder{obis: obis}).Decode([]byte(block), &r)
+		if got := fmt.Sprint(values(r.Readings)); len(r.Faults) != 1 || !strings.HasPrefix(r.Faults[0].Error(), "energy_import: ") || got != "map[energy_export:1 kWh]" {
+			t.Errorf("%q: got %s, %v, want a fault of energy_import", block, got, r.Faults)
+		}
+	}
+}
+
+func TestOBISCodes(t *testing.T) {
+	for text, want := range map[string]string{
+		"1.8.0": "1-0:1.8.0", "1-0:1.8.0": "1-0:1.8.0", "1-0:1.8.0*255": "1-0:1.8.0", "1-0:1.8.0*96": "1-0:1.8.0*96", "1.8.1&11": "1-0:1.8.1*11", "32.7": "1-0:32.7.0",
+		"C.1.0": "1-0:96.1.0", "F.F": "1-0:97.97.0", "0-4:24.2.1": "0-4:24.2.1", "129-129:199.130.3*255": "129-129:199.130.3", "7-0:3.0.0": "7-0:3.0.0",
+	} {
+		if code, ok := parseOBIS(text); !ok || code.String() != want {
+			t.Errorf("%q is %v, %v, want %s", text, code, ok, want)
+		}
+	}
+	for _, bad := range []string{"", "1", "1.8.0.0", "1-0", "1-0:", "1:1.8.0", "1.8.256", "1.8.-1", "1.8.0*", "1.8.0*x", "1.8.0*256", "x.8.0", "1.8.0001", "1-0:1-0:1.8.0"} {
+		if code, ok := parseOBIS(bad); ok {
+			t.Errorf("%q was taken as %v", bad, code)
+		}
+		if new(OBIS).UnmarshalText([]byte(bad)) == nil {
+			t.Errorf("obis = %q was accepted", bad)
+		}
+	}
+}
+
+// Through a serial server the speed cannot be changed: the meter is asked to stay at 300 baud.
+func TestD0AskedThroughASerialServer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Skip(err)
+	}
+	defer l.Close()
+	said := make(chan string, 2)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		buf := make([]byte, 64)
+		n, _ := c.Read(buf)
+		said <- string(buf[:n])
+		io.WriteString(c, "/EMH5\\@01LZQJL0014F\r\n")
+		n, _ = c.Read(buf)
+		said <- string(buf[:n])
+		block := []byte("1.8.0(000123.45*kWh)\r\n!\r\n\x03")
+		c.Write(append(append([]byte{d0STX}, block...), xor(block)))
+		c.Read(buf)
+	}()
+	o := &D0Options{Wire: serial.Wire{Serial: &serial.PortOptions{TCP: l.Addr().String()}}, Mode: D0Ask, Timeout: time.Second}
+	dev, err := serialtest.Named(t, Drivers(serialtest.NoBuses, serialtest.Quiet()), "d0").Open(t.Context(), drivers.DeviceConfig{Options: o, Every: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.(io.Closer).Close()
+	rs, err := dev.(drivers.Poller).Poll(t.Context())
+	if got := values(rs); err != nil || got["energy_import"] != "123.45 kWh" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if got := <-said + <-said; got != "/?!\r\n\x06000\r\n" {
+		t.Errorf("we said %q, want to stay at the first speed", got)
+	}
+}
+
+// A meter that answers with no channel of ours says what it has.
+func TestD0AnswerWithoutAChannelSaysWhatItHas(t *testing.T) {
+	block := []byte("0.0.0(12345678)\r\n3.8.0(000123.45*kvarh)\r\n!\r\n\x03")
+	m := meter(t, "d0", &D0Options{Mode: D0Ask, Timeout: time.Second}, drivers.DeviceConfig{Every: time.Hour}, func(far *os.File) {
+		buf := make([]byte, 64)
+		far.Read(buf)
+		io.WriteString(far, "/EMH5\\@01LZQJL0014F\r\n")
+		far.Read(buf)
+		far.Write(append(append([]byte{d0STX}, block...), xor(block)))
+	})
+	if rs, err := m.Poll(t.Context()); err == nil || len(rs) > 0 || !strings.Contains(err.Error(), `obis = "1-0:3.8.0" (123.45 kvarh)`) {
+		t.Errorf("got %v, %v, want a fault that names what the answer has", rs, err)
+	}
 }
