@@ -1,6 +1,7 @@
 package meters
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func mbusDriver(ws *serial.Wires) drivers.Driver {
 			if err != nil {
 				return nil, err
 			}
-			return &mbusMeter{bus: bus, release: release, line: wire.LineOn(bus), o: *o, channels: s.Channels}, nil
+			return &mbusMeter{bus: bus, release: release, line: wire.LineOn(bus), o: *o, channels: s.Channels, unlisted: s.Unlisted}, nil
 		},
 	}
 }
@@ -72,13 +73,14 @@ type mbusMeter struct {
 	line     serial.Line
 	o        MBusOptions
 	channels []drivers.ChannelConfig
+	unlisted func(drivers.Reading)
 
 	repeats drivers.RepeatFilter
-	greeted bool
+	begun   bool // SND_NKE was sent
 	fcb     byte // frame count bit of the next request
 }
 
-// Close returns the wire back.
+// Close releases the wire.
 func (m *mbusMeter) Close() error {
 	m.release()
 	return nil
@@ -93,7 +95,9 @@ const (
 	mbusSndNke   = 0x40
 	mbusReqUD2   = 0x5B
 	mbusFCB      = 0x20
-	mbusTries    = 3 // EN 13757-2: a request is repeated twice
+	mbusRspUD    = 0x08 // in the lower four bits of an answer
+	mbusTries    = 3    // EN 13757-2: a request is repeated twice
+	mbusAnybody  = 254
 	maxMBusFrame = 261
 	maxTelegrams = 16 // of one read-out
 )
@@ -105,35 +109,45 @@ func mbusShortFrame(control, address byte) []byte {
 
 // Poll reads the meter out. Readings of earlier telegrams are kept if a later one fails.
 func (m *mbusMeter) Poll(ctx context.Context) ([]drivers.Reading, error) {
-	var h framing.Results
-	err := m.bus.Do(ctx, serial.Job{Priority: serial.Poll, Line: m.line, Run: func(s *serial.Transaction) error { return m.readOut(s, &h) }})
+	var r framing.Results
+	err := m.bus.Do(ctx, serial.Job{Priority: serial.Poll, Line: m.line, Run: func(s *serial.Transaction) error { return m.readOut(s, &r) }})
+	r.Unlisted(m.unlisted)
 	if err != nil {
-		m.greeted = false
-		return h.Readings, err
+		m.begun = false
+		return r.Readings, err
 	}
-	return h.Readings, errors.Join(h.Due(&m.repeats)...)
+	if err := r.NoChannel(); err != nil {
+		return nil, fmt.Errorf("%s, address %d: %w", m.bus, m.o.Address, err)
+	}
+	return r.Readings, errors.Join(r.Due(&m.repeats)...)
 }
 
-func (m *mbusMeter) readOut(s *serial.Transaction, h *framing.Results) error {
-	if !m.greeted {
+func (m *mbusMeter) readOut(s *serial.Transaction, r *framing.Results) error {
+	if !m.begun {
 		// Resets the meter's frame count bit, and makes it begin with its first telegram.
-		if _, _, err := m.request(s, mbusSndNke); err != nil {
+		// Some do not acknowledge it, or so early or late that it is lost: what counts is
+		// whether the question after it is answered.
+		if _, _, err := m.request(s, mbusSndNke, 2); err != nil && !errors.Is(err, drivers.ErrNoAnswer) {
 			return err
 		}
-		m.greeted, m.fcb = true, mbusFCB
+		m.begun, m.fcb = true, mbusFCB
 	}
+	var all mbusTelegram // a read-out may have several: records are numbered through all of them
 	for range maxTelegrams {
-		frame, at, err := m.request(s, mbusReqUD2&^mbusFCB|m.fcb)
+		frame, at, err := m.request(s, mbusReqUD2&^mbusFCB|m.fcb, mbusTries)
 		if err != nil {
 			return err
 		}
 		m.fcb ^= mbusFCB
-		h.At = at
-		more, err := decodeMBus(frame, func(r mbusRecord) { m.put(r, h) })
-		if err != nil {
-			return fmt.Errorf("%s, address %d: %w", m.bus, m.o.Address, err)
+		r.At = at
+		before := len(all.records)
+		if err := all.decode(frame); err != nil {
+			r.Reject(fmt.Errorf("%s, address %d: %w", m.bus, m.o.Address, err))
 		}
-		if !more {
+		for _, record := range all.records[before:] {
+			m.put(record, r)
+		}
+		if !all.more {
 			return nil
 		}
 	}
@@ -141,8 +155,8 @@ func (m *mbusMeter) readOut(s *serial.Transaction, h *framing.Results) error {
 }
 
 // request sends a short frame until it is answered: with E5, or with a long frame.
-func (m *mbusMeter) request(s *serial.Transaction, control byte) (frame []byte, at time.Time, err error) {
-	for range mbusTries {
+func (m *mbusMeter) request(s *serial.Transaction, control byte, tries int) (frame []byte, at time.Time, err error) {
+	for range tries {
 		// 33 bit times of silence before a request. EN 13757-2, 5.2.
 		if err := s.Quiet(4 * s.Line().CharTime()); err != nil {
 			return nil, at, err
@@ -158,50 +172,78 @@ func (m *mbusMeter) request(s *serial.Transaction, control byte) (frame []byte, 
 	return nil, at, err
 }
 
+// answer reads until a whole long frame is there, or until E5 was and nothing comes
+// behind it: converters put bytes before and after it, and E5 may stand in noise.
 func (m *mbusMeter) answer(s *serial.Transaction, deadline time.Time) ([]byte, time.Time, error) {
 	var got []byte
 	var first time.Time
 	var buf [maxMBusFrame]byte
+	other := ""
 	for {
 		n, at, err := s.Read(buf[:], deadline)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil, first, fmt.Errorf("%s, address %d: %w within %v, after % X", m.bus, m.o.Address, drivers.ErrNoAnswer, m.o.Timeout, got[:min(len(got), 16)])
+			if bytes.IndexByte(got, mbusAck) >= 0 && len(got) < maxAckNoise {
+				return []byte{mbusAck}, first, nil
+			}
+			return nil, first, fmt.Errorf("%s, address %d: %w within %v%s, after % X", m.bus, m.o.Address, drivers.ErrNoAnswer, m.o.Timeout, other, got[:min(len(got), 16)])
 		}
 		if err != nil {
 			return nil, first, err
 		}
 		if len(got) == 0 {
 			first = at
-			deadline = at.Add(s.TimeOf(maxMBusFrame) + m.o.Timeout)
 		}
 		if got = append(got, buf[:n]...); len(got) > 8*maxMBusFrame {
 			return nil, first, fmt.Errorf("%s: nothing but noise", m.bus)
 		}
-		if frame := findMBus(got); frame != nil {
+		frame, others := findMBus(got, m.o.Address)
+		if frame != nil {
 			return frame, first, nil
 		}
+		if others >= 0 {
+			other = fmt.Sprintf(" (%d answers)", others)
+		}
+		deadline = m.until(s, got, first)
 	}
 }
 
-// findMBus looks for an answer anywhere in got: E5 alone, or a whole long frame.
-func findMBus(got []byte) []byte {
-	for i := range got {
+// maxAckNoise is how many bytes may come with an E5.
+const maxAckNoise = 4
+
+// until is how long to wait for more: behind an E5 not long, otherwise for the longest frame.
+func (m *mbusMeter) until(s *serial.Transaction, got []byte, first time.Time) time.Time {
+	if bytes.IndexByte(got, mbusAck) >= 0 && len(got) < maxAckNoise && bytes.IndexByte(got, mbusLong) < 0 {
+		return time.Now().Add(s.TimeOf(maxAckNoise) + 20*time.Millisecond)
+	}
+	return first.Add(s.TimeOf(maxMBusFrame) + m.o.Timeout)
+}
+
+// findMBus looks anywhere in got for a whole long frame from address, or from anybody if
+// that is 254. other is another address that has answered, or -1: a meter whose answer is
+// late must not be taken for the one that was asked.
+func findMBus(got []byte, address byte) (frame []byte, other int) {
+	other = -1
+	for i := 0; i < len(got); i++ {
+		if got[i] != mbusLong {
+			continue
+		}
+		frame := longFrame(got[i:])
 		switch {
-		case got[i] == mbusAck && len(got) == 1:
-			return got
-		case got[i] == mbusLong:
-			if frame := longFrame(got[i:]); frame != nil {
-				return frame
-			}
+		case frame == nil:
+		case address == mbusAnybody || frame[5] == address:
+			return frame, other
+		default:
+			other = int(frame[5])
+			i += len(frame) - 1
 		}
 	}
-	return nil
+	return nil, other
 }
 
-// longFrame returns the long frame that p begins with, if it is whole: 68 L L 68, L bytes,
-// their sum, 16. EN 13757-2.
+// longFrame returns the long frame that p begins with, if it is whole and an answer: 68 L L
+// 68, L bytes of which the first is RSP_UD, their sum, 16. EN 13757-2.
 func longFrame(p []byte) []byte {
-	if len(p) < 9 || p[1] != p[2] || p[3] != mbusLong || p[1] < 3 || len(p) < int(p[1])+6 {
+	if len(p) < 9 || p[1] != p[2] || p[3] != mbusLong || p[1] < 3 || len(p) < int(p[1])+6 || p[4]&0x4F != mbusRspUD {
 		return nil
 	}
 	end := 4 + int(p[1])
@@ -215,23 +257,51 @@ func longFrame(p []byte) []byte {
 	return p[:end+2]
 }
 
-// put sorts a record into a channel: one that the user named, else under its own name.
-func (m *mbusMeter) put(r mbusRecord, h *framing.Results) {
+// put sorts a record into the channels that ask for it, else under its own name.
+func (m *mbusMeter) put(record mbusRecord, r *framing.Results) {
 	taken := false
-	for _, site := range m.channels {
-		o, ok := site.Options.(*MBusChannel)
-		if !ok || o.Record != r.name && (o.Record != "" || site.Name != r.name) {
+	for _, c := range m.channels {
+		o, ok := c.Options.(*MBusChannel)
+		if !ok || o.Record != record.name && (o.Record != "" || c.Name != record.name) {
 			continue
 		}
 		taken = true
-		v, err := o.Of(r.value)
-		unit := site.Unit
-		if unit == "" {
-			unit = r.unit
+		o.put(c, record, r)
+	}
+	switch {
+	case taken:
+	case record.usual:
+		r.Put(record.name, record.unit, record.value, record.fault)
+	default:
+		r.Other("record", record.name, record.unit, record.value)
+	}
+}
+
+// put makes the channel's value. Where the file has a unit and does not scale, the
+// record's is converted to it.
+func (o *MBusChannel) put(c drivers.ChannelConfig, record mbusRecord, r *framing.Results) {
+	unit := c.Unit
+	if unit == "" {
+		unit = record.unit
+	}
+	raw, isNumber := record.value.Number()
+	switch {
+	case record.fault != nil || !isNumber && o.Map == nil:
+		r.Put(c.Name, unit, record.value, record.fault)
+		return
+	case !isNumber:
+		v, err := o.OfText(record.value.String())
+		r.Put(c.Name, unit, v, err)
+		return
+	}
+	if _, _, known := lookUnit(unit); known && o.Scale == 0 && o.Offset == 0 && record.unit != "" {
+		converted, err := convert(raw, record.unit, unit)
+		if err != nil {
+			r.Put(c.Name, "", drivers.Value{}, err)
+			return
 		}
-		h.Put(site.Name, unit, v, err)
+		raw = converted
 	}
-	if !taken && r.usual {
-		h.Put(r.name, r.unit, drivers.Number(r.value), nil)
-	}
+	v, err := o.Of(raw)
+	r.Put(c.Name, unit, v, err)
 }

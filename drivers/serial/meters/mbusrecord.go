@@ -2,22 +2,41 @@ package meters
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+
+	"sensorgate/drivers"
 )
 
 // mbusRecord is one value of a meter.
 type mbusRecord struct {
-	name  string // quantity, and what is not usual about it: _max, _s5 storage, _t2 tariff, _u1 subunit
+	// name is the quantity, and behind it what is not usual about it: _l1 phase, _max,
+	// _s5 storage, _t2 tariff, _u1 subunit, _2 the second of the same kind.
+	name  string
 	unit  string
-	value float64
-	usual bool // the present value, without tariff or subunit
+	value drivers.Value
+	fault error // why there is no value
+	usual bool  // a present quantity, without tariff or subunit
+}
+
+// mbusTelegram is what the long frames of one read-out have.
+type mbusTelegram struct {
+	records []mbusRecord
+	more    bool // the meter has another frame
 }
 
 // Headers of a variable data answer, EN 13757-3: the one with identification, maker,
 // version, medium, access number, status and signature; and the short and absent ones.
 var mbusHeaders = map[byte]int{0x72: 12, 0x7A: 4, 0x78: 0}
+
+// mbusOther are answers that are not read, and why. EN 13757-3, table 2.
+var mbusOther = map[byte]string{
+	0x70: "the meter reports an error instead of data", 0x71: "an alarm instead of data", 0x66: "the meter reports an error instead of data",
+	0x76: "data with the high byte first, of the standard before 2004", 0x77: "data with the high byte first, of the standard before 2004",
+}
 
 // Special DIFs. EN 13757-3, table 5.
 const (
@@ -26,45 +45,108 @@ const (
 	difFiller = 0x2F
 )
 
-// decodeMBus returns the records of a long frame, or of E5, which has none. more says that
-// the meter has another telegram.
-func decodeMBus(frame []byte, give func(mbusRecord)) (more bool, err error) {
+// mbusModes are encrypted answers, by the mode in the configuration field.
+var mbusModes = []byte{5, 7, 8, 9, 13}
+
+// decode adds the records of a long frame, or of E5, which has none. An error is of the
+// frame as a whole, or of the place from which it cannot be read on: the records before
+// it are there.
+func (t *mbusTelegram) decode(frame []byte) error {
+	t.more = false
 	if len(frame) == 1 {
-		return false, nil
+		return nil
 	}
 	ci := frame[6]
-	header, ok := mbusHeaders[ci]
-	if !ok {
-		return false, fmt.Errorf("answer with CI %02X, which is not variable data", ci)
-	}
 	p := frame[7 : len(frame)-2]
-	if len(p) < header {
-		return false, errors.New("header cut short")
+	if ci == 0x73 {
+		return t.fixed(p)
 	}
-	if header == 12 && p[9]&0x04 != 0 { // status, EN 13757-3, table 3: power low
-		give(mbusRecord{name: "battery_low", value: 1})
+	header, ok := mbusHeaders[ci]
+	switch {
+	case !ok && mbusOther[ci] != "":
+		return fmt.Errorf("answer with CI %02X: %s", ci, mbusOther[ci])
+	case !ok:
+		return fmt.Errorf("answer with CI %02X, which is not data", ci)
+	case len(p) < header:
+		return errors.New("header cut short")
 	}
-	p = p[header:]
+	if header > 0 {
+		config := binary.LittleEndian.Uint16(p[header-2:])
+		if mode := byte(config >> 8 & 0x1F); slices.Contains(mbusModes, mode) {
+			return fmt.Errorf("encrypted (mode %d): ask the maker how to switch that off on the wire", mode)
+		}
+		if len(t.records) == 0 { // every frame of a read-out has the same
+			t.header(p[:header])
+		}
+	}
+	return t.read(p[header:])
+}
+
+// header are the records that stand in the header.
+func (t *mbusTelegram) header(h []byte) {
+	if len(h) == 12 {
+		maker := binary.LittleEndian.Uint16(h[4:])
+		letters := []byte{byte(maker>>10&31) + 64, byte(maker>>5&31) + 64, byte(maker&31) + 64}
+		t.add(mbusRecord{name: "id", value: drivers.Text(fmt.Sprintf("%08X", binary.LittleEndian.Uint32(h)))})
+		t.add(mbusRecord{name: "manufacturer", value: drivers.Text(string(letters))})
+		t.add(mbusRecord{name: "version", value: drivers.Number(float64(h[6]))})
+		t.add(mbusRecord{name: "medium", value: drivers.Number(float64(h[7]))})
+	}
+	status := h[len(h)-3]
+	t.status(status)
+}
+
+// status are bits of the status byte. EN 13757-3, table 6.
+func (t *mbusTelegram) status(status byte) {
+	for i, name := range []string{"battery_low", "permanent_error", "temporary_error"} {
+		t.add(mbusRecord{name: name, value: drivers.Number(float64(status >> (2 + i) & 1))})
+	}
+}
+
+// add enters a record; several of the same kind in one telegram are numbered by place.
+func (t *mbusTelegram) add(r mbusRecord) {
+	n := 1
+	for _, other := range t.records {
+		if other.name == r.name {
+			n++
+		}
+	}
+	if n == 1 {
+		t.records = append(t.records, r)
+		return
+	}
+	plain := r.name
+	for taken := true; taken; n++ {
+		r.name = fmt.Sprintf("%s_%d", plain, n)
+		taken = slices.ContainsFunc(t.records, func(o mbusRecord) bool { return o.name == r.name })
+	}
+	r.usual = false
+	t.records = append(t.records, r)
+}
+
+// read reads the records behind the header.
+func (t *mbusTelegram) read(p []byte) error {
 	for len(p) > 0 {
 		switch p[0] {
 		case difFiller:
 			p = p[1:]
 			continue
 		case difMaker:
-			return false, nil
+			return nil
 		case difMore:
-			return true, nil
+			t.more = true
+			return nil
 		}
-		r, known, rest, err := mbusNext(p)
+		r, rest, err := mbusNext(p)
 		if err != nil {
-			return false, err
+			return err
 		}
-		if known {
-			give(r)
+		if r.name != "" {
+			t.add(r)
 		}
 		p = rest
 	}
-	return false, nil
+	return nil
 }
 
 // errMBusCut is the fault of a record that the telegram ends in.
@@ -75,63 +157,119 @@ var errMBusCut = errors.New("record cut short")
 type mbusInfo struct {
 	coding                   byte // of the data
 	function                 byte // present value, maximum, minimum, in an error state
-	storage, tariff, subunit int
+	storage, tariff, subunit uint64
 	vif                      byte
 	vifes                    []byte
+	text                     string // the unit, written out
 }
 
-// mbusNext reads one record: DIF, DIFEs, VIF, VIFEs, data. EN 13757-3, section 6.
-func mbusNext(p []byte) (r mbusRecord, known bool, rest []byte, err error) {
+// mbusNext reads one record: DIF, DIFEs, VIF, VIFEs, data. One without a name has no
+// value. What no table has is named after its codes, and left out singly.
+func mbusNext(p []byte) (r mbusRecord, rest []byte, err error) {
 	info, p, err := mbusInformation(p)
 	if err != nil {
-		return r, false, nil, err
+		return r, nil, err
 	}
 	size, err := mbusSize(info.coding, p)
 	if err != nil {
-		return r, false, nil, err
+		return r, nil, err
 	}
 	if size > len(p) {
-		return r, false, nil, errMBusCut
+		return r, nil, errMBusCut
 	}
-	data, rest := p[:size], p[size:]
-	q, ok := mbusQuantity(info.vif, info.vifes)
-	raw, isNumber := mbusNumber(info.coding, data)
-	if !ok || !isNumber || info.function == 3 { // a value during an error state
-		return r, false, rest, nil
+	return info.record(p[:size]), p[size:], nil
+}
+
+// record makes the record of the data.
+func (info *mbusInfo) record(data []byte) (r mbusRecord) {
+	if len(data) == 0 {
+		return r // selected for read-out, without data
 	}
-	r = mbusRecord{name: q.name + info.suffix(), unit: q.unit, value: scaleBy(raw, q)}
-	r.usual = info.function == 0 && info.storage == 0 && info.tariff == 0 && info.subunit == 0
-	return r, true, rest, nil
+	unit, vifes, known := info.quantity()
+	suffix, plain, fault, understood := "", false, error(nil), false
+	if known {
+		suffix, plain, fault, understood = unit.qualify(vifes)
+	}
+	if !known || !understood {
+		r.name = fmt.Sprintf("unknown_%02x", info.vif)
+		for _, v := range info.vifes {
+			r.name += fmt.Sprintf("%02x", v)
+		}
+		r.name += info.suffix()
+		r.value = drivers.Text(hex.EncodeToString(data))
+		return r
+	}
+	r.name, r.unit = unit.name+suffix+info.suffix(), unit.unit
+	r.usual = unit.kind == mbusQuantity && plain && info.function == 0 && info.storage == 0 && info.tariff == 0 && info.subunit == 0
+	if r.fault = fault; fault == nil {
+		r.value, r.fault = info.value(unit, data)
+	}
+	return r
+}
+
+// value reads the data as what they are.
+func (info *mbusInfo) value(unit mbusUnit, data []byte) (drivers.Value, error) {
+	if unit.kind == mbusDate {
+		return mbusTime(data)
+	}
+	if info.coding == 0x0D && data[0] < 0xC0 {
+		return drivers.Text(reversed(data[1:])), nil
+	}
+	if unit.kind == mbusText {
+		return drivers.Text(fmt.Sprintf("%X", reversedBytes(data))), nil
+	}
+	raw, err := mbusNumber(info.coding, data)
+	if err != nil {
+		return drivers.Value{}, err
+	}
+	return drivers.Number(unit.of(raw)), nil
+}
+
+// reversed returns a text, which is sent with the last letter first, in ISO 8859-1.
+func reversed(p []byte) string {
+	letters := make([]rune, len(p))
+	for i, b := range p {
+		letters[len(p)-1-i] = rune(b)
+	}
+	return string(letters)
 }
 
 // mbusInformation reads what stands before the data, and returns what is left.
 func mbusInformation(p []byte) (info mbusInfo, rest []byte, err error) {
 	dif := p[0]
-	info.coding, info.function, info.storage = dif&0x0F, dif>>4&3, int(dif>>6&1)
+	info.coding, info.function, info.storage = dif&0x0F, dif>>4&3, uint64(dif>>6&1)
 	i := 1
 	for more := dif&0x80 != 0; more; i++ {
 		if i >= len(p) || i > 10 {
 			return info, nil, errMBusCut
 		}
 		e := p[i]
-		info.storage |= int(e&0x0F) << (4*(i-1) + 1)
-		info.tariff |= int(e>>4&3) << (2 * (i - 1))
-		info.subunit |= int(e>>6&1) << (i - 1)
+		info.storage |= uint64(e&0x0F) << (4*(i-1) + 1)
+		info.tariff |= uint64(e>>4&3) << (2 * (i - 1))
+		info.subunit |= uint64(e>>6&1) << (i - 1)
 		more = e&0x80 != 0
 	}
-	from := i
-	for more := true; more; i++ {
-		if i >= len(p) || i > from+10 {
-			return info, nil, errMBusCut
-		}
-		more = p[i]&0x80 != 0
+	if i >= len(p) {
+		return info, nil, errMBusCut
 	}
-	info.vif, info.vifes = p[from], p[from+1:i]
-	if info.vif&0x7F == 0x7C { // the unit is a text after the VIF
+	info.vif = p[i]
+	more := p[i]&0x80 != 0
+	i++
+	// A unit that is written out stands right behind the VIF, before the VIFEs: three
+	// makers do so, and the standard's example too (8.4.5).
+	if info.vif&0x7F == 0x7C {
 		if i >= len(p) || i+1+int(p[i]) > len(p) {
 			return info, nil, errMBusCut
 		}
+		info.text = reversed(p[i+1 : i+1+int(p[i])])
 		i += 1 + int(p[i])
+	}
+	for from := i; more; i++ {
+		if i >= len(p) || i > from+10 {
+			return info, nil, errMBusCut
+		}
+		info.vifes = append(info.vifes, p[i])
+		more = p[i]&0x80 != 0
 	}
 	return info, p[i:], nil
 }
@@ -141,7 +279,7 @@ func (info *mbusInfo) suffix() string {
 	s := [4]string{"", "_max", "_min", "_error"}[info.function]
 	for _, part := range []struct {
 		mark byte
-		n    int
+		n    uint64
 	}{{'s', info.storage}, {'t', info.tariff}, {'u', info.subunit}} {
 		if part.n > 0 {
 			s = fmt.Sprintf("%s_%c%d", s, part.mark, part.n)
@@ -150,16 +288,7 @@ func (info *mbusInfo) suffix() string {
 	return s
 }
 
-// scaleBy returns raw × factor × 10^exponent, dividing where that is exact.
-func scaleBy(raw float64, q mbusUnit) float64 {
-	v := raw * q.factor
-	if q.exponent < 0 {
-		return v / math.Pow10(-q.exponent)
-	}
-	return v * math.Pow10(q.exponent)
-}
-
-// mbusSize is how many bytes of data follow. EN 13757-3, table 4.
+// mbusSize is how many bytes of data follow. EN 13757-3, tables 4 and 9 (LVAR).
 func mbusSize(coding byte, p []byte) (int, error) {
 	sizes := [16]int{0, 1, 2, 3, 4, 4, 6, 8, 0, 1, 2, 3, 4, -1, 6, 0}
 	n := sizes[coding]
@@ -167,96 +296,82 @@ func mbusSize(coding byte, p []byte) (int, error) {
 		return n, nil
 	}
 	if len(p) == 0 {
-		return 0, errors.New("record cut short")
+		return 0, errMBusCut
 	}
-	if lvar := int(p[0]); lvar < 0xC0 {
-		return 1 + lvar, nil // a text
-	} else if lvar < 0xE0 {
-		return 1 + lvar&0x0F, nil // BCD
+	switch lvar := int(p[0]); {
+	case lvar < 0xC0: // a text
+		return 1 + lvar, nil
+	case lvar < 0xE0: // BCD, positive and negative: two digits each
+		return 1 + lvar&0x0F, nil
+	case lvar < 0xF0: // binary
+		return 1 + lvar - 0xE0, nil
+	case lvar < 0xF5: // binary, four bytes each
+		return 1 + 4*(lvar-0xEC), nil
+	case lvar < 0xF7:
+		return 1 + [2]int{48, 64}[lvar-0xF5], nil
 	}
-	return 0, errors.New("variable length of a kind that is not understood")
+	return 0, fmt.Errorf("data of a length that the standard reserves (LVAR %02X)", p[0])
 }
 
-// mbusNumber reads the data. Texts, and BCD with letters, which mark errors, are none.
-func mbusNumber(coding byte, p []byte) (float64, bool) {
+// mbusNumber reads the data.
+func mbusNumber(coding byte, p []byte) (float64, error) {
 	switch coding {
 	case 1, 2, 3, 4, 6, 7:
-		var u uint64
-		for i, b := range p {
-			u |= uint64(b) << (8 * i)
-		}
-		unused := 64 - 8*len(p)
-		return float64(int64(u<<unused) >> unused), true
+		return mbusBinary(p)
 	case 5:
-		return float64(math.Float32frombits(binary.LittleEndian.Uint32(p))), true
+		return float64(math.Float32frombits(binary.LittleEndian.Uint32(p))), nil // NaN is no value
 	case 9, 10, 11, 12, 14:
-		n := 0.0
-		for i := len(p) - 1; i >= 0; i-- {
-			high, low := p[i]>>4, p[i]&15
-			if i == len(p)-1 && high == 0xF { // minus. EN 13757-3, annex B
-				high = 0
-				defer func() { n = -n }()
-			}
-			if high > 9 || low > 9 {
-				return 0, false
-			}
-			n = n*100 + float64(high)*10 + float64(low)
+		return mbusBCD(p)
+	case 13:
+		switch lvar, p := p[0], p[1:]; {
+		case len(p) == 0:
+			return math.NaN(), nil
+		case lvar >= 0xE0:
+			return mbusBinary(p)
+		case lvar >= 0xD0:
+			n, err := mbusBCD(p)
+			return 0 - n, err // not -0
+		default:
+			return mbusBCD(p)
 		}
-		return n, true
 	}
-	return 0, false
+	return 0, fmt.Errorf("data of coding %X", coding)
 }
 
-// mbusUnit is a quantity and how its raw number becomes ours.
-type mbusUnit struct {
-	name, unit string
-	factor     float64
-	exponent   int
+func mbusBinary(p []byte) (float64, error) {
+	if len(p) > 8 {
+		return 0, fmt.Errorf("a number of %d bytes", len(p))
+	}
+	var u uint64
+	for i, b := range p {
+		u |= uint64(b) << (8 * i)
+	}
+	unused := 64 - 8*len(p)
+	return float64(int64(u<<unused) >> unused), nil
 }
 
-// mbusQuantity reads the VIF. EN 13757-3, table 10. Extensions that change the meaning
-// are left out: a wrong name is worse than none.
-func mbusQuantity(vif byte, vifes []byte) (mbusUnit, bool) {
-	if len(vifes) > 0 || vif&0x80 != 0 {
-		return mbusUnit{}, false
+// mbusBCD reads decimal digits, the last byte first. EN 13757-3, annex B: F in the first
+// digit is a minus; other letters mark an error.
+func mbusBCD(p []byte) (float64, error) {
+	n, minus := 0.0, false
+	for i := len(p) - 1; i >= 0; i-- {
+		high, low := p[i]>>4, p[i]&15
+		if i == len(p)-1 && high == 0xF {
+			high, minus = 0, true
+		}
+		if high > 9 || low > 9 {
+			return 0, fmt.Errorf("the meter marks it as an error (%X)", reversedBytes(p))
+		}
+		n = n*100 + float64(high)*10 + float64(low)
 	}
-	low3, low2 := int(vif&7), int(vif&3)
-	switch {
-	case vif < 0x08: // 10^(n-3) Wh
-		return mbusUnit{"energy", "kWh", 1, low3 - 6}, true
-	case vif < 0x10: // 10^n J
-		return mbusUnit{"energy", "kWh", 1 / 3.6, low3 - 6}, true
-	case vif < 0x18: // 10^(n-6) m³
-		return mbusUnit{"volume", "m³", 1, low3 - 6}, true
-	case vif < 0x20: // 10^(n-3) kg
-		return mbusUnit{"mass", "kg", 1, low3 - 3}, true
-	case vif < 0x28: // on time, operating time: s, min, h, d
-		names := [2]string{"on_time", "operating_time"}
-		return mbusUnit{names[vif>>2&1], "h", [4]float64{1.0 / 3600, 1.0 / 60, 1, 24}[low2], 0}, true
-	case vif < 0x30: // 10^(n-3) W
-		return mbusUnit{"power", "W", 1, low3 - 3}, true
-	case vif < 0x38: // 10^n J/h
-		return mbusUnit{"power", "W", 1.0 / 3600, low3}, true
-	case vif < 0x40: // 10^(n-6) m³/h
-		return mbusUnit{"flow", "m³/h", 1, low3 - 6}, true
-	case vif < 0x48: // 10^(n-7) m³/min
-		return mbusUnit{"flow", "m³/h", 60, low3 - 7}, true
-	case vif < 0x50: // 10^(n-9) m³/s
-		return mbusUnit{"flow", "m³/h", 3600, low3 - 9}, true
-	case vif < 0x58: // 10^(n-3) kg/h
-		return mbusUnit{"mass_flow", "kg/h", 1, low3 - 3}, true
-	case vif < 0x5C:
-		return mbusUnit{"flow_temperature", "°C", 1, low2 - 3}, true
-	case vif < 0x60:
-		return mbusUnit{"return_temperature", "°C", 1, low2 - 3}, true
-	case vif < 0x64:
-		return mbusUnit{"temperature_difference", "K", 1, low2 - 3}, true
-	case vif < 0x68:
-		return mbusUnit{"external_temperature", "°C", 1, low2 - 3}, true
-	case vif < 0x6C: // 10^(n-3) bar
-		return mbusUnit{"pressure", "bar", 1, low2 - 3}, true
-	case vif == 0x6E:
-		return mbusUnit{"heat_cost_units", "", 1, 0}, true
+	if minus && n != 0 {
+		return -n, nil
 	}
-	return mbusUnit{}, false
+	return n, nil
+}
+
+func reversedBytes(p []byte) []byte {
+	q := slices.Clone(p)
+	slices.Reverse(q)
+	return q
 }
