@@ -27,6 +27,11 @@ const (
 	bme6HeatOK   = 0x10
 )
 
+// bme6Warmup is how many measurements in a row may have no gas before that is a fault.
+const bme6Warmup = 3
+
+var errUnsteady = errors.New("its heater does not reach the temperature (try: a longer heat, or a lower heater)")
+
 // BME680 measures temperature, pressure, humidity and the resistance of a gas sensor:
 // BME680, BME688. An air quality index needs Bosch's closed library and is not made up here.
 func BME680(b *bus.Buses) drivers.Driver {
@@ -69,6 +74,8 @@ type bme680 struct {
 	cal     bme680Calibration
 	gasHigh bool    // the BME688's other converter
 	ambient float64 // °C, for the heater
+	// unsteady counts measurements in a row in which the plate was not hot.
+	unsteady int
 }
 
 func (c *bme680) readCalibration(ctx context.Context) error {
@@ -129,7 +136,16 @@ func (c *bme680) read(ctx context.Context) ([]float64, error) {
 	if set[0]&0x08 != 0 || set[1]&0x30 != gas || set[2]&7 != c.osrs || set[4] != meas {
 		return nil, chip.ErrReset
 	}
-	return c.decode(f, gas != 0), nil
+	out := c.decode(f, gas != 0)
+	if gas == 0 || !math.IsNaN(out[3]) {
+		c.unsteady = 0
+		return out, nil
+	}
+	// The first measurements may come before the plate is hot.
+	if c.unsteady++; c.unsteady < bme6Warmup {
+		return out, nil
+	}
+	return out, chip.Fault("gas", errUnsteady)
 }
 
 // await waits for the measurement (Bosch's driver: 1963 µs a sample, 477 µs five and four

@@ -225,3 +225,34 @@ func TestEZOCircuitsAnswerInOurUnits(t *testing.T) {
 		}
 	}
 }
+
+// Gas that never comes was silence without a reason.
+func TestBME680SaysWhyThereIsNoGas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := suite(BME680, 0x77, func(*bme680Options) {})
+		cold := bme680Model(bme680Raw(380000, 500000, 22000), 500, 5)
+		cold.HeaterUnsteady = true
+		fake := i2ctest.NewBus()
+		fake.Attach(0x77, cold)
+		buses, ctx, end := i2ctest.Start(t, fake)
+		defer end()
+		d, config := s.Device(t, buses)
+		dev, err := d.Open(ctx, config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 5 {
+			rs, err := driverstest.Poll(ctx, dev.(drivers.Poller))
+			if len(rs) != 3 {
+				t.Errorf("poll %d: %v, want temperature, pressure and humidity", i, rs)
+			}
+			if i >= bme6Warmup-1 {
+				driverstest.WantError(t, "no gas", nil, err, "gas: its heater does not reach")
+			}
+		}
+		fake.With(func() { cold.HeaterUnsteady = false })
+		if rs, err := driverstest.Poll(ctx, dev.(drivers.Poller)); err != nil || len(rs) != 4 {
+			t.Errorf("hot again: %v, %v", rs, err)
+		}
+	})
+}
