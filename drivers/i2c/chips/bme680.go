@@ -2,6 +2,7 @@ package chips
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
