@@ -50,7 +50,7 @@ func (t *Tables) Touches(name string) bool {
 
 // Diff compares two checked configurations.
 func Diff(from, to *Config) Changes {
-	var c Changes
+	c := Changes{Restart: []Change{}}
 	for _, pair := range []struct {
 		key      string
 		old, new any
@@ -71,7 +71,8 @@ func Diff(from, to *Config) Changes {
 	return c
 }
 
-func diffTables[T any](from, to []T, name func(T) string, diff func(a, b T) []string) (t Tables) {
+func diffTables[T any](from, to []T, name func(T) string, diff func(a, b T) []string) Tables {
+	t := Tables{Added: []string{}, Changed: []Change{}, Removed: []string{}} // lists in JSON, not null
 	old := make(map[string]T, len(from))
 	for _, x := range from {
 		old[name(x)] = x
@@ -98,7 +99,7 @@ func diffTables[T any](from, to []T, name func(T) string, diff func(a, b T) []st
 // diffOptions compares the options of a package, key by key. What is no key follows from
 // other keys: broker.listeners are listen and the files for TLS.
 func diffOptions(table string, a, b any) []Change {
-	var out []Change
+	out := []Change{}
 	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range va.NumField() {
 		f := va.Type().Field(i)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -80,6 +81,15 @@ func TestDiff(t *testing.T) {
 				t.Errorf("Empty is %v", changes.Empty())
 			}
 		})
+	}
+}
+
+// A program that reads the plan finds lists, also empty ones.
+func TestPlanHasNoNull(t *testing.T) {
+	c := mustLoad(t, diffBase)
+	text, err := json.Marshal(Diff(c, c))
+	if err != nil || strings.Contains(string(text), "null") {
+		t.Errorf("the plan is %s, %v", text, err)
 	}
 }
 
