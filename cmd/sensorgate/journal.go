@@ -94,7 +94,11 @@ func writeSnapshot(out io.Writer, snap *journal.Snapshot) error {
 	}
 	fmt.Fprintln(out)
 	if snap.Stats.Damaged > 0 {
-		fmt.Fprintf(out, "%d frames are damaged; the records in them are lost\n", snap.Stats.Damaged)
+		least := ""
+		if snap.Stats.DamagedAtLeast {
+			least = "at least "
+		}
+		fmt.Fprintf(out, "%s%d records or values are lost to damage\n", least, snap.Stats.Damaged)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "QUEUE\tWAITING\tBYTES\tOLDEST\tAPPENDED\tACKED\tDROPPED FULL\tDROPPED AGE\tDAMAGED")

@@ -53,7 +53,7 @@ func (j *Journal) defineLocked(q *Queue) {
 	j.byID[q.id] = q
 	j.durable = append(j.durable, q)
 	q.fresh = true
-	q.dirty = true
+	j.markDirtyLocked(q)
 	j.wantLocked(Telemetry, time.Now())
 }
 
@@ -83,7 +83,7 @@ func (j *Journal) retireLocked(q *Queue) {
 		j.dropped = append(j.dropped, q.id)
 		j.wantLocked(Telemetry, time.Now())
 	}
-	q.id, q.dirty, q.past, q.gaps = 0, false, nil, nil
+	q.id, q.dirty, q.grown, q.past, q.gaps = 0, false, false, nil, nil
 }
 
 // convert moves what waits in q from the disk to memory or the other way. On the way
@@ -222,6 +222,9 @@ func (j *Journal) appendLocked(r *Record, now time.Time, at int64) error {
 		q.bytes += int64(len(r.Data))
 		q.last = r.Seq
 		q.stats.Appended++
+		if !q.memory {
+			j.grownLocked(q)
+		}
 		q.wakeLocked()
 		if q.memory {
 			memory++

@@ -12,6 +12,7 @@ func (j *Journal) commit() error {
 	j.mu.Lock()
 	end := j.pend.end
 	j.committing = true
+	durable := j.wr.durable
 	j.eventAt, j.windowAt = time.Time{}, time.Time{}
 	j.mu.Unlock()
 
@@ -30,6 +31,9 @@ func (j *Journal) commit() error {
 	now := time.Now()
 	if j.wr.st.syncs > syncs {
 		j.stats.LastSync = now.Sub(start)
+	}
+	if j.wr.durable > durable {
+		j.committed = now
 	}
 	j.stats.LastCommit = now
 	j.stats.BytesWritten, j.stats.Syncs = j.wr.st.written, j.wr.st.syncs
@@ -87,15 +91,18 @@ func (j *Journal) undo() {
 		j.pend.at(pos).slot = 0
 	}
 	for _, q := range j.durable {
-		q.dirty = true
+		j.markDirtyLocked(q)
 	}
 	j.limitWritten, j.droppedWritten = j.limit, 0
+	if j.newCheckpoint != nil {
+		j.newCheckpoint, j.wantCheckpoint = nil, true
+	}
 }
 
 // writeOnce writes the states that changed, then the ring up to end.
 func (j *Journal) writeOnce(end uint64) error {
 	if j.wr.broken {
-		if err := j.enterNew(0, true); err != nil {
+		if err := j.enterNew(); err != nil {
 			return err
 		}
 	}
@@ -109,7 +116,7 @@ func (j *Journal) writeOnce(end uint64) error {
 		next, full := j.encode(pos, end)
 		switch {
 		case full > 0:
-			if err := j.rotate(next, full); err != nil {
+			if err := j.rotate(next, full, false); err != nil {
 				return err
 			}
 		case len(j.wr.buf) >= 256<<10:
@@ -118,6 +125,9 @@ func (j *Journal) writeOnce(end uint64) error {
 			}
 		}
 		pos = next
+	}
+	if err := j.writeAgain(false); err != nil {
+		return err
 	}
 	if err := j.wr.sync(); err != nil {
 		return err
@@ -178,6 +188,7 @@ func (j *Journal) complete(end uint64) {
 		}
 		j.pend.finish(p)
 	}
+	j.checkpointDurableLocked()
 	j.limit = max(j.limit, j.limitWritten)
 	j.dropped = append(j.dropped[:0], j.dropped[j.droppedWritten:]...)
 	j.droppedWritten = 0
@@ -196,58 +207,80 @@ func (j *Journal) skipDone() {
 // the same commit, so that a record is never there without the acknowledgements
 // that were made before it.
 func (j *Journal) writeStates() error {
-	j.mu.Lock()
-	size, reserve := 0, j.last+j.opt.SeqStep/2 >= j.limit
-	for _, q := range j.durable {
-		if q.dirty {
-			size += 2 * q.stateSizeLocked()
-		}
-	}
-	size += 32*len(j.dropped) + 64
-	if !j.wr.fits(size) {
+	for {
+		j.mu.Lock()
+		need := j.encodeStatesLocked(j.wr.fits)
 		pos := j.pend.first
 		j.mu.Unlock()
-		return j.rotate(pos, 0)
+		if need == 0 {
+			return nil
+		}
+		if err := j.rotate(pos, need, true); err != nil {
+			return err
+		}
 	}
-	j.encodeStatesLocked(reserve, func(q *Queue) bool { return q.dirty })
-	j.mu.Unlock()
-	return nil
 }
 
-func (j *Journal) encodeStatesLocked(reserve bool, which func(*Queue) bool) {
+// encodeStatesLocked encodes what changed about queues as far as it fits, and returns the
+// size of the first frame that does not.
+func (j *Journal) encodeStatesLocked(fits func(int) bool) (need int) {
 	w := j.wr
-	for _, id := range j.dropped {
+	for ; j.droppedWritten < len(j.dropped); j.droppedWritten++ {
+		if need = frameSize(8); !fits(need) {
+			return need
+		}
+		id := j.dropped[j.droppedWritten]
 		at := w.start()
 		w.buf = appendDropBody(w.buf, id)
-		w.end(at)
+		j.again = append(j.again, second{drop: id, slot: w.slot.no, off: w.end(at)})
 	}
-	j.droppedWritten = len(j.dropped)
-	for _, q := range j.durable {
-		if !which(q) {
-			continue
+	onDisk := j.onDiskUpToLocked()
+	for len(j.dirty) > 0 {
+		q := j.dirty[0]
+		if q.dirty && q.id != 0 {
+			if need = q.stateSizeLocked(); !fits(need) {
+				return need
+			}
+			j.encodeStateLocked(q, onDisk)
 		}
-		// A queue that the log does not know yet is written twice: one damaged frame
-		// must not make a queue forgotten with all that waits in it.
-		for range 1 + btoi(q.fresh) {
-			at := w.start()
-			w.buf = q.appendStateLocked(w.buf)
-			w.end(at)
+		j.dirty[0] = nil
+		j.dirty = j.dirty[1:]
+	}
+	if len(j.dirty) == 0 {
+		j.dirty = j.dirty[:0:0]
+	}
+	if j.last+j.opt.SeqStep/2 >= j.limit {
+		if need = frameSize(24); !fits(need) {
+			return need
 		}
-		q.dirty, q.fresh = false, false
-	}
-	if reserve { // the last: it says that the states before it are complete
-		j.limitWritten = j.last + j.opt.SeqStep
-		at := w.start()
-		w.buf = appendReserveBody(w.buf, j.limitWritten, j.nextID+1<<10)
-		w.end(at)
-	}
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
+		j.encodeReserveLocked()
 	}
 	return 0
+}
+
+// encodeReserveLocked lets Seqs and queue ids be handed out.
+func (j *Journal) encodeReserveLocked() {
+	w := j.wr
+	j.limitWritten = j.last + j.opt.SeqStep
+	at := w.start()
+	w.buf = appendReserveBody(w.buf, j.limitWritten, j.nextID+1<<10)
+	w.end(at)
+}
+
+// statesDurable puts what changed about queues on disk in the segment that is written, and
+// reports whether it had room. A segment may be used again only after that: else the records
+// in it are gone after a power cut, and nothing says that they were acknowledged or dropped.
+func (j *Journal) statesDurable() (bool, error) {
+	if j.wr.broken {
+		return false, nil
+	}
+	j.mu.Lock()
+	need := j.encodeStatesLocked(j.wr.fitsState)
+	j.mu.Unlock()
+	if need > 0 {
+		return false, nil
+	}
+	return true, j.wr.sync()
 }
 
 // fill makes the journal full: for want of disk nothing more can be written.

@@ -46,7 +46,7 @@ func (j *Journal) compactable() *slot {
 			continue
 		}
 		used++
-		if s != j.wr.slot && s != j.prev && !s.bad && s.live > 0 && (least == nil || s.liveBytes < least.liveBytes) {
+		if !j.pinned(s) && !s.bad && s.live > 0 && (least == nil || s.liveBytes < least.liveBytes) {
 			least = s
 		}
 	}
@@ -87,7 +87,7 @@ func (j *Journal) compactSlot(s *slot) error {
 		m, need := j.copyFrame(s, f)
 		if need > 0 {
 			pos := j.firstPending()
-			if err := j.rotate(pos, 0); err != nil {
+			if err := j.rotate(pos, need, true); err != nil {
 				if !errors.Is(err, errNoSpace) {
 					return err
 				}
@@ -204,6 +204,7 @@ func (j *Journal) loseLocked(s *slot, frames []found) {
 			if p.refs[i] == 0 || l.slot() != s.no || there[l.offset()] {
 				continue
 			}
+			j.stats.Damaged++
 			for _, q := range j.durable {
 				q.dropLocked(Seq(no*pageLen+uint64(i)), &q.stats.Damaged)
 			}
@@ -212,6 +213,11 @@ func (j *Journal) loseLocked(s *slot, frames []found) {
 	for key, e := range j.entries {
 		if e.loc != 0 && e.loc.slot() == s.no && !there[e.loc.offset()] {
 			j.deadLocked(e.loc)
+			if e.loc, e.copy = e.copy, 0; e.loc != 0 && e.loc.slot() != s.no {
+				j.liveLocked(e.loc)
+				j.again = append(j.again, second{key: key, loc: e.loc, slot: e.loc.slot(), off: e.loc.offset()})
+				continue
+			}
 			j.stats.Damaged++
 			if e.loc = 0; e.pos == 0 {
 				delete(j.entries, key)

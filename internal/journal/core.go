@@ -33,6 +33,7 @@ type Journal struct {
 	queues       map[string]*Queue
 	byID         map[uint32]*Queue
 	durable      []*Queue // those of byID, by id
+	dirty, grown []*Queue // each once
 	index        index
 	pend         pending
 	notices      notices
@@ -46,9 +47,20 @@ type Journal struct {
 	memMax   int64
 
 	slots []*slot // by number; nil where there is none
-	prev  *slot   // the last segment before the one that is written that knows all queues
+
+	// Of the committing goroutine. keepFrom: slots from this first lsn on are pinned.
+	keepFrom        uint64
+	lastCheckpoint  checkpoint  // the newest complete one on disk
+	newCheckpoint   *checkpoint // complete, not yet synced
+	sinceCheckpoint int64       // bytes of the segments that were begun since
+	wantCheckpoint  bool
+	checkpointing   bool
+	again           []second // second copies to be written
+	young           []string // keys of Options.Twice written in this segment
+	marked          uint64   // lsn of the newest mark
 
 	committing bool
+	committed  time.Time // when the last commit with something in it ended
 	eventAt    time.Time // first pending append of the class since the last commit
 	windowAt   time.Time // the same for telemetry, or acknowledgements to be written
 	full       error     // why no segment can be had
@@ -159,8 +171,16 @@ func (j *Journal) releaseLocked(q *Queue, s Seq) (size int) {
 // dirtyLocked has q's position written with the next commit.
 func (j *Journal) dirtyLocked(q *Queue) {
 	if !q.dirty && !q.memory {
-		q.dirty = true
+		j.markDirtyLocked(q)
 		j.wantLocked(Telemetry, time.Now())
+	}
+}
+
+// markDirtyLocked is dirtyLocked for who does not ask for a commit of its own.
+func (j *Journal) markDirtyLocked(q *Queue) {
+	if !q.dirty && !q.memory {
+		q.dirty = true
+		j.dirty = append(j.dirty, q)
 	}
 }
 
@@ -187,9 +207,6 @@ func (j *Journal) Stats() Stats {
 		s.Failed = j.failed
 	case j.full != nil:
 		s.Failed = j.full
-	}
-	for _, q := range j.queues {
-		s.Damaged += q.stats.Damaged
 	}
 	for _, sl := range j.slots {
 		if sl != nil {

@@ -516,7 +516,8 @@ func (h *history) compareQueue(q *Queue, m *simQueue, eio bool) {
 			r.confirmed = true
 		}
 		if found[r.seq] {
-			r.gone = false
+			// A refused one may be there too: the disk got it before the power went.
+			r.gone, r.refused = false, false
 		}
 	}
 	m.recs = slices.DeleteFunc(m.recs, func(r *simWaiting) bool { return !found[r.seq] })

@@ -10,6 +10,8 @@ const maxName = 1 << 17
 type entry struct {
 	pos    uint64   // 1 + position in the ring while it is pending
 	loc    location // of the newest frame on disk, value or tombstone; 0: none
+	copy   location // of a second one, if it stands twice; 0: none
+	sum    uint32   // checksum of the frame at loc, while a store is opened
 	tomb   bool     // the newest frame (pending or on disk) is a removal
 	logged bool     // some value of the key may be on disk: a removal must be too
 	value  []byte   // only in a journal without a directory
@@ -87,20 +89,39 @@ func (j *Journal) Get(key string) (value []byte, ok bool) {
 		defer j.mu.Unlock()
 		return j.pend.at(e.pos - 1).data, true
 	}
-	loc := e.loc
-	s := j.slots[loc.slot()]
-	s.readers++
+	loc, second := e.loc, e.copy
+	j.pinLocked([]want{{loc: loc}}, 1)
+	if second != 0 {
+		j.pinLocked([]want{{loc: second}}, 1)
+	}
 	j.mu.Unlock()
-	body, err := readFrame(s, loc, j.wr.st.salt, len(key))
+	value, ok = j.readEntry(loc, key)
+	if second != 0 && !ok {
+		value, ok = j.readEntry(second, key)
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	s.readers--
-	if err == nil {
+	j.pinLocked([]want{{loc: loc}}, -1)
+	if second != 0 {
+		j.pinLocked([]want{{loc: second}}, -1)
+	}
+	return value, ok
+}
+
+// readEntry reads a value from the disk; one that is damaged is counted.
+func (j *Journal) readEntry(loc location, key string) (value []byte, ok bool) {
+	j.mu.Lock()
+	s := j.slots[loc.slot()]
+	j.mu.Unlock()
+	body, err := readFrame(s, loc, j.wr.st.salt, len(key))
+	if err == nil && frameKind(body[0]) == kindPut {
 		var k string
 		if k, value, err = parsePutBody(body); err == nil && k == key {
 			return value, true
 		}
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.stats.Damaged++
 	return nil, false
 }
@@ -149,7 +170,11 @@ func (j *Journal) entryOnDiskLocked(p *pend, pos uint64) {
 	if e.loc != 0 {
 		j.deadLocked(e.loc)
 	}
-	e.pos, e.loc = 0, onDisk(p.slot, p.off, len(p.data))
+	e.pos, e.loc, e.copy = 0, onDisk(p.slot, p.off, len(p.data)), 0
+	if e.tomb || j.twice(p.key) {
+		j.again = append(j.again, second{key: p.key, loc: e.loc, tomb: e.tomb, slot: p.slot, off: p.off})
+		j.young = append(j.young, p.key)
+	}
 	if e.tomb && !j.tombNeededLocked(s) {
 		delete(j.entries, p.key)
 		return

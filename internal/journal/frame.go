@@ -32,15 +32,17 @@ const (
 type frameKind byte
 
 const (
-	kindRecord  frameKind = 1 + iota
-	kindPut               // newest value of a key
-	kindDelete            // a key is gone
-	kindQueue             // definition and position of a queue, cumulative
-	kindDrop              // a queue is gone
-	kindReserve           // how far Seqs and queue ids may have been handed out
-	kindSeal              // last frame of a full segment
-	kindClose             // clean end; its back says that all before it was durable
-	kindEnd               // one more than the last
+	kindRecord     frameKind = 1 + iota
+	kindPut                  // newest value of a key
+	kindDelete               // a key is gone
+	kindQueue                // definition and position of a queue, cumulative
+	kindDrop                 // a queue is gone
+	kindReserve              // how far Seqs and queue ids may have been handed out
+	kindSeal                 // last frame of a full segment
+	kindClose                // clean end; its back says that all before it was durable
+	kindCheckpoint           // the states of all queues stand before it (format 2)
+	kindMark                 // nothing is new; its back says that all before it was durable (format 2)
+	kindEnd                  // one more than the last
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -62,6 +62,10 @@ type Options struct {
 	// in a row lie far apart (broker.SeqStep).
 	SeqStep Seq
 
+	// Twice has prefixes of the keys whose newest value stands twice, in different pages
+	// and files: what more than one message hangs on. One damaged bit then costs nothing.
+	Twice []string
+
 	FS disk.FS // nil: the real file system. For tests: crashdisk, read-only, or counted
 }
 
@@ -135,6 +139,7 @@ type Stats struct {
 	Syncs          uint64        // since Open
 	LastSync       time.Duration // how long the newest took
 	LastCommit     time.Time     // progress, for the watchdog
-	Damaged        uint64        // records lost to damage, found at Open or at read
+	Damaged        uint64        // records and values lost to damage, found at Open or at read
+	DamagedAtLeast bool          // Damaged is a lower bound: what is missing cannot be counted
 	TornBytes      uint64        // of the tail that was cut at Open
 }

@@ -3,6 +3,7 @@ package journal
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -108,12 +109,20 @@ func (j *Journal) begin() error {
 		}
 	}
 	fit, _ := j.spare(st.segSize)
+	j.wantCheckpoint = true
 	if err := j.enter(fit); err != nil {
 		return err
 	}
 	if err := w.sync(); err != nil {
 		return err
 	}
+	// Another one at once: the salt stands in two files from the first record on.
+	if _, err := j.addSlot(st.segSize); err != nil && !errors.Is(err, errNoSpace) {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.checkpointDurableLocked()
 	j.limit = j.limitWritten
 	return nil
 }

@@ -23,7 +23,9 @@ type Queue struct {
 	last   Seq    // newest that was appended
 	past   []span // acknowledged ones behind the first that waits
 	gaps   []gap
-	dirty  bool // the log does not know the newest position
+	dirty  bool // the log does not know the newest position: in Journal.dirty
+	grown  bool // the log does not know how many wait
+	listed bool // in Journal.grown
 	fresh  bool // the log does not know the queue at all
 	stats  QueueStats
 
@@ -179,6 +181,15 @@ func (q *Queue) gapLocked(s Seq) {
 	}
 }
 
+// missedLocked notes for the next Read that n records up to s are gone.
+func (q *Queue) missedLocked(s Seq, n uint64) {
+	i := 0
+	for i < len(q.gaps) && q.gaps[i].at <= s {
+		i++
+	}
+	q.gaps = slices.Insert(q.gaps, i, gap{s, n})
+}
+
 // takeGapLocked returns how many records were dropped directly before s, once.
 func (q *Queue) takeGapLocked(s Seq) (n uint64) {
 	i := 0
@@ -195,7 +206,7 @@ func (q *Queue) takeGapLocked(s Seq) (n uint64) {
 	}
 	if i < to {
 		q.gaps = slices.Delete(q.gaps, i, to)
-		q.dirty = true
+		q.j.markDirtyLocked(q)
 	}
 	return n
 }

@@ -188,6 +188,7 @@ func (j *Journal) dropDamagedLocked(q *Queue, buf []Item, bad []int) []Item {
 		at := bad[i]
 		lost := buf[at]
 		q.dropLocked(lost.Seq, &q.stats.Damaged)
+		j.stats.Damaged++
 		buf = append(buf[:at], buf[at+1:]...)
 		if at < len(buf) {
 			buf[at].Gap += lost.Gap + q.takeGapLocked(buf[at].Seq)

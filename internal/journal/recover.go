@@ -1,14 +1,12 @@
 package journal
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
+
+	"sensorgate/internal/varint"
 )
 
 // Recovery reads the segments in the order of the log and replays their frames,
@@ -19,21 +17,27 @@ import (
 
 // recovery is what Open knows while it reads.
 type recovery struct {
-	j       *Journal
-	used    []*segment // in the order of the log
-	spare   []spareSlot
-	epoch   uint32 // highest seen
-	queues  map[uint32]*Queue
-	states  map[uint32]queueState
-	at      map[uint32]uint64 // firstLSN of the segment that the state was in
-	dropped map[uint32]bool
+	j     *Journal
+	used  []*segment // in the order of the log
+	spare []spareSlot
+	epoch uint32 // latest seen
+
+	anyEpoch bool
+	queues   map[uint32]*Queue
+	states   map[uint32]queueState
+	at       map[uint32]uint64 // lsn of the state
+	dropped  map[uint32]bool
+
+	checkpoints []checkpoint // complete ones, in the order of the log
+	loss        loss
 }
 
 // segment is a slot that holds a part of the log.
 type segment struct {
 	*slot
 	epoch  uint32
-	states bool // the states of all queues are in it
+	format uint32
+	next   int // slot of the segment after it, 0 if it does not say so
 }
 
 // spareSlot is a slot that was marked free, with the header that says so.
@@ -49,6 +53,7 @@ func (j *Journal) recover() error {
 	}
 	j.wr.epoch = r.epoch
 	if len(r.used) == 0 {
+		r.report()
 		return j.begin()
 	}
 	for i, s := range r.used {
@@ -61,116 +66,8 @@ func (j *Journal) recover() error {
 		}
 	}
 	r.settle()
+	r.report()
 	return r.ready()
-}
-
-// openSlots opens the files of the store and sorts them into the log, spare ones,
-// and what is not ours.
-func (r *recovery) openSlots() error {
-	st := r.j.wr.st
-	names, err := st.fs.ReadDir(st.dir)
-	if err != nil {
-		return err
-	}
-	var lost []*slot // neither copy of the header is intact
-	for _, name := range names {
-		var no int
-		if n, err := fmt.Sscanf(name, "%05d.seg", &no); n != 1 || err != nil || name != slotName(no) || no < 1 || no > maxSlots {
-			if strings.HasSuffix(name, ".seg") {
-				return fmt.Errorf("%w: %s is not the name of a segment", ErrFormat, name)
-			}
-			continue
-		}
-		f, err := st.fs.OpenFile(filepath.Join(st.dir, name), os.O_RDWR)
-		if err != nil {
-			return err
-		}
-		s := &slot{no: no, f: f}
-		r.j.putSlotLocked(s)
-		if s.size, err = f.Size(); err != nil {
-			return err
-		}
-		ok, err := r.sortSlot(s)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			lost = append(lost, s)
-		}
-	}
-	for _, s := range lost {
-		if err := r.sortLost(s); err != nil {
-			return err
-		}
-	}
-	slices.SortFunc(r.used, func(a, b *segment) int {
-		return cmp.Or(cmp.Compare(a.firstLSN, b.firstLSN), cmp.Compare(a.segno, b.segno))
-	})
-	return nil
-}
-
-// sortSlot reads the header of s; ok is false if there is none.
-func (r *recovery) sortSlot(s *slot) (ok bool, err error) {
-	st := r.j.wr.st
-	b := make([]byte, headerBlock)
-	if _, err := s.f.ReadAt(b, 0); err != nil && err != io.EOF {
-		return false, fmt.Errorf("read %s: %w", slotName(s.no), err)
-	}
-	h, ok := parseHeader(b)
-	if !ok {
-		return false, nil
-	}
-	if s.size <= headerBlock { // its making was cut short
-		r.j.slots[s.no] = nil
-		s.f.Close()
-		return true, st.fs.Remove(filepath.Join(st.dir, slotName(s.no)))
-	}
-	if h.format != formatNumber {
-		return false, fmt.Errorf("%w: %s has format %d, this program knows %d (written by a newer version?)", ErrFormat, slotName(s.no), h.format, formatNumber)
-	}
-	if st.salt != 0 && h.salt != st.salt {
-		return false, fmt.Errorf("%w: %s belongs to another store (files of two stores in one directory?)", ErrFormat, slotName(s.no))
-	}
-	st.salt = h.salt
-	st.segno = max(st.segno, h.segno)
-	r.epoch = max(r.epoch, h.epoch)
-	r.j.wr.lsn = max(r.j.wr.lsn, h.firstLSN)
-	s.segno, s.firstLSN = h.segno, h.firstLSN
-	if s.used = h.state == slotUsed; s.used {
-		r.used = append(r.used, &segment{slot: s, epoch: h.epoch})
-	} else {
-		r.spare = append(r.spare, spareSlot{s, h})
-	}
-	return true, nil
-}
-
-// sortLost finds a use for a slot without a header: a spare one if it is empty, a
-// part of the log if its frames are of this store. Anything else is put aside.
-func (r *recovery) sortLost(s *slot) error {
-	st := r.j.wr.st
-	b := make([]byte, s.size)
-	if _, err := s.f.ReadAt(b, 0); err != nil && err != io.EOF {
-		return fmt.Errorf("read %s: %w", slotName(s.no), err)
-	}
-	if s.size == st.segSize && !slices.ContainsFunc(b, func(c byte) bool { return c != 0 }) {
-		return nil // a power cut between the making of the file and its first use
-	}
-	if st.salt != 0 && len(b) > headerBlock {
-		if f, _, ok := parseFrame(b[headerBlock:], st.salt); ok {
-			s.used, s.firstLSN = true, f.lsn
-			r.used = append(r.used, &segment{slot: s, epoch: f.epoch})
-			r.j.stats.Damaged++
-			return nil
-		}
-	}
-	r.j.slots[s.no] = nil
-	s.f.Close()
-	name := filepath.Join(st.dir, slotName(s.no))
-	if s.size < st.segSize && !slices.ContainsFunc(b, func(c byte) bool { return c != 0 }) {
-		return st.fs.Remove(name) // was never finished
-	}
-	r.j.log.Warn("not a journal segment, put aside", "file", name+".damaged")
-	return st.fs.Rename(name, name+".damaged")
 }
 
 // replay reads one segment. next is the first lsn of the one after it; 0 for the
@@ -195,23 +92,23 @@ func (r *recovery) replay(s *segment, next uint64) error {
 			break // left behind by a write that failed; the next segment has it again
 		}
 		if f.lsn > lsn {
-			r.damaged(s, f.lsn-lsn)
+			r.loss.hole(s, f.lsn-1, f.lsn-lsn)
 		}
 		if err := r.apply(s, f); err != nil {
-			r.damaged(s, 1)
+			r.loss.hole(s, f.lsn, 1)
 		}
-		r.epoch = max(r.epoch, f.epoch)
+		r.sawEpoch(f.epoch)
 		sealed = frameKind(f.body[0]) == kindSeal
 		lsn = f.lsn + 1
 	}
 	if next > lsn && !sealed {
-		r.damaged(s, 1) // at least: how many there were stood in what is damaged
+		r.loss.end(s, next-1) // how many there were stood in what is damaged
 	}
 	if next > 0 {
-		if s.states {
-			r.j.prev = s.slot
-		}
 		return nil
+	}
+	if sealed && s.next > 0 && (s.next >= len(r.j.slots) || r.j.slots[s.next] == nil) {
+		r.loss.end(s, lsn) // the file in which the log went on is gone
 	}
 	w.slot, w.lsn, w.durable = s.slot, lsn, lsn-1
 	w.off, w.syncedOff = end, end
@@ -219,11 +116,6 @@ func (r *recovery) replay(s *segment, next uint64) error {
 		return err
 	}
 	return r.writeAgain(s, b[:end], frames)
-}
-
-func (r *recovery) damaged(s *segment, n uint64) {
-	r.j.stats.Damaged += n
-	r.j.log.Warn("journal damaged", "file", slotName(s.no), "frames", n)
 }
 
 // scrub overwrites what a torn commit left behind the end, if it could be taken for
@@ -298,13 +190,18 @@ func (r *recovery) apply(s *segment, f found) error {
 		}
 		tomb := frameKind(f.body[0]) == kindDelete
 		s.puts = s.puts || !tomb
-		r.j.entries[key] = &entry{loc: onDisk(s.no, f.off, n), tomb: tomb, logged: true}
+		e := &entry{loc: onDisk(s.no, f.off, n), tomb: tomb, logged: true, sum: crc32.Checksum(f.body, castagnoli)}
+		if old := r.j.entries[key]; old != nil && old.sum == e.sum && old.loc.dataLen() == n {
+			e.copy = old.loc
+		}
+		r.j.entries[key] = e
+		r.loss.lastEntry = f.lsn
 	case kindQueue:
 		st, err := parseState(f.body)
 		if err != nil {
 			return err
 		}
-		r.states[st.id], r.at[st.id] = st, s.firstLSN
+		r.states[st.id], r.at[st.id] = st, f.lsn
 		r.j.nextID = max(r.j.nextID, st.id)
 		r.j.last = max(r.j.last, st.last, st.low)
 	case kindDrop:
@@ -313,12 +210,63 @@ func (r *recovery) apply(s *segment, f found) error {
 		return err
 	case kindReserve:
 		limit, nextID, err := parseReserve(f.body)
-		s.states = true
+		if s.format == 1 && err == nil { // the states of all queues begin each segment
+			r.complete(s.firstLSN)
+		}
 		r.j.last = max(r.j.last, limit)
 		r.j.nextID = max(r.j.nextID, nextID)
 		return err
+	default:
+		return r.applySign(s, f)
 	}
 	return nil
+}
+
+// applySign replays a frame that says something about the log itself.
+func (r *recovery) applySign(s *segment, f found) error {
+	b := varint.NewReader(f.body[1:])
+	switch frameKind(f.body[0]) {
+	case kindCheckpoint:
+		start, entries, err := parseCheckpoint(f.body)
+		if err != nil || start > f.lsn {
+			return errFrame
+		}
+		r.complete(start)
+		r.loss.covered(f.lsn, entries)
+	case kindMark:
+		r.loss.covered(f.lsn, b.Uvarint())
+	case kindClose:
+		if len(f.body) > 1 { // not in format 1
+			r.loss.covered(f.lsn, b.Uvarint())
+		}
+	case kindSeal:
+		if len(f.body) > 1 {
+			s.next = int(b.Number(maxSlots))
+		}
+	}
+	if b.Failed() {
+		return errFrame
+	}
+	return nil
+}
+
+// complete notes a checkpoint that began at lsn start.
+func (r *recovery) complete(start uint64) {
+	c := checkpoint{start: start}
+	for _, s := range r.used {
+		if s.firstLSN <= start {
+			c.slotLSN = s.firstLSN
+		}
+	}
+	if n := len(r.checkpoints); n == 0 || r.checkpoints[n-1].start < start {
+		r.checkpoints = append(r.checkpoints, c)
+	}
+}
+
+func (r *recovery) sawEpoch(e uint32) {
+	if !r.anyEpoch || earlier(r.epoch, e) {
+		r.epoch, r.anyEpoch = e, true
+	}
 }
 
 // queue returns the queue with the id; its name may come later.
@@ -342,84 +290,26 @@ func (r *recovery) place(s Seq, l location) {
 	x.page(s).n = 0
 }
 
-// settle works out who still waits for what.
-func (r *recovery) settle() {
-	j := r.j
-	since := r.statesSince()
-	for id, st := range r.states {
-		if r.dropped[id] || r.at[id] < since {
-			continue
-		}
-		q := r.queue(id)
-		q.name, q.last, q.past, q.gaps, q.stats = st.name, st.last, st.past, st.gaps, st.stats
-		r.takePast(q, st)
-		for s, ok := q.wait.first(); ok; s, ok = q.wait.next(s + 1) {
-			p := j.index.page(s)
-			if p.refs[s%pageLen] == 0 {
-				p.n++
-				j.liveLocked(p.loc[s%pageLen])
-			}
-			p.refs[s%pageLen]++
-			q.bytes += int64(p.loc[s%pageLen].dataLen())
-			q.last = max(q.last, s)
-		}
-		j.queues[q.name], j.byID[id] = q, q
-		j.durable = append(j.durable, q)
-	}
-	slices.SortFunc(j.durable, func(a, b *Queue) int { return cmp.Compare(a.id, b.id) })
-	for no, p := range j.index.pages {
-		if p.n == 0 {
-			delete(j.index.pages, no)
-		}
-	}
-	j.index.last = nil
-	for key, e := range j.entries {
-		if e.tomb && !j.tombNeededLocked(j.slots[e.loc.slot()]) {
-			delete(j.entries, key)
-			continue
-		}
-		j.liveLocked(e.loc)
-	}
-}
-
-// statesSince returns where the last two segments that know all queues begin: one
-// that neither knows was dropped, and the frame that said so has been overwritten.
-func (r *recovery) statesSince() (lsn uint64) {
-	n := 0
-	for i := len(r.used) - 1; i >= 0 && n < 2; i-- {
-		if r.used[i].states {
-			lsn = r.used[i].firstLSN
-			n++
-		}
-	}
-	return lsn
-}
-
-// takePast takes off q what its state says is gone.
-func (r *recovery) takePast(q *Queue, st queueState) {
-	for s, ok := q.wait.first(); ok && s <= st.low; s, ok = q.wait.first() {
-		q.wait.remove(s)
-	}
-	for _, p := range st.past {
-		for s, ok := q.wait.next(p.from); ok && s <= p.to; s, ok = q.wait.next(s + 1) {
-			q.wait.remove(s)
-		}
-	}
-}
-
 // ready makes the log fit for the first append.
 func (r *recovery) ready() error {
 	j := r.j
 	j.wr.epoch = r.epoch + 1
 	j.limit, j.limitWritten = j.last, j.last
-	for _, q := range j.durable {
-		q.dirty = true // the power cut may have taken the states at the start of the segment
+	j.sinceCheckpoint = 1 << 40 // the next segment begins with one
+	newest := r.used[len(r.used)-1]
+	var err error
+	if newest.format < formatNumber { // an older program must not take this for its own
+		err = j.rotate(j.firstPending(), 0, true)
 	}
-	err := j.writeStates()
+	if err == nil {
+		err = j.writeStates()
+	}
 	if err == nil {
 		err = j.wr.sync()
 	}
 	switch {
+	case errors.Is(err, errNothing): // only looking
+		j.undo()
 	case errors.Is(err, errNoSpace):
 		// What waits can be read and acknowledged; appends are refused until that, or
 		// somebody else, has made room.
@@ -428,6 +318,11 @@ func (r *recovery) ready() error {
 	case err != nil:
 		return err
 	}
+	j.mu.Lock()
+	j.checkpointDurableLocked()
+	j.dropped = append(j.dropped[:0], j.dropped[j.droppedWritten:]...)
+	j.droppedWritten = 0
+	j.mu.Unlock()
 	j.limit = j.limitWritten
 	for _, s := range j.slots {
 		if s != nil && s.used && s.segno == 0 {

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -37,8 +38,10 @@ func (j *Journal) Run(ctx context.Context) error {
 			if err := j.commit(); err != nil {
 				return errors.Join(err, j.close())
 			}
+		} else if j.markDue() <= 0 {
+			j.commitMark()
 		}
-		timer.Reset(max(0, min(j.due(), time.Second)))
+		timer.Reset(max(0, min(j.due(), j.markDue(), time.Second)))
 	}
 }
 
@@ -175,11 +178,14 @@ func (j *Journal) giveUp() (lost int) {
 // writeClose proves to the next run that everything before it had been durable.
 func (j *Journal) writeClose() error {
 	w := j.wr
-	if !w.fits(frameSize(1)) {
+	if err := j.writeMark(); err != nil && !errors.Is(err, errNoSpace) {
+		return err
+	}
+	if !w.fits(frameSize(16)) {
 		return nil
 	}
 	at := w.start()
-	w.buf = append(w.buf, byte(kindClose))
+	w.buf = binary.AppendUvarint(append(w.buf, byte(kindClose)), uint64(j.liveEntries()))
 	w.end(at)
 	return w.sync()
 }

@@ -16,7 +16,7 @@ func findFrames(b []byte, salt uint32, firstLSN uint64, epoch uint32) []found {
 	for off := headerBlock; off+frameHeader <= len(b); {
 		// No segment has more frames than it has places for one.
 		f := peekFrame(b[off:], salt)
-		likely := f.size > 0 && f.epoch >= epoch && f.lsn >= next && f.lsn-firstLSN <= uint64(len(b)/frameHeader) && (lost || f.lsn == next)
+		likely := f.size > 0 && !earlier(f.epoch, epoch) && f.lsn >= next && f.lsn-firstLSN <= uint64(len(b)/frameHeader) && (lost || f.lsn == next)
 		if likely {
 			if f, body, ok := parseFrame(b[off:], salt); ok {
 				frames = append(frames, found{f, int64(off), body})
@@ -30,6 +30,10 @@ func findFrames(b []byte, salt uint32, firstLSN uint64, epoch uint32) []found {
 	}
 	return frames
 }
+
+// earlier compares epochs. They wrap after four billion starts, so it is the shorter way
+// around that counts.
+func earlier(a, b uint32) bool { return int32(a-b) < 0 }
 
 // tornFrom says where the end of the newest segment has to be cut: off is behind
 // the last frame to keep, and keep counts those. A hole in front of a frame is
@@ -55,7 +59,7 @@ func tornFrom(frames []found, firstLSN uint64) (keep int, end int64) {
 func leftovers(b []byte, off int64, salt uint32, lsn uint64, epoch uint32) (end int64, any bool) {
 	for ; off+frameHeader <= int64(len(b)); off += frameAlign {
 		f := peekFrame(b[off:], salt)
-		if f.size > 0 && f.lsn >= lsn && f.lsn-lsn < uint64(len(b)) && f.epoch >= 1 && f.epoch <= epoch {
+		if f.size > 0 && f.lsn >= lsn && f.lsn-lsn < uint64(len(b)) && !earlier(epoch, f.epoch) {
 			end, any = max(end, min(off+int64(f.size), int64(len(b)))), true
 		}
 	}

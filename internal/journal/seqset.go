@@ -120,6 +120,24 @@ func (s *seqSet) next(q Seq) (Seq, bool) {
 	return 0, false
 }
 
+// countFrom returns how many members are at least q.
+func (s *seqSet) countFrom(q Seq) (n int) {
+	no := uint64(q) / setPageLen
+	for i := len(s.pages) - 1; i >= 0 && s.pages[i].no >= no; i-- {
+		p := s.pages[i]
+		if p.no > no {
+			n += p.n
+			continue
+		}
+		w := q % setPageLen / 64
+		n += bits.OnesCount64(p.bits[w] &^ (1<<(q%64) - 1))
+		for w++; w < setPageLen/64; w++ {
+			n += bits.OnesCount64(p.bits[w])
+		}
+	}
+	return n
+}
+
 func (s *seqSet) first() (Seq, bool) {
 	if len(s.pages) == 0 {
 		return 0, false

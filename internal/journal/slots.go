@@ -1,9 +1,11 @@
 package journal
 
 import (
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -11,10 +13,11 @@ import (
 const maxSpare = 4
 
 // rotate closes the segment and goes on in another one, which has room for a frame
-// of need bytes. Everything of the ring before pos has been encoded.
-func (j *Journal) rotate(pos uint64, need int) error {
+// of need bytes. Everything of the ring before pos has been encoded. What is urgent may take
+// the last spare slot: positions, checkpoints, and the copies that make room.
+func (j *Journal) rotate(pos uint64, need int, urgent bool) error {
 	w := j.wr
-	s, err := j.takeSlot(int64(need), need == 0)
+	s, err := j.takeSlot(int64(need), urgent)
 	if err != nil {
 		if !errors.Is(err, errNoSpace) {
 			return err
@@ -26,9 +29,9 @@ func (j *Journal) rotate(pos uint64, need int) error {
 		j.complete(pos)
 		return err
 	}
-	if w.off+int64(len(w.buf)+frameSize(1)) <= w.slot.size { // else a crash came between the seal and the next segment
+	if w.tail()+sealSize <= w.slot.size { // else a crash came between the seal and the next segment
 		at := w.start()
-		w.buf = append(w.buf, byte(kindSeal))
+		w.buf = binary.AppendUvarint(append(w.buf, byte(kindSeal)), uint64(s.no))
 		w.end(at)
 	}
 	if err := w.sync(); err != nil {
@@ -39,15 +42,15 @@ func (j *Journal) rotate(pos uint64, need int) error {
 }
 
 // enterNew goes on in another segment without a word in the one before.
-func (j *Journal) enterNew(need int, urgent bool) error {
-	s, err := j.takeSlot(int64(need), urgent)
+func (j *Journal) enterNew() error {
+	s, err := j.takeSlot(0, true)
 	if err != nil {
 		return err
 	}
 	return j.enter(s)
 }
 
-// enter makes s the segment that is written, with the states of all queues first.
+// enter makes s the segment that is written, with a checkpoint if it is time for one.
 func (j *Journal) enter(s *slot) error {
 	w := j.wr
 	if err := w.st.writeHeader(s, slotUsed, w.lsn, w.epoch); err != nil {
@@ -55,34 +58,41 @@ func (j *Journal) enter(s *slot) error {
 		return err
 	}
 	j.mu.Lock()
-	defer j.mu.Unlock()
-	if w.slot != nil && w.syncedOff > headerBlock { // knows all queues
-		j.prev = w.slot
-	}
 	s.used, s.segno, s.firstLSN = true, w.st.segno, w.lsn
 	s.live, s.liveBytes, s.puts, s.maxSeq = 0, 0, false, 0
 	w.enter(s)
-	j.encodeStatesLocked(true, func(*Queue) bool { return true })
-	return nil
+	j.encodeReserveLocked()
+	j.spreadLocked()
+	j.mu.Unlock()
+	if j.checkpointing {
+		return nil // it goes on here
+	}
+	due := j.checkpointDue()
+	j.sinceCheckpoint += s.size
+	if !due {
+		return nil
+	}
+	return j.writeCheckpoint()
 }
 
-// statesSize is what enter writes at the start of a segment.
+// statesSize is about what a checkpoint takes.
 func (j *Journal) statesSize() int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	n := 64 + 32*len(j.dropped)
+	n := 64
 	for _, q := range j.durable {
-		n += q.stateSizeLocked() * (1 + btoi(q.fresh))
+		n += q.stateSizeLocked()
 	}
 	return int64(n)
 }
 
 // takeSlot returns an empty slot with room for a frame of need bytes. The last spare
-// one is only for the urgent: positions, and the copies that make room.
+// one is only for the urgent, and for when that is how segments become empty: the positions
+// that make them so have to be on disk first.
 func (j *Journal) takeSlot(need int64, urgent bool) (*slot, error) {
 	size := j.wr.st.segSize
-	if n := headerBlock + 2*j.statesSize() + need + 2*sealSize; n > size {
-		size = (n + 1<<20 - 1) &^ (1<<20 - 1)
+	if n := headerBlock + need + 64 + 2*sealSize; n+stateRoom(size) > size {
+		size = (n + stateRoom(maxSegment) + 1<<20 - 1) &^ (1<<20 - 1)
 	}
 	if size > maxSegment {
 		return nil, ErrTooLarge
@@ -106,7 +116,17 @@ func (j *Journal) takeSlot(need int64, urgent bool) (*slot, error) {
 		if freed {
 			continue
 		}
-		if !j.evict() {
+		if !j.anyDead() && !j.evict() {
+			return nil, err
+		}
+		if freed, ferr = j.freeDead(); ferr != nil {
+			return nil, ferr
+		}
+		switch {
+		case freed:
+		case fit != nil:
+			return fit, nil
+		default:
 			return nil, err
 		}
 	}
@@ -144,7 +164,7 @@ func (j *Journal) addSlot(size int64) (*slot, error) {
 	if no > maxSlots {
 		return nil, errNoSpace
 	}
-	s, err := j.wr.st.create(no, have, size)
+	s, err := j.wr.st.create(no, have, size, j.wr.lsn, j.wr.epoch)
 	if err != nil {
 		return nil, err
 	}
@@ -161,29 +181,19 @@ func (j *Journal) putSlotLocked(s *slot) {
 	j.slots[s.no] = s
 }
 
-// freeDead makes the segments in which nothing is wanted any more empty slots; what
-// is more than a few of them is removed.
+// freeDead makes the segments in which nothing is wanted any more empty slots, as soon as
+// the positions that say so are on disk; what is more than a few of them is removed.
 func (j *Journal) freeDead() (freed bool, err error) {
-	j.mu.Lock()
-	var dead, extra []*slot
-	spares := 0
-	for _, s := range j.slots {
-		switch {
-		case s == nil || s == j.wr.slot || s == j.prev || s.bad || s.readers > 0:
-		case s.used && s.live == 0:
-			dead = append(dead, s)
-		case s.used:
-		case s.size != j.wr.st.segSize || spares == maxSpare:
-			extra = append(extra, s)
-		default:
-			spares++
+	if j.anyDead() {
+		ok, err := j.statesDurable()
+		if err != nil {
+			return false, err
+		}
+		if !ok {
+			return false, nil
 		}
 	}
-	for len(dead) > 0 && spares+len(dead) > maxSpare {
-		extra = append(extra, dead[len(dead)-1])
-		dead = dead[:len(dead)-1]
-	}
-	j.mu.Unlock()
+	dead, extra := j.unused()
 	for _, s := range dead {
 		if err := j.wr.st.writeHeader(s, slotFree, j.wr.lsn, j.wr.epoch); err != nil {
 			j.log.Error("journal segment cannot be reused", "err", err)
@@ -201,9 +211,45 @@ func (j *Journal) freeDead() (freed bool, err error) {
 	if freed || len(extra) > 0 {
 		j.mu.Lock()
 		j.dropTombsLocked()
+		j.copiesGoneLocked(func(no int) bool { return j.slots[no] == nil || !j.slots[no].used })
 		j.mu.Unlock()
 	}
 	return freed || len(extra) > 0, nil
+}
+
+func (j *Journal) deadSegment(s *slot) bool {
+	return s != nil && s.used && s.live == 0 && !s.bad && s.readers == 0 && !j.pinned(s)
+}
+
+// anyDead reports whether there is a segment in which nothing is wanted any more.
+func (j *Journal) anyDead() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.ContainsFunc(j.slots, j.deadSegment)
+}
+
+// unused returns the segments in which nothing is wanted, those to be kept as empty slots
+// and those, with empty slots, that are too many.
+func (j *Journal) unused() (dead, extra []*slot) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	spares := 0
+	for _, s := range j.slots {
+		switch {
+		case j.deadSegment(s):
+			dead = append(dead, s)
+		case s == nil || s.used || s.bad || s.readers > 0:
+		case s.size != j.wr.st.segSize || spares == maxSpare:
+			extra = append(extra, s)
+		default:
+			spares++
+		}
+	}
+	for len(dead) > 0 && spares+len(dead) > maxSpare {
+		extra = append(extra, dead[len(dead)-1])
+		dead = dead[:len(dead)-1]
+	}
+	return dead, extra
 }
 
 // removeSlots gives files back to the file system.
@@ -231,7 +277,7 @@ func (j *Journal) evict() bool {
 	for after := uint64(0); ; {
 		var s *slot
 		for _, o := range j.slots {
-			if o != nil && o.used && !o.bad && o != j.wr.slot && o != j.prev && o.segno > after && (s == nil || o.segno < s.segno) {
+			if o != nil && o.used && !o.bad && !j.pinned(o) && o.segno > after && (s == nil || o.segno < s.segno) {
 				s = o
 			}
 		}

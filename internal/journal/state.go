@@ -7,20 +7,22 @@ import (
 )
 
 // A queue's state frame says everything about it: name, position, counters. The
-// newest one counts, so a lost one costs nothing when another follows. All states
-// stand at the start of each segment, and the segment before the one that is
-// written is never reused: two copies exist, in different files.
+// newest one counts, so a lost one costs nothing when another follows. Checkpoints have
+// the states of all queues (checkpoint.go).
+//
+// It also says how many records wait on the disk up to a Seq. So a recovery knows how many
+// were lost, whatever it was that damaged the store: a bit, a segment, a file.
 
 // maxSpans bounds a state frame. What is cut off comes again after a crash.
 const maxSpans = 32 << 10
 
 func (q *Queue) stateSizeLocked() int {
-	return frameSize(1 + 12*binary.MaxVarintLen64 + len(q.name) + 20*min(len(q.past), maxSpans) + 20*len(q.gaps))
+	return frameSize(1 + 14*binary.MaxVarintLen64 + len(q.name) + 20*min(len(q.past), maxSpans) + 20*len(q.gaps))
 }
 
 // appendStateLocked appends the body of q's state frame: all that is up to low, and
-// the spans behind it, does not wait any more.
-func (q *Queue) appendStateLocked(b []byte) []byte {
+// the spans behind it, does not wait any more. No record up to onDisk is pending.
+func (q *Queue) appendStateLocked(b []byte, onDisk Seq) []byte {
 	low := q.j.last
 	if first, ok := q.wait.first(); ok {
 		low = first - 1
@@ -51,7 +53,31 @@ func (q *Queue) appendStateLocked(b []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(g.at))
 		b = binary.AppendUvarint(b, g.n)
 	}
-	return b
+	b = binary.AppendUvarint(b, uint64(q.wait.n-q.wait.countFrom(onDisk+1)))
+	return binary.AppendUvarint(b, uint64(onDisk))
+}
+
+// encodeStateLocked writes q's state frame.
+func (j *Journal) encodeStateLocked(q *Queue, onDisk Seq) {
+	w := j.wr
+	at := w.start()
+	w.buf = q.appendStateLocked(w.buf, onDisk)
+	off := w.end(at)
+	if q.fresh {
+		j.again = append(j.again, second{q: q, slot: w.slot.no, off: off})
+	}
+	q.dirty, q.fresh = false, false
+	q.grown = q.last > onDisk
+}
+
+// onDiskUpToLocked returns the Seq up to which no record is pending.
+func (j *Journal) onDiskUpToLocked() Seq {
+	for pos := j.pend.first; pos < j.pend.end; pos++ {
+		if p := j.pend.at(pos); p.kind == kindRecord && p.seq > 0 {
+			return p.seq - 1
+		}
+	}
+	return j.last
 }
 
 // queueState is a state frame, taken apart.
@@ -62,6 +88,10 @@ type queueState struct {
 	past      []span
 	gaps      []gap
 	stats     QueueStats
+
+	counted bool   // the frame has the two below
+	onDisk  uint64 // records that waited up to upTo when it was written
+	upTo    Seq
 }
 
 func parseState(body []byte) (queueState, error) {
@@ -86,6 +116,9 @@ func parseState(body []byte) (queueState, error) {
 	}
 	for n := r.Uvarint(); n > 0 && !r.Failed(); n-- {
 		st.gaps = append(st.gaps, gap{Seq(r.Uvarint()), r.Uvarint()})
+	}
+	if st.counted = len(r.Rest()) > 0; st.counted { // not in format 1
+		st.onDisk, st.upTo = r.Uvarint(), Seq(r.Uvarint())
 	}
 	if !r.Done() {
 		return st, errFrame

@@ -39,7 +39,7 @@ const (
 	headerBlock  = 4096
 	headerCopy   = 2048
 	headerLen    = 56
-	formatNumber = 1
+	formatNumber = 2 // 1 is read; see docs/journal-format.md
 	slotUsed     = 1
 	slotFree     = 2
 )
@@ -158,8 +158,9 @@ func (st *store) zero(s *slot, from, to int64) error {
 var errNoSpace = errors.New("no room")
 
 // create makes slot no with its blocks allocated. have is the size of the slots
-// that there are. What a failure leaves behind is removed.
-func (st *store) create(no int, have, size int64) (*slot, error) {
+// that there are, lsn and epoch those of the next frame. What a failure leaves behind is
+// removed.
+func (st *store) create(no int, have, size int64, lsn uint64, epoch uint32) (*slot, error) {
 	if have+size > st.max {
 		return nil, fmt.Errorf("%w: %d MiB of the configured %d MiB are in use", errNoSpace, have>>20, st.max>>20)
 	}
@@ -176,9 +177,9 @@ func (st *store) create(no int, have, size int64) (*slot, error) {
 		return nil, spaceError(err)
 	}
 	s := &slot{no: no, f: f, size: size}
-	err = st.zero(s, 0, size)
-	if err == nil {
-		err = st.sync(s)
+	err = st.zero(s, headerBlock, size)
+	if err == nil { // with the store's salt: a slot that loses its first page can be read with it
+		err = st.writeHeader(s, slotFree, lsn, epoch)
 	}
 	if err == nil {
 		err = st.fs.SyncDir(st.dir)

@@ -27,7 +27,26 @@ func recordSize(ids, data int) int {
 
 // fits reports whether a frame of n bytes has room in the segment.
 func (w *writer) fits(n int) bool {
-	return w.off+int64(len(w.buf)+n)+sealSize <= w.slot.size
+	return w.tail()+int64(n)+sealSize+stateRoom(w.slot.size) <= w.slot.size
+}
+
+// fitsState is fits for what must still find room when records do not any more.
+func (w *writer) fitsState(n int) bool {
+	return w.tail()+int64(n)+sealSize <= w.slot.size
+}
+
+// stateRoom is kept free at the end of a segment for positions and counters: they must be
+// on disk before a segment in which nothing is wanted any more is used again.
+func stateRoom(size int64) int64 { return min(4096, size/8) }
+
+// tail is the offset in the slot of the next frame.
+func (w *writer) tail() int64 { return w.off + int64(len(w.buf)) }
+
+// padTo leaves the bytes up to the offset unused.
+func (w *writer) padTo(off int64) {
+	if n := off - w.tail(); n > 0 {
+		w.buf = append(w.buf, zeroes[:n]...)
+	}
 }
 
 // start begins a frame; the caller appends the body to w.buf and calls end.
