@@ -35,10 +35,8 @@ type device struct {
 	commands chan mqtt.Message
 	broker   publisher
 	may      mayAnswer
+	watching observers
 	log      *slog.Logger
-
-	// changed is called when the condition of the device or of a channel has changed.
-	changed func()
 
 	mu     sync.Mutex
 	newest map[string]seen // by channel
@@ -47,7 +45,7 @@ type device struct {
 // seen is the newest reading of a channel, as it came and as it is published.
 type seen struct{ raw, published drivers.Reading }
 
-func newDevice(cfg config.Device, b publisher, may mayAnswer, changed func(), j *journal.Journal, log *slog.Logger) *device {
+func newDevice(cfg config.Device, b publisher, may mayAnswer, watching observers, j *journal.Journal, log *slog.Logger) *device {
 	log = log.With("device", cfg.Name)
 	d := &device{
 		cfg:      cfg,
@@ -55,7 +53,7 @@ func newDevice(cfg config.Device, b publisher, may mayAnswer, changed func(), j 
 		commands: make(chan mqtt.Message, maxCommands),
 		broker:   b,
 		may:      may,
-		changed:  changed,
+		watching: watching,
 		log:      log,
 		newest:   map[string]seen{},
 	}
@@ -113,6 +111,7 @@ func (d *device) publishAll(ctx context.Context) {
 func (d *device) newMapper() *mapping.Mapper {
 	m := mapping.New(d.cfg.Map)
 	m.Seen = d.remember
+	m.Published = func(rs []mapping.Sample) { d.watching.published(d.cfg.Name, rs) }
 	return m
 }
 
@@ -126,7 +125,7 @@ func (d *device) flush(ctx context.Context, m *mapping.Mapper) bool {
 	}
 	if health != nil {
 		d.send(ctx, []mqtt.Message{mapping.Status(d.cfg.Map, *health)})
-		d.changed()
+		d.watching.condition(d.cfg.Name, *health)
 	}
 	return ok
 }

@@ -51,12 +51,13 @@ type Gateway struct {
 	log     *slog.Logger
 	started time.Time
 
-	journal  *journal.Journal
-	broker   *broker.Broker
-	commands *commandRouter
-	buses    *group // serial buses
-	devs     *group
-	bridges  *group
+	journal   *journal.Journal
+	broker    *broker.Broker
+	commands  *commandRouter
+	buses     *group // serial buses
+	devs      *group
+	observers observers // of the devices
+	bridges   *group
 
 	begun     chan struct{} // closed when all devices have been started
 	stateWake chan struct{} // has a value when {node}/gateway/state must be published at once
@@ -75,6 +76,7 @@ type Gateway struct {
 func New(o Options) (*Gateway, error) {
 	c := o.Config
 	g := &Gateway{opt: o, log: o.Log, cfg: c, buses: &group{log: o.Log}, devs: &group{log: o.Log}, bridges: &group{log: o.Log}, begun: make(chan struct{}), stateWake: make(chan struct{}, 1), stateDue: make(chan struct{}, 1)}
+	g.observers = observers{stateObserver{g}}
 	j, err := journal.Open(journalOptions(c, o))
 	if err != nil {
 		return nil, err
@@ -93,7 +95,7 @@ func New(o Options) (*Gateway, error) {
 		g.upstreams = append(g.upstreams, u)
 	}
 	for _, d := range c.Devices {
-		g.devices = append(g.devices, newDevice(d, g.broker, g.mayAnswer, g.deviceChanged, j, o.Log))
+		g.devices = append(g.devices, newDevice(d, g.broker, g.mayAnswer, g.observers, j, o.Log))
 	}
 	return g, nil
 }

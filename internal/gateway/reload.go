@@ -126,7 +126,7 @@ func (g *Gateway) changeDevices(old, next *config.Config, changes *config.Change
 	for _, c := range next.Devices {
 		d := keep[c.Name]
 		if d == nil {
-			d = newDevice(c, g.broker, g.mayAnswer, g.deviceChanged, g.journal, g.log)
+			d = newDevice(c, g.broker, g.mayAnswer, g.observers, g.journal, g.log)
 			g.startDevice(d)
 		}
 		devices = append(devices, d)

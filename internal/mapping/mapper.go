@@ -19,6 +19,10 @@ type Mapper struct {
 	// throttle or a deadband lets it pass. May be nil.
 	Seen func(raw, published drivers.Reading)
 
+	// Published is called with what goes into the messages of one call, in their order; it
+	// must not keep rs. May be nil.
+	Published func(rs []Sample)
+
 	dev      Device
 	channels map[string]*channel
 	order    []*channel // as in dev, then as they came
@@ -162,6 +166,9 @@ func (c *channel) meets(rs []drivers.Reading) bool {
 func (m *Mapper) messages(rs []Sample, synced bool) []mqtt.Message {
 	if len(rs) == 0 {
 		return nil
+	}
+	if m.Published != nil {
+		m.Published(rs)
 	}
 	ctx := Context{&m.dev, synced}
 	if m.dev.PerDevice {

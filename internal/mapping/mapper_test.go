@@ -237,11 +237,16 @@ func TestSeenIsWhatIsPublished(t *testing.T) {
 		raws = append(raws, raw.Value.String()+" "+raw.Unit)
 		shown = append(shown, published.Value.String()+" "+published.Unit)
 	}
+	var sent []string
+	m.Published = func(rs []Sample) { sent = append(sent, rs[0].Value.String()) }
 	published := 0
 	for i, x := range []float64{101325.612, 101425.612} {
 		r := reading("pressure", drivers.Number(x), epoch.Add(time.Duration(i)*time.Minute))
 		r.Unit = "Pa"
 		published += len(m.Messages([]drivers.Reading{r}, true))
+	}
+	if len(sent) != 1 || sent[0] != "1013.5" {
+		t.Errorf("published %q, want the first only: the deadband holds the second back", sent)
 	}
 	if published != 1 || len(shown) != 2 || shown[0] != "1013.5 hPa" || shown[1] != "1014.5 hPa" || raws[0] != "101325.612 Pa" {
 		t.Errorf("shown %q of %q, %d published", shown, raws, published)
