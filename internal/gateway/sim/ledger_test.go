@@ -306,3 +306,26 @@ func (l *ledger) knows(name string, filters []mqtt.Subscription) bool {
 	}
 	return true
 }
+
+// checkRetained: what is retained is the newest value that was acknowledged, or a newer one. An empty value clears.
+func (l *ledger) checkRetained(name, topic string, values []retainedValue, have string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	newest := -1
+	for i, v := range values {
+		if v.acked {
+			newest = i
+		}
+	}
+	if newest < 0 && have == "" {
+		return
+	}
+	for _, v := range values[max(newest, 0):] {
+		if v.payload == have && v.m.begun != 0 {
+			return
+		}
+	}
+	key, _, _ := strings.Cut(have, " ")
+	want, _, _ := strings.Cut(values[max(newest, 0)].payload, " ")
+	l.faultLocked("%s: retained on %s is %q, acknowledged was %q: retained", name, topic, key, want)
+}

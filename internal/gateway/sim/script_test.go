@@ -80,7 +80,8 @@ type choice struct {
 func upTo(n int) func(*rand.Rand) int { return func(r *rand.Rand) int { return r.IntN(n) } }
 func none(*rand.Rand) int             { return 0 }
 
-// choices is everything that a run may meet. The theme of a script makes some of them more frequent.
+// choices is everything that a run may meet. The theme of a script makes some of them more frequent; those of weight 0
+// happen in their own themes only, because much else may follow from them.
 var choices = []choice{
 	{20, "c", "connect", none},
 	{3, "c", "connect-clean", none},
@@ -99,13 +100,13 @@ var choices = []choice{
 	{2, "c", "forbidden", none},
 	{2, "c", "hostile", upTo(1 << 16)},
 	{1, "c", "flood", upTo(200)},
-	{1, "c", "many-ids", upTo(60)},
+	{0, "c", "many-ids", upTo(60)},
 	{8, "disk", "cut", upTo(60)},
 	{4, "disk", "kill", upTo(60)},
 	{3, "disk", "slow", upTo(100)},
-	{1, "disk", "eio", upTo(10)},
-	{1, "disk", "full", upTo(10)},
-	{1, "disk", "flip", upTo(1 << 20)},
+	{0, "disk", "eio", upTo(10)},
+	{0, "disk", "full", upTo(10)},
+	{0, "disk", "flip", upTo(1 << 20)},
 	{2, "gateway", "restart", none},
 	{2, "gateway", "reload", none},
 	{6, "up", "reset", none},
@@ -123,7 +124,9 @@ var themes = []map[string]int{
 	{"up reset": 40, "disk cut": 20, "c publish": 60, "up deaf": 10},
 	{"c flood": 12, "c drop": 10},
 	{"c many-ids": 8},
-	{"disk full": 6, "disk eio": 3, "c publish-big": 30},
+	{"disk full": 6, "c publish-big": 30},
+	{"disk eio": 6, "c publish": 60},
+	{"c publish-big": 30, "c drop": 20, "up refuse": 10, "c flood": 4},
 	{"c hostile": 30},
 	{"disk flip": 8, "disk kill": 8},
 	{"c connect-clean": 20, "disk cut": 20},
@@ -135,14 +138,14 @@ func makeScript(seed uint64, without []string) script {
 	r := rand.New(rand.NewPCG(seed, 15))
 	s := script{
 		Seed: seed, Clients: 2 + r.IntN(6),
-		Segment:  []int64{16 << 10, 64 << 10, 256 << 10}[r.IntN(3)],
+		Segment:  []int64{16 << 10, 64 << 10, 64 << 10, 256 << 10}[r.IntN(4)],
 		Commit:   time.Duration(20+r.IntN(180)) * time.Millisecond,
 		SlowSync: []time.Duration{0, 5 * time.Millisecond, 30 * time.Millisecond, 100 * time.Millisecond}[r.IntN(4)],
 	}
 	if r.IntN(5) == 0 {
 		s.Clients = 20
 	}
-	s.Size = s.Segment * []int64{6, 16, 64}[r.IntN(3)]
+	s.Size = s.Segment * []int64{8, 16, 64, 256}[r.IntN(4)]
 	theme := themes[r.IntN(len(themes))]
 	var total int
 	weights := make([]int, len(choices))

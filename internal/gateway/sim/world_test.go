@@ -18,6 +18,7 @@ import (
 	"sensorgate/internal/config"
 	"sensorgate/internal/gateway"
 	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
 	"sensorgate/internal/sdnotify"
 )
 
@@ -396,6 +397,67 @@ func (w *world) settle() {
 		}
 	}
 	time.Sleep(90 * time.Second) // the bridge's back-off, and what it sends then
+	w.checkRetained()
+}
+
+// checkRetained asks, as a new client, for the retained messages and compares them with what was set last.
+func (w *world) checkRetained() {
+	have, ok := w.readRetained()
+	if !ok {
+		w.led.fault("a new client could not read the retained messages: stuck")
+		return
+	}
+	for _, c := range w.clients {
+		c.mu.Lock()
+		for topic, values := range c.retains {
+			w.led.checkRetained(c.name, topic, values, have[topic])
+		}
+		c.mu.Unlock()
+	}
+}
+
+// readRetained returns the payloads by topic.
+func (w *world) readRetained() (have map[string]string, ok bool) {
+	e, err := w.net.connect()
+	if err != nil {
+		return nil, false
+	}
+	defer e.Close()
+	_ = e.SetDeadline(time.Now().Add(20 * time.Second))
+	b := mqtt.AppendConnect(nil, &mqtt.Connect{Level: mqtt.Level311, CleanStart: true, ClientID: "reader"})
+	b = mqtt.AppendSubscribe(b, mqtt.Level311, mqtt.Subscribe{ID: 1, Filters: []mqtt.Subscription{{Filter: "r/#"}}})
+	b = append(b, byte(mqtt.PINGREQ)<<4, 0)
+	if _, err := e.Write(b); err != nil {
+		return nil, false
+	}
+	have = map[string]string{}
+	var buf []byte
+	chunk := make([]byte, 4096)
+	quiet := time.Time{}
+	for {
+		n, err := e.Read(chunk)
+		buf = append(buf, chunk[:n]...)
+		for {
+			f, need, _ := mqtt.NextFrame(buf, mqtt.MaxRemaining)
+			if f.Raw == nil {
+				break
+			}
+			switch f.Type {
+			case mqtt.PUBLISH:
+				var p mqtt.Publish
+				if mqtt.ParsePublish(f, mqtt.Level311, &p) == nil {
+					have[string(p.Topic)] = string(p.Payload)
+				}
+			case mqtt.PINGRESP: // behind it what is sent in slices may still come
+				quiet = time.Now()
+				_ = e.SetDeadline(time.Now().Add(5 * time.Second))
+			}
+			buf = buf[need:]
+		}
+		if err != nil {
+			return have, !quiet.IsZero()
+		}
+	}
 }
 
 func (w *world) finish() {
