@@ -40,7 +40,8 @@ func (r registers) bytes(t *testing.T, table string) map[int][2]byte {
 	return out
 }
 
-// modbusDevice answers FC 3 and 4 on a loopback port; what it does not have it refuses.
+// modbusDevice answers FC 1 to 4 on a loopback port; registers that it does not have it
+// refuses, and of its bits every third is set.
 // holes: registers between those that it has read as 0, as with most makers.
 func modbusDevice(t *testing.T, r registers, holes bool) string {
 	t.Helper()
@@ -79,7 +80,15 @@ func serveRegisters(c net.Conn, tables map[byte]map[int][2]byte, holes bool) {
 			}
 			pdu = append(pdu, v[:]...)
 		}
-		if has == 0 || has < n && !holes {
+		switch {
+		case function == 1 || function == 2: // every third bit is set
+			pdu = append([]byte{function, byte((n + 7) / 8)}, make([]byte, (n+7)/8)...)
+			for i := range n {
+				if (at+i)%3 == 0 {
+					pdu[2+i/8] |= 1 << (i % 8)
+				}
+			}
+		case has == 0 || has < n && !holes:
 			pdu = []byte{function | 0x80, 2}
 		}
 		answer := binary.BigEndian.AppendUint16(head[:4:4], uint16(len(pdu)+1))
@@ -197,6 +206,27 @@ func TestModbusModelsReadTheRightValues(t *testing.T) {
 		{"the totals of an EM24 with RS-485 are at 0x3E and 0x5C", "carlo-gavazzi/em24",
 			registers{"input": {0x0: "08fd 0000", 0x37: "01f4", 0x3e: "e240 0001", 0x5c: "0007 0000"}},
 			"voltage_l1=230.1 V, frequency=50 Hz, energy_import=12345.6 kWh, energy_export=0.7 kWh"},
+		{"a Huawei meter counts what is taken from the grid as negative, and says 7FFFFFFF for what is not there", "huawei/meter",
+			registers{"holding": {37101: "0000 08fd", 37103: "7fff ffff", 37107: "ffff ff82", 37113: "ffff fb2e", 37118: "1389", 37119: "0000 0064", 37121: "0001 e240"}},
+			"voltage_l1=230.1 V, voltage_l2=-, current_l1=1.26 A, power=1234 W, frequency=50.01 Hz, energy_export=1 kWh, energy_import=1234.56 kWh"},
+		{"a Huawei battery is positive while charging", "huawei/luna2000",
+			registers{"holding": {37760: "022b", 37763: "1388", 37764: "ffce", 37765: "ffff fb2e", 37780: "0001 e240", 37782: "ffff ffff"}},
+			"state_of_charge=55.5 %, voltage=500 V, current=-5 A, power=-1234 W, charged_energy=1234.56 kWh, discharged_energy=-"},
+		{"a Sungrow has the low word first", "sungrow/sh",
+			registers{"input": {5016: "e240 0001", 13009: "fb2e ffff", 13022: "022b", 13036: "e240 0001"}},
+			"dc_power=123456 W, grid_power=1234 W, state_of_charge=55.5 %, energy_import=12345.6 kWh"},
+		{"a Victron GX", "victron/gx-system",
+			registers{"holding": {820: "fb2e 0064 0000", 840: "0208", 841: "ff9c", 842: "fdf8 0037 0002", 850: "0bb8"}},
+			"grid_power_l1=-1234 W, grid_power_l2=100 W, battery_voltage=52 V, battery_current=-10 A, battery_power=-520 W, state_of_charge=55 %, battery_state=discharging, pv_power=3000 W"},
+		{"an SMA inverter at night says that it has no power", "sma/inverter",
+			registers{"holding": {30513: "0000 0000 0001 e240", 30773: "8000 0000", 30775: "8000 0000", 30977: "ffff ffff"}},
+			"energy_total=123.456 kWh, dc1_power=-, power=-"},
+		{"a Deye with a high-voltage battery counts in 10 W", "deye/hybrid-3p-hv",
+			registers{"holding": {588: "0037", 590: "ff9c", 625: "fb2e", 672: "0064", 522: "e240 0001"}},
+			"state_of_charge=55 %, battery_power=-1000 W, grid_power=-1234 W, pv1_power=1000 W, energy_import=12345.6 kWh"},
+		{"the strings of a SunSpec inverter", "sunspec/strings",
+			sunspecMap(160, 48, map[int]string{2: "fffe ffff 0000 0001", 19: "01f4 1770 0bb8 0000 0064", 39: "00c8 1388 03e8 0000 0000"}),
+			"current_1=5 A, voltage_1=600 V, power_1=3000 W, energy_1=1000 Wh, current_2=2 A, power_2=1000 W, energy_2=-"},
 		{"a UMG 96RM in Wh", "janitza/umg96rm",
 			registers{"holding": {19000: f32(230.1), 19026: f32(-1500.5), 19068: f32(1234500)}},
 			"voltage_l1=230.1 V, power=-1500.5 W, energy_import=1234.5 kWh"},

@@ -41,8 +41,12 @@ func simulate(t *testing.T, dev config.Device) simulated {
 			at = *o.Holding
 		case o.SunSpec != "":
 			at = bases[o.SunSpec] + *o.At
+		case o.Coil != nil:
+			s.want[cc.Name] = strconv.FormatBool(*o.Coil%3 == 0)
+			continue
 		default:
-			continue // bits
+			s.want[cc.Name] = strconv.FormatBool(*o.Discrete%3 == 0)
+			continue
 		}
 		n++
 		if o.Order == (modbus.Channel{}).Order {
