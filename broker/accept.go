@@ -14,27 +14,42 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
+// startLocked accepts on a listener until it is closed. The caller holds mu.
+func (b *Broker) startLocked(l *listener) {
+	b.serving.Add(1)
+	go func() {
+		defer b.serving.Done()
+		if err := b.accept(l); err != nil {
+			select {
+			case b.failed <- err:
+			default: // one is enough to end Run
+			}
+		}
+	}()
+}
+
 // accept takes connections until the listener is closed.
-func (b *Broker) accept(ctx context.Context, l *listener) error {
+func (b *Broker) accept(l *listener) error {
 	if l.Network == "ws" || l.Network == "wss" {
-		return b.acceptWeb(ctx, l)
+		return b.acceptWeb(l)
 	}
 	pause := 5 * time.Millisecond
+	socket := l.socket()
 	for {
-		nc, err := l.net.Accept()
+		nc, err := socket.Accept()
 		switch {
 		case err == nil:
 			pause = 5 * time.Millisecond
 			b.count.connections.Add(1)
 			b.begin(nc, l)
-		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+		case errors.Is(err, net.ErrClosed):
 			return nil
 		default:
 			// Out of file descriptors, as a rule: the others go on, and so do we.
 			b.log.Warn("accepting a connection", "listener", l.String(), "err", err)
 			select {
 			case <-time.After(pause):
-			case <-ctx.Done():
+			case <-b.quit:
 				return nil
 			}
 			pause = min(2*pause, time.Second)

@@ -21,13 +21,20 @@ func (b *Broker) newConn(l *listener, from string, connect *mqtt.Connect) (*conn
 			return nil, mqtt.ClientIDNotValid
 		}
 	}
-	if connect.Will != nil && mqtt.CheckTopic(connect.Will.Topic) != nil {
+	limits := b.limitsOf(l)
+	switch {
+	case !limits.speaks(connect.Level):
+		return nil, mqtt.UnsupportedVersion
+	case connect.Will != nil && mqtt.CheckTopic(connect.Will.Topic) != nil:
 		return nil, mqtt.TopicNameInvalid
+	case connect.Will != nil && connect.Will.QoS > limits.maxQoS():
+		return nil, mqtt.QoSNotSupported // [MQTT-3.2.2-12, v5]
 	}
 	c := &conn{
 		b: b, listener: l, remote: from, level: connect.Level, bridge: connect.Bridge,
 		will: connect.Will, problemInfo: connect.RequestProblem,
-		maxPacketIn: b.packetLimit(l),
+		limits:      limits,
+		maxPacketIn: limits.MaxPacketSize,
 		aliases:     newAliasesOut(connect.TopicAliasMax),
 		done:        make(chan struct{}),
 		id:          connect.ClientID,
@@ -39,19 +46,21 @@ func (b *Broker) newConn(l *listener, from string, connect *mqtt.Connect) (*conn
 	c.persistent = c.expiry > 0
 	c.host, _, _ = net.SplitHostPort(c.remote) // "" for a socket that has no host
 	c.maxPacketOut = maxPacketOf(connect)
-	c.connack = mqtt.Connack{ReceiveMaximum: maxReceived, TopicAliasMax: maxAliases, MaximumPacket: uint32(c.maxPacketIn)}
+	c.connack = mqtt.Connack{ReceiveMaximum: uint16(limits.receiveMaximum(c.level)), TopicAliasMax: maxAliases, MaximumPacket: uint32(c.maxPacketIn)}
 	if connect.ClientID == "" { // [MQTT-3.1.3-6; v5: 3.1.3-6, 3.1.3-7]
 		c.connack.AssignedClientID = c.id
 	}
 	if connect.Level == mqtt.Level5 && c.expiry != connect.SessionExpiry { // 3.2.2.3.2
 		c.connack.SessionExpiry, c.connack.HasSessionExpiry = c.expiry, true
 	}
-	c.keepAlive = time.Duration(connect.KeepAlive) * time.Second
-	if longest := b.limits().MaxKeepAlive; longest > 0 && (c.keepAlive == 0 || c.keepAlive > longest) {
-		if c.level != mqtt.Level5 {
-			return nil, mqtt.ClientIDNotValid // 3.1.1 has no better word for it
-		}
-		c.keepAlive = longest.Truncate(time.Second)
+	if qos := limits.maxQoS(); qos < 2 { // 3.2.2.3.4
+		c.connack.MaximumQoS, c.connack.HasMaximumQoS = qos, true
+	}
+	var tell, ok bool
+	if c.keepAlive, tell, ok = limits.keepAlive(c.level, time.Duration(connect.KeepAlive)*time.Second); !ok {
+		return nil, mqtt.ClientIDNotValid // 3.1.1 has no better word for it
+	}
+	if tell {
 		c.connack.ServerKeepAlive, c.connack.HasKeepAlive = uint16(c.keepAlive/time.Second), true // 3.2.2.3.14
 	}
 	if !c.fitConnack() {
@@ -134,14 +143,15 @@ func (b *Broker) enter(c *conn, connect *mqtt.Connect, who *permissions.Identity
 
 // admitsLocked reports whether there is room for one more connection.
 func (b *Broker) admitsLocked(c *conn) mqtt.Reason {
+	l := c.listener.settings()
 	switch {
 	case len(b.conns) >= b.limits().MaxClients:
 		b.log.Warn("connection refused: as many clients as allowed", "remote", c.remote, "clients", len(b.conns))
 		return mqtt.QuotaExceeded
-	case c.listener.MaxClients > 0 && c.listener.clients >= c.listener.MaxClients:
+	case l.MaxClients > 0 && c.listener.clients >= l.MaxClients:
 		b.log.Warn("connection refused: as many clients as the listener allows", "remote", c.remote, "listener", c.listener.String())
 		return mqtt.QuotaExceeded
-	case c.listener.MaxPerAddress > 0 && b.perHost[c.host] >= c.listener.MaxPerAddress:
+	case c.limits.MaxPerAddress > 0 && b.perHost[c.host] >= c.limits.MaxPerAddress:
 		return mqtt.ConnectionRateExceeded
 	}
 	return mqtt.Success

@@ -39,7 +39,10 @@ type Broker struct {
 	recordMu sync.Mutex
 
 	ready     chan struct{}
-	listeners []*listener
+	reloading sync.Mutex    // one reload at a time
+	quit      chan struct{} // closed at the end of Run
+	failed    chan error    // a listener that stopped by itself
+	listeners []*listener   // guarded by mu once Run has begun
 	loops     []*loop
 	nextLoop  atomic.Uint32
 
@@ -49,6 +52,7 @@ type Broker struct {
 	conns      map[*conn]struct{}
 	perHost    map[string]int // connections per address
 	spools     map[string]*spool
+	running    bool // Run has opened the listeners
 	closing    bool
 	serving    sync.WaitGroup
 	looping    sync.WaitGroup
@@ -57,10 +61,10 @@ type Broker struct {
 // limits returns the options that count now.
 func (b *Broker) limits() *Options { return b.opt.Load() }
 
+// limitsOf returns the limits of the clients of a listener.
+func (b *Broker) limitsOf(l *listener) Limits { return l.settings().Limits.over(&b.limits().Limits) }
+
 // packetLimit is the largest packet that a client of the listener may send.
 func (b *Broker) packetLimit(l *listener) int {
-	if l.MaxPacketSize > 0 {
-		return l.MaxPacketSize
-	}
-	return b.limits().MaxPacketSize
+	return b.limitsOf(l).MaxPacketSize
 }

@@ -29,6 +29,7 @@ type conn struct {
 	keepAlive    time.Duration // 0: none
 	bridge       bool          // a mosquitto bridge: no echo, and retain as published
 	maxPacketOut int
+	limits       Limits // of its listener, as they were when it connected
 	maxPacketIn  int
 	problemInfo  bool // reason strings are welcome
 	aliasesIn    []string

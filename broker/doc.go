@@ -16,7 +16,7 @@
 // From the bottom to the top. A file uses what stands before it; TestFilesKeepTheirOrder
 // counts what does not. The packages permissions, passwd and topics are below all of it.
 //
-//	what is configured    options portowner listener tls
+//	what is configured    limits options portowner listener tls
 //	small values          logins stats aliases seqstep inflight qos2 acks wheel
 //	nouns                 subscriber broker session conn memory output route publication pending retained
 //	delivery              worker deliver exact durable retain publish local
@@ -116,5 +116,5 @@
 //
 // Enhanced authentication (AUTH) is refused. Response information is not offered. Server
 // redirection is not used. A will that belongs to a session restored after a crash is not
-// published. Listeners cannot be added or removed without a restart.
+// published.
 package broker

@@ -14,6 +14,7 @@ var (
 	errTopicEmpty  = mqtt.NewError(mqtt.ProtocolError, "topic name is empty and there is no topic alias")
 	errAliasUnset  = mqtt.NewError(mqtt.ProtocolError, "topic alias that was not set")
 	errAliasMemory = mqtt.NewError(mqtt.QuotaExceeded, "no memory left for a topic alias")
+	errQoS         = mqtt.NewError(mqtt.QoSNotSupported, "QoS is higher than the maximum")
 	errReceiveMax  = mqtt.NewError(mqtt.ReceiveMaximumExceeded, "more unfinished QoS 2 messages than the receive maximum")
 )
 
@@ -24,7 +25,7 @@ func (c *conn) handlePublish(w *worker, f mqtt.Frame) error {
 	if err := mqtt.ParsePublish(f, c.level, &in); err != nil {
 		return err
 	}
-	if err := in.FromClient(); err != nil {
+	if err := c.mayPublish(&in); err != nil {
 		return err
 	}
 	r, err := c.routeOf(w, &in)
@@ -37,7 +38,7 @@ func (c *conn) handlePublish(w *worker, f mqtt.Frame) error {
 		}
 		n := c.session.received.len()
 		c.session.recountReceived(n)
-		if n > maxReceived { // [MQTT-3.3.4-7, v5]
+		if n > c.limits.receiveMaximum(c.level) { // [MQTT-3.3.4-7, v5]
 			return errReceiveMax
 		}
 	}
@@ -62,6 +63,14 @@ func (c *conn) handlePublish(w *worker, f mqtt.Frame) error {
 		p.enc[encodingIndex(c.level, in.QoS)] = encoding{f.Raw, idOffset(f.Raw, len(in.Topic))}
 	}
 	return c.publish(w, p, in.ID)
+}
+
+// mayPublish returns what ends the connection of a client that sends such a PUBLISH.
+func (c *conn) mayPublish(in *mqtt.Publish) error {
+	if in.QoS > c.limits.maxQoS() { // [MQTT-3.2.2-11, v5]; below level 5 a fault like any other
+		return errQoS
+	}
+	return in.FromClient()
 }
 
 // publish sends p on and acknowledges it.

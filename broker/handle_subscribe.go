@@ -28,7 +28,8 @@ func (c *conn) handleSubscribe(w *worker, f mqtt.Frame) error {
 		if c.bridge {
 			want.RetainAsPub, want.NoLocal = true, !isShared(want.Filter)
 		}
-		if want.NoLocal && isShared(want.Filter) { // [MQTT-3.8.3-4, v5]
+		want.QoS = min(want.QoS, c.limits.maxQoS()) // 3.8.4: the server may grant less
+		if want.NoLocal && isShared(want.Filter) {  // [MQTT-3.8.3-4, v5]
 			return errShareNoLocal
 		}
 		if codes[i] = c.maySubscribe(want.Filter); codes[i] < mqtt.Unspecified {

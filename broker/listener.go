@@ -14,17 +14,47 @@ import (
 	"sensorgate/broker/poll"
 )
 
+// listener is one place where clients connect, at work. Network, address and path stay
+// what they were; the rest is in settings.
 type listener struct {
 	Listener
+	now     atomic.Pointer[Listener]   // what a reload made of it; nil before
 	tls     atomic.Pointer[tls.Config] // tls and wss; a reload changes it
+	removed bool                       // by a reload; guarded by Broker.mu
 	clients int                        // guarded by Broker.mu
 
 	mu  sync.Mutex
 	net net.Listener
 }
 
+// settings are what counts now.
+func (l *listener) settings() *Listener {
+	if now := l.now.Load(); now != nil {
+		return now
+	}
+	return &l.Listener
+}
+
+// same reports whether o is the same place.
+func (l *listener) same(o *Listener) bool {
+	return l.Network == o.Network && l.Address == o.Address && l.Path == o.Path
+}
+
+// conflicts reports whether both cannot be open at one time.
+func (l *listener) conflicts(o *listener) bool {
+	if l.Network == "unix" || o.Network == "unix" {
+		return l.Address == o.Address
+	}
+	_, a, _ := net.SplitHostPort(l.Address)
+	_, b, _ := net.SplitHostPort(o.Address)
+	return a == b
+}
+
 func newListener(o Listener) (*listener, error) {
 	l := &listener{Listener: o}
+	if err := o.Limits.check(); err != nil {
+		return nil, fmt.Errorf("listener %s: %w", &o, err)
+	}
 	switch o.Network {
 	case "tcp", "ws", "unix":
 		if o.Cert != "" || o.Key != "" || o.ClientCA != "" {
@@ -43,16 +73,26 @@ func newListener(o Listener) (*listener, error) {
 }
 
 // check refuses a listener that would let everybody in from everywhere.
-func (l *listener) check(passwords string) error {
-	if passwords == "" && l.ClientCA == "" && !l.anonymous() {
-		return fmt.Errorf("listener %s: open to the network without passwords "+
-			"(set broker.passwords, or client_ca for tls, or listen on 127.0.0.1)", l)
+func (l *listener) check(o *Options) error {
+	limits := l.Limits.over(&o.Limits)
+	switch {
+	case o.Passwords != "" || l.ClientCA != "" || l.anonymous(&limits):
+		return nil
+	case limits.Anonymous != nil:
+		return fmt.Errorf("listener %s: nobody could connect: anonymous = false and no passwords (set broker.passwords, or client_ca for tls)", l)
 	}
-	return nil
+	return fmt.Errorf("listener %s: open to the network without passwords "+
+		"(set broker.passwords, or client_ca for tls, or listen on 127.0.0.1, or anonymous = true if everybody may connect)", l)
 }
 
-// anonymous reports whether clients may come without proof: only from this machine.
-func (l *listener) anonymous() bool {
+func isTrue(b *bool) bool { return b != nil && *b }
+
+// anonymous reports whether clients may come without proof: as the limits say, else only
+// from this machine.
+func (l *listener) anonymous(limits *Limits) bool {
+	if limits.Anonymous != nil {
+		return *limits.Anonymous
+	}
 	if l.Network == "unix" {
 		return true // the directory's mode says who may
 	}
@@ -124,6 +164,13 @@ func (l *listener) close() {
 	if l.net != nil {
 		_ = l.net.Close()
 	}
+}
+
+// socket is what is listened on.
+func (l *listener) socket() net.Listener {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.net
 }
 
 // server wraps the configuration that counts at the moment of each handshake.

@@ -21,9 +21,11 @@ func (b *Broker) authenticate(ctx context.Context, c *conn, connect *mqtt.Connec
 	}
 	allowed := b.permissions.Load()
 	switch {
-	case !allowed.HasUsers() && c.listener.anonymous():
+	case !allowed.HasUsers() && c.listener.anonymous(&c.limits):
 		// Without passwords a user name proves nothing, so it counts for nothing.
-		return &permissions.Identity{}, mqtt.Success
+		return &permissions.Identity{Anonymous: isTrue(c.limits.Anonymous)}, mqtt.Success
+	case !connect.HasUsername && isTrue(c.limits.Anonymous):
+		return &permissions.Identity{Anonymous: true}, mqtt.Success
 	case !allowed.HasUsers(), !connect.HasUsername:
 		return nil, mqtt.NotAuthorized
 	}

@@ -7,7 +7,6 @@ import (
 
 	"sensorgate/broker/poll"
 	"sensorgate/internal/journal"
-	"sensorgate/internal/mqtt"
 )
 
 // defaultWindow is how many QoS 1 and 2 messages a client that sets no receive maximum
@@ -30,8 +29,7 @@ type Options struct {
 	// MaxClients bounds the connections at a time; default 10,000.
 	MaxClients int `toml:"max_clients" doc:"How many clients may be connected at one time."`
 
-	// MaxPacketSize is in bytes; default 2,000,000.
-	MaxPacketSize int `toml:"max_packet_size" quantity:"size" doc:"The largest packet; a client that sends a larger one is disconnected."`
+	Limits // of all listeners that have no others
 
 	// Memory is how many bytes clients can make the broker remember; default 64 MiB.
 	Memory int64 `toml:"memory" quantity:"size" doc:"How much memory all that clients can make the broker remember may take: sessions, subscriptions, retained messages, wills, what waits for them. One client may have an eighth of it, one user half. What does not fit is refused."`
@@ -45,10 +43,6 @@ type Options struct {
 	// SessionExpiry is how long a session without connection is kept at most, and how long
 	// one of a client that cannot say it (3.1, 3.1.1); default 28 days.
 	SessionExpiry time.Duration `toml:"session_expiry" doc:"How long a persistent session is kept without its client. A client of MQTT 5 may ask for less; for one of 3.1.1 this counts."`
-
-	// MaxKeepAlive bounds how long a silent client is believed to be there; 0: no bound.
-	// A client of MQTT 5 is informed, one of 3.1.1 that asks for more, or for none, is refused.
-	MaxKeepAlive time.Duration
 
 	Network poll.Network // where clients come from; nil: the operating system's
 	Journal *journal.Journal
@@ -83,8 +77,8 @@ func (o *Options) fill() error {
 	if o.MaxPacketSize == 0 {
 		o.MaxPacketSize = defaultMaxPacket
 	}
-	if o.MaxPacketSize > mqtt.MaxRemaining {
-		return fmt.Errorf("broker: max packet size %d is more than MQTT can express (%d)", o.MaxPacketSize, mqtt.MaxRemaining)
+	if err := o.Limits.check(); err != nil {
+		return fmt.Errorf("broker: %w", err)
 	}
 	if o.Network == nil {
 		o.Network = poll.Kernel{}
@@ -97,17 +91,19 @@ func (o *Options) fill() error {
 
 // Listener is one place where clients connect.
 type Listener struct {
-	Network  string // "tcp", "tls", "ws", "wss", "unix"
-	Address  string // host:port or path
-	Path     string // of the WebSocket, default "/mqtt"
-	Cert     string // files of tls and wss
-	Key      string
-	ClientCA string   // client certificates are required and checked against this
-	Origins  []string // allowed for ws and wss; empty: same origin
+	Network  string   // "tcp", "tls", "ws", "wss", "unix"
+	Address  string   // host:port or path
+	Path     string   // of the WebSocket, default "/mqtt"
+	Cert     string   `toml:"cert" doc:"The certificate file of tls:// and wss://."`
+	Key      string   `toml:"key" doc:"The key file of tls:// and wss://."`
+	ClientCA string   `toml:"client_ca" doc:"If it is given, a client needs a certificate that one in this file has signed."`
+	Origins  []string `toml:"origins" doc:"The web pages that may connect with ws:// and wss://; default: only those of the same host."`
 
-	MaxClients    int // connections at a time on this listener; 0: the broker's
-	MaxPacketSize int // 0: the broker's
-	MaxPerAddress int // connections at a time from one address; 0: no limit
+	// MaxClients bounds the connections at a time on this listener; 0: only the broker's
+	// bound counts.
+	MaxClients int `toml:"max_clients" doc:"How many clients may be connected at one time."`
+
+	Limits // its own; what is not set is the broker's
 }
 
 func (l *Listener) String() string { return l.Network + "://" + l.Address }

@@ -28,6 +28,8 @@ func New(o Options) (*Broker, error) {
 		started:  time.Now(),
 		verifier: permissions.NewVerifier(),
 		ready:    make(chan struct{}),
+		failed:   make(chan error, 1),
+		quit:     make(chan struct{}),
 		sessions: map[string]*session{},
 		conns:    map[*conn]struct{}{},
 		perHost:  map[string]int{},
@@ -48,7 +50,7 @@ func New(o Options) (*Broker, error) {
 	for _, l := range o.Listeners {
 		lis, err := newListener(l)
 		if err == nil {
-			err = lis.check(o.Passwords)
+			err = lis.check(&o)
 		}
 		if err != nil {
 			return nil, err
@@ -77,14 +79,12 @@ func (b *Broker) Run(ctx context.Context) error {
 		b.closeListeners()
 		return err
 	}
-	failed := make(chan error, len(b.listeners))
+	b.mu.Lock()
+	b.running = true
 	for _, l := range b.listeners {
-		b.serving.Add(1)
-		go func() {
-			defer b.serving.Done()
-			failed <- b.accept(ctx, l)
-		}()
+		b.startLocked(l)
 	}
+	b.mu.Unlock()
 	b.serving.Add(1)
 	go func() {
 		defer b.serving.Done()
@@ -94,7 +94,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
-	case err = <-failed:
+	case err = <-b.failed:
 	}
 	cancel()
 	b.shutdown()
@@ -133,6 +133,7 @@ func (b *Broker) shutdown() {
 	b.mu.Lock()
 	b.closing = true
 	b.mu.Unlock()
+	close(b.quit)
 	b.closeListeners()
 	b.mu.Lock()
 	for c := range b.conns {
@@ -146,6 +147,8 @@ func (b *Broker) shutdown() {
 }
 
 func (b *Broker) closeListeners() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for _, l := range b.listeners {
 		l.close()
 	}
@@ -157,6 +160,8 @@ func (b *Broker) Ready() <-chan struct{} { return b.ready }
 // Addrs returns where the listeners listen, in their order, after Ready.
 func (b *Broker) Addrs() []net.Addr {
 	<-b.ready
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	addrs := make([]net.Addr, len(b.listeners))
 	for i, l := range b.listeners {
 		addrs[i] = l.addr()

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"container/list"
-	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -38,19 +37,13 @@ func (h *webSocket) watch(nc net.Conn, state http.ConnState) {
 }
 
 // acceptWeb takes HTTP requests and upgrades them, until the listener is closed.
-func (b *Broker) acceptWeb(ctx context.Context, l *listener) error {
+func (b *Broker) acceptWeb(l *listener) error {
 	h := &webSocket{b: b, l: l}
 	h.upgrader = websocket.Upgrader{
 		HandshakeTimeout: connectTimeout,
 		ReadBufferSize:   minRead,
 		WriteBufferSize:  minRead,
 		Subprotocols:     []string{"mqtt", "mqttv3.1"}, // [MQTT-6.0.0-3], and the name of 3.1
-	}
-	if len(l.Origins) > 0 { // else: the same origin as the request's host
-		h.upgrader.CheckOrigin = func(r *http.Request) bool {
-			origin := r.Header.Get("Origin")
-			return origin == "" || slices.Contains(l.Origins, origin) || slices.Contains(l.Origins, "*")
-		}
 	}
 	s := &http.Server{
 		Handler:           h,
@@ -59,10 +52,9 @@ func (b *Broker) acceptWeb(ctx context.Context, l *listener) error {
 		ConnState:         h.watch,
 		ErrorLog:          slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
 	}
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // those not yet upgraded; ours are closed by us
-	defer stop()
-	err := s.Serve(l.net)
-	if ctx.Err() != nil || errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed) {
+	defer s.Close() // those not yet upgraded; ours are closed by us
+	err := s.Serve(l.socket())
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
@@ -78,7 +70,14 @@ func (h *webSocket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `WebSocket sub-protocol "mqtt" is required`, http.StatusBadRequest)
 		return
 	}
-	ws, err := h.upgrader.Upgrade(w, r, nil)
+	upgrader := h.upgrader
+	if allowed := h.l.settings().Origins; len(allowed) > 0 { // else: the same origin as the request's host
+		upgrader.CheckOrigin = func(r *http.Request) bool {
+			origin := r.Header.Get("Origin")
+			return origin == "" || slices.Contains(allowed, origin) || slices.Contains(allowed, "*")
+		}
+	}
+	ws, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		h.b.log.Debug("WebSocket not opened", "remote", r.RemoteAddr, "err", err)
 		return // it has answered

@@ -49,7 +49,7 @@ func (p *Permissions) Revokes(who *Identity) bool {
 	case who.Hash != "":
 		return p.users[who.User] != who.Hash
 	case who.User == "":
-		return p.users != nil
+		return p.users != nil && !who.Anonymous
 	}
 	return false // by certificate: the listener's CA decides
 }
@@ -59,7 +59,12 @@ type Identity struct {
 	User   string // "" for none
 	Hash   string // line of the password file that it was checked against; "" for none
 	Client string // client id
-	rules  atomic.Pointer[identityRules]
+
+	// Anonymous is set for who shows no login because the configuration says so, also where
+	// there are users.
+	Anonymous bool
+
+	rules atomic.Pointer[identityRules]
 }
 
 // identityRules are the rules of one client under one set of permissions.

@@ -1,9 +1,6 @@
 package config
 
 import (
-	"net"
-	"net/url"
-	"strings"
 	"time"
 
 	"sensorgate/broker"
@@ -20,23 +17,9 @@ type brokerTable struct {
 	broker.Options
 }
 
-// listenEntry is one of broker.listen, with its place.
-type listenEntry struct {
-	url string
-	n   *toml.Node
-}
-
-func (e *listenEntry) DecodeNode(r *toml.Reporter, n *toml.Node) bool {
-	if n.Kind != toml.KindString {
-		return r.Wrong(n, "a text", `"tcp://127.0.0.1:1883"`)
-	}
-	e.url, e.n = n.Text(), n
-	return true
-}
-
 func defaultBroker() brokerTable {
 	return brokerTable{Options: broker.Options{
-		MaxClients: 10000, MaxPacketSize: 2 << 20, Memory: broker.DefaultMemory, MaxSessions: 20_000, SessionExpiry: 28 * 24 * time.Hour,
+		MaxClients: 10000, Limits: broker.Limits{MaxPacketSize: 2 << 20}, Memory: broker.DefaultMemory, MaxSessions: 20_000, SessionExpiry: 28 * 24 * time.Hour,
 	}}
 }
 
@@ -50,11 +33,11 @@ func (l *loader) broker(n *toml.Node) {
 	b := &l.cfg.Broker
 	*b = t.Options
 	if n.Field("listen") == nil {
-		t.Listen = []listenEntry{{url: defaultListen}}
+		t.Listen = []listenEntry{{URL: defaultListen}}
 	}
 	for _, e := range t.Listen {
-		if e.url == "" && e.n == nil {
-			continue // not a text, and reported as such
+		if e.URL == "" {
+			continue // reported as such
 		}
 		if ln, ok := l.listener(e, &t); ok {
 			b.Listeners = append(b.Listeners, ln)
@@ -72,82 +55,14 @@ func (l *loader) broker(n *toml.Node) {
 	if f := n.Field("session_expiry"); t.SessionExpiry < time.Minute {
 		l.Wrong(f, "1m or more", `"672h"`)
 	}
-	if f := n.Field("max_packet_size"); f.Text() != "" && (t.MaxPacketSize < 1024 || t.MaxPacketSize > 256<<20) {
-		l.Wrong(f, "1KiB to 256MiB", "")
-	}
+	l.limits(n, &t.Limits)
 }
 
-var networks = []string{"tcp", "tls", "ws", "wss", "unix"}
-
-var listenMistakes = map[string]string{"mqtt": "tcp", "mqtts": "tls", "ssl": "tls", "http": "ws", "https": "wss"}
-
-func (l *loader) listener(e listenEntry, t *brokerTable) (ln broker.Listener, ok bool) {
-	fail := func(text, fix string) (broker.Listener, bool) {
-		l.AtValue(e.n, text, toml.Try(fix))
-		return ln, false
+// limits reports the first key of a table that has a value it cannot have.
+func (l *loader) limits(n *toml.Node, limits *broker.Limits) bool {
+	key, expected := limits.Check()
+	if f := n.Field(key); key != "" && f != nil {
+		return l.Wrong(f, expected, "")
 	}
-	network, rest, ok := strings.Cut(e.url, "://")
-	switch {
-	case !ok && strings.HasPrefix(e.url, "/"):
-		return fail("a path without its kind", `"unix://`+e.url+`"`)
-	case !ok:
-		return fail("a listener is written as kind://address", `"tcp://`+e.url+`"`)
-	case listenMistakes[network] != "":
-		return fail(network+":// is what a client says", `"`+listenMistakes[network]+"://"+rest+`"`)
-	}
-	ln = broker.Listener{Network: network, Address: rest}
-	switch network {
-	case "unix":
-		if !strings.HasPrefix(rest, "/") && !strings.HasPrefix(rest, "@") {
-			return fail("a unix socket needs a whole path", `"unix:///run/sensorgate/mqtt.sock"`)
-		}
-		return ln, true
-	case "tcp", "tls", "ws", "wss":
-	default:
-		return fail("found "+network+"://, expected one of "+strings.Join(networks, "://, ")+"://", "")
-	}
-	if u, err := url.Parse(e.url); err == nil && u.Path != "" {
-		ln.Address, ln.Path = u.Host, u.Path
-	}
-	host, port, err := net.SplitHostPort(ln.Address)
-	if err != nil || port == "" {
-		return fail("the port is missing", `"`+network+"://"+ln.Address+":"+defaultPorts[network]+`"`)
-	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
-		return fail("found the port "+port+", expected 1 to 65535", "")
-	}
-	return l.secured(ln, e, t, host)
-}
-
-var defaultPorts = map[string]string{"tcp": "1883", "tls": "8883", "ws": "8080", "wss": "8443"}
-
-// secured fills in what TLS needs, and refuses what everybody could walk into.
-func (l *loader) secured(ln broker.Listener, e listenEntry, t *brokerTable, host string) (broker.Listener, bool) {
-	if ln.Network == "ws" || ln.Network == "wss" {
-		ln.Origins = t.Origins
-		if ln.Path == "" {
-			ln.Path = "/mqtt"
-		}
-	} else if ln.Path != "" {
-		l.AtValue(e.n, "only ws:// and wss:// have a path", toml.Try(`"`+ln.Network+"://"+ln.Address+`"`))
-		return ln, false
-	}
-	if ln.Network == "tls" || ln.Network == "wss" {
-		ln.Cert, ln.Key, ln.ClientCA = t.Cert, t.Key, t.ClientCA
-		if t.Cert == "" || t.Key == "" {
-			l.AtValue(e.n, ln.Network+":// needs broker.cert and broker.key", toml.Try(`cert = "/etc/sensorgate/server.crt"`), toml.Try(`key = "/etc/sensorgate/server.key"`))
-			return ln, false
-		}
-	}
-	if e.n != nil && t.Passwords == "" && ln.ClientCA == "" && !isLoopback(host) {
-		l.AtValue(e.n, "everybody on the network could connect: a listener that is not loopback needs broker.passwords",
-			toml.Try(`passwords = "/etc/sensorgate/passwd"`), toml.More("(make it: sensorgate passwd add /etc/sensorgate/passwd NAME)"))
-		return ln, false
-	}
-	return ln, true
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(strings.Trim(host, "[]"))
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return true
 }

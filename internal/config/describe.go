@@ -13,6 +13,7 @@ func Describe(cat Catalogue) []toml.Table {
 	tables := []toml.Table{
 		toml.Describe("", "the file as a whole", topTable{Topic: defaultTopic}),
 		toml.Describe("broker", "the MQTT broker inside this process", defaultBroker()),
+		toml.Describe("broker.listen[]", "one place where clients connect, where it is more than a text; what is not set is as in [broker]", listenEntry{}),
 		toml.Describe("journal", "what survives a power cut", defaultJournal()),
 	}
 	if cat.SerialBus != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"sensorgate/broker"
 	"sensorgate/internal/toml"
 )
 
@@ -96,17 +97,49 @@ func diffTables[T any](from, to []T, name func(T) string, diff func(a, b T) []st
 	return t
 }
 
-// diffOptions compares the options of a package, key by key. What is no key follows from
-// other keys: broker.listeners are listen and the files for TLS.
+// diffListeners names the listeners that come, go, or become different.
+func diffListeners(a, b []broker.Listener) (why []string) {
+	name := func(l broker.Listener) string { return l.String() + l.Path }
+	t := diffTables(a, b, name, func(a, b broker.Listener) []string {
+		var keys []string
+		for _, c := range diffOptions("", a, b) {
+			keys = append(keys, strings.TrimPrefix(c.Name, ".")+": "+c.Why[0])
+		}
+		return keys
+	})
+	for _, n := range t.Added {
+		why = append(why, n+" is opened")
+	}
+	for _, c := range t.Changed {
+		why = append(why, c.Name+": "+strings.Join(c.Why, ", "))
+	}
+	for _, n := range t.Removed {
+		why = append(why, n+" is closed")
+	}
+	if len(why) == 0 {
+		why = []string{"in another order"}
+	}
+	return why
+}
+
+// diffOptions compares the options of a package, key by key.
 func diffOptions(table string, a, b any) []Change {
 	out := []Change{}
 	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range va.NumField() {
 		f := va.Type().Field(i)
+		if f.Anonymous {
+			out = append(out, diffOptions(table, va.Field(i).Interface(), vb.Field(i).Interface())...)
+			continue
+		}
 		if !f.IsExported() || reflect.DeepEqual(va.Field(i).Interface(), vb.Field(i).Interface()) {
 			continue
 		}
 		key := f.Tag.Get("toml")
+		if old, ok := va.Field(i).Interface().([]broker.Listener); ok {
+			out = append(out, Change{table + ".listen", diffListeners(old, vb.Field(i).Interface().([]broker.Listener))})
+			continue
+		}
 		if key == "" {
 			key = strings.ToLower(f.Name)
 		}
@@ -145,4 +178,16 @@ func diffBridge(a, b Bridge) []string {
 	return toml.DiffText(ta, tb, "node")
 }
 
-func arrow(a, b any) string { return fmt.Sprintf("%v → %v", a, b) }
+func arrow(a, b any) string { return shown(a) + " → " + shown(b) }
+
+// shown is a value of an option for people; one that is not set is the default.
+func shown(v any) string {
+	rv := reflect.ValueOf(v)
+	if rv.Kind() == reflect.Pointer {
+		if rv.IsNil() {
+			return "default"
+		}
+		rv = rv.Elem()
+	}
+	return fmt.Sprintf("%v", rv.Interface())
+}

@@ -34,7 +34,9 @@ func (condition) KeyType() (string, toml.Object) {
 }
 
 func (listenEntry) KeyType() (string, toml.Object) {
-	return "text", toml.Object{"type": "string", "pattern": "^(tcp|tls|ws|wss|unix)://"}
+	type plain listenEntry
+	text := toml.Object{"type": "string", "pattern": "^(tcp|tls|ws|wss|unix)://"}
+	return "text or table", toml.Object{"anyOf": []toml.Object{text, toml.SchemaOf(plain{})}}
 }
 
 func (ruleTable) KeyType() (string, toml.Object) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -197,6 +198,43 @@ func openFiles(t *testing.T) int {
 		t.Skip("skipped: no /proc here")
 	}
 	return len(entries)
+}
+
+// What plan shows of a listener, reload does: it is opened, and who is connected stays.
+func TestReloadAddsAndRemovesListeners(t *testing.T) {
+	g := startGateway(t, "")
+	first := g.listeners()[0]
+	old := dialAsker(t, g, "old", "")
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := free.Addr().String()
+	free.Close()
+	text, err := os.ReadFile(g.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := strings.Replace(string(text), `["tcp://127.0.0.1:0"]`, `[{ url = "tcp://`+second+`", max_clients = 3 }]`, 1)
+	if err := os.WriteFile(g.file, []byte(next), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := g.plan()
+	if changes, ok := plan.(config.Changes); err != nil || !ok || len(changes.Restart) > 0 || len(changes.Broker) != 1 {
+		t.Fatalf("plan: %+v, %v", plan, err)
+	}
+	if err := g.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if got := g.listeners(); len(got) != 1 || got[0] != second {
+		t.Errorf("listens on %v, want %s", got, second)
+	}
+	if nc, err := net.Dial("tcp", first); err == nil {
+		nc.Close()
+		t.Error("the removed listener is open")
+	}
+	old.ask("x", "") // still connected
+	dialAsker(t, g, "new", "")
 }
 
 func TestRefusedReloadChangesNothingAndSaysWhy(t *testing.T) {
