@@ -69,7 +69,7 @@ func NewWires(buses Buses, log *slog.Logger) *Wires {
 
 // LineOn is the line that the device's exchanges need on the bus; zero is the bus's own.
 func (w *Wire) LineOn(b *Bus) Line {
-	if w.Line.IsZero() || w.Line == b.Line() || w.Serial != nil && w.Serial.TCP != "" {
+	if w.Line.IsZero() || w.Line == b.Line() || b.opts.TCP != "" {
 		return Line{}
 	}
 	return w.Line

@@ -143,10 +143,16 @@ func talk(t *testing.T, model string, send []byte, chunk int) map[string]string 
 func pollOnce(t *testing.T, p drivers.Poller, far *os.File, answer []byte) map[string]string {
 	t.Helper()
 	go func() {
-		question := make([]byte, 64)
-		if _, err := far.Read(question); err == nil {
-			far.Write(answer)
+		// What wakes a device comes before the question.
+		question, heard := make([]byte, 64), 0
+		for heard < 8 {
+			n, err := far.Read(question)
+			if err != nil {
+				return
+			}
+			heard += n
 		}
+		far.Write(answer)
 	}()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
@@ -208,6 +214,60 @@ func TestModelsDecodeRealBytes(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// What devices send when they have no value, or one in another unit than usual: none of it
+// is a reading as it stands.
+func TestModelsRefuseAndConvert(t *testing.T) {
+	for _, c := range []struct{ what, model, wire, want string }{
+		{"a lidar whose echo is too weak", "benewake/tf-luna", "59 59 00 00 28 00 40 09 23", "strength=40 temperature=40"},
+		{"a lidar that is blinded", "benewake/tf-luna", "59 59 00 02 FF FF 40 09 FB", "temperature=40"},
+		{"a lidar too near", "benewake/tf-luna", "59 59 05 00 E8 03 40 09 EB", "strength=1000 temperature=40"},
+		{"a dust sensor before its first measurement", "nova/sds011", "AA C0 00 00 00 00 A1 60 01 AB", ""},
+		{"a dust sensor before its fan runs", "plantower/pms5003", "42 4D 00 1C" + strings.Repeat(" 00", 24) + " 97 00 01 42", ""},
+		{"clean air", "plantower/pms5003", "42 4D 00 1C" + strings.Repeat(" 00", 12) + " 00 15" + strings.Repeat(" 00", 10) + " 97 00 01 57", "pm1=0 pm2_5=0 pm10=0"},
+		{"a carbon dioxide sensor with an error", "senseair/s8", "FE 04 08 00 01 00 00 00 00 01 90 06 26", ""},
+		{"a scale in grams", "generic/scale", "text:ST,GS,+   500.0 g\r\n", "weight=0.5 state=ST unit=g"},
+		{"a scale in pounds", "generic/scale", "text:ST,NT,-   2.50lb\r\n", "weight=-1.133980925 state=ST unit=lb"},
+		{"a scale in ounces", "generic/scale", "text:ST,NT,+ 2oz\r\n", "weight=0.05669904625 state=ST unit=oz"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			t.Parallel() // they mostly wait
+			wire := []byte(c.wire)
+			if text, ok := strings.CutPrefix(c.wire, "text:"); ok {
+				wire = []byte(text)
+			} else if _, err := fmt.Sscanf(strings.ReplaceAll(c.wire, " ", ""), "%x", &wire); err != nil {
+				t.Fatal(err)
+			}
+			got := talk(t, c.model, wire, len(wire))
+			for _, pair := range strings.Fields(c.want) {
+				channel, value, _ := strings.Cut(pair, "=")
+				if got[channel] != value {
+					t.Errorf("%s is %q, want %s", channel, got[channel], value)
+				}
+			}
+			if len(got) != len(strings.Fields(c.want)) {
+				t.Errorf("got %v, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// Every model of a serial line works through a serial server, whose line is its own.
+func TestModelsOnASerialServer(t *testing.T) {
+	cat := wireCatalogue(t)
+	for _, name := range config.ModelNames(cat, t.TempDir()) {
+		for _, where := range []string{"serial = { tcp = \"192.0.2.1:4001\" }\n", "bus = \"w\"\n[serial.w]\ntcp = \"192.0.2.1:4001\"\n"} {
+			file := filepath.Join(t.TempDir(), "sensorgate.toml")
+			text := fmt.Sprintf("node = \"n\"\n[device.x]\nmodel = %q\n%s", name, where)
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if cfg, problems := config.Load(file, cat); cfg == nil {
+				t.Errorf("%s with %s: %v", name, where, problems)
+			}
 		}
 	}
 }

@@ -59,6 +59,7 @@ type FrameChannel struct {
 	Selector
 	Commands
 	field.Layout
+	Valid *field.Binary `toml:"valid" doc:"Another number of the frame that must be in its own range for this one to be a reading: { at = 4, type = \"u16\", min = 100 }."`
 }
 
 // Check is called when the file is read.
@@ -67,6 +68,11 @@ func (c *FrameChannel) Check() error {
 	if c.At != nil {
 		if len(keys) > 0 {
 			return &drivers.KeyError{Key: "at", Problem: "found at and " + keys[0], Expected: "one way to find the value"}
+		}
+		if c.Valid != nil {
+			if err := drivers.Nested("valid", c.Valid.Check()); err != nil {
+				return err
+			}
 		}
 		return c.Layout.Check()
 	}
@@ -83,6 +89,17 @@ type frameDecoder struct {
 type binaryField struct {
 	name, unit string
 	field.Binary
+	valid *field.Binary // nil: it always is
+}
+
+// decode takes the number out, unless another one says that it is none.
+func (f *binaryField) decode(frame []byte) (drivers.Value, error) {
+	if f.valid != nil {
+		if _, err := f.valid.Decode(frame); err != nil {
+			return drivers.Value{}, fmt.Errorf("not valid: %w", err)
+		}
+	}
+	return f.Decode(frame)
 }
 
 func newFrameDecoder(o *FramesOptions, channels []drivers.ChannelConfig) (*frameDecoder, error) {
@@ -101,6 +118,11 @@ func newFrameDecoder(o *FramesOptions, channels []drivers.ChannelConfig) (*frame
 		if b.Order == (field.Order{}) {
 			b.Order = o.Order
 		}
+		if b.valid = c.Valid; b.valid != nil && b.valid.Order == (field.Order{}) {
+			v := *b.valid
+			v.Order = o.Order
+			b.valid = &v
+		}
 		d.fields = append(d.fields, b)
 	}
 	if len(text) > 0 || o.Match != nil {
@@ -112,7 +134,7 @@ func newFrameDecoder(o *FramesOptions, channels []drivers.ChannelConfig) (*frame
 func (d *frameDecoder) Decode(frame []byte, h *Results) {
 	for i := range d.fields {
 		f := &d.fields[i]
-		v, err := f.Decode(frame)
+		v, err := f.decode(frame)
 		h.Put(f.name, f.unit, v, err)
 	}
 	if d.text != nil {

@@ -21,6 +21,7 @@ type Framing struct {
 	Max    int            `toml:"max" doc:"The length of the longest frame, in bytes."`
 	Check  *field.Check   `toml:"check" doc:"The check sum or CRC of a frame: { kind = \"sum16\", at = -2 }."`
 	Only   []Fixed        `toml:"only" doc:"Bytes that a frame must have, to tell it from frames of other kinds: [{ at = 9, equals = \"AB\" }]."`
+	Ignore []Fixed        `toml:"ignore" doc:"Bytes that a frame without values has, such as one from before the sensor was ready: [{ at = 2, equals = \"00 00 00 00\" }]; it is passed over."`
 	Drop   *regexp.Regexp `toml:"drop" doc:"A regular expression; what matches is taken out of a block before it is checked, such as messages of another kind in between."`
 }
 
@@ -134,13 +135,23 @@ func (f *Framing) verify(frame []byte) error {
 		}
 	}
 	for i := range f.Only {
-		at := f.Only[i].At
-		if at < 0 {
-			at += len(frame)
+		if !f.Only[i].in(frame) {
+			return ErrPassOver
 		}
-		if at < 0 || at > len(frame) || !f.Only[i].Equals.Match(frame[at:]) {
+	}
+	for i := range f.Ignore {
+		if f.Ignore[i].in(frame) {
 			return ErrPassOver
 		}
 	}
 	return nil
+}
+
+// in reports whether the frame has the bytes.
+func (f *Fixed) in(frame []byte) bool {
+	at := f.At
+	if at < 0 {
+		at += len(frame)
+	}
+	return at >= 0 && at <= len(frame) && f.Equals.Match(frame[at:])
 }

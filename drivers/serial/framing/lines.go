@@ -48,7 +48,8 @@ type LineChannel struct {
 	Selector
 	Commands
 	field.Value
-	Type field.Type `toml:"type" doc:"The word text keeps the value as text even if it looks like a number."`
+	UnitIn string     `toml:"unit_in" doc:"The named group of match that holds the unit as the device prints it: the value is converted to the channel's unit, or refused if that does not fit."`
+	Type   field.Type `toml:"type" doc:"The word text keeps the value as text even if it looks like a number."`
 }
 
 // Check is called when the file is read.
@@ -74,6 +75,11 @@ func linesDriver(ws *serial.Wires) drivers.Driver {
 		Example:        linesExample,
 		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*LinesOptions)
+			for _, c := range s.Channels {
+				if lc, ok := c.Options.(*LineChannel); ok && lc.UnitIn != "" && (o.Match == nil || o.Match.SubexpIndex(lc.UnitIn) < 0) {
+					return nil, fmt.Errorf("channel %s: unit_in = %q is no named group of match", c.Name, lc.UnitIn)
+				}
+			}
 			return Open(ws, s, Device{
 				Wire: o.Wire, Dialogue: o.Dialogue, Silence: o.Silence,
 				Framer:  Framer{Cutter: &LineCutter{Max: o.Max}},
@@ -89,7 +95,7 @@ func textFields(channels []drivers.ChannelConfig) []textField {
 		f := textField{name: site.Name, unit: site.Unit}
 		switch o := site.Options.(type) {
 		case *LineChannel:
-			f.selector, f.value, f.asText = o.Selector, o.Value, o.Type.IsText()
+			f.selector, f.value, f.asText, f.unitIn = o.Selector, o.Value, o.Type.IsText(), o.UnitIn
 		}
 		fields = append(fields, f)
 	}

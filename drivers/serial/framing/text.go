@@ -83,7 +83,8 @@ type textField struct {
 	selector   Selector
 	path       []string
 	value      field.Value
-	asText     bool // even if it looks like a number
+	asText     bool   // even if it looks like a number
+	unitIn     string // the group that has the unit; "": none has
 }
 
 // groupField is one named group and the channel it feeds; nil: of no options.
@@ -147,7 +148,9 @@ func (d *textDecoder) decodeMatch(frame []byte, h *Results) {
 	for _, g := range d.groups {
 		if from := m[2*g.index]; from >= 0 { // a group of an alternative that was not taken
 			text := string(frame[from:m[2*g.index+1]])
-			if g.field != nil {
+			if g.field != nil && g.field.unitIn != "" {
+				g.field.putIn(text, d.group(g.field.unitIn, frame, m), h)
+			} else if g.field != nil {
 				g.field.put(text, h)
 			} else {
 				v, err := new(field.Value).OfText(text)
@@ -250,6 +253,34 @@ func walk(doc any, path []string) any {
 		}
 	}
 	return doc
+}
+
+// group returns what a named group of match has found.
+func (d *textDecoder) group(name string, frame []byte, m []int) string {
+	if i := d.Match.SubexpIndex(name); i >= 0 && m[2*i] >= 0 {
+		return strings.TrimSpace(string(frame[m[2*i]:m[2*i+1]]))
+	}
+	return ""
+}
+
+// putIn puts a number that stands in a unit of its own.
+func (f *textField) putIn(text, unit string, r *Results) {
+	n, ok := field.ParseNumber(text)
+	if !ok {
+		r.Put(f.name, "", drivers.Value{}, fmt.Errorf("%.40q is not a number", text))
+		return
+	}
+	to := f.unit
+	if to == "" {
+		to = unit
+	}
+	n, err := Convert(n, unit, to)
+	if err != nil {
+		r.Put(f.name, "", drivers.Value{}, err)
+		return
+	}
+	v, err := f.value.Of(n)
+	r.Put(f.name, to, v, err)
 }
 
 func (f *textField) put(text string, h *Results) {

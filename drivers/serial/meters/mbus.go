@@ -294,8 +294,8 @@ func (o *MBusChannel) put(c drivers.ChannelConfig, record mbusRecord, r *framing
 		r.Put(c.Name, unit, v, err)
 		return
 	}
-	if _, _, known := lookUnit(unit); known && o.Scale == 0 && o.Offset == 0 && record.unit != "" {
-		converted, err := convert(raw, record.unit, unit)
+	if _, known := framing.UnitNamed(unit); known && o.Scale == 0 && o.Offset == 0 && record.unit != "" {
+		converted, err := framing.Convert(raw, record.unit, unit)
 		if err != nil {
 			r.Put(c.Name, "", drivers.Value{}, err)
 			return

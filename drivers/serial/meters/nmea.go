@@ -110,6 +110,8 @@ func (d *nmeaDecoder) Decode(line []byte, r *framing.Results) {
 	s.nmeaDecoder, s.r = d, r
 	if decode, ok := nmeaSentences[s.typ]; ok {
 		decode(&s)
+	} else if s.typ != "" {
+		r.Other("sentence", s.typ, "", drivers.Text(strings.Join(s.fields, ",")))
 	}
 }
 

@@ -237,12 +237,12 @@ func (d *obisDecoder) number(code obisCode, v float64, unit string, r *framing.R
 // number converts by the unit in the telegram. Where the file scales, it is the number
 // as the meter prints it that is scaled.
 func (t *obisTarget) number(v float64, unit string, r *framing.Results) {
-	if _, usual, known := lookUnit(unit); known {
+	if usual, known := framing.UnitNamed(unit); known {
 		unit = usual
 	}
-	_, _, convertible := lookUnit(t.unit)
+	_, convertible := framing.UnitNamed(t.unit)
 	if kilo, ok := kiloUnits[unit]; ok && t.options != nil && t.options.kilo {
-		v, _ = convert(v, unit, kilo)
+		v, _ = framing.Convert(v, unit, kilo)
 		unit, convertible = kilo, false
 	}
 	switch {
@@ -254,7 +254,7 @@ func (t *obisTarget) number(v float64, unit string, r *framing.Results) {
 		r.Put(t.name, "", drivers.Value{}, fmt.Errorf("%v has no unit, %s was expected", v, t.unit))
 		return
 	case t.unit != "" && unit != "":
-		converted, err := convert(v, unit, t.unit)
+		converted, err := framing.Convert(v, unit, t.unit)
 		if err != nil {
 			r.Put(t.name, "", drivers.Value{}, err)
 			return

@@ -130,22 +130,33 @@ func (d *teleinfoDecoder) Decode(line []byte, h *framing.Results) {
 		h.Reject(err)
 		return
 	}
-	for _, site := range d.channels {
-		if o, ok := site.Options.(*TeleinfoChannel); ok && o.Label == label {
+	taken := d.usual(label, value, h)
+	for _, c := range d.channels {
+		if o, ok := c.Options.(*TeleinfoChannel); ok && o.Label == label {
 			v, err := o.OfText(value)
-			h.Put(site.Name, site.Unit, v, err)
+			h.Put(c.Name, c.Unit, v, err)
+			taken = true
 		}
 	}
+	if !taken {
+		h.Other("label", label, "", drivers.Text(value))
+	}
+}
+
+// usual puts the value of a group that has a channel without being asked for.
+func (d *teleinfoDecoder) usual(label, value string, h *framing.Results) bool {
 	for _, l := range teleinfoLabels[d.mode] {
 		if l.label != label {
 			continue
 		}
 		if v, ok := field.ParseNumber(value); ok {
-			h.Put(l.Name, l.Unit, drivers.Number(v/l.factor), nil)
+			h.Put(l.Name, l.Unit, drivers.Number(drivers.Scale(v, 1/l.factor, 0)), nil)
 		} else {
 			h.Put(l.Name, "", drivers.Value{}, fmt.Errorf("%.40q is not a number", value))
 		}
+		return true
 	}
+	return false
 }
 
 func (d *teleinfoDecoder) group(line []byte) (label, value string, err error) {

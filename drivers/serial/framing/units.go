@@ -1,4 +1,4 @@
-package meters
+package framing
 
 import (
 	"fmt"
@@ -29,7 +29,8 @@ var units = map[string]unit{
 	"m³": {"volume", 1e3}, "l": {"volume", 1}, "ml": {"volume", 1e-3},
 	"m³/h": {"flow", 1e3}, "l/h": {"flow", 1}, "l/min": {"flow", 60}, "m³/s": {"flow", 3.6e6},
 	"Pa": {"pressure", 1}, "hPa": {"pressure", 1e2}, "mbar": {"pressure", 1e2}, "kPa": {"pressure", 1e3}, "bar": {"pressure", 1e5},
-	"g": {"mass", 1}, "kg": {"mass", 1e3}, "t": {"mass", 1e6},
+	"g": {"mass", 1}, "kg": {"mass", 1e3}, "t": {"mass", 1e6}, "mg": {"mass", 1e-3}, "lb": {"mass", 453.59237}, "oz": {"mass", 28.349523125}, "ct": {"mass", 0.2},
+	"m": {"length", 1}, "cm": {"length", 1e-2}, "mm": {"length", 1e-3}, "ft": {"length", 0.3048}, "in": {"length", 0.0254},
 	"°C": {"temperature", 1}, "K": {"temperature difference", 1},
 	"°": {"angle", 1}, "%": {"share", 1},
 	"s": {"time", 1}, "min": {"time", 60}, "h": {"time", 3600}, "d": {"time", 86400},
@@ -38,10 +39,17 @@ var units = map[string]unit{
 // otherUnits are other ways to write them.
 var otherUnits = map[string]string{
 	"m3": "m³", "m^3": "m³", "M3": "m³", "m3/h": "m³/h", "dm3": "l", "dm³": "l", "L": "l", "l3": "l",
+	"KG": "kg", "Kg": "kg", "G": "g", "LB": "lb", "lbs": "lb", "OZ": "oz", "T": "t",
 	"C": "°C", "Cel": "°C", "degC": "°C", "deg": "°",
 	"wh": "Wh", "WH": "Wh", "kwh": "kWh", "KWh": "kWh", "KWH": "kWh", "kWH": "kWh", "mwh": "MWh", "w": "W", "kw": "kW", "KW": "kW",
 	"VAr": "var", "Var": "var", "kVAr": "kvar", "kVar": "kvar", "KVAR": "kvar", "VArh": "varh", "Varh": "varh", "kVArh": "kvarh", "kVarh": "kvarh", "KVARH": "kvarh",
 	"kVAR": "kvar", "kVARh": "kvarh", "VAR": "var", "VARh": "varh", "va": "VA", "KVA": "kVA", "kva": "kVA", "v": "V", "a": "A", "HZ": "Hz", "hz": "Hz",
+}
+
+// UnitNamed returns how a unit is usually written; ok is whether it is known.
+func UnitNamed(name string) (usual string, ok bool) {
+	_, usual, ok = lookUnit(name)
+	return usual, ok
 }
 
 // lookUnit finds the unit of a name, and how it is usually written.
@@ -53,9 +61,9 @@ func lookUnit(name string) (u unit, usual string, ok bool) {
 	return u, name, ok
 }
 
-// convert returns v in another unit. A unit that is not known, and one of another
+// Convert returns v in another unit. A unit that is not known, and one of another
 // quantity, is an error: kilowatt hours are not cubic metres.
-func convert(v float64, from, to string) (float64, error) {
+func Convert(v float64, from, to string) (float64, error) {
 	if from == to {
 		return v, nil
 	}
