@@ -24,6 +24,8 @@ import (
 var (
 	mode = flag.String("attack", "", "short (about a minute) or full (about ten); else the test is skipped")
 	only = flag.String("row", "", "run this row alone")
+	// The figures are about the gateway and not about what else a machine does.
+	ahead = flag.Bool("ahead", false, "as root: gateway and honest client go ahead of all other programs of the machine")
 )
 
 // Targets of a row.
@@ -38,6 +40,7 @@ const (
 const (
 	envRow, envAddr, envSecure = "SENSORGATE_ATTACK_ROW", "SENSORGATE_ATTACK_ADDR", "SENSORGATE_ATTACK_TLS"
 	envPhase, envTime          = "SENSORGATE_ATTACK_PHASE", "SENSORGATE_ATTACK_TIME"
+	envAhead                   = "SENSORGATE_ATTACK_AHEAD"
 )
 
 func TestMain(m *testing.M) {
@@ -46,6 +49,11 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, 19) // it is always allowed to be nicer
+	if os.Getenv(envAhead) != "" {
+		autogroup(os.Getpid(), -3) // ahead of the rest of the machine, and as far behind the gateway as 19 is behind 0
+	} else {
+		autogroup(os.Getpid(), 19)
+	}
 	d, _ := time.ParseDuration(os.Getenv(envTime))
 	a := &attacker{addr: os.Getenv(envAddr), secure: os.Getenv(envSecure), until: time.Now().Add(d)}
 	for _, r := range rows {
@@ -59,6 +67,12 @@ func TestMain(m *testing.M) {
 	}
 }
 
+// autogroup sets the niceness of a session: where the kernel has autogroups, that of a
+// process counts only within its own session (sched(7)).
+func autogroup(pid, nice int) {
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/autogroup", pid), []byte(fmt.Sprint(nice)), 0) // without, or not allowed: as it was
+}
+
 // attack runs one phase of a row in a process of its own and waits for it.
 func (g *gateway) attack(r row, phase string, d time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), d+20*time.Second)
@@ -66,6 +80,10 @@ func (g *gateway) attack(r row, phase string, d time.Duration) {
 	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(os.Environ(), envRow+"="+r.name, envAddr+"="+g.addr, envSecure+"="+g.secure, envPhase+"="+phase, envTime+"="+d.String())
 	cmd.Stderr = os.Stderr
+	if *ahead {
+		cmd.Env = append(cmd.Env, envAhead+"=1")
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	_ = cmd.Run() // how it ended says nothing about the gateway
 }
 
@@ -91,6 +109,9 @@ func TestAttacks(t *testing.T) {
 		each = 2 * time.Second
 	default:
 		each = 25 * time.Second
+	}
+	if *ahead {
+		autogroup(os.Getpid(), -20)
 	}
 	program := build(t)
 	cert, key := certificate(t)

@@ -86,8 +86,12 @@ func (g *gateway) start(program string) (took time.Duration) {
 	g.cmd = exec.Command(program, "run", "--log-level", "warn", "--config", filepath.Join(g.dir, "sensorgate.toml"))
 	g.cmd.Env = append(os.Environ(), "GOMEMLIMIT="+goMemLimit)
 	g.cmd.Stdout, g.cmd.Stderr = g.log, g.log
+	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := g.cmd.Start(); err != nil {
 		g.t.Fatal(err)
+	}
+	if *ahead {
+		autogroup(g.cmd.Process.Pid, -20)
 	}
 	g.confine()
 	g.done = make(chan struct{})

@@ -34,6 +34,7 @@ type row struct {
 
 // rows are those of the first table that this broker failed, and variations on them.
 var rows = []row{
+	{"none", "nobody attacks: what the machine itself costs", nil, (*attacker).wait},
 	{"sessions", "persistent sessions under ever new client ids", nil, func(a *attacker) { a.sessions("%023d") }},
 	{"sessions-1000", "the same, ids of 1,000 bytes", nil, func(a *attacker) { a.sessions("%01000d") }},
 	{"sessions-60k", "the same, ids of 60,000 bytes", nil, func(a *attacker) { a.sessions("%060000d") }},
