@@ -123,7 +123,7 @@ func (b *Broker) enter(c *conn, connect *mqtt.Connect, who *permissions.Identity
 		b.log.Warn("connection refused: the session with this client id belongs to another user", "remote", c.remote, "client", c.id, "user", who.User)
 		return mqtt.ClientIDNotValid
 	}
-	makes := s == nil || connect.CleanStart || !s.isPersistent()
+	makes := s == nil || connect.CleanStart || !s.kept
 	if makes && c.persistent && b.persistent >= b.limits().MaxSessions {
 		b.count.noMemory.Add(1)
 		b.log.Warn("connection refused: as many persistent sessions as allowed", "remote", c.remote, "client", c.id, "sessions", b.persistent)

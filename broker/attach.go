@@ -31,6 +31,9 @@ func (b *Broker) attach(c *conn, out writer, who *permissions.Identity, connect 
 			b.publishWill(c.endedWill)
 			c.endedWill = nil
 		}
+		if c.persistent && !s.isPersistent() {
+			b.makePersistent(s)
+		}
 		c.connack.SessionPresent = s.known
 		s.known = true
 		b.connected(c, connect)
@@ -53,7 +56,7 @@ func (b *Broker) claim(c *conn, who *permissions.Identity, connect *mqtt.Connect
 	if s != nil && s.owner != nil {
 		return nil, s.owner
 	}
-	if s != nil && (connect.CleanStart || !s.isPersistent()) { // [MQTT-3.1.2-6; v5: 3.1.2-4]
+	if s != nil && (connect.CleanStart || !s.kept) { // [MQTT-3.1.2-6; v5: 3.1.2-4]
 		// A will that was to come later comes with the end of its session (3.1.3.2.2, v5).
 		c.endedWill = s.will
 		b.removeLocked(s)
@@ -115,6 +118,20 @@ func (s *session) resumeLocked(c *conn) {
 		c.setOut(mqtt.AppendAck(c.out(), mqtt.PUBREL, c.level, m.id, mqtt.Success))
 		c.packets++
 	}
+}
+
+// teardownSoon is teardown for an event loop: what has to do with the journal is done by
+// somebody else, because a disk that is busy must not hold up all other clients.
+func (b *Broker) teardownSoon(c *conn) {
+	if !c.session.isPersistent() {
+		b.teardown(c)
+		return
+	}
+	b.serving.Add(1)
+	go func() {
+		defer b.serving.Done()
+		b.teardown(c)
+	}()
 }
 
 // teardown ends a connection: on the goroutine that served it, when nothing of it is

@@ -15,14 +15,9 @@ func (b *Broker) removeLocked(s *session) {
 	subs := s.subs
 	s.subs = nil
 	s.mu.Unlock()
-	for full, sub := range subs {
-		s.unenter(full, sub)
-	}
-	s.mu.Lock()
-	s.releaseLocked()
-	s.mu.Unlock()
+	s.leaveTree(subs)
 	delete(b.sessions, s.id)
-	if !s.isPersistent() {
+	if !s.kept {
 		return
 	}
 	b.persistent--
@@ -35,6 +30,31 @@ func (b *Broker) removeLocked(s *session) {
 		}
 	}
 }
+
+// leaveTree takes a session that has ended out of the tree of subscriptions. Many filters
+// of many levels take a while, in which others must not wait: nobody needs the end of it.
+func (s *session) leaveTree(subs map[string]*subscription) {
+	leave := func() {
+		for full, sub := range subs {
+			s.unenter(full, sub)
+		}
+		s.mu.Lock()
+		s.releaseLocked()
+		s.mu.Unlock()
+	}
+	if len(subs) <= filtersAtOnce {
+		leave()
+		return
+	}
+	s.b.serving.Add(1)
+	go func() {
+		defer s.b.serving.Done()
+		leave()
+	}()
+}
+
+// filtersAtOnce is how many filters are taken out by whoever ends their session.
+const filtersAtOnce = 32
 
 // expireLocked sets the timer of a session without connection: for its delayed will and
 // its end, whichever is first.

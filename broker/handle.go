@@ -17,7 +17,7 @@ var errClosed = errors.New("client disconnected")
 // stops before the next packet, and c.more is true.
 func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 	c.acks.inBatch(true)
-	packets := 0
+	packets, work := 0, 0
 	c.more = false
 	for c.stopping.Load() == 0 || c.takenOver() {
 		f, n, err := mqtt.NextFrame(data[used:], c.maxPacketIn)
@@ -28,10 +28,13 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 			need = n
 			break
 		}
-		if packets%8 == 7 && !c.takenOver() && w.turnIsOver() {
-			c.more = true
-			break
+		if work >= workPerLook {
+			if work = 0; !c.takenOver() && w.turnIsOver() {
+				c.more = true
+				break
+			}
 		}
+		work += workOf(f)
 		used += n
 		packets++
 		if f.LongLength && c.level == mqtt.Level5 {
@@ -44,6 +47,18 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 	c.b.count.packetsIn.Add(uint64(packets))
 	c.b.count.bytesIn.Add(uint64(used))
 	return used, need, nil
+}
+
+// workPerLook is how much work is done between two looks at the clock: a look costs as
+// much as a tenth of a short message.
+const workPerLook = 8
+
+// workOf estimates what a packet costs, in short messages.
+func workOf(f mqtt.Frame) int {
+	if f.Type == mqtt.SUBSCRIBE || f.Type == mqtt.UNSUBSCRIBE {
+		return workPerLook
+	}
+	return 1 + len(f.Raw)/1024
 }
 
 // endBatch finishes what the packets of one read have begun.

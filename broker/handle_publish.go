@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"encoding/binary"
+
 	"sensorgate/broker/budget"
 	"sensorgate/internal/mqtt"
 )
@@ -10,6 +12,7 @@ import (
 const maxReceived = 4096
 
 var (
+	errProperties  = mqtt.NewError(mqtt.QuotaExceeded, "more than 64 KiB of properties")
 	errAliasRange  = mqtt.NewError(mqtt.TopicAliasInvalid, "topic alias is greater than the maximum")
 	errTopicEmpty  = mqtt.NewError(mqtt.ProtocolError, "topic name is empty and there is no topic alias")
 	errAliasUnset  = mqtt.NewError(mqtt.ProtocolError, "topic alias that was not set")
@@ -18,9 +21,35 @@ var (
 	errReceiveMax  = mqtt.NewError(mqtt.ReceiveMaximumExceeded, "more unfinished QoS 2 messages than the receive maximum")
 )
 
+// maxProperties bounds the properties of a PUBLISH, in bytes. The standard has no bound;
+// but each of them is looked at several times, and a megabyte of short ones would keep
+// all other clients waiting.
+const maxProperties = 64 << 10
+
+// propertiesLength returns the length of the properties of a PUBLISH of MQTT 5, which
+// follows topic and packet id (3.3.2); 0 if the packet is too short to have one.
+func propertiesLength(f mqtt.Frame) int {
+	b := f.Body
+	if len(b) < 2 {
+		return 0
+	}
+	at := 2 + int(b[0])<<8 + int(b[1])
+	if f.Flags&6 != 0 {
+		at += 2
+	}
+	if at > len(b) {
+		return 0
+	}
+	n, _ := binary.Uvarint(b[at:min(len(b), at+4)]) // a Variable Byte Integer is one (1.5.5)
+	return int(n)
+}
+
 // handlePublish carries a PUBLISH to all who want it and acknowledges it, or, when a
 // durable subscriber wants it, has it acknowledged as soon as it is on disk.
 func (c *conn) handlePublish(w *worker, f mqtt.Frame) error {
+	if c.level == mqtt.Level5 && len(f.Body) > maxProperties && propertiesLength(f) > maxProperties {
+		return errProperties // before all of them are looked at
+	}
 	var in mqtt.Publish
 	if err := mqtt.ParsePublish(f, c.level, &in); err != nil {
 		return err

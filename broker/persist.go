@@ -11,17 +11,15 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
-// newSessionLocked makes a session, with queues if it is persistent, and notes what it
-// costs. It takes over the hold on the account. The caller holds Broker.mu.
-func (b *Broker) newSessionLocked(id string, account *budget.Account, persistent bool) *session {
-	s := &session{b: b, id: id, origin: originClient + id, account: account}
-	if persistent {
-		b.makePersistent(s)
-	}
-	if s.isPersistent() {
+// newSessionLocked makes a session and notes what it costs; one that is to be kept gets
+// its queues by makePersistent. It takes over the hold on the account. The caller holds
+// Broker.mu.
+func (b *Broker) newSessionLocked(id string, account *budget.Account, kept bool) *session {
+	s := &session{b: b, id: id, origin: originClient + id, account: account, kept: kept}
+	if kept {
 		b.persistent++
 	}
-	s.fee = sessionFee(id, s.isPersistent())
+	s.fee = sessionFee(id, kept)
 	b.sessions[id] = s
 	return s
 }
@@ -99,12 +97,10 @@ func (b *Broker) restoreSession(id string, saved *savedSession) error {
 	account := b.memory.Client(saved.User, id)
 	b.mu.Lock()
 	s := b.newSessionLocked(id, account, true)
-	if !s.isPersistent() {
-		b.removeLocked(s)
-		b.mu.Unlock()
+	b.mu.Unlock()
+	if b.makePersistent(s); !s.isPersistent() {
 		return nil
 	}
-	b.mu.Unlock()
 	account.Force(budget.Sessions, s.fee) // acknowledged in the previous run: kept, whether it fits or not
 	s.expiry, s.known = b.restoredExpiry(saved.Expiry), true
 	s.who.Store(&permissions.Identity{User: saved.User, Client: id})

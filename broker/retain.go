@@ -26,17 +26,24 @@ func (w *worker) retain(p *publication, waiter journal.Waiter, token uint64) (ne
 		}
 		return 0
 	}
-	r := keep(p)
-	r.account = p.account
+	account := p.account
 	switch {
-	case r.account != nil:
+	case account != nil:
 	case strings.HasPrefix(p.origin, originBridge):
-		r.account = b.memory.Client("", p.origin)
-		defer r.account.Close()
+		account = b.memory.Client("", p.origin)
+		defer account.Close()
 	default:
-		r.account = b.own
+		account = b.own
 	}
-	if !t.setLocked(r, r.account == b.own) {
+	// Asked before the message is copied: who sends much that is refused must not keep the
+	// collector busy.
+	if account != b.own && !t.fitsLocked(account, p.route.topic, len(p.payload)+len(p.props)) {
+		b.drop(&b.count.full)
+		return 0
+	}
+	r := keep(p)
+	r.account = account
+	if !t.setLocked(r, account == b.own) {
 		b.drop(&b.count.full)
 		return 0
 	}

@@ -126,6 +126,10 @@ func (t *retainedStore) get(topic string) *retained {
 func (t *retainedStore) fits(a *budget.Account, topic string, bytes int) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
+	return t.fitsLocked(a, topic, bytes)
+}
+
+func (t *retainedStore) fitsLocked(a *budget.Account, topic string, bytes int) bool {
 	need := retainedSize(len(topic), bytes) + t.tree.Cost(topic)
 	if old := t.tree.Get(topic); old != nil && old.account == a {
 		need -= old.size()

@@ -51,6 +51,7 @@ type session struct {
 	owner *conn
 	timer *time.Timer // expiry and delayed will; guarded by Broker.mu
 	will  *delayedWill
+	kept  bool // it goes on without connection; guarded by Broker.mu
 	known bool // a CONNECT was answered for it: the next one finds it present
 
 	mu     sync.Mutex

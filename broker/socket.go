@@ -257,11 +257,18 @@ func (s *socket) keepRest(data, rest []byte) bool {
 	switch {
 	case len(rest) > 0 && len(rest) == len(data) && len(s.rest) == len(data):
 		return true // already where it belongs
-	case len(rest) == 0 && cap(s.rest) > 512:
-		s.rest = nil // an idle connection has no buffer
-		return s.growRest(0)
-	case len(rest) > cap(s.rest) && !s.growRest((len(rest)+511)&^511):
-		return false
+	case len(rest) == 0 && cap(s.rest) > 0:
+		s.rest = s.rest[:0]
+		return s.growRest(0) // an idle connection has no buffer
+	case len(rest) > cap(s.rest):
+		// What is there was handled, and rest may be a part of it: it is given back by hand.
+		old := s.rest
+		if s.rest = nil; !s.growRest(len(rest)) {
+			return false
+		}
+		s.rest = append(s.rest, rest...)
+		giveBack(old)
+		return true
 	}
 	s.rest = append(s.rest[:0], rest...)
 	return true
@@ -270,17 +277,23 @@ func (s *socket) keepRest(data, rest []byte) bool {
 // growRest makes room for size bytes, and keeps what is there; the client pays for more
 // than a little. false if the budget has no room.
 func (s *socket) growRest(size int) bool {
-	fee := int64(size)
-	if size <= 512 {
+	rounded := 0
+	if size > 0 {
+		_, rounded = class(size)
+	}
+	fee := int64(rounded)
+	if rounded <= smallBuffer {
 		fee = 0
 	}
 	if !s.c.account.Charge(budget.Connections, fee-s.restFee) {
 		return false
 	}
 	s.restFee = fee
-	if size > 0 {
-		s.rest = append(make([]byte, 0, size), s.rest...)
+	old := s.rest
+	if s.rest = nil; size > 0 {
+		s.rest = append(takeBuffer(size), old...)
 	}
+	giveBack(old)
 	return true
 }
 
@@ -367,7 +380,7 @@ func (s *socket) end(w *worker, err error) {
 	s.rest, s.more = nil, false
 	c.account.Release(budget.Connections, s.restFee)
 	s.restFee = 0
-	c.b.teardown(c)
+	c.b.teardownSoon(c)
 	if waits && err != io.EOF && s.loop.sys.CloseWrite(s.fd) == nil {
 		s.lingering = true
 		s.loop.clock.watch(s, w.now.Add(time.Second), w.now)

@@ -13,10 +13,10 @@ import (
 // more goes on in the next turn, after all others: so a client waits at most for one turn,
 // however much another one asks for.
 const (
-	turnTime   = 8 * time.Millisecond   // for all input of a turn
+	turnTime   = 5 * time.Millisecond   // for all input of a turn
 	shareFloor = 100 * time.Microsecond // of it for one connection, at least
-	mailTime   = 4 * time.Millisecond   // for what others have posted
-	flushTime  = 4 * time.Millisecond   // for writing
+	mailTime   = 3 * time.Millisecond   // for what others have posted
+	flushTime  = 3 * time.Millisecond   // for writing
 )
 
 // run serves until close.

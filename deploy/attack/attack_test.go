@@ -188,6 +188,9 @@ func runRow(t *testing.T, r row, program, cert, key string, each time.Duration) 
 	case o.turn > maxTurn:
 		fault("a turn of the loop took %.1f ms, want at most %.0f", o.turn, maxTurn)
 	}
+	if os.Getenv("DBG") != "" {
+		fmt.Println(g.tail())
+	}
 	g.stop()
 	if o.restart = g.start(program); o.restart > time.Second {
 		fault("the next start took %v, want at most 1s", o.restart)

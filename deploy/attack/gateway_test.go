@@ -190,5 +190,5 @@ func (g *gateway) peak() int64 {
 // tail is the end of the log, for a failure.
 func (g *gateway) tail() string {
 	s := g.log.String()
-	return s[max(0, len(s)-4000):]
+	return s[max(0, len(s)-9000):]
 }
