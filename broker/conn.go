@@ -42,6 +42,7 @@ type conn struct {
 	clean bool   // DISCONNECT came: no will
 
 	more     bool  // the turn is over, and packets are left
+	forDisk  bool  // more, because the disk is behind
 	retrying bool  // a timer will wake it: the budget had no room
 	end      error // why input stopped
 

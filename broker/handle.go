@@ -9,6 +9,19 @@ import (
 // errInputMemory ends the input when the budget has no room for what the client sends.
 var errInputMemory = mqtt.NewError(mqtt.QuotaExceeded, "no memory left for a packet that long")
 
+// errDisk stops the input before a PUBLISH that the journal is to have, when that is too
+// far behind: an event loop must not wait for the disk.
+var errDisk = errors.New("the disk is behind")
+
+// changesState reports whether a packet changes what the journal has of the session.
+func (c *conn) changesState(f mqtt.Frame) bool {
+	switch f.Type {
+	case mqtt.SUBSCRIBE, mqtt.UNSUBSCRIBE, mqtt.PUBREC, mqtt.PUBREL:
+		return c.session.isPersistent()
+	}
+	return false
+}
+
 // errClosed ends the input after a DISCONNECT.
 var errClosed = errors.New("client disconnected")
 
@@ -18,7 +31,7 @@ var errClosed = errors.New("client disconnected")
 func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 	c.acks.inBatch(true)
 	packets, work := 0, 0
-	c.more = false
+	c.more, c.forDisk = false, false
 	for c.stopping.Load() == 0 || c.takenOver() {
 		f, n, err := mqtt.NextFrame(data[used:], c.maxPacketIn)
 		if err != nil {
@@ -35,12 +48,20 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 			}
 		}
 		work += workOf(f)
+		if c.changesState(f) && w.mustNotWait() {
+			c.more, c.forDisk = true, true
+			break
+		}
 		used += n
 		packets++
 		if f.LongLength && c.level == mqtt.Level5 {
 			return used, 0, mqtt.ErrLongLength
 		}
-		if err := c.handle(w, f); err != nil {
+		if err := c.handle(w, f); err == errDisk {
+			used, packets = used-n, packets-1
+			c.more, c.forDisk = true, true
+			break
+		} else if err != nil {
 			return used, 0, err
 		}
 	}

@@ -61,6 +61,9 @@ func (c *conn) handlePublish(w *worker, f mqtt.Frame) error {
 	if err != nil {
 		return err
 	}
+	if (in.Retain || in.QoS > 0 && r.durable) && w.mustNotWait() {
+		return errDisk
+	}
 	if in.QoS == 2 {
 		if c.session.received.add(in.ID) {
 			return c.publishedAgain(in.ID)

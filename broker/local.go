@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"sensorgate/broker/budget"
 	"sensorgate/broker/permissions"
@@ -79,6 +80,11 @@ func (b *Broker) Publish(ctx context.Context, m mqtt.Message) error {
 	if !r.isTopic() {
 		return fmt.Errorf("publish to %q: %w", m.Topic, mqtt.CheckTopic(m.Topic))
 	}
+	if m.Retain || m.QoS > 0 && r.durable {
+		if err := b.waitForDisk(ctx); err != nil {
+			return err
+		}
+	}
 	p := &w.pub
 	*p = publication{
 		route: r, payload: m.Payload, qos: m.QoS, retain: m.Retain, at: w.now, origin: m.Origin,
@@ -115,6 +121,19 @@ func (b *Broker) PublisherMay(m *mqtt.Message, topic string) bool {
 	}
 	p := b.permissions.Load()
 	return !p.Revokes(who) && p.MayWrite(who, topic)
+}
+
+// waitForDisk waits until the journal is not far behind, with no lock that others need:
+// Append would wait with several.
+func (b *Broker) waitForDisk(ctx context.Context) error {
+	for b.journal.Behind() {
+		select {
+		case <-time.After(diskPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // Attach makes q a durable subscriber of what matches the filters, but for messages that

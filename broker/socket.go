@@ -238,7 +238,10 @@ func (s *socket) handle(w *worker, data []byte) {
 		s.end(w, errInputMemory)
 		return
 	}
-	if s.more {
+	switch {
+	case s.more && s.c.forDisk:
+		time.AfterFunc(diskPause, s.wake)
+	case s.more:
 		s.wake()
 	}
 	if !s.paused && s.c.mustRead() {
@@ -251,6 +254,9 @@ func (s *socket) handle(w *worker, data []byte) {
 		s.endAsked(w)
 	}
 }
+
+// diskPause is after which time a socket looks whether the disk has caught up.
+const diskPause = 2 * time.Millisecond
 
 // keepRest keeps what of the input is not handled yet; false if the budget has no room.
 func (s *socket) keepRest(data, rest []byte) bool {

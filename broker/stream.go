@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -80,6 +81,8 @@ func (s *stream) read(rest []byte) error {
 	defer w.release()
 	buf := append(make([]byte, 0, max(minRead, 2*len(rest))), rest...)
 	for {
+		// Append would wait too, but with locks that event loops need.
+		_ = s.c.b.waitForDisk(context.Background()) // ends with the journal at the latest
 		w.begin()
 		used, need, err := s.c.input(w, buf)
 		s.c.endBatch(w)

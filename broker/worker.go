@@ -36,13 +36,14 @@ func (w *worker) encode(p *publication, level, qos byte) *encoding {
 //
 // One goroutine uses a worker at a time.
 type worker struct {
-	b        *Broker
-	routes   map[string]*route
-	routeFee int64     // bytes that are charged for them
-	pressure uint64    // refusals of the budget that were seen
-	now      time.Time // of this batch
-	until    time.Time // end of the turn that the connection at hand has; zero: none
-	batch    int       // publications in it
+	b                   *Broker
+	routes              map[string]*route
+	routeFee            int64     // bytes that are charged for them
+	pressure            uint64    // refusals of the budget that were seen
+	now                 time.Time // of this batch
+	until               time.Time // end of the turn that the connection at hand has; zero: none
+	batch               int       // publications in it
+	behind, behindKnown bool      // the journal is too far behind, in this batch
 
 	pub          publication
 	waitingRoute route     // of the message that is taken from a backlog
@@ -94,6 +95,18 @@ func (w *worker) release() {
 	}
 }
 
+// mustNotWait reports that the journal is too far behind for an event loop, which asks
+// once per batch. Others wait for the disk.
+func (w *worker) mustNotWait() bool {
+	if w.until.IsZero() {
+		return false
+	}
+	if !w.behindKnown {
+		w.behindKnown, w.behind = true, w.b.journal.Behind()
+	}
+	return w.behind
+}
+
 // turnIsOver reports whether the connection at hand has had its share of the loop.
 func (w *worker) turnIsOver() bool { return !w.until.IsZero() && time.Now().After(w.until) }
 
@@ -101,6 +114,7 @@ func (w *worker) turnIsOver() bool { return !w.until.IsZero() && time.Now().Afte
 // is given up for it.
 func (w *worker) begin() {
 	w.now = time.Now()
+	w.behindKnown = false
 	if p := w.b.memory.Pressure(); p != w.pressure {
 		w.pressure = p
 		if w.routeFee > 64<<10 {

@@ -163,6 +163,14 @@ func (j *Journal) Append(recs ...Record) (failed int) {
 	return failed
 }
 
+// Behind reports whether so much waits for the disk that Append and Put would soon block.
+// Who must not block asks first, and comes back later.
+func (j *Journal) Behind() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.wr != nil && j.pend.bytes > maxPending/2 && !j.closed && j.failed == nil && j.full == nil
+}
+
 // waitRoomLocked blocks while too much waits for the disk, or while the log does
 // not yet know of the next seqs Seqs.
 func (j *Journal) waitRoomLocked(seqs Seq) {
