@@ -174,6 +174,10 @@ type ChannelConfig struct {
 	Name, Unit string
 	Every      time.Duration // 0: the device's
 	Options    any           // what Driver.ChannelOptions made, or nil
+
+	// Min and Max are the user's limits to the plausible range, where the driver has no
+	// keys of its own for them; nil: none. The Runner keeps them.
+	Min, Max *float64
 }
 
 // Store keeps a little state of one device over restarts and power cuts: a pulse

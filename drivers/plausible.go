@@ -46,7 +46,7 @@ type Ranges map[string]Channel
 
 // RangesOf collects what is declared of a device's channels: by the driver, by the
 // options, by the options of each channel, and by the open device itself if it is an
-// Outputter; of one channel the later counts. device may be nil.
+// Outputter; of one channel the later counts. The user's limits make it smaller. device may be nil.
 func RangesOf(d Driver, config DeviceConfig, device any) Ranges {
 	ranges := Ranges{}
 	ranges.add("", d.Channels)
@@ -55,7 +55,30 @@ func RangesOf(d Driver, config DeviceConfig, device any) Ranges {
 		ranges.addOutputs(c.Name, c.Options)
 	}
 	ranges.addOutputs("", device)
+	for _, c := range config.Channels {
+		ranges.narrow(c)
+	}
 	return ranges
+}
+
+// narrow adds the user's limits: they make a range smaller, never larger.
+func (rs Ranges) narrow(c ChannelConfig) {
+	if c.Min == nil && c.Max == nil {
+		return
+	}
+	known := rs[c.Name]
+	lowest, highest, ok := known.Range()
+	if !ok {
+		lowest, highest = math.Inf(-1), math.Inf(1)
+	}
+	if c.Min != nil {
+		lowest = max(lowest, *c.Min)
+	}
+	if c.Max != nil {
+		highest = min(highest, *c.Max)
+	}
+	known.Name, known.Min, known.Max, known.HasRange = c.Name, lowest, highest, true
+	rs[c.Name] = known
 }
 
 func (rs Ranges) addOutputs(name string, of any) {

@@ -65,3 +65,32 @@ func TestRangesAreCollectedFromAllWhoDeclareThem(t *testing.T) {
 		}
 	}
 }
+
+// The user's limits hold for every driver. They make a range smaller; what a chip cannot
+// measure stays impossible.
+func TestLimitsOfTheUserMakeARangeSmaller(t *testing.T) {
+	ten, thousand := 10.0, 1000.0
+	ranges := RangesOf(Driver{Channels: []Channel{{Name: "temperature", Min: -55, Max: 125}}}, DeviceConfig{Channels: []ChannelConfig{
+		{Name: "temperature", Min: &ten, Max: &thousand}, {Name: "level", Max: &ten}, {Name: "free"},
+	}}, nil)
+	for _, c := range []struct {
+		channel string
+		value   float64
+		want    string
+	}{
+		{"temperature", 20, ""},
+		{"temperature", 9, "temperature: 9 is outside the plausible range 10 to 125"},
+		{"temperature", 126, "temperature: 126 is outside the plausible range 10 to 125"},
+		{"level", -1e9, ""},
+		{"level", 11, "level: 11 is outside the plausible range up to 10"},
+		{"free", 1e9, ""},
+	} {
+		got := ""
+		if err := ranges.Check(Reading{Channel: c.channel, Value: Number(c.value)}); err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s %v: %q, want %q", c.channel, c.value, got, c.want)
+		}
+	}
+}

@@ -73,6 +73,12 @@ func writeChannels(out io.Writer, t gateway.Trial, raw bool) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\n", terminal.Escape(c.Name), value)
 	}
+	if len(t.Unlisted) > 0 {
+		fmt.Fprintln(w, "\nAlso there; to have one, make a channel with what stands before the value:")
+	}
+	for _, c := range t.Unlisted {
+		fmt.Fprintf(w, "%s\t%s\n", terminal.Escape(c.Name), terminal.Escape(strings.TrimSpace(c.Value.String()+" "+c.Unit)))
+	}
 	if len(t.Channels) == 0 && t.OK {
 		fmt.Fprintln(w, t.Text)
 	}

@@ -71,7 +71,7 @@ func (l *loader) channel(d *deviceAt, known drivers.Channel, n *toml.Node) {
 			known = described(known, o.Outputs())
 		}
 		t.leaveTo(conf.Options)
-		conf.Every = t.Every
+		conf.Every, conf.Min, conf.Max = t.Every, t.Min, t.Max
 		l.claim(n, conf.Options)
 	}
 	c := mapping.Channel{
@@ -118,6 +118,10 @@ func (t *channelTable) leaveTo(options any) {
 			t.Scale = nil
 		case "offset":
 			t.Offset = 0
+		case "min":
+			t.Min = nil
+		case "max":
+			t.Max = nil
 		}
 	}
 }
@@ -214,6 +218,9 @@ func (l *loader) checkFilters(t *channelTable, n *toml.Node) {
 	}
 	if f := n.Field("points"); f != nil && len(t.Points) == 0 {
 		bad("points", "at least one [raw, true]", "")
+	}
+	if t.Min != nil && t.Max != nil && *t.Min > *t.Max {
+		bad("min", "a number that is not above max = "+formatNumber(*t.Max), "")
 	}
 	if t.Clamp != nil && t.Clamp[0] > t.Clamp[1] {
 		bad("clamp", "[least, greatest]", fmt.Sprintf("[%s, %s]", formatNumber(t.Clamp[1]), formatNumber(t.Clamp[0])))

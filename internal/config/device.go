@@ -35,6 +35,8 @@ type channelTable struct {
 	QoS     *qosNumber   `toml:"qos" doc:"The quality of service of its messages; default 1."`
 	Retain  *bool        `toml:"retain" doc:"The broker keeps the last message for those who subscribe later; default: for states only."`
 
+	Min      *float64             `toml:"min" doc:"A smaller value, as the device reports it, is a fault and not a reading."`
+	Max      *float64             `toml:"max" doc:"A larger value, as the device reports it, is a fault and not a reading."`
 	When     map[string]condition `toml:"when" doc:"A reading is published only if another channel of the same poll has this value."`
 	Scale    *float64             `toml:"scale" doc:"The value is multiplied by this."`
 	Offset   float64              `toml:"offset" doc:"This is added after scaling."`

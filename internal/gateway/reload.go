@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"sensorgate/drivers"
 	"sensorgate/internal/config"
 	"sensorgate/internal/mapping"
 	"sensorgate/internal/mqtt"
@@ -45,7 +46,7 @@ func (g *Gateway) reload() error {
 	if g.opt.Load == nil {
 		return errNoReload
 	}
-	next, err := g.opt.Load()
+	next, err := g.load()
 	if err != nil {
 		return err
 	}
@@ -71,12 +72,25 @@ func (g *Gateway) reload() error {
 	return nil
 }
 
+// load reads the configuration. It asks drivers whether their options are right: a panic in
+// one of them is a refused reload.
+func (g *Gateway) load() (c *config.Config, err error) {
+	err = drivers.Guard(func() (err error) {
+		c, err = g.opt.Load()
+		return err
+	})
+	if panicked := (*drivers.PanicError)(nil); errors.As(err, &panicked) {
+		g.log.Error("panic while the configuration was read", "err", err, "stack", string(panicked.Stack))
+	}
+	return c, err
+}
+
 // plan reports what a reload would change.
 func (g *Gateway) plan() (any, error) {
 	if g.opt.Load == nil {
 		return nil, errNoReload
 	}
-	next, err := g.opt.Load()
+	next, err := g.load()
 	if err != nil {
 		return nil, err
 	}

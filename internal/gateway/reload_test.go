@@ -285,3 +285,15 @@ func TestRemovedDeviceLeavesNoGhost(t *testing.T) {
 		t.Errorf("a retained %q is left of a device that is gone", m.Payload)
 	})
 }
+
+// A driver that panics when its options are checked refuses the reload; the gateway runs on.
+func TestPanicInADriversCheckRefusesTheReload(t *testing.T) {
+	g := startGateway(t, "")
+	g.opt.Load = func() (*config.Config, error) { panic("in Check") }
+	if err := g.Reload(); err == nil || !strings.Contains(err.Error(), "panic: in Check") {
+		t.Errorf("the reload ends with %v, want to be refused", err)
+	}
+	if got := g.Snapshot().ConfigErr; !strings.Contains(got, "in Check") {
+		t.Errorf("status says %q about the reload", got)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -38,6 +39,10 @@ type Trial struct {
 	// Channels are all that a device has: with a value, as it would be published, or with
 	// the reason why there is none.
 	Channels []status.Channel `json:"channels,omitempty"`
+
+	// Unlisted is what the device sent and no channel takes, under what to write in the
+	// file to have it.
+	Unlisted []status.Channel `json:"unlisted,omitempty"`
 }
 
 // Mark is the result in one word.
@@ -88,7 +93,9 @@ func tryDevice(ctx context.Context, d config.Device, log *slog.Logger) Trial {
 	}
 	conf := d.Config
 	conf.Store = forgetful{}
-	t := &trial{device: d, newest: map[string]seen{}, mapper: mapping.New(d.Map), lastNews: time.Now()}
+	var t *trial
+	conf.Unlisted = func(r drivers.Reading) { t.take(r) }
+	t = &trial{unlisted: map[string]drivers.Reading{}, device: d, newest: map[string]seen{}, mapper: mapping.New(d.Map), lastNews: time.Now()}
 	t.mapper.Seen = func(raw, published drivers.Reading) { t.newest[raw.Channel] = seen{raw, published} }
 	t.runner = &drivers.Runner{Config: conf, Driver: d.Driver, Sink: t, Log: log}
 	ctx, cancel := context.WithCancel(ctx)
@@ -124,6 +131,7 @@ type trial struct {
 	newest   map[string]seen
 	broken   error     // of the mapper
 	lastNews time.Time // when a reading came last
+	unlisted map[string]drivers.Reading
 }
 
 // Readings implements drivers.Sink.
@@ -133,6 +141,18 @@ func (t *trial) Readings(rs []drivers.Reading) {
 	t.lastNews = time.Now()
 	if err := drivers.Guard(func() error { t.mapper.Messages(slices.Clone(rs), true); return nil }); err != nil {
 		t.broken = err
+	}
+}
+
+// maxUnlisted bounds what a trial shows beside the channels.
+const maxUnlisted = 200
+
+// take notes what no channel takes.
+func (t *trial) take(r drivers.Reading) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, known := t.unlisted[r.Channel]; known || len(t.unlisted) < maxUnlisted {
+		t.unlisted[r.Channel] = r
 	}
 }
 
@@ -190,6 +210,10 @@ func (t *trial) result(h drivers.Health, channels []drivers.ChannelHealth, took 
 		}
 		failed = failed || c.State == drivers.Failing
 		r.Channels = append(r.Channels, c)
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.unlisted)) {
+		u := t.unlisted[name]
+		r.Unlisted = append(r.Unlisted, status.Channel{Name: name, State: drivers.OK, Value: status.Value{Value: u.Value}, Unit: u.Unit, Time: u.Time})
 	}
 	silent := len(channels) == 0
 	switch {
