@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -29,10 +30,21 @@ func (s source) test() bool {
 	return strings.HasSuffix(s.path, "_test.go") || strings.HasSuffix(s.file.Name.Name, "test")
 }
 
-// sources parses every Go file of this module, tests included. Modules of their own below it are left out.
+// sources returns every Go file of this module, tests included, parsed once for all tests. Modules of their own below it
+// are left out.
 func sources(t *testing.T) []source {
 	t.Helper()
-	var all []source
+	parseOnce.Do(func() { parsed = parse(t) })
+	return parsed
+}
+
+var (
+	parseOnce sync.Once
+	parsed    []source
+)
+
+func parse(t *testing.T) (all []source) {
+	t.Helper()
 	fset := token.NewFileSet()
 	walk(t, func(path string) {
 		if !strings.HasSuffix(path, ".go") {
