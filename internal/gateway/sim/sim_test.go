@@ -122,9 +122,9 @@ func TestReplay(t *testing.T) {
 		if len(faults) > 0 {
 			failed++
 			t.Log(strings.Join(faults, "\n"))
-		}
-		if *verbose {
-			t.Log(strings.Join(events, "\n"))
+			if *verbose {
+				t.Log(strings.Join(events, "\n"))
+			}
 		}
 	}
 	if failed > 0 {

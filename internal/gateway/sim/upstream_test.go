@@ -117,6 +117,9 @@ func (u *upstream) handle(l *clientLink, f mqtt.Frame) bool {
 	if u.link != l {
 		return false
 	}
+	if *verbose {
+		u.w.log("upstream: got %v % .24x", f.Type, f.Raw[:min(len(f.Raw), 24)])
+	}
 	switch f.Type {
 	case mqtt.PINGREQ:
 		l.send([]byte{byte(mqtt.PINGRESP) << 4, 0})

@@ -91,7 +91,15 @@ func (w *world) over() bool {
 func (w *world) run(t *testing.T) {
 	w.disk = newDisk(rand.New(rand.NewPCG(w.s.Seed, 4)))
 	w.disk.slow = w.s.SlowSync
-	w.disk.powerOff = w.net.powerOff
+	w.disk.powerOff = func() {
+		w.net.powerOff()
+		w.mu.Lock()
+		stop := w.stop
+		w.mu.Unlock()
+		if stop != nil {
+			stop()
+		}
+	}
 	w.up = newUpstream(w)
 	w.led.asking("up", "t/+/1", 1)
 	w.led.asking("up", "t/+/2", 2)
