@@ -24,6 +24,7 @@ type queueingSlave struct {
 	stall func(request int) time.Duration // before the answer to the nth request
 	lose  func(request int) bool          // it never answers
 	asked chan []byte
+	mu    sync.Mutex // guards unit and what the funcs use
 }
 
 // serve answers until the far end is closed.
@@ -46,12 +47,25 @@ func (q *queueingSlave) serve(done *sync.WaitGroup) {
 			if !ok {
 				return
 			}
-			time.Sleep(q.stall(n) + 5*time.Millisecond)
-			if q.lose == nil || !q.lose(n) {
-				q.far.Write(seal(frame[0], q.unit.respond(frame[1:len(frame)-2])))
-			}
+			var stall time.Duration
+			q.set(func() { stall = q.stall(n) })
+			time.Sleep(stall + 5*time.Millisecond)
+			var answer []byte
+			q.set(func() {
+				if q.lose == nil || !q.lose(n) {
+					answer = seal(frame[0], q.unit.respond(frame[1:len(frame)-2]))
+				}
+			})
+			q.far.Write(answer)
 		}
 	})
+}
+
+// set changes the unit while it runs.
+func (q *queueingSlave) set(f func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	f()
 }
 
 // lateBus is a bus whose far end is a queueingSlave with its own address in every register.
@@ -183,9 +197,12 @@ func TestALateReadBackIsNotTakenForTheNext(t *testing.T) {
 		command := func(payload string) error {
 			return dev.(drivers.Commander).Command(t.Context(), drivers.Command{Channel: "target", Payload: []byte(payload)})
 		}
-		if err := command("10"); !errors.Is(err, drivers.ErrNoAnswer) || !stalled {
-			t.Errorf("the device stalls: got %v, want no answer", err)
-		}
+		err = command("10")
+		q.set(func() {
+			if !errors.Is(err, drivers.ErrNoAnswer) || !stalled {
+				t.Errorf("the device stalls: got %v, want no answer", err)
+			}
+		})
 		time.Sleep(1200 * time.Millisecond)
 		// The late read-back is 10. Taken for this command's it would be a refusal.
 		if err := command("20"); errors.Is(err, drivers.ErrRefused) {
@@ -212,7 +229,7 @@ func TestSettleAfterTheConnectionWasMade(t *testing.T) {
 		defer cancel()
 		config := drivers.DeviceConfig{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: 1, Timeout: time.Second, Settle: 3 * time.Second, Missing: true}, Every: time.Second,
 			Channels: []drivers.ChannelConfig{{Name: "r5", Options: &Channel{Holding: ptr(5)}}, {Name: "none", Options: &Channel{Holding: ptr(6)}}}}
-		q.unit.holding[6] = 0xFFFF
+		q.set(func() { q.unit.holding[6] = 0xFFFF })
 		dev, err := Drivers(func(string) (*serial.Bus, error) { return b, nil }, quiet())[0].Open(ctx, config)
 		if err != nil {
 			t.Fatal(err)
@@ -225,6 +242,8 @@ func TestSettleAfterTheConnectionWasMade(t *testing.T) {
 				t.Error(err)
 			}
 		})
+		q.mu.Lock()
+		defer q.mu.Unlock()
 		if first < 3*time.Second || first > 4*time.Second {
 			t.Errorf("asked first after %v, want 3s", first)
 		}
