@@ -101,7 +101,7 @@ func (c *connection) plan(w *work, item *journal.Item, stream streamID, now time
 	if !b.mayLeave(&w.msg, now) {
 		return 0
 	}
-	if b.expired(w, 0, now) {
+	if b.expired(w, 0) {
 		b.lose(lostExpired, w.at)
 		return 0
 	}
@@ -125,7 +125,7 @@ func (c *connection) plan(w *work, item *journal.Item, stream streamID, now time
 		if !c.throttle.pass(&r.Rule, throttleKey{i, stream, m.Topic}, w.at, m.Payload) {
 			continue
 		}
-		if r.Expire > 0 && b.expired(w, r.Expire, now) {
+		if r.Expire > 0 && b.expired(w, r.Expire) {
 			b.lose(lostExpired, w.at)
 			continue
 		}
@@ -164,15 +164,20 @@ func (b *Bridge) mayLeave(m *mqtt.Message, now time.Time) bool {
 	return true
 }
 
-// expired looks at the age that the rule (or, with 0, the message itself) allows. With a
-// clock that is not set no age is known; that is asked last, because it costs a system
-// call.
-func (b *Bridge) expired(w *work, limit time.Duration, now time.Time) bool {
-	old := w.msg.Expired(now)
+// expired looks at the age that the rule (or, with 0, the message itself) allows. The age is
+// what is sure of it, whatever the clock did: see journal.Queue.Age.
+func (b *Bridge) expired(w *work, limit time.Duration) bool {
 	if limit > 0 {
-		old = now.Sub(w.at) > limit
+		return b.age(w) > limit
 	}
-	return old && b.timeSynced()
+	p := w.msg.Properties
+	return p != nil && p.HasExpiry && !w.msg.Time.IsZero() && b.age(w) >= time.Duration(p.MessageExpiry)*time.Second
+}
+
+// age is how old the record of w is at least.
+func (b *Bridge) age(w *work) time.Duration {
+	age, _ := b.opt.Queue.Age(&journal.Item{Seq: w.seq, Time: w.at})
+	return age
 }
 
 // publish encodes the current publication of w.
@@ -246,7 +251,7 @@ func (c *connection) encodePublication(w *work, stream streamID, now time.Time) 
 		return
 	}
 	if m.Properties != nil {
-		o.props = mqtt.AppendPublishProperties(o.props, m.Properties, remaining(m, now))
+		o.props = mqtt.AppendPublishProperties(o.props, m.Properties, b.remaining(w))
 	}
 	user := c.user[:0]
 	if !has(m.Properties, propID) {
@@ -263,13 +268,12 @@ func (c *connection) encodePublication(w *work, stream streamID, now time.Time) 
 }
 
 // remaining is what is left of the message's expiry interval [MQTT-3.3.2-6, v5].
-func remaining(m *mqtt.Message, now time.Time) uint32 {
-	p := m.Properties
-	if !p.HasExpiry || m.Time.IsZero() {
+func (b *Bridge) remaining(w *work) uint32 {
+	p := w.msg.Properties
+	if !p.HasExpiry || w.msg.Time.IsZero() {
 		return p.MessageExpiry
 	}
-	waited := max(0, now.Sub(m.Time)/time.Second)
-	return uint32(max(1, int64(p.MessageExpiry)-int64(waited)))
+	return uint32(max(1, int64(p.MessageExpiry)-int64(b.age(w)/time.Second)))
 }
 
 // allowedQoS lowers the QoS where the upstream does not go that far, and says so.

@@ -111,5 +111,3 @@ func (b *Bridge) lostInSpool(n uint64, before time.Time) { b.gaps.lose(n, lostSp
 func (b *Bridge) spoolUnreadable(err error) {
 	b.warn(time.Minute, "spool", "spool unreadable", "err", err)
 }
-
-func (b *Bridge) timeSynced() bool { return b.opt.TimeSynced == nil || b.opt.TimeSynced() }

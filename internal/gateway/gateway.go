@@ -228,6 +228,7 @@ func FindSocket(c *config.Config) string {
 func journalOptions(c *config.Config, o Options) journal.Options {
 	j := c.Journal
 	j.Dir, j.SeqStep, j.Log = c.Data, broker.SeqStep, o.Log.With("part", "journal")
+	j.TimeSynced = timeSynced
 	j.Twice = []string{"session/", "bridge/", "device/"}
 	j.FS, j.SegmentSize = o.Around.Disk, o.Around.SegmentSize
 	return j

@@ -18,6 +18,7 @@ var unreachable = map[string]string{
 	"broker.Options.Network":      "a simulation's network: Options.Around",
 	"bridge.Options.Dial":         "a simulation's network: Options.Around",
 	"journal.Options.SegmentSize": "the default follows from the size; tests make it small",
+	"journal.Options.Wall":        "a simulation's clock; nil: of the operating system",
 }
 
 // Every option of a package follows from reference.toml, which has every key, or from the

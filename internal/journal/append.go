@@ -151,6 +151,9 @@ func (j *Journal) Queues(prefix string) []string {
 func (j *Journal) Append(recs ...Record) (failed int) {
 	now := time.Now()
 	at := now.UnixNano()
+	if j.opt.Wall != nil {
+		at = j.opt.Wall().UnixNano()
+	}
 	j.mu.Lock()
 	for i := range recs {
 		j.waitRoomLocked(1)
@@ -216,6 +219,7 @@ func (j *Journal) appendLocked(r *Record, now time.Time, at int64) error {
 	}
 	j.last++
 	r.Seq = j.last
+	j.clock.sampleLocked(r.Seq, now)
 	if j.last+j.opt.SeqStep/4 == j.limit {
 		j.wantLocked(Telemetry, now) // writes the next reserve
 	}

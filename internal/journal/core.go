@@ -38,6 +38,7 @@ type Journal struct {
 	pend         pending
 	notices      notices
 
+	clock          clock
 	entries        map[string]*entry
 	dropped        []uint32 // queue ids that the log still knows
 	droppedWritten int      // of them, not yet synced
@@ -217,5 +218,6 @@ func (j *Journal) Stats() Stats {
 	if j.wr == nil {
 		s.LastCommit = time.Now()
 	}
+	s.AgeHeld, s.ClockSteps, s.ClockStep = j.heldLocked(time.Now()), j.clock.steps, j.clock.step
 	return s
 }

@@ -62,6 +62,11 @@ type Options struct {
 	// in a row lie far apart (broker.SeqStep).
 	SeqStep Seq
 
+	// TimeSynced reports whether the clock is set; nil: it is. Wall returns its time; nil: of
+	// the operating system. Both may be called from any goroutine and must not block.
+	TimeSynced func() bool
+	Wall       func() time.Time
+
 	// Twice has prefixes of the keys whose newest value stands twice, in different pages
 	// and files: what more than one message hangs on. One damaged bit then costs nothing.
 	Twice []string
@@ -140,6 +145,9 @@ type Stats struct {
 	LastSync       time.Duration // how long the newest took
 	LastCommit     time.Time     // progress, for the watchdog
 	Damaged        uint64        // records and values lost to damage, found at Open or at read
+	AgeHeld        uint64        // records with a bound on their age that waits for the clock to be set, or for an hour after a step
+	ClockSteps     uint64        // of a minute and more, since Open
+	ClockStep      time.Duration // the newest
 	DamagedAtLeast bool          // Damaged is a lower bound: what is missing cannot be counted
 	TornBytes      uint64        // of the tail that was cut at Open
 }

@@ -53,12 +53,12 @@ func Open(o Options) (*Journal, error) {
 	}
 	j.index.pages = map[uint64]*indexPage{}
 	j.room.L = &j.mu
-	if o.Dir == "" {
-		return j, nil
+	if o.Dir != "" {
+		if err := j.openDir(); err != nil {
+			return nil, fmt.Errorf("journal %s: %w", o.Dir, err)
+		}
 	}
-	if err := j.openDir(); err != nil {
-		return nil, fmt.Errorf("journal %s: %w", o.Dir, err)
-	}
+	j.openClock()
 	return j, nil
 }
 

@@ -254,27 +254,27 @@ func (q *Queue) wakeLocked() {
 
 // dropAged takes off what is older than the queue's age limit.
 func (q *Queue) dropAged(now time.Time) {
-	q.j.mu.Lock()
-	age := q.lim.Age
-	q.j.mu.Unlock()
-	if age <= 0 {
-		return
-	}
+	j := q.j
 	for {
 		oldest := q.oldest()
-		if oldest.IsZero() || now.Sub(oldest) < age {
+		j.mu.Lock()
+		first, ok := q.wait.first()
+		limit := q.lim.Age
+		age, _ := j.clock.age(first, oldest, now)
+		j.mu.Unlock()
+		if !ok || limit <= 0 || oldest.IsZero() || age < limit {
 			return
 		}
-		items, err := q.j.read(q, 0, 256, nil, false)
+		items, err := j.read(q, 0, 256, nil, false)
 		if err != nil || len(items) == 0 {
 			return
 		}
-		q.j.mu.Lock()
+		j.mu.Lock()
 		for _, it := range items {
-			if now.Sub(it.Time) >= age {
+			if age, _ := j.clock.age(it.Seq, it.Time, now); age >= limit {
 				q.dropLocked(it.Seq, &q.stats.DroppedAge)
 			}
 		}
-		q.j.unlockAndNotify()
+		j.unlockAndNotify()
 	}
 }

@@ -137,6 +137,9 @@ func stateOf(j *Journal) string {
 		fmt.Fprintf(&b, "%.20s %d: %d wait, %d dropped, %d gaps\n", name, len(name), q.wait.n, q.stats.DroppedFull, len(q.gaps))
 	}
 	for _, key := range j.Keys("") {
+		if key == keyClock {
+			continue // of the run
+		}
 		v, _ := j.Get(key)
 		fmt.Fprintf(&b, "%.30s %d: %d bytes\n", key, len(key), len(v))
 	}

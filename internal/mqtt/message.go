@@ -42,11 +42,3 @@ type PublishProperties struct {
 
 // UserProperty is one name and value that MQTT carries but does not interpret.
 type UserProperty struct{ Key, Value string }
-
-// Expired reports whether the message's own expiry interval has run out at now.
-// A message without one, or without a time of acceptance, never expires.
-func (m *Message) Expired(now time.Time) bool {
-	p := m.Properties
-	return p != nil && p.HasExpiry && !m.Time.IsZero() &&
-		now.Sub(m.Time) >= time.Duration(p.MessageExpiry)*time.Second
-}
