@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"unicode/utf8"
+
+	"sensorgate/internal/disk"
 )
 
 // File is the contents of a password file: hashes by user name.
@@ -82,53 +82,8 @@ func (f File) Save(path string) error {
 	for _, user := range users {
 		fmt.Fprintf(&b, "%s:%s\n", user, f[user])
 	}
-	if err := replaceFile(path, b.Bytes()); err != nil {
+	if err := disk.Replace(path, b.Bytes()); err != nil {
 		return fmt.Errorf("password file: %w", err)
 	}
 	return nil
-}
-
-func replaceFile(path string, data []byte) (err error) {
-	mode, owner := os.FileMode(0o600), (*syscall.Stat_t)(nil)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-		owner, _ = info.Sys().(*syscall.Stat_t)
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".passwd-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = tmp.Close()
-			_ = os.Remove(tmp.Name())
-		}
-	}()
-	if err = tmp.Chmod(mode); err != nil {
-		return err
-	}
-	// Root that changes a password must not take the file away from the service.
-	if owner != nil && os.Getuid() == 0 {
-		if err = tmp.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
-			return err
-		}
-	}
-	if _, err = tmp.Write(data); err != nil {
-		return err
-	}
-	if err = tmp.Sync(); err != nil {
-		return err
-	}
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }

@@ -26,7 +26,7 @@ func newPasswd() *cobra.Command {
 those that mosquitto_passwd has written are read as they are. A running gateway takes
 the file up with: sensorgate reload.`,
 	}
-	cmd.AddCommand(newPasswdAdd(), newPasswdDelete(), newPasswdList())
+	cmd.AddCommand(newPasswdAdd(), newPasswdDelete(), newPasswdList(), newPasswdToken())
 	return cmd
 }
 
@@ -153,7 +153,16 @@ func saveUsers(users userfile.File, path string, isNew bool) error {
 	if err := users.Save(path); err != nil {
 		return err
 	}
-	if !isNew || os.Getuid() != 0 {
+	if !isNew {
+		return nil
+	}
+	return letServiceRead(path)
+}
+
+// letServiceRead gives a file that root made to the group of its directory, which is the
+// service's.
+func letServiceRead(path string) error {
+	if os.Getuid() != 0 {
 		return nil
 	}
 	info, err := os.Stat(filepath.Dir(path))

@@ -23,6 +23,7 @@ func newRoot() *cobra.Command {
 		newSub(),
 		newRR(),
 		newStatus(),
+		newHistory(),
 		newPlan(),
 		newModel(),
 		newSchema(),

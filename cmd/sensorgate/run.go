@@ -13,6 +13,7 @@ import (
 	"sensorgate/internal/config"
 	"sensorgate/internal/gateway"
 	"sensorgate/internal/sdnotify"
+	"sensorgate/internal/web"
 )
 
 const defaultConfig = "/etc/sensorgate/sensorgate.toml"
@@ -28,7 +29,9 @@ func newRun() *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			return run(cmd.Context(), path, log)
+			hub := web.NewHub()
+			ring := web.NewLogRing(log.Handler(), hub)
+			return run(cmd.Context(), path, hub, ring)
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "configuration `file`")
@@ -37,7 +40,8 @@ func newRun() *cobra.Command {
 	return cmd
 }
 
-func run(ctx context.Context, path string, log *slog.Logger) error {
+func run(ctx context.Context, path string, hub *web.Hub, ring *web.LogRing) error {
+	log := slog.New(ring)
 	hw := gateway.NewHardware(log)
 	load := func() (*config.Config, error) {
 		c, problems := config.Load(path, hw.Catalogue())
@@ -60,7 +64,7 @@ func run(ctx context.Context, path string, log *slog.Logger) error {
 	defer notify.Close()
 	g, err := gateway.New(gateway.Options{
 		Config: c, Load: load, Hardware: hw, Log: log, Version: version(),
-		Socket: gateway.SocketPath(c), Notify: notify,
+		Socket: gateway.SocketPath(c), Notify: notify, Hub: hub, Ring: ring,
 	})
 	if err != nil {
 		return err

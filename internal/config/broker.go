@@ -25,7 +25,7 @@ func defaultBroker() brokerTable {
 
 const defaultListen = "tcp://127.0.0.1:1883"
 
-func (l *loader) broker(n *toml.Node) {
+func (l *loader) broker(n *toml.Node) *brokerTable {
 	t := defaultBroker()
 	if n != nil {
 		l.Table(n, &t)
@@ -56,6 +56,7 @@ func (l *loader) broker(n *toml.Node) {
 		l.Wrong(f, "1m or more", `"672h"`)
 	}
 	l.limits(n, &t.Limits)
+	return &t
 }
 
 // limits reports the first key of a table that has a value it cannot have.

@@ -21,6 +21,8 @@ type Config struct {
 
 	Broker  broker.Options  // what the file says of them; the gateway adds the rest
 	Journal journal.Options // without Dir, which is Data
+	History History         // without Dir, which lies in Data
+	Web     Web
 	Serial  []SerialBus     // in the order of the file, like all lists here
 	Devices []Device
 	Bridges []Bridge

@@ -15,6 +15,8 @@ func Describe(cat Catalogue) []toml.Table {
 		toml.Describe("broker", "the MQTT broker inside this process", defaultBroker()),
 		toml.Describe("broker.listen[]", "one place where clients connect, where it is more than a text; what is not set is as in [broker]", listenEntry{}),
 		toml.Describe("journal", "what survives a power cut", defaultJournal()),
+		toml.Describe("history", "what was measured, kept on this board", defaultHistory()),
+		toml.Describe("web", "the page, the HTTP API and the metrics", defaultWeb()),
 	}
 	if cat.SerialBus != nil {
 		tables = append(tables, toml.Describe("serial.NAME", "a serial wire with several devices on it", cat.SerialBus()))

@@ -18,6 +18,8 @@ type Changes struct {
 	Restart []Change `json:"restart"`
 
 	Broker  []Change `json:"broker"` // listeners, passwords, limits: at most one entry per key of [broker]
+	History []Change `json:"history"`
+	Web     []Change `json:"web"`
 	Serial  Tables   `json:"serial"`
 	Devices Tables   `json:"devices"`
 	Bridges Tables   `json:"bridges"`
@@ -38,7 +40,7 @@ type Change struct {
 
 // Empty reports whether there is nothing to do.
 func (c *Changes) Empty() bool {
-	return len(c.Restart)+len(c.Broker) == 0 && c.Serial.empty() && c.Devices.empty() && c.Bridges.empty()
+	return len(c.Restart)+len(c.Broker)+len(c.History)+len(c.Web) == 0 && c.Serial.empty() && c.Devices.empty() && c.Bridges.empty()
 }
 
 func (t *Tables) empty() bool { return len(t.Added)+len(t.Changed)+len(t.Removed) == 0 }
@@ -65,6 +67,8 @@ func Diff(from, to *Config) Changes {
 	}
 	c.Restart = append(c.Restart, diffOptions("journal", from.Journal, to.Journal)...)
 	c.Broker = diffOptions("broker", from.Broker, to.Broker)
+	c.History = diffOptions("history", from.History, to.History)
+	c.Web = diffOptions("web", from.Web, to.Web)
 	c.Serial = diffTables(from.Serial, to.Serial, func(b SerialBus) string { return b.Name }, diffSerial)
 	c.Devices = diffTables(from.Devices, to.Devices, func(d Device) string { return d.Name },
 		func(a, b Device) []string { return diffDevice(a, b, &c.Serial) })

@@ -47,6 +47,23 @@ func Load(path string, cat Catalogue) (*Config, Problems) {
 	return l.load(l.read(path))
 }
 
+// Text is a file that is not on the disk, or not yet.
+type Text struct{ Name, Text string }
+
+// LoadTexts checks texts as Load checks files. The first is the main file: what it names
+// relative to itself is looked for beside its Name.
+func LoadTexts(texts []Text, cat Catalogue) (*Config, Problems) {
+	l := newLoader(cat)
+	var sources []*toml.Source
+	for i, t := range texts {
+		if i == 0 {
+			l.dir = filepath.Dir(t.Name)
+		}
+		sources = append(sources, &toml.Source{Name: t.Name, Text: t.Text})
+	}
+	return l.load(sources)
+}
+
 func newLoader(cat Catalogue) *loader {
 	return &loader{
 		Reporter: toml.Reporter{Hints: hintsFor(cat)},
@@ -105,8 +122,10 @@ func (l *loader) check() {
 	if !l.understands(top.Version) {
 		return
 	}
-	l.broker(top.Broker.Node)
+	b := l.broker(top.Broker.Node)
 	l.journal(top.Journal.Node)
+	l.history(top.History.Node)
+	l.web(top.Web.Node, b)
 	l.serialBuses(top.Serial.Node)
 	l.devices(top.Device.Node)
 	l.unusedBuses()

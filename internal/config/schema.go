@@ -14,6 +14,8 @@ func Schema(cat Catalogue) map[string]any {
 	props := top["properties"].(toml.Object)
 	props["broker"] = toml.SchemaOf(brokerTable{})
 	props["journal"] = toml.SchemaOf(defaultJournal())
+	props["history"] = toml.SchemaOf(defaultHistory())
+	props["web"] = toml.SchemaOf(defaultWeb())
 	props["device"] = toml.NamedTables(deviceSchema(cat))
 	props["bridge"] = toml.NamedTables(bridgeSchema())
 	props["serial"] = toml.NamedTables(toml.Object{"type": "object"})

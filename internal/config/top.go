@@ -17,6 +17,8 @@ type topTable struct {
 	Data    *string      `toml:"data" doc:"The directory of the journal; \"\" keeps everything in memory."`
 	Broker  toml.Subtree `toml:"broker" doc:"The MQTT broker inside this process."`
 	Journal toml.Subtree `toml:"journal" doc:"What survives a power cut."`
+	History toml.Subtree `toml:"history" doc:"What was measured, kept on this board."`
+	Web     toml.Subtree `toml:"web" doc:"The page, the HTTP API and the metrics."`
 	Serial  toml.Subtree `toml:"serial" doc:"Each [serial.NAME] is a serial wire with several devices on it."`
 	Device  toml.Subtree `toml:"device" doc:"Each [device.NAME] is one thing on a bus or a pin."`
 	Bridge  toml.Subtree `toml:"bridge" doc:"Each [bridge.NAME] is an upstream broker."`

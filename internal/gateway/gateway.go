@@ -18,6 +18,7 @@ import (
 	"sensorgate/internal/journal"
 	"sensorgate/internal/sdnotify"
 	"sensorgate/internal/status"
+	"sensorgate/internal/web"
 )
 
 // stopGrace is how long one part may take to end before the next is stopped.
@@ -32,6 +33,8 @@ type Options struct {
 	Version  string
 	Socket   string             // path of the control socket; "" is none
 	Notify   *sdnotify.Notifier // one that does nothing outside systemd
+	Hub      *web.Hub           // where values, states and log lines go; nil: one of its own
+	Ring     *web.LogRing       // the newest lines of Log; nil: the log is not served
 	Around   Surroundings
 }
 
@@ -58,6 +61,10 @@ type Gateway struct {
 	devs      *group
 	observers observers // of the devices
 	bridges   *group
+
+	keeper *keeper
+	hub    *web.Hub
+	page   *page
 
 	begun     chan struct{} // closed when all devices have been started
 	stateWake chan struct{} // has a value when {node}/gateway/state must be published at once
@@ -86,6 +93,11 @@ func New(o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	g.keeper = newKeeper(c, o.Log)
+	if g.hub = o.Hub; g.hub == nil {
+		g.hub = web.NewHub()
+	}
+	g.page = newPage(g)
 	g.commands = newCommandRouter(c.Node, g.broker, g.mayAnswer, o.Log)
 	for _, b := range c.Bridges {
 		u, err := g.newUpstream(b)
@@ -112,6 +124,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	parts := []part{
 		{"journal", g.journal.Run},
+		optional("history", g.log, g.keeper.run),
 		{"bridges", g.bridges.run},
 		{"broker", g.broker.Run},
 		{"state", g.publishState},
@@ -119,10 +132,12 @@ func (g *Gateway) Run(ctx context.Context) error {
 		{"i2c", g.opt.Hardware.i2c.Run},
 		{"serial", g.buses.run},
 		{"devices", g.runDevices},
+		{"figures", g.keepFigures},
+		optional("web", g.log, g.page.run),
 		{"notify", g.notify},
 	}
 	if g.opt.Socket != "" {
-		control := status.Control{Path: g.opt.Socket, Snapshot: g.Snapshot, Reload: g.Reload, Plan: g.plan}
+		control := status.Control{Path: g.opt.Socket, Snapshot: g.Snapshot, Reload: g.Reload, Plan: g.plan, More: g.page}
 		parts = append(parts, part{"control", control.Run})
 	}
 	return runAll(ctx, g.log, stopGrace, parts...)

@@ -68,6 +68,13 @@ func (g *Gateway) reload() error {
 	g.mu.Lock()
 	g.cfg = next
 	g.mu.Unlock()
+	if len(changes.History) > 0 {
+		g.keeper.set(next.History)
+	}
+	if len(changes.Web) > 0 || old.Broker.Passwords != next.Broker.Passwords {
+		g.page.set(next)
+	}
+	g.hub.Changed()
 	g.log.Info("configuration reloaded", "files", next.Files)
 	return nil
 }

@@ -222,7 +222,7 @@ func (t *trial) result(h drivers.Health, channels []drivers.ChannelHealth, took 
 	case h.State != drivers.OK && h.State != drivers.Degraded && h.State != drivers.Starting && h.Error != "":
 		r.Text = h.Error
 	case came || failed:
-		r.OK, r.Text = !failed, describe(r.Channels)
+		r.OK, r.Text = !failed, channelsText(r.Channels)
 	case t.device.Driver.Every == 0:
 		r.OK, r.Text = true, fmt.Sprintf("open; said nothing in %v, which may be as it should", trialTime)
 	default:
@@ -234,8 +234,8 @@ func (t *trial) result(h drivers.Health, channels []drivers.ChannelHealth, took 
 	return r
 }
 
-// describe names the first channels with their values, and all that failed.
-func describe(channels []status.Channel) string {
+// channelsText names the first channels with their values, and all that failed.
+func channelsText(channels []status.Channel) string {
 	const most = 6
 	var parts, failed []string
 	for _, c := range channels {

@@ -16,14 +16,22 @@ import (
 
 // Options of a Store. The zero value of each field is its default.
 type Options struct {
-	Dir      string        // "" keeps everything in memory, within Memory
-	Size     int64         // bytes on disk, 8 MiB at least; default 64 MiB
-	Memory   int64         // bytes in memory, 1 MiB at least; default 8 MiB
-	Raw      time.Duration // how long single values are kept; default 48 h
-	Minutes  time.Duration // default 14 d
-	Quarters time.Duration // default 400 d
-	Flush    time.Duration // how long values wait in memory; 1 minute at least, default 10 minutes
-	Log      *slog.Logger
+	Dir string // "" keeps everything in memory, within Memory
+
+	// Raw, Minutes and Quarters are how long the tiers are kept: 48 h, 14 d and 400 d by
+	// default, an hour and a day at least.
+	Raw      time.Duration `toml:"raw" doc:"How long every single value is kept."`
+	Minutes  time.Duration `toml:"minutes" doc:"How long minimum, mean, maximum and last value of every minute are kept."`
+	Quarters time.Duration `toml:"quarters" doc:"The same for every quarter of an hour."`
+
+	// Size is bytes on the disk, 8 MiB at least; default 64 MiB.
+	Size int64 `toml:"size" quantity:"size" doc:"How much the history may take on the disk; beyond it the oldest single values give way first, then minutes, then quarters."`
+	// Memory is bytes in memory, 1 MiB at least; default 8 MiB.
+	Memory int64 `toml:"memory" quantity:"size" doc:"How much may wait in memory for the disk; with data = \"\" it is the whole history."`
+	// Flush is how long values wait in memory: a minute at least; default 10 minutes.
+	Flush time.Duration `toml:"flush" doc:"How long values wait in memory, and how much of them a power cut may cost; a shorter time wears the card more."`
+
+	Log *slog.Logger
 
 	// Synced reports whether the wall clock is set. Until it is, values are kept on the
 	// monotonic clock and moved when it is set. nil: it always is.
@@ -33,8 +41,11 @@ type Options struct {
 }
 
 const (
-	defaultSize    = 64 << 20
-	defaultMemory  = 8 << 20
+	defaultSize   = 64 << 20
+	defaultMemory = 8 << 20
+	// LeastSize and LeastMemory are the smallest bounds that a Store can keep.
+	LeastSize, LeastMemory = 8 << 20, 1 << 20
+
 	segmentSize    = 1 << 20
 	memorySegment  = 128 << 10
 	rollMinutes    = 2 * time.Hour  // raw frames become one frame of minutes
@@ -43,6 +54,9 @@ const (
 	minSegments    = 6
 	seriesOverhead = 400 // bytes, beside the points
 )
+
+// Defaults are the options of a store whose configuration says nothing.
+func Defaults() Options { return Options{}.withDefaults() }
 
 func (o Options) withDefaults() Options {
 	set := func(d *time.Duration, v, least time.Duration) {
@@ -61,7 +75,7 @@ func (o Options) withDefaults() Options {
 	if o.Memory == 0 {
 		o.Memory = defaultMemory
 	}
-	o.Size, o.Memory = max(o.Size, 8<<20), max(o.Memory, 1<<20)
+	o.Size, o.Memory = max(o.Size, LeastSize), max(o.Memory, LeastMemory)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -20,6 +20,7 @@ type Control struct {
 	Snapshot func() Snapshot
 	Reload   func() error
 	Plan     func() (any, error) // what a reload would change, for JSON
+	More     http.Handler        // everything else: the routes of the HTTP API
 }
 
 // Run serves the socket until ctx ends. The socket of a gateway that died is
@@ -49,6 +50,10 @@ func (c *Control) Run(ctx context.Context) error {
 		json.NewEncoder(w).Encode(plan)
 	})
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	if c.More != nil {
+		mux.Handle("/", c.More)
+		srv.ConnContext = func(ctx context.Context, _ net.Conn) context.Context { return FromSocket(ctx) }
+	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	select {
@@ -60,6 +65,17 @@ func (c *Control) Run(ctx context.Context) error {
 	os.Remove(c.Path)
 	return err
 }
+
+type contextKey int
+
+const socketKey contextKey = iota
+
+// FromSocket marks a request that came over the control socket: only root and the
+// gateway's own user can connect to it.
+func FromSocket(ctx context.Context) context.Context { return context.WithValue(ctx, socketKey, true) }
+
+// CameFromSocket reports whether FromSocket marked the request.
+func CameFromSocket(ctx context.Context) bool { return ctx.Value(socketKey) != nil }
 
 func listenUnix(path string) (net.Listener, error) {
 	l, err := net.Listen("unix", path)
@@ -104,6 +120,11 @@ func Plan(ctx context.Context, path string) (plan []byte, err error) {
 	return plan, err
 }
 
+// Get asks the gateway behind the socket for a path of the HTTP API and reads the answer.
+func Get(ctx context.Context, path, what string, read func(io.Reader) error) error {
+	return call(ctx, path, http.MethodGet, what, read)
+}
+
 func call(ctx context.Context, path, method, what string, read func(io.Reader) error) error {
 	client := http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -127,8 +148,27 @@ func call(ctx context.Context, path, method, what string, read func(io.Reader) e
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-		return errors.New(string(text))
+		return refusal(res)
 	}
 	return read(res.Body)
+}
+
+// refusal is the error that an answer carries: of the HTTP API what, where and what to try.
+func refusal(res *http.Response) error {
+	text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return err
+	}
+	var p struct{ Title, Detail, Try string }
+	if json.Unmarshal(text, &p) != nil || p.Title == "" {
+		return errors.New(string(text))
+	}
+	s := p.Title
+	if p.Detail != "" {
+		s += ": " + p.Detail
+	}
+	if p.Try != "" {
+		s += " (try: " + p.Try + ")"
+	}
+	return errors.New(s)
 }

@@ -1,0 +1,178 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/internal/config"
+	"sensorgate/internal/history"
+)
+
+// figuresEvery is how often the gateway's own figures go into the history.
+const figuresEvery = time.Minute
+
+// keeper is the history as a part of the gateway. It is one that may fail: without a
+// history, readings go on.
+type keeper struct {
+	log    *slog.Logger
+	store  atomic.Pointer[history.Store] // nil: nothing is kept
+	wanted atomic.Pointer[config.History]
+	change chan struct{} // has a value when wanted is another
+	dir    string        // of the gateway's store; "" is memory
+}
+
+func newKeeper(c *config.Config, log *slog.Logger) *keeper {
+	k := &keeper{log: log.With("part", "history"), change: make(chan struct{}, 1), dir: c.Data}
+	k.wanted.Store(&c.History)
+	return k
+}
+
+// set takes other options: the store is closed and opened again.
+func (k *keeper) set(h config.History) {
+	k.wanted.Store(&h)
+	select {
+	case k.change <- struct{}{}:
+	default:
+	}
+}
+
+// open makes the store ready before devices start, so that the first value is kept.
+func (k *keeper) open() error {
+	h := k.wanted.Load()
+	if !h.Enabled {
+		return nil
+	}
+	o := h.Options
+	o.Log, o.Synced = k.log, timeSynced
+	if k.dir != "" {
+		o.Dir = filepath.Join(k.dir, "history")
+	}
+	s, err := history.Open(o)
+	if err != nil {
+		return err
+	}
+	k.store.Store(s)
+	return nil
+}
+
+// run keeps the history until ctx ends.
+func (k *keeper) run(ctx context.Context) error {
+	for {
+		if k.store.Load() == nil {
+			if err := k.open(); err != nil {
+				return err
+			}
+		}
+		if k.once(ctx); ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// once keeps one store until ctx ends or other options are wanted.
+func (k *keeper) once(ctx context.Context) {
+	s := k.store.Load()
+	if s == nil { // off
+		select {
+		case <-ctx.Done():
+		case <-k.change:
+		}
+		return
+	}
+	inner, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)()
+	changed := make(chan struct{})
+	go func() {
+		defer close(changed)
+		select {
+		case <-inner.Done():
+		case <-k.change:
+			stop()
+		}
+	}()
+	if err := s.Run(inner); err != nil {
+		k.log.Warn("history was not closed in good order", "err", err)
+	}
+	k.store.Store(nil)
+	stop()
+	<-changed
+}
+
+// reading keeps a published value.
+func (k *keeper) reading(series string, kind drivers.Kind, r drivers.Reading) {
+	s := k.store.Load()
+	if s == nil {
+		return
+	}
+	n, isNumber := r.Value.Number()
+	switch {
+	case isNumber && kind == drivers.Total:
+		s.Add(series, history.Total, r.Time, history.Value{Number: n})
+	case isNumber && kind != drivers.State:
+		s.Add(series, history.Number, r.Time, history.Value{Number: n})
+	default:
+		s.Add(series, history.State, r.Time, history.Value{State: r.Value.String()})
+	}
+}
+
+// state keeps a change of state: it is what explains a gap.
+func (k *keeper) state(series, state string, at time.Time) {
+	if s := k.store.Load(); s != nil {
+		s.Add(series, history.State, at, history.Value{State: state})
+	}
+}
+
+func (k *keeper) number(series string, kind history.Kind, at time.Time, v float64) {
+	if s := k.store.Load(); s != nil {
+		s.Add(series, kind, at, history.Value{Number: v})
+	}
+}
+
+// keepFigures puts the gateway's own figures into the history until ctx ends.
+func (g *Gateway) keepFigures(ctx context.Context) error {
+	tick := time.NewTicker(figuresEvery)
+	defer tick.Stop()
+	for {
+		now := time.Now()
+		st := g.journal.Stats()
+		g.keeper.number("gateway/journal/written_bytes", history.Total, now, float64(st.BytesWritten))
+		if n, ok := residentBytes(); ok {
+			g.keeper.number("gateway/memory/resident_bytes", history.Number, now, n)
+		}
+		g.mu.Lock()
+		upstreams := g.upstreams
+		g.mu.Unlock()
+		for _, u := range upstreams {
+			q := u.queue.Stats()
+			g.keeper.number("gateway/upstream/"+u.cfg.Name+"/waiting", history.Number, now, float64(q.Waiting))
+			g.keeper.number("gateway/upstream/"+u.cfg.Name+"/waiting_bytes", history.Number, now, float64(q.WaitingBytes))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// residentBytes is the process's resident memory (proc(5), statm).
+func residentBytes() (float64, bool) {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, false
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0, false
+	}
+	pages, err := strconv.ParseFloat(fields[1], 64)
+	return pages * float64(os.Getpagesize()), err == nil
+}

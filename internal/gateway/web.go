@@ -1,0 +1,202 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"regexp"
+	"sync"
+	"time"
+
+	"sensorgate/broker"
+	"sensorgate/internal/config"
+	"sensorgate/internal/describe"
+	"sensorgate/internal/history"
+	"sensorgate/internal/mqtt"
+	"sensorgate/internal/status"
+	"sensorgate/internal/web"
+)
+
+// webSide is the gateway as the web server sees it.
+type webSide struct {
+	g *Gateway
+
+	mu     sync.Mutex
+	looked time.Time // of the last proof of life
+	life   error
+}
+
+func (w *webSide) Snapshot() status.Snapshot { return w.g.Snapshot() }
+func (w *webSide) Describe() describe.Node   { return describe.Of(w.g.config()) }
+func (w *webSide) History() *history.Store   { return w.g.keeper.store.Load() }
+
+// Command sends a command as a client of the broker would, so that it passes the same
+// checks, and waits for its result.
+func (w *webSide) Command(ctx context.Context, c web.Command) (web.Result, error) {
+	d, ok := w.device(c.Device)
+	if !ok {
+		return web.Result{}, fmt.Errorf("device %s is gone", c.Device)
+	}
+	id := rand.Text()
+	body, err := json.Marshal(map[string]any{"value": c.Value, "id": id, "expires": c.Timeout.String()})
+	if err != nil {
+		return web.Result{}, err
+	}
+	results := make(chan web.Result, 1)
+	cancel := w.g.broker.Subscribe(d.Map.ResultTopic(c.Channel), func(m *mqtt.Message) {
+		var r struct {
+			web.Result
+			ID string `json:"id"`
+		}
+		if json.Unmarshal(m.Payload, &r) == nil && r.ID == id {
+			select {
+			case results <- r.Result:
+			default:
+			}
+		}
+	})
+	defer cancel()
+	ctx, stop := context.WithTimeout(ctx, c.Timeout)
+	defer stop()
+	m := mqtt.Message{Topic: d.Map.SetTopic(c.Channel), Payload: body, QoS: 1, Time: time.Now()}
+	if err := w.g.broker.Publish(ctx, m); err != nil {
+		return web.Result{}, err
+	}
+	select {
+	case r := <-results:
+		return r, nil
+	case <-ctx.Done():
+		return web.Result{Result: "timeout", Reason: fmt.Sprintf("no answer within %s", c.Timeout)}, nil
+	}
+}
+
+func (w *webSide) device(name string) (config.Device, bool) {
+	for _, d := range w.g.config().Devices {
+		if d.Name == name {
+			return d, true
+		}
+	}
+	return config.Device{}, false
+}
+
+const (
+	lifeTimeout = 2 * time.Second  // for a message through the broker
+	lifeEvery   = time.Second      // an answer is good for so long: everybody may ask
+	commitLimit = 30 * time.Second // the journal's loop turns at least this often
+)
+
+// Alive proves that the loops turn which matter: a message goes through the broker, and
+// the journal's commit loop turned a moment ago. It is what the watchdog looks at.
+func (w *webSide) Alive() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if time.Since(w.looked) > lifeEvery {
+		w.life = w.g.alive()
+		w.looked = time.Now()
+	}
+	return w.life
+}
+
+func (g *Gateway) alive() error {
+	ctx, stop := context.WithTimeout(context.Background(), lifeTimeout)
+	defer stop()
+	select {
+	case <-g.broker.Ready():
+	case <-ctx.Done():
+		return errors.New("the broker has not started")
+	}
+	came := make(chan struct{}, 1)
+	cancel := g.broker.Subscribe(heartbeatTopic, func(*mqtt.Message) {
+		select {
+		case came <- struct{}{}:
+		default:
+		}
+	})
+	defer cancel()
+	if err := g.broker.Publish(ctx, mqtt.Message{Topic: heartbeatTopic}); err != nil {
+		return fmt.Errorf("the broker takes no message: %w", err)
+	}
+	select {
+	case <-came:
+	case <-ctx.Done():
+		return fmt.Errorf("no message came through the broker within %s", lifeTimeout)
+	}
+	if last := g.journal.Stats().LastCommit; time.Since(last) > commitLimit && time.Since(g.started) > commitLimit {
+		return fmt.Errorf("the journal's loop did not turn for %s", time.Since(last).Round(time.Second))
+	}
+	return nil
+}
+
+// Ready reports what keeps the gateway from its work.
+func (w *webSide) Ready() error {
+	var errs []error
+	select {
+	case <-w.g.broker.Ready():
+	default:
+		errs = append(errs, errors.New("the broker does not listen yet"))
+	}
+	if failed := w.g.journal.Stats().Failed; failed != nil {
+		errs = append(errs, fmt.Errorf("journal: %w", failed))
+	}
+	w.g.mu.Lock()
+	defer w.g.mu.Unlock()
+	if w.g.configErr != nil {
+		errs = append(errs, errors.New("the last reload was refused: another configuration runs than that on the disk"))
+	}
+	return errors.Join(errs...)
+}
+
+// webConfig is the configuration as an admin sees it over HTTP.
+type webConfig struct{ g *Gateway }
+
+// Files returns the files as they are on the disk. Secrets are in files of their own and
+// never in these; a value that looks like one is blanked out all the same.
+func (c webConfig) Files() ([]web.ConfigFile, error) {
+	var out []web.ConfigFile
+	for _, name := range c.g.config().Files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, web.ConfigFile{Name: name, Text: hideSecrets(string(text))})
+	}
+	return out, nil
+}
+
+// Check checks texts in place of the files that they name; the first is the main file.
+func (c webConfig) Check(files []web.ConfigFile) any {
+	texts := make([]config.Text, len(files))
+	for i, f := range files {
+		texts[i] = config.Text{Name: f.Name, Text: f.Text}
+	}
+	_, problems := config.LoadTexts(texts, c.g.opt.Hardware.Catalogue())
+	return struct {
+		OK       bool            `json:"ok"`
+		Problems config.Problems `json:"problems"`
+	}{!problems.Errors(), problems}
+}
+
+func (c webConfig) Plan() (any, error) { return c.g.plan() }
+func (c webConfig) Reload() error      { return c.g.Reload() }
+
+// secretLine is a value that should have been in a file of its own.
+var secretLine = regexp.MustCompile(`(?m)^(\s*[\w.-]*(?:password|secret|token)\s*=\s*)["'].*$`)
+
+func hideSecrets(text string) string { return secretLine.ReplaceAllString(text, `$1"…"`) }
+
+// webUsers are the users of the broker.
+type webUsers struct{ g *Gateway }
+
+func (u webUsers) Verify(ctx context.Context, user string, password []byte, from netip.Addr) error {
+	err := u.g.broker.Verify(ctx, user, password, from)
+	if errors.Is(err, broker.ErrBusy) {
+		return fmt.Errorf("%w: %w", web.ErrBusy, err)
+	}
+	return err
+}
+
+func (u webUsers) Stamp(user string) string { return u.g.broker.HashOf(user) }

@@ -1,0 +1,184 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"sensorgate/internal/config"
+)
+
+const (
+	firstPause   = time.Second
+	longestPause = time.Minute
+)
+
+// Run serves all listeners until ctx ends. One that cannot listen is tried again.
+func (s *Server) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, l := range s.o.Listeners {
+		wg.Go(func() { s.keepListening(ctx, l) })
+	}
+	wg.Wait()
+	s.hub.close()
+	return nil
+}
+
+// keepListening serves one listener until ctx ends, with growing pauses between attempts.
+func (s *Server) keepListening(ctx context.Context, l config.WebListener) {
+	pause, reported := firstPause, false
+	for {
+		err := s.listen(ctx, l)
+		if ctx.Err() != nil {
+			return
+		}
+		if !reported {
+			s.log.Error("the page cannot be served; tried again", "address", l.Address, "err", err)
+			reported = true
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// listen serves one listener until ctx ends or it fails.
+func (s *Server) listen(ctx context.Context, l config.WebListener) error {
+	var config *tls.Config
+	if l.TLS {
+		certs := &certificate{cert: l.Cert, key: l.Key}
+		if _, err := certs.get(nil); err != nil {
+			return err
+		}
+		config = &tls.Config{GetCertificate: certs.get, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+	}
+	tcp, err := net.Listen("tcp", l.Address)
+	if err != nil {
+		return err
+	}
+	in := s.conns.limit(tcp)
+	if config != nil {
+		in = tls.NewListener(in, config)
+	}
+	srv := &http.Server{
+		Handler: s.Handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	s.log.Info("page and API are served", "address", tcp.Addr(), "tls", l.TLS)
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(in) }()
+	select {
+	case err = <-served:
+		return err
+	case <-ctx.Done():
+	}
+	// Streams end by themselves: their context is ctx.
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(stop); err != nil {
+		err = errors.Join(err, srv.Close())
+	}
+	<-served
+	return err
+}
+
+// certificate reads its files again when they changed, at most once a minute.
+type certificate struct {
+	cert, key string
+
+	mu    sync.Mutex
+	pair  *tls.Certificate
+	looks time.Time
+}
+
+func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pair != nil && time.Since(c.looks) < time.Minute {
+		return c.pair, nil
+	}
+	c.looks = time.Now()
+	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+	switch {
+	case err == nil:
+		c.pair = &pair
+	case c.pair == nil:
+		return nil, fmt.Errorf("certificate %s with key %s: %w", c.cert, c.key, err)
+	}
+	return c.pair, nil
+}
+
+// connLimit bounds the connections of all listeners together. One address may have
+// three quarters of them, so that nobody is kept out by one other.
+type connLimit struct {
+	most int
+
+	mu   sync.Mutex
+	all  int
+	from map[string]int
+}
+
+func newConnLimit(most int) *connLimit { return &connLimit{most: most, from: map[string]int{}} }
+
+func (c *connLimit) limit(l net.Listener) net.Listener { return limitedListener{l, c} }
+
+func (c *connLimit) take(addr string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all >= c.most || c.from[addr] >= max(1, c.most*3/4) {
+		return false
+	}
+	c.all++
+	c.from[addr]++
+	return true
+}
+
+func (c *connLimit) release(addr string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all--
+	if c.from[addr]--; c.from[addr] <= 0 {
+		delete(c.from, addr)
+	}
+}
+
+type limitedListener struct {
+	net.Listener
+	limit *connLimit
+}
+
+// Accept closes connections beyond the limit at once: a queue of them would be answered
+// when nobody waits any more.
+func (l limitedListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		addr, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
+		if l.limit.take(addr) {
+			return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { l.limit.release(addr) })}, nil
+		}
+		conn.Close()
+	}
+}
+
+type limitedConn struct {
+	net.Conn
+	release func()
+}
+
+func (c *limitedConn) Close() error {
+	c.release()
+	return c.Conn.Close()
+}
