@@ -76,7 +76,7 @@ func (l *loader) channel(d *deviceAt, known drivers.Channel, n *toml.Node) {
 	}
 	c := mapping.Channel{
 		Name: known.Name, Unit: known.Unit, Kind: known.Kind, Writable: known.Writable,
-		QoS: d.dev.Map.QoS, Filters: t.filters(),
+		QoS: d.dev.Map.QoS, Filters: t.filters(), Unkept: unkept(d.table.History, t.History),
 	}
 	if n != nil {
 		l.refine(d, &c, &t, n)
@@ -164,6 +164,14 @@ func (l *loader) refine(d *deviceAt, c *mapping.Channel, t *channelTable, n *tom
 		c.QoS = byte(*t.QoS)
 	}
 	l.checkFilters(t, n)
+}
+
+// unkept: what the channel says counts, else what the device says.
+func unkept(device, channel *bool) bool {
+	if channel != nil {
+		return !*channel
+	}
+	return device != nil && !*device
 }
 
 // retain: states are kept by the broker for who comes later, events never.

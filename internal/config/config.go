@@ -23,7 +23,7 @@ type Config struct {
 	Journal journal.Options // without Dir, which is Data
 	History History         // without Dir, which lies in Data
 	Web     Web
-	Serial  []SerialBus     // in the order of the file, like all lists here
+	Serial  []SerialBus // in the order of the file, like all lists here
 	Devices []Device
 	Bridges []Bridge
 

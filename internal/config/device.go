@@ -23,6 +23,7 @@ type deviceTable struct {
 	Class    string        `toml:"class" doc:"What it is: door, window, pump, …; {class} in topics."`
 	QoS      *qosNumber    `toml:"qos" doc:"The quality of service of its messages; default 1."`
 	Retain   *bool         `toml:"retain" doc:"The broker keeps the last message for those who subscribe later; default: for states only."`
+	History  *bool         `toml:"history" doc:"Whether its values are kept in the history; default true."`
 	Channels toml.Subtree  `toml:"channels" doc:"What is measured, or what to change about it."`
 }
 
@@ -48,6 +49,7 @@ type channelTable struct {
 	Deadband float64              `toml:"deadband" doc:"A value that differs from the last published one by less is not published."`
 	AtLeast  time.Duration        `toml:"at_least" doc:"An unchanged value is published again after this long."`
 	Digits   *int                 `toml:"digits" doc:"How many digits behind the point are published."`
+	History  *bool                `toml:"history" doc:"Whether its values are kept in the history; default: as the device."`
 }
 
 // deviceAt is a device while it is checked.

@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 	"internal/journal":    {"internal/disk", "internal/disk/crashdisk", "internal/varint"},
 	"internal/describe":   {"drivers", "internal/config", "internal/mapping"},
 	"internal/plot":       {},
-	"internal/web":        {"internal/config", "internal/describe", "internal/history", "internal/status", "internal/disk/crashdisk"},
+	"internal/web":        {"drivers", "internal/config", "internal/describe", "internal/history", "internal/status", "internal/disk/crashdisk"},
 	"internal/history":    {"internal/disk", "internal/disk/crashdisk"},
 	"internal/sdnotify":   {},
 	"internal/bench":      {"internal/mqtt"},

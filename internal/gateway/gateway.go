@@ -66,6 +66,8 @@ type Gateway struct {
 	hub    *web.Hub
 	page   *page
 
+	audience *audience
+
 	begun     chan struct{} // closed when all devices have been started
 	stateWake chan struct{} // has a value when {node}/gateway/state must be published at once
 	stateDue  chan struct{} // has a value when it must be published soon
@@ -83,7 +85,6 @@ type Gateway struct {
 func New(o Options) (*Gateway, error) {
 	c := o.Config
 	g := &Gateway{opt: o, log: o.Log, cfg: c, buses: &group{log: o.Log}, devs: &group{log: o.Log}, bridges: &group{log: o.Log}, begun: make(chan struct{}), stateWake: make(chan struct{}, 1), stateDue: make(chan struct{}, 1)}
-	g.observers = observers{stateObserver{g}}
 	j, err := journal.Open(journalOptions(c, o))
 	if err != nil {
 		return nil, err
@@ -98,6 +99,8 @@ func New(o Options) (*Gateway, error) {
 		g.hub = web.NewHub()
 	}
 	g.page = newPage(g)
+	g.audience = newAudience(c, g.keeper, g.hub)
+	g.observers = observers{stateObserver{g}, g.audience}
 	g.commands = newCommandRouter(c.Node, g.broker, g.mayAnswer, o.Log)
 	for _, b := range c.Bridges {
 		u, err := g.newUpstream(b)

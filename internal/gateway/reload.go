@@ -63,6 +63,7 @@ func (g *Gateway) reload() error {
 	if err := g.broker.Reload(brokerOptions(next, g.journal, g.opt)); err != nil {
 		return err
 	}
+	g.audience.configure(next)
 	g.changeDevices(old, next, &changes)
 	g.changeUpstreams(next, upstreams)
 	g.mu.Lock()

@@ -24,6 +24,15 @@ type Sample struct {
 	Digits *int // wanted behind the point; nil: as many as there are
 }
 
+// Rounded returns the reading with as many digits as are published.
+func (s Sample) Rounded() drivers.Reading {
+	r := s.Reading
+	if x, ok := r.Value.Number(); ok && s.Digits != nil {
+		r.Value = drivers.Number(round(x, *s.Digits))
+	}
+	return r
+}
+
 // Context is what the readings of one message have in common.
 type Context struct {
 	Device *Device

@@ -201,10 +201,7 @@ func (c *channel) publish(r drivers.Reading) drivers.Reading {
 
 // rounded is r with the digits that are published.
 func (c *channel) rounded(r drivers.Reading) drivers.Reading {
-	if x, ok := r.Value.Number(); ok && c.Filters.Digits != nil {
-		r.Value = drivers.Number(round(x, *c.Filters.Digits))
-	}
-	return r
+	return Sample{r, c.Filters.Digits}.Rounded()
 }
 
 // next is when tick has something to do.

@@ -24,6 +24,7 @@ type Channel struct {
 	Name, Unit    string
 	Kind          drivers.Kind
 	Writable      bool
+	Unkept        bool   // its values are not for the history
 	TopicTemplate string // "" is the device's
 	Payload       Payload
 	QoS           byte

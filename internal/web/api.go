@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"sensorgate/drivers"
 	"sensorgate/internal/describe"
 	"sensorgate/internal/status"
 )
@@ -79,25 +80,19 @@ func deviceOf(d describe.Device, st *status.Device, now time.Time) Device {
 }
 
 func channelOf(device string, c describe.Channel, newest status.Channel, st *status.Device, now time.Time) Channel {
-	out := Channel{Device: device, Channel: c, State: string(st.State), Error: st.Error}
+	out := Channel{Device: device, Channel: c, State: string(newest.State), Error: newest.Error}
+	if out.State == "" {
+		out.State, out.Error = string(st.State), st.Error
+	}
+	if !newest.Since.IsZero() {
+		out.Since = &newest.Since
+	}
 	if !newest.Time.IsZero() {
-		out.Value, out.Time = jsonValue(newest), &newest.Time
-		out.Stale = c.Every > 0 && now.Sub(newest.Time).Seconds() > 3*c.Every+5
+		out.Value, out.Time = newest.Value, &newest.Time
+		late := c.Every > 0 && now.Sub(newest.Time).Seconds() > 3*c.Every+5
+		out.Stale = late || newest.State != drivers.OK || st.State != drivers.OK && st.State != drivers.Degraded
 	}
-	out.Stale = out.Stale || out.Time != nil && st.State != "ok"
 	return out
-}
-
-// jsonValue is a number where the text is one.
-func jsonValue(c status.Channel) any {
-	var v any
-	if json.Unmarshal([]byte(c.Value), &v) == nil {
-		switch v.(type) {
-		case float64, bool:
-			return v
-		}
-	}
-	return c.Value
 }
 
 func (s *Server) getDevices(w http.ResponseWriter, _ *http.Request) error {

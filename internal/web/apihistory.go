@@ -1,7 +1,9 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -56,7 +58,8 @@ type TierReach struct {
 	Bytes int64      `json:"bytes"`
 }
 
-// StateSeries is the name under which the states of a channel are kept.
+// StateSeries is the name under which the states of a channel are kept; without a
+// channel, those of the device.
 func StateSeries(device, channel string) string { return device + "/" + channel + "#state" }
 
 func (s *Server) store() (*history.Store, error) {
@@ -85,14 +88,13 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return badRequest(err.Error(), "from=24h")
 	}
-	q.Series, q.Every = StateSeries(c.Device, c.Name), 0
-	states, err := store.Query(q)
+	gaps, err := gapsOf(store, q, c.Device, c.Name)
 	if err != nil {
 		return err
 	}
 	out := History{
 		Device: c.Device, Channel: c.Name, Unit: c.Unit, Kind: a.Kind.String(), From: q.From, To: q.To,
-		Every: a.Every.Seconds(), Points: make([]Point, len(a.Points)), States: sinces(a.Changes), Gaps: sinces(states.Changes),
+		Every: a.Every.Seconds(), Points: make([]Point, len(a.Points)), States: sinces(a.Changes), Gaps: gaps,
 		Cut: a.Cut, Damaged: a.Damaged,
 	}
 	for i, p := range a.Points {
@@ -100,6 +102,22 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 	}
 	writeJSON(w, out)
 	return nil
+}
+
+// gapsOf are the states of a channel and of its device in a range, together in order.
+func gapsOf(store *history.Store, q history.Query, device, channel string) ([]StateSince, error) {
+	q.Every = 0
+	var all []history.Change
+	for _, series := range []string{StateSeries(device, channel), StateSeries(device, "")} {
+		q.Series = series
+		a, err := store.Query(q)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, a.Changes...)
+	}
+	slices.SortStableFunc(all, func(a, b history.Change) int { return cmp.Compare(a.Time, b.Time) })
+	return sinces(all), nil
 }
 
 func sinces(changes []history.Change) []StateSince {

@@ -94,11 +94,14 @@ func (s *Server) readings() Family {
 			if c.Stale {
 				continue
 			}
-			switch v := c.Value.(type) {
-			case float64:
-				f.Add(v, "device", d.Name, "channel", c.Name, "unit", c.Unit)
-			case bool:
-				f.Add(truth(v), "device", d.Name, "channel", c.Name, "unit", c.Unit)
+			v, ok := c.Value.(status.Value)
+			if !ok {
+				continue
+			}
+			if n, is := v.Number(); is {
+				f.Add(n, "device", d.Name, "channel", c.Name, "unit", c.Unit)
+			} else if b, is := v.Bool(); is {
+				f.Add(truth(b), "device", d.Name, "channel", c.Name, "unit", c.Unit)
 			}
 		}
 	}

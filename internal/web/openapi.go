@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"sensorgate/internal/status"
 )
 
 type object = map[string]any
@@ -97,6 +99,8 @@ func (t schemas) of(rt reflect.Type) object {
 	switch {
 	case rt == reflect.TypeFor[time.Time]():
 		return object{"type": "string", "format": "date-time"}
+	case rt == reflect.TypeFor[status.Value]():
+		return object{"type": []any{"number", "boolean", "string"}}
 	case rt.Kind() == reflect.Pointer:
 		return t.of(rt.Elem())
 	}
