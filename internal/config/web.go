@@ -35,11 +35,25 @@ type WebListener struct {
 
 // webTable is [web] as it is written.
 type webTable struct {
-	Listen  []listenEntry `toml:"listen" doc:"Where the page and the API are served: http:// https://; without it they are off."`
-	Cert    string        `toml:"cert" doc:"The certificate file of https://; default: that of [broker]."`
-	Key     string        `toml:"key" doc:"The key file of https://; default: that of [broker]."`
-	Proxies []string      `toml:"trusted_proxies" doc:"The addresses of proxies whose X-Forwarded headers are believed: 192.0.2.7 or 10.0.0.0/8."`
+	Listen  []webEntry `toml:"listen" doc:"Where the page and the API are served: http:// https://; without it they are off."`
+	Cert    string     `toml:"cert" doc:"The certificate file of https://; default: that of [broker]."`
+	Key     string     `toml:"key" doc:"The key file of https://; default: that of [broker]."`
+	Proxies []string   `toml:"trusted_proxies" doc:"The addresses of proxies whose X-Forwarded headers are believed: 192.0.2.7 or 10.0.0.0/8."`
 	Web
+}
+
+// webEntry is one text of web.listen, with its place.
+type webEntry struct {
+	url string
+	n   *toml.Node
+}
+
+func (e *webEntry) DecodeNode(r *toml.Reporter, n *toml.Node) bool {
+	if n.Kind != toml.KindString {
+		return r.Wrong(n, "a text", `"http://127.0.0.1:8880"`)
+	}
+	e.url, e.n = n.Text(), n
+	return true
 }
 
 func defaultWeb() webTable { return webTable{Web: Web{MaxConnections: 64, MaxStreams: 32}} }
@@ -81,7 +95,7 @@ func (l *loader) web(n *toml.Node, b *brokerTable) {
 
 var webPorts = map[string]string{"http": "8880", "https": "8443"}
 
-func (l *loader) webListener(e listenEntry, t *webTable) (ln WebListener, ok bool) {
+func (l *loader) webListener(e webEntry, t *webTable) (ln WebListener, ok bool) {
 	fail := func(text, fix string) (WebListener, bool) {
 		l.AtValue(e.n, text, toml.Try(fix))
 		return ln, false
