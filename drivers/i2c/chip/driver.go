@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sensorgate/drivers"
+	"sensorgate/drivers/adapter"
 	"sensorgate/drivers/i2c/bus"
 )
 
@@ -40,22 +41,6 @@ type Config struct {
 	Keep map[string]any
 }
 
-// Read asks the chip once and returns its channels' values in their order. NaN is no
-// value this time, for a chip that has nothing new. An error costs all values, but for a
-// *drivers.ChannelError (or several, joined), which costs that channel: see Fault.
-type Read func(context.Context) ([]float64, error)
-
-// Device is an open chip. Poll returns soon after ctx ends.
-type Device interface {
-	Poll(context.Context) ([]drivers.Reading, error)
-}
-
-// Commander is a Device that takes commands. Close leaves its outputs in their safe state.
-type Commander interface {
-	Command(context.Context, drivers.Command) error
-	Close(context.Context) error
-}
-
 // On makes the entry for the table of hardware: the driver of this chip on these buses.
 func (c Driver[O]) On(b *bus.Buses) drivers.Driver {
 	return drivers.Driver{
@@ -75,34 +60,20 @@ func (c Driver[O]) On(b *bus.Buses) drivers.Driver {
 				return nil, fmt.Errorf("%s: options of type %T", c.Name, dc.Options)
 			}
 			config := Config{dc, map[string]any{}}
-			a := &adapter{name: c.Name, lock: make(chan struct{}, 1)}
-			a.open = func(ctx context.Context) (Device, error) { return c.open(ctx, b, o, config) }
-			dev, err := a.started(ctx)
-			if err == nil && c.Sample > 0 {
-				return sampled{a, c.Sample, dc.Every}, nil
-			}
-			return dev, err
+			spec := adapter.Spec{Name: c.Name, Channels: c.Channels, Needs: c.Needs, Sample: c.Sample}
+			return adapter.Open(ctx, spec, dc, func(ctx context.Context) (Device, adapter.Place, error) {
+				d, err := b.Dev(o.i2c().I2C)
+				if err != nil {
+					return nil, nil, err
+				}
+				dev, err := c.start(ctx, d, o, config)
+				if err != nil {
+					return nil, nil, d.At(err)
+				}
+				return dev, d, nil
+			})
 		},
 	}
-}
-
-func (c Driver[O]) open(ctx context.Context, b *bus.Buses, o O, config Config) (Device, error) {
-	d, err := b.Dev(o.i2c().I2C)
-	if err != nil {
-		return nil, err
-	}
-	dev, err := c.start(ctx, d, o, config)
-	if err != nil {
-		return nil, d.At(err)
-	}
-	k := checked{Device: dev, dev: d, needs: c.Needs,
-		ranges: drivers.RangesOf(drivers.Driver{Channels: c.Channels}, config.DeviceConfig, dev)}
-	for _, channel := range c.Channels {
-		if len(c.Needs[channel.Name]) > 0 {
-			k.channels = append(k.channels, channel.Name)
-		}
-	}
-	return k, nil
 }
 
 // start opens the chip in whichever of the two ways it has.
@@ -114,5 +85,5 @@ func (c Driver[O]) start(ctx context.Context, d *bus.Dev, o O, config Config) (D
 	if err != nil {
 		return nil, err
 	}
-	return numbers{c.Channels, read}, nil
+	return Numbers(c.Channels, read), nil
 }

@@ -1,11 +1,10 @@
-package chip
+package adapter
 
 import (
 	"context"
 	"time"
 
 	"sensorgate/drivers"
-	"sensorgate/drivers/i2c/bus"
 )
 
 // longestPause is how long a sampled chip that fails is left alone.
@@ -24,8 +23,8 @@ func (s sampled) Watch(ctx context.Context, report drivers.Report) error {
 	schedule.StartAt(time.Now())
 	var due time.Time
 	for {
-		if err := bus.Sleep(ctx, time.Until(schedule.Due())); err != nil {
-			return err
+		if !drivers.Sleep(ctx, time.Until(schedule.Due())) {
+			return ctx.Err()
 		}
 		rs, err := s.Poll(ctx)
 		if ctx.Err() != nil {

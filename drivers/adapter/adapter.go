@@ -1,4 +1,4 @@
-package chip
+package adapter
 
 import (
 	"context"
@@ -7,11 +7,58 @@ import (
 	"time"
 
 	"sensorgate/drivers"
-	"sensorgate/drivers/i2c/bus"
 )
 
 // closeTimeout is how long a chip may take to put its outputs into their safe state.
 const closeTimeout = time.Second
+
+// Spec is what must be known of a chip.
+type Spec struct {
+	Name     string // of the driver
+	Channels []drivers.Channel
+	// Needs names, for a channel, those that it is computed with: where they are wrong, so
+	// is it.
+	Needs map[string][]string
+	// Sample is for chips that must be asked at a rate of their own; 0: at the device's.
+	Sample time.Duration
+}
+
+// Read asks a chip once and returns its channels' values in their order. NaN is no value
+// this time, for a chip that has nothing new. An error costs all values, but for a
+// *drivers.ChannelError (or several, joined), which costs that channel: see Fault.
+type Read func(context.Context) ([]float64, error)
+
+// Device is an open chip. Poll returns soon after ctx ends.
+type Device interface {
+	Poll(context.Context) ([]drivers.Reading, error)
+}
+
+// Commander is a Device that takes commands. Close leaves its outputs in their safe state.
+type Commander interface {
+	Command(context.Context, drivers.Command) error
+	Close(context.Context) error
+}
+
+// Place is where a chip is. At adds it to an error that has none.
+type Place interface{ At(error) error }
+
+// Open opens a chip and returns the device for drivers.Driver.Open. open is called now, so
+// that a chip that is not there is found at the start, and again after every error.
+func Open(ctx context.Context, s Spec, config drivers.DeviceConfig, open func(context.Context) (Device, Place, error)) (any, error) {
+	a := &adapter{name: s.Name, lock: make(chan struct{}, 1)}
+	a.open = func(ctx context.Context) (Device, error) {
+		dev, place, err := open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return newChecked(s, config, dev, place), nil
+	}
+	dev, err := a.started(ctx)
+	if err == nil && s.Sample > 0 {
+		return sampled{a, s.Sample, config.Every}, nil
+	}
+	return dev, err
+}
 
 // adapter is the device that Runner sees: it opens its chip again after every error.
 type adapter struct {
@@ -96,11 +143,22 @@ func (a *adapter) with(ctx context.Context, f func(Device) (keep bool, err error
 // checked adds the chip's place to its errors, and lets no number pass that cannot be right.
 type checked struct {
 	Device
-	dev    *bus.Dev
+	place  Place
 	ranges drivers.Ranges
 
 	channels []string // those that need others, in their order
 	needs    map[string][]string
+}
+
+func newChecked(s Spec, config drivers.DeviceConfig, dev Device, place Place) checked {
+	k := checked{Device: dev, place: place, needs: s.Needs,
+		ranges: drivers.RangesOf(drivers.Driver{Channels: s.Channels}, config, dev)}
+	for _, c := range s.Channels {
+		if len(s.Needs[c.Name]) > 0 {
+			k.channels = append(k.channels, c.Name)
+		}
+	}
+	return k
 }
 
 // Poll returns the readings that are right. A fault of one channel costs that one, and
@@ -109,7 +167,7 @@ func (p checked) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	rs, err := p.Device.Poll(ctx)
 	faults, single := drivers.ChannelFaults(err)
 	if !single {
-		return nil, p.dev.At(err)
+		return nil, p.place.At(err)
 	}
 	errs := []error{err}
 	lose := func(channel string, why error) {
@@ -129,7 +187,7 @@ func (p checked) Poll(ctx context.Context) ([]drivers.Reading, error) {
 		}
 	}
 	good := slices.DeleteFunc(rs, func(r drivers.Reading) bool { return faults[r.Channel] != nil })
-	return good, p.dev.At(JoinErrors(errs...))
+	return good, p.place.At(JoinErrors(errs...))
 }
 
 // missing returns the channel without which this one is worth nothing, "" if none.
@@ -156,6 +214,5 @@ func (n numbers) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	return Readings(n.channels, values), err
 }
 
-// Numbers makes a Device of a Read, for a Driver.OpenDevice that needs the Config and no
-// more.
+// Numbers makes a Device of a Read.
 func Numbers(channels []drivers.Channel, read Read) Device { return numbers{channels, read} }

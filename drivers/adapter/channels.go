@@ -1,4 +1,4 @@
-package chip
+package adapter
 
 import (
 	"math"
@@ -39,7 +39,7 @@ func Readings(channels []drivers.Channel, values []float64) []drivers.Reading {
 	return rs
 }
 
-// Need is Driver.Needs of channels that are all computed with one other.
+// Need is Spec.Needs of channels that are all computed with one other.
 func Need(other string, channels ...string) map[string][]string {
 	needs := make(map[string][]string, len(channels))
 	for _, c := range channels {
