@@ -133,6 +133,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 		{"state", g.publishState},
 		{"commands", g.commands.run},
 		{"i2c", g.opt.Hardware.i2c.Run},
+		{"spi", g.opt.Hardware.spi.Run},
 		{"serial", g.buses.run},
 		{"devices", g.runDevices},
 		{"figures", g.keepFigures},

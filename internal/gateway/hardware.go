@@ -16,6 +16,7 @@ import (
 	"sensorgate/drivers/serial/framing"
 	"sensorgate/drivers/serial/meters"
 	"sensorgate/drivers/sim"
+	"sensorgate/drivers/spi"
 	"sensorgate/internal/config"
 )
 
@@ -25,6 +26,7 @@ type Hardware struct {
 	Registry drivers.Registry
 
 	i2c  *i2c.Buses
+	spi  *spi.Buses
 	gpio *gpio.Chips
 
 	mu     sync.Mutex
@@ -38,6 +40,7 @@ func NewHardware(log *slog.Logger) *Hardware { return newHardware(log, gpio.NewC
 func newHardware(log *slog.Logger, lines *gpio.Chips) *Hardware {
 	h := &Hardware{
 		i2c:    i2c.NewBuses(log),
+		spi:    spi.NewBuses(log),
 		gpio:   lines,
 		serial: map[string]*serial.Bus{},
 	}
@@ -45,6 +48,7 @@ func newHardware(log *slog.Logger, lines *gpio.Chips) *Hardware {
 	h.Registry.Add(meters.Drivers(h.serialBus, log)...)
 	h.Registry.Add(modbus.Drivers(h.serialBus, log)...)
 	h.Registry.Add(i2c.Drivers(h.i2c)...)
+	h.Registry.Add(spi.Drivers(h.spi)...)
 	h.Registry.Add(kernel.Drivers()...)
 	h.Registry.Add(gpio.Drivers(h.gpio)...)
 	h.Registry.Add(sim.Driver())

@@ -72,6 +72,7 @@ func (h *Hardware) Try(ctx context.Context, c *config.Config, log *slog.Logger) 
 		})
 	}
 	start(h.i2c.Run)
+	start(h.spi.Run)
 	for _, s := range c.Serial {
 		start(h.addSerial(s, log))
 		defer h.removeSerial(s.Name)

@@ -15,6 +15,7 @@ var deadcode = flag.Bool("deadcode", false, "look for functions that nothing cal
 var onlyForTests = map[string]string{
 	"drivers/i2c.NewBusesOn":                   "I2C buses on a sysfs tree of the test",
 	"drivers/i2c/bus.NewOn":                    "the same, below",
+	"drivers/i2c/chip.I2COptions.SetAddress":   "tests of drivers make options without a file",
 	"drivers/serial.NewBusOver":                "a serial bus over a connection in memory",
 	"internal/config.Missing":                  "compares reference.toml with the keys that exist",
 	"internal/toml.Mentions":                   "used by config.Missing",
@@ -24,7 +25,7 @@ var onlyForTests = map[string]string{
 }
 
 // testPackages are packages that exist for tests alone, so all in them is called by tests only.
-var testPackages = []string{"deploy/board", "drivers/driverstest", "drivers/gpio/gpiotest", "drivers/i2c/i2ctest", "drivers/serial/serialtest"}
+var testPackages = []string{"deploy/board", "drivers/driverstest", "drivers/gpio/gpiotest", "drivers/i2c/i2ctest", "drivers/spi/spitest", "drivers/serial/serialtest"}
 
 func TestNoDeadCode(t *testing.T) {
 	if !*deadcode {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 	"sensorgate/drivers/serial/framing"
 	"sensorgate/drivers/serial/meters"
 	"sensorgate/drivers/sim"
+	"sensorgate/drivers/spi"
 	"sensorgate/internal/gateway"
 
 	"sensorgate/drivers"
@@ -73,7 +75,7 @@ func kinds() map[string][]drivers.Driver {
 	log := slog.New(slog.DiscardHandler)
 	buses := func(string) (*serial.Bus, error) { return nil, nil }
 	return map[string][]drivers.Driver{
-		"docs/hardware.md":   append(i2c.Drivers(i2c.NewBuses(log)), kernel.Drivers()...),
+		"docs/hardware.md":   slices.Concat(i2c.Drivers(i2c.NewBuses(log)), spi.Drivers(spi.NewBuses(log)), kernel.Drivers()),
 		"docs/serial.md":     append(framing.Drivers(buses, log), meters.Drivers(buses, log)...),
 		"docs/modbus.md":     modbus.Drivers(buses, log),
 		"docs/gpio.md":       gpio.Drivers(gpio.NewChips(log)),

@@ -1,0 +1,123 @@
+package chips
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/adapter"
+	"sensorgate/drivers/spi/bus"
+	"sensorgate/drivers/spi/chip"
+)
+
+// MCP3004 converts four voltages, 10 bits.
+func MCP3004(b *bus.Buses) drivers.Driver { return mcp3xxx(b, "mcp3004", 4, 10) }
+
+// MCP3008 converts eight voltages, 10 bits.
+func MCP3008(b *bus.Buses) drivers.Driver { return mcp3xxx(b, "mcp3008", 8, 10) }
+
+// MCP3204 converts four voltages, 12 bits.
+func MCP3204(b *bus.Buses) drivers.Driver { return mcp3xxx(b, "mcp3204", 4, 12) }
+
+// MCP3208 converts eight voltages, 12 bits.
+func MCP3208(b *bus.Buses) drivers.Driver { return mcp3xxx(b, "mcp3208", 8, 12) }
+
+// mcpInput is one of the user's channels.
+type mcpInput struct {
+	Input     string       `toml:"input" required:"true" doc:"0 to 7 against ground (mcp3004, mcp3204: 0 to 3), or a pair: 0-1, 1-0, 2-3 …"`
+	Reference adapter.Volt `toml:"reference" required:"true" doc:"the voltage at the chip's VREF: \"3.3V\""`
+
+	inputs []string
+}
+
+// Check implements drivers.Checker.
+func (o *mcpInput) Check() error {
+	var errs []error
+	if !slices.Contains(o.inputs, o.Input) {
+		errs = append(errs, &drivers.KeyError{Key: "input", Problem: fmt.Sprintf("found %q", o.Input), Expected: strings.Join(o.inputs, ", ")})
+	}
+	if o.Reference < 0.25 || o.Reference > 7 {
+		errs = append(errs, &drivers.KeyError{Key: "reference", Problem: fmt.Sprintf("found %g V", o.Reference), Expected: "0.25V to 7V", Try: `reference = "3.3V"`})
+	}
+	return adapter.JoinErrors(errs...)
+}
+
+// Outputs implements drivers.Outputter.
+func (o *mcpInput) Outputs() []drivers.Channel { return []drivers.Channel{{Unit: "V"}} }
+
+// mcpInputs are the names of n inputs, single and in pairs, by their code.
+func mcpInputs(n int) (single, pairs []string) {
+	for i := range n {
+		single = append(single, fmt.Sprint(i))
+		pairs = append(pairs, fmt.Sprintf("%d-%d", i, i^1))
+	}
+	return single, pairs
+}
+
+func mcp3xxx(b *bus.Buses, name string, inputs, bits int) drivers.Driver {
+	single, pairs := mcpInputs(inputs)
+	return chip.Driver[*chip.SPIOptions]{
+		Name:           name,
+		Summary:        fmt.Sprintf("Microchip %s: %d voltages, %d bits", strings.ToUpper(name), inputs, bits),
+		Hertz:          1_000_000, // at 2.7 V: DS21295 and DS21298, table 1-0
+		Every:          2 * time.Second,
+		Options:        chip.NoOptions,
+		ChannelOptions: func() any { return &mcpInput{inputs: append(single, pairs...)} },
+		Open: func(_ context.Context, d *bus.Dev, _ *chip.SPIOptions, c drivers.DeviceConfig) (adapter.Device, error) {
+			if len(c.Channels) == 0 {
+				return nil, errors.New(`no channels (try: level = { input = "0", reference = "3.3V" })`)
+			}
+			return &mcp{d, bits, single, pairs, c.Channels}, nil
+		},
+	}.On(b)
+}
+
+type mcp struct {
+	d             *bus.Dev
+	bits          int
+	single, pairs []string // names, by code
+	channels      []drivers.ChannelConfig
+}
+
+// Poll implements adapter.Device.
+func (m *mcp) Poll(ctx context.Context) ([]drivers.Reading, error) {
+	var rs []drivers.Reading
+	for _, c := range m.channels {
+		o := c.Options.(*mcpInput)
+		code, err := m.convert(ctx, o.Input)
+		if err != nil {
+			return nil, err
+		}
+		unit := c.Unit
+		if unit == "" {
+			unit = "V"
+		}
+		volts := float64(code) * float64(o.Reference) / float64(int(1)<<m.bits)
+		rs = append(rs, drivers.Reading{Channel: c.Name, Unit: unit, Value: drivers.Number(volts), Time: time.Now()})
+	}
+	return rs, nil
+}
+
+// convert reads one input: a start bit, single or pair, three bits of its number; then,
+// after a null bit, the code. The bits are placed so that the code ends with the third
+// byte. DS21295 figure 6-1, DS21298 figure 6-1; on the wire of an MCP3008: 01 80 00.
+func (m *mcp) convert(ctx context.Context, input string) (int, error) {
+	ask := uint32(0b11)<<3 | uint32(max(slices.Index(m.single, input), 0))
+	if pair := slices.Index(m.pairs, input); pair >= 0 {
+		ask = 0b10<<3 | uint32(pair)
+	}
+	ask <<= m.bits + 2
+	r, err := m.d.Transfer(ctx, byte(ask>>16), byte(ask>>8), byte(ask))
+	if err != nil {
+		return 0, err
+	}
+	got := int(r[0])<<16 | int(r[1])<<8 | int(r[2])
+	if got>>m.bits&1 != 0 { // which a chip pulls low, and nobody does where there is none
+		return 0, fmt.Errorf("%w: no null bit before the result (wired? powered? the right select?)", drivers.ErrNoAnswer)
+	}
+	return got & (1<<m.bits - 1), nil
+}
