@@ -66,6 +66,7 @@ func sniffDevice(ctx context.Context, file, name string, show *byteView) error {
 	}
 	r := &drivers.Runner{Config: dev.Config, Driver: driver, Sink: show, Log: slog.New(slog.DiscardHandler)}
 	r.Config.Store = nowhere{}
+	r.Config.Unlisted = show.unlisted
 	return runWire(ctx, bus, func(ctx context.Context, _ *serial.Bus) error { return r.Run(ctx) })
 }
 
@@ -136,6 +137,13 @@ func (v *byteView) Readings(rs []drivers.Reading) {
 	for _, r := range rs {
 		fmt.Fprintf(v.w, "%s = %s = %s %s\n", r.Time.Format("15:04:05.000"), terminal.Escape(r.Channel), terminal.Escape(r.Value.String()), terminal.Escape(r.Unit))
 	}
+}
+
+// unlisted shows what the device sent and no channel takes, with what to write in the file.
+func (v *byteView) unlisted(r drivers.Reading) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	fmt.Fprintf(v.w, "%s - %s: %s %s (no channel)\n", r.Time.Format("15:04:05.000"), terminal.Escape(r.Channel), terminal.Escape(r.Value.String()), terminal.Escape(r.Unit))
 }
 
 // Health shows trouble.
