@@ -60,7 +60,7 @@ func (c *connection) pingEvery() time.Duration {
 	return max(time.Second, limit/2)
 }
 
-// sleep says how long the sender may wait for something to happen.
+// sleep returns how long the sender may wait for something to happen.
 func (c *connection) sleep(now time.Time) time.Duration {
 	c.mu.Lock()
 	heard := c.heard

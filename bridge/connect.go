@@ -197,7 +197,7 @@ func (c *connection) accept(ack mqtt.Connack) {
 	c.heard = time.Now()
 }
 
-// noTimeout says "silence" where the net package says "i/o timeout".
+// noTimeout puts "silence" where the net package says "i/o timeout".
 func noTimeout(err error) error {
 	if ne, ok := err.(net.Error); ok && ne.Timeout() {
 		return errSilence

@@ -83,7 +83,7 @@ func (b *badLine) inside(command string) {
 	b.run("ip netns exec " + b.name + " " + command)
 }
 
-// drop throws away what comes in on the far side and fits the rule; "" mends the line.
+// drop throws away what comes in on the far side and fits the rule; "" repairs the line.
 func (b *badLine) drop(rule string) {
 	b.t.Helper()
 	if rule == "" {

@@ -6,7 +6,7 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
-// presence says "online" once, when all subscriptions stand: who sees it may send
+// presence publishes "online" once, when all subscriptions stand: who sees it may send
 // commands and they arrive.
 //
 // After a connection that broke it says so a second time, when the will of the old connection

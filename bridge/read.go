@@ -132,7 +132,7 @@ func (c *connection) finishLocked(s *slot, acked []journal.Seq) []journal.Seq {
 	return acked
 }
 
-// refused says what becomes of a publication that the upstream did not take: an error to
+// refused decides what becomes of a publication that the upstream did not take: an error to
 // try it again on a new connection, nil if it is lost.
 func (b *Bridge) refused(s *slot, reason mqtt.Reason) error {
 	again := reason == mqtt.QuotaExceeded

@@ -128,7 +128,7 @@ func TestFailoverAndReturn(t *testing.T) {
 		}
 		p.write(mqtt.AppendConnack(nil, p.level, &mqtt.Connack{}))
 		p.takes("status", "online")
-		p.idle(10 * time.Minute) // the first is looked at in vain
+		p.idle(10 * time.Minute) // the first is looked at without success
 		p.refuse("first", false)
 		first := time.Now()
 		for { // it says disconnect, not offline: it is only moving

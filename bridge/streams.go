@@ -129,7 +129,7 @@ func newBucket(rate Rate, now time.Time) bucket {
 	return bucket{rate: rate, messages: max(1, rate.Messages), bytes: rate.Bytes, last: now}
 }
 
-// wait says how long until a message may go; 0 is now. A message may be larger than a
+// wait returns how long it is until a message may go; 0 is now. A message may be larger than a
 // second's worth of bytes: it goes when the bucket is full, and the debt is paid after.
 func (b *bucket) wait(now time.Time) time.Duration {
 	dt := max(0, now.Sub(b.last).Seconds())

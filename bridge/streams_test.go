@@ -9,7 +9,7 @@ import (
 
 // The very first connection of a new gateway: nothing has been appended yet, and what
 // comes is live.
-func TestLanesOfAnEmptySpool(t *testing.T) {
+func TestStreamsOfAnEmptySpool(t *testing.T) {
 	j, err := journal.Open(journal.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// explainTLS says what to do about a failed handshake. The most frequent cause on a
+// explainTLS adds what to do about a failed handshake. The most frequent cause on a
 // board without a clock battery is the clock.
 func explainTLS(err error, now time.Time) error {
 	var invalid x509.CertificateInvalidError

@@ -216,7 +216,7 @@ func dialNetwork(t *testing.T, b *Broker, network string, level byte) *client {
 }
 
 // While wrong passwords come in as fast as they can, over real sockets and with real
-// hashes, a right one gets in within two seconds; whoever finds no turn is told "busy".
+// hashes, a right one gets in within two seconds; the answer to whoever finds no turn is "busy".
 func TestLoginDuringAFloodOfWrongPasswords(t *testing.T) {
 	b := start(t, func(o *Options) { o.Passwords = passwords(t, "ann", "bob") })
 	addr := b.Addrs()[0].String()
@@ -257,7 +257,7 @@ func TestLoginDuringAFloodOfWrongPasswords(t *testing.T) {
 	cancel()
 	flood.Wait()
 	if busy.Load() == 0 {
-		t.Errorf("%d guesses and nobody was told that we are busy", guesses.Load())
+		t.Errorf("%d guesses and nobody got the answer that we are busy", guesses.Load())
 	}
 	t.Logf("%d guesses, %d told busy", guesses.Load(), busy.Load())
 }

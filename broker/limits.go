@@ -30,7 +30,7 @@ type Limits struct {
 	// A client of MQTT 5 is informed, one of 3.1.1 that asks for more, or for none, is refused.
 	MaxKeepAlive time.Duration `toml:"max_keepalive" doc:"The longest keep-alive; a client of MQTT 5 that asks for more gets this one, another one is refused. Default: no bound."`
 
-	// ServerKeepAlive is the keep-alive that clients of MQTT 5 are told to use instead of
+	// ServerKeepAlive is the keep-alive that clients of MQTT 5 have to use instead of
 	// their own; 0: their own.
 	ServerKeepAlive time.Duration `toml:"server_keepalive" doc:"The keep-alive that clients of MQTT 5 use instead of their own; default: their own."`
 

@@ -163,7 +163,7 @@ func (s *socket) enter(w *worker, first []byte) {
 	}
 }
 
-// control tells epoll what we wait for. The caller holds the session's mu.
+// control has epoll watch what we wait for. The caller holds the session's mu.
 func (s *socket) control(op int) error {
 	var events uint32 = unix.EPOLLRDHUP
 	if !s.paused {

@@ -40,7 +40,7 @@ func (l *loop) run() error {
 	}
 }
 
-// handleEvents gives each socket that epoll has named its share of the turn.
+// handleEvents lets each socket that epoll has named have its share of the turn.
 func (l *loop) handleEvents(n int) {
 	share := max(shareFloor, turnTime/time.Duration(max(1, n)))
 	l.w.until = l.w.now.Add(share)

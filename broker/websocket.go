@@ -138,7 +138,7 @@ func (c *webConn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// Close says goodbye first, as far as the socket takes it at once.
+// Close sends a close frame first, as far as the socket takes it at once.
 func (c *webConn) Close() error {
 	bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
 	_ = c.WriteControl(websocket.CloseMessage, bye, time.Now().Add(100*time.Millisecond))

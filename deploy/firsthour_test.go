@@ -80,7 +80,7 @@ func TestFirstHourIsTrue(t *testing.T) {
 	}
 }
 
-// withPort tells the clients of the program which port was meant by the default.
+// withPort names to the clients of the program the port that was meant by the default.
 func withPort(text string, ports *strings.Replacer) string {
 	return strings.ReplaceAll(text, "sensorgate sub ", "sensorgate sub -p "+ports.Replace("1883")+" ")
 }

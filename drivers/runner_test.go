@@ -98,7 +98,7 @@ func TestPollKeepsItsIntervalWhateverThePollTakes(t *testing.T) {
 	})
 }
 
-func TestDeadDeviceGoesToTheSlowLaneAndComesBack(t *testing.T) {
+func TestDeadDeviceIsBackedOffAndComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var polls atomic.Int64
 		var alive atomic.Bool

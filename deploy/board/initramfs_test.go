@@ -43,7 +43,7 @@ func TestInitramfsIsAnArchive(t *testing.T) {
 	}
 }
 
-func TestMissingFilesAreTold(t *testing.T) {
+func TestMissingFilesAreReported(t *testing.T) {
 	var b bytes.Buffer
 	if err := initramfs(&b, filepath.Join(t.TempDir(), "none"), Config{}); err == nil {
 		t.Error("an archive without a busybox was made")

@@ -234,7 +234,7 @@ func writeFile(t *testing.T, name, text string) string {
 	return path
 }
 
-func TestTheSmallMachineObeys(t *testing.T) {
+func TestTheSmallMachineExecutesCommands(t *testing.T) {
 	m := start(t, Config{})
 	t.Logf("it answered after %v", m.BootTime.Round(time.Millisecond))
 	out, status, err := m.Run("echo hello; exit 3")

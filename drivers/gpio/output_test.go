@@ -11,7 +11,7 @@ import (
 	"sensorgate/drivers"
 )
 
-func TestRelayObeysAndFailsSafe(t *testing.T) {
+func TestRelayExecutesCommandsAndFailsSafe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		d := b.start("output", "pump", 0, "gpio=GPIO22,active=low,failsafe.after=2m,failsafe.state=off,max_on=30m")

@@ -42,7 +42,7 @@ func TestWaterMeterCountsAndFlows(t *testing.T) {
 
 func repeat(s string, n int) string { return strings.TrimSpace(strings.Repeat(s+" ", n)) }
 
-func TestFirstPulseAfterAPauseIsToldAtOnce(t *testing.T) {
+func TestFirstPulseAfterAPauseIsReportedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		b.board.Drive("GPIO27", true)
@@ -132,7 +132,7 @@ func TestChangedPerPulseKeepsTheTotal(t *testing.T) {
 	}
 }
 
-func TestUnreadableTotalIsTold(t *testing.T) {
+func TestUnreadableTotalIsReported(t *testing.T) {
 	for _, stored := range []string{"", "{", `{"pulses":-1}`, `{"pulses":1,"per":""}`, "\x00\xff"} {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t)

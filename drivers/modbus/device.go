@@ -56,7 +56,7 @@ type device struct {
 	report  drivers.Report
 	wake    chan *channel // was written, is to be read soon
 
-	told   drivers.RepeatFilter
+	reported   drivers.RepeatFilter
 	silent drivers.Backoff // requests in a row without an answer
 	after  time.Time       // no request before: an answer may still be on its way
 }
@@ -199,7 +199,7 @@ func (d *device) blockFailed(b *block, err error) {
 
 // channelFailed reports the fault of a channel, now and then.
 func (d *device) channelFailed(c *channel, err error) {
-	if len(d.channels) == 1 || d.told.Due(c.name, time.Now()) {
+	if len(d.channels) == 1 || d.reported.Due(c.name, time.Now()) {
 		d.report(drivers.Reading{}, d.named(&drivers.ChannelError{Channel: c.name, Err: err}))
 	}
 }

@@ -88,7 +88,7 @@ func dial(ctx context.Context, o *PortOptions) (conn, error) {
 // called before Run; f must not keep p, and is called from two goroutines.
 func (b *Bus) Tap(f func(sent bool, p []byte, at time.Time)) { b.tap = f }
 
-// String says where the wire is.
+// String returns where the wire is.
 func (b *Bus) String() string { return b.opts.where() }
 
 // Line is the wire's usual speed and frame.

@@ -92,7 +92,7 @@ func openTTY(path string, o *PortOptions) (_ *tty, err error) {
 	return t, t.modemLines(o)
 }
 
-// explainOpen says what an operator can do about a port that does not open. The
+// explainOpen adds what an operator can do about a port that does not open. The
 // library's errors do not unwrap, so they are distinguished by code.
 func explainOpen(path string, err error) error {
 	var pe *bug.PortError

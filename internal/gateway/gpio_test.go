@@ -115,7 +115,7 @@ func cpuTime(t *testing.T) time.Duration {
 
 // Orders of a relay over MQTT: done, or refused with a reason; a retained one is an
 // order for whoever comes later, and refused whatever it says.
-func TestRelayAnswersItsOrders(t *testing.T) {
+func TestRelayAnswersItsCommands(t *testing.T) {
 	b, _, c := wired(t, "[device.pump]\ndriver = \"output\"\ngpio = \"L3\"\nmin_on = \"1h\"\n")
 	results := make(chan string, 10)
 	subscribe(t, c, "barn/pump/state/set/result", func(m paho.Message) { results <- string(m.Payload()) })

@@ -105,7 +105,7 @@ func (s *Store) rollFrames(to tier, frames []*frame) error {
 	last := frames[len(frames)-1]
 	out, bodies := buildFrames(chunks)
 	if len(out) == 0 {
-		// Nothing in them can be read: they count as contained, or they are tried for ever.
+		// Nothing in them can be read: they count as contained, or they are tried forever.
 		s.disk.mu.Lock()
 		s.disk.covers[to] = max(s.disk.covers[to], last.number)
 		s.disk.mu.Unlock()

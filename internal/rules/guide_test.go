@@ -28,7 +28,7 @@ const guide = "docs/adding-a-driver.md"
 var (
 	// named is a path in the documents: in backquotes, with a slash, and nothing in it that varies.
 	named = regexp.MustCompile("`((?:cmd|drivers|broker|bridge|internal|deploy|configs|docs)/[A-Za-z0-9_./-]+)`")
-	link  = regexp.MustCompile(`\]\(([^)#: ]+)(?:#[^)]*)?\)`)
+	refer = regexp.MustCompile(`\]\(([^)#: ]+)(?:#[^)]*)?\)`)
 	// test is a test or fuzz target that a page names.
 	test = regexp.MustCompile("`((?:Test|Fuzz)[A-Z][A-Za-z]+)`")
 )
@@ -51,7 +51,7 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 				exists(t, path, strings.TrimSuffix(m[1], "/"))
 			}
 		}
-		for _, m := range link.FindAllStringSubmatch(text, -1) {
+		for _, m := range refer.FindAllStringSubmatch(text, -1) {
 			exists(t, path, filepath.Join(filepath.Dir(path), m[1]))
 		}
 		for _, m := range test.FindAllStringSubmatch(text, -1) {
@@ -69,7 +69,7 @@ func exists(t *testing.T, page, path string) {
 	}
 }
 
-// kinds says in which page a driver of a package stands, and which packages export lists. A new package of drivers needs
+// kinds returns in which page a driver of a package stands, and which packages export lists. A new package of drivers needs
 // its line here: a driver of the registry that is in no list fails the test below.
 func kinds() map[string][]drivers.Driver {
 	log := slog.New(slog.DiscardHandler)

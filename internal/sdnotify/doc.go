@@ -10,7 +10,7 @@
 // The watchdog is fed by progress and by nothing else: WATCHDOG=1 leaves from inside
 // the Progress call that completes a round, that is when every part has reported
 // since the last feed. There is no timer and no goroutine here, so a process whose
-// parts hang can not go on telling the manager that all is well. A part that has
+// parts hang cannot go on reporting to the manager that all is well. A part that has
 // nothing to do must be asked from time to time and report when it answers.
 //
 // Without a manager (no $NOTIFY_SOCKET) every method does nothing.

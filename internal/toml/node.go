@@ -140,7 +140,7 @@ func (n *Node) Keys() []string {
 	return names
 }
 
-// Found says what stands there, as a person would: the number 5, the text "x".
+// Found returns what stands there, as a person would: the number 5, the text "x".
 func (n *Node) Found() string {
 	switch n.Kind {
 	case KindTable:

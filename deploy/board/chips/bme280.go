@@ -22,7 +22,7 @@ var bmeT = [3]int{27504, 26435, -1000}
 var bmeP = [9]int{36477, -10685, 3024, 2855, 140, -7, 15500, -14600, 6000}
 var bmeH = [6]int{75, 362, 0, 313, 50, 30}
 
-// NewBME280 gives a chip after power-on.
+// NewBME280 returns a chip after power-on.
 func NewBME280() *BME280 {
 	c := &BME280{Celsius: 21.5, Pascal: 101325, Humidity: 45}
 	c.reset()

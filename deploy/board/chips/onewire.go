@@ -28,7 +28,7 @@ type DS18B20 struct {
 	step    int
 }
 
-// NewDS18B20 gives a sensor after power-on.
+// NewDS18B20 returns a sensor after power-on.
 func NewDS18B20(serial uint64, celsius float64) *DS18B20 {
 	s := &DS18B20{Celsius: celsius}
 	s.ROM[0] = 0x28

@@ -16,7 +16,7 @@ type ADS1115 struct {
 	lo, hi uint16
 }
 
-// NewADS1115 gives a chip after power-on.
+// NewADS1115 returns a chip after power-on.
 func NewADS1115() *ADS1115 {
 	a := &ADS1115{config: 0x8583, lo: 0x8000, hi: 0x7fff}
 	a.onRead = func(r byte) uint16 {

@@ -24,8 +24,8 @@ import (
 	"sensorgate/internal/config"
 )
 
-// patience is for what should come soon: the board is emulated on a busy machine.
-const patience = 20 * time.Second
+// soon is for what should come soon: the board is emulated on a busy machine.
+const soon = 20 * time.Second
 
 var control struct {
 	sync.Mutex
@@ -137,7 +137,7 @@ func (d *device) wake() {
 // that was satisfied.
 func (d *device) wait(t *testing.T, what string, ok func([]drivers.Reading, []drivers.Health) bool) {
 	t.Helper()
-	for deadline := time.After(patience); ; {
+	for deadline := time.After(soon); ; {
 		d.mu.Lock()
 		good := ok(d.readings, d.health)
 		if good {
@@ -151,7 +151,7 @@ func (d *device) wait(t *testing.T, what string, ok func([]drivers.Reading, []dr
 		select {
 		case <-d.news:
 		case <-deadline:
-			t.Fatalf("not seen within %v: %s\nreadings %+v\nhealth %+v", patience, what, rs, hs)
+			t.Fatalf("not seen within %v: %s\nreadings %+v\nhealth %+v", soon, what, rs, hs)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func (o *I2COptions) i2c() *I2COptions { return o }
 // NoOptions is Driver.Options of a chip without options of its own.
 func NoOptions() *I2COptions { return &I2COptions{} }
 
-// SetAddress says where the chip is, for tests and tools that make options themselves.
+// SetAddress sets where the chip is, for tests and tools that make options themselves.
 func (o *I2COptions) SetAddress(a bus.Addr) { o.I2C = a }
 
 // Check implements drivers.Checker.

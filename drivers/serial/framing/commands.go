@@ -17,7 +17,7 @@ type Commands struct {
 	Set map[string]field.Bytes `toml:"set" doc:"The bytes to send for each command: { on = \"A0 01 01 A2\", off = \"A0 01 00 A1\" }."`
 }
 
-// Outputs says that the channel takes commands, if it does.
+// Outputs reports that the channel takes commands, if it does.
 func (o *Commands) Outputs() []drivers.Channel {
 	if len(o.Set) == 0 {
 		return nil

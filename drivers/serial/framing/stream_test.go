@@ -135,16 +135,16 @@ func TestNoiseIsReportedOnce(t *testing.T) {
 	for range 100 {
 		io.WriteString(far, "bla\nbla\nbla\nST,GS,+ 1.0kg\n")
 	}
-	told, good := 0, 0
+	reported, good := 0, 0
 	for good < 200 {
 		if s := serialtest.Next(t, reports); s.Err != nil {
-			told++
+			reported++
 		} else {
 			good++
 		}
 	}
-	if told != 1 {
-		t.Errorf("told %d times, want once", told)
+	if reported != 1 {
+		t.Errorf("reported %d times, want once", reported)
 	}
 }
 

@@ -12,11 +12,11 @@ import (
 
 func column(n int) *int { return &n }
 
-func lineSites(channels map[string]*LineChannel) (sites []drivers.ChannelConfig) {
+func lineConfigs(channels map[string]*LineChannel) (configs []drivers.ChannelConfig) {
 	for name, o := range channels {
-		sites = append(sites, drivers.ChannelConfig{Name: name, Options: o})
+		configs = append(configs, drivers.ChannelConfig{Name: name, Options: o})
 	}
-	return sites
+	return configs
 }
 
 func TestWaysToFindAValueInText(t *testing.T) {
@@ -58,7 +58,7 @@ func TestWaysToFindAValueInText(t *testing.T) {
 				t.Fatal(c.what, name, err)
 			}
 		}
-		got, errs := decodeAll(newTextDecoder(c.options, textFields(lineSites(c.channels))), c.line)
+		got, errs := decodeAll(newTextDecoder(c.options, textFields(lineConfigs(c.channels))), c.line)
 		said := fmt.Sprint(got)
 		if errs != nil {
 			said = fmt.Sprint(errs)
@@ -73,7 +73,7 @@ func FuzzText(f *testing.F) {
 	f.Add([]byte("T=21.5 H=40"))
 	f.Add([]byte(`{"a":[{"b":1e999}],"c":"x"}`))
 	f.Add([]byte("1,,-,+ 5,0x1F\r\nK=V\r\n"))
-	d := newTextDecoder(Text{Match: regexp.MustCompile(`^(?P<m>[^,]*)`)}, textFields(lineSites(map[string]*LineChannel{
+	d := newTextDecoder(Text{Match: regexp.MustCompile(`^(?P<m>[^,]*)`)}, textFields(lineConfigs(map[string]*LineChannel{
 		"m": {}, "c": {Selector: Selector{Column: column(2)}}, "j": {Selector: Selector{JSON: "a.0.b"}}, "k": {Selector: Selector{Key: "K"}},
 	})))
 	f.Fuzz(func(t *testing.T, frame []byte) {

@@ -57,7 +57,7 @@ func TestMBusVectors(t *testing.T) {
 }
 
 // meter opens a driver's device on a pty whose far end serve plays.
-func meter(t *testing.T, driver string, o any, site drivers.DeviceConfig, serve func(far *os.File)) drivers.Poller {
+func meter(t *testing.T, driver string, o any, config drivers.DeviceConfig, serve func(far *os.File)) drivers.Poller {
 	t.Helper()
 	far, path := serialtest.PTY(t)
 	switch o := o.(type) {
@@ -66,11 +66,11 @@ func meter(t *testing.T, driver string, o any, site drivers.DeviceConfig, serve 
 	case *D0Options:
 		o.Serial = &serial.PortOptions{Port: path}
 	}
-	site.Options = o
+	config.Options = o
 	if err := o.(drivers.Checker).Check(); err != nil {
 		t.Fatal(err)
 	}
-	dev, err := serialtest.Named(t, Drivers(serialtest.NoBuses, serialtest.Quiet()), driver).Open(t.Context(), site)
+	dev, err := serialtest.Named(t, Drivers(serialtest.NoBuses, serialtest.Quiet()), driver).Open(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,9 +187,9 @@ func TestD0Push(t *testing.T) {
 }
 
 func TestTeleinfo(t *testing.T) {
-	sites := []drivers.ChannelConfig{{Name: "tariff", Options: &TeleinfoChannel{Label: "PTEC"}}, {Name: "number", Options: &TeleinfoChannel{Label: "NTARF"}}}
+	configs := []drivers.ChannelConfig{{Name: "tariff", Options: &TeleinfoChannel{Label: "PTEC"}}, {Name: "number", Options: &TeleinfoChannel{Label: "NTARF"}}}
 	// Groups as a meter of the 2000s prints them, with their check characters.
-	got, errs := decodeAll(newTeleinfoDecoder(Historic, sites), "\x02", "ADCO 040422040644 5", "BASE 002815235 %", "PTEC TH.. $", "IINST 002 Y", "PAPP 00390 -")
+	got, errs := decodeAll(newTeleinfoDecoder(Historic, configs), "\x02", "ADCO 040422040644 5", "BASE 002815235 %", "PTEC TH.. $", "IINST 002 Y", "PAPP 00390 -")
 	want := "map[apparent_power:390 current:2 energy_import:2815.235 tariff:TH..]"
 	if errs != nil || fmt.Sprint(got) != want {
 		t.Errorf("historic: got %v, %v, want %s", got, errs, want)
@@ -202,13 +202,13 @@ func TestTeleinfo(t *testing.T) {
 		}
 		return s + string(rune(sum&0x3F+0x20))
 	}
-	got, errs = decodeAll(newTeleinfoDecoder(Standard, sites), group("EAST\t001842912\t"), group("SINSTS\t00390\t"), group("SMAXSN\tE200902111533\t03500\t"), group("NTARF\t01\t"))
+	got, errs = decodeAll(newTeleinfoDecoder(Standard, configs), group("EAST\t001842912\t"), group("SINSTS\t00390\t"), group("SMAXSN\tE200902111533\t03500\t"), group("NTARF\t01\t"))
 	want = "map[apparent_power:390 energy_import:1842.912 number:1]"
 	if errs != nil || fmt.Sprint(got) != want {
 		t.Errorf("standard: got %v, %v, want %s", got, errs, want)
 	}
 	for _, bad := range []string{"PAPP 00391 -", "PAPP", "PAPP 00390 -x", group("EAST\t1\t")} {
-		if got, errs := decodeAll(newTeleinfoDecoder(Historic, sites), bad); errs == nil {
+		if got, errs := decodeAll(newTeleinfoDecoder(Historic, configs), bad); errs == nil {
 			t.Errorf("%q gave %v and no error", bad, got)
 		}
 	}

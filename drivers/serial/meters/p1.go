@@ -97,7 +97,7 @@ func p1Driver(ws *serial.Wires) drivers.Driver {
 	}
 }
 
-// withLine gives a wire the usual line of a protocol, if the file has none.
+// withLine puts the usual line of a protocol, if the file has none.
 func withLine(w serial.Wire, usual serial.Line) serial.Wire {
 	if w.Line.IsZero() && (w.Serial == nil || w.Serial.Line.IsZero()) {
 		w.Line = usual

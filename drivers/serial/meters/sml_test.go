@@ -17,15 +17,15 @@ import (
 
 // smlChannels asks for every code that the vectors expect.
 func smlChannels(codes ...string) []drivers.ChannelConfig {
-	var sites []drivers.ChannelConfig
+	var configs []drivers.ChannelConfig
 	for _, code := range codes {
 		var o OBISChannel
 		if err := o.OBIS.UnmarshalText([]byte(code)); err != nil {
 			panic(err)
 		}
-		sites = append(sites, drivers.ChannelConfig{Name: code, Options: &o})
+		configs = append(configs, drivers.ChannelConfig{Name: code, Options: &o})
 	}
-	return sites
+	return configs
 }
 
 func TestSMLVectors(t *testing.T) {

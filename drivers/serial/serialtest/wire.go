@@ -41,7 +41,7 @@ func (w *Wire) Bus(o serial.PortOptions) *serial.Bus {
 	return serial.NewBusOver("wire", o, w.connect, Quiet())
 }
 
-// SetFault says what happens to everything that the device sends from now on.
+// SetFault sets what happens to everything that the device sends from now on.
 func (w *Wire) SetFault(f Fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -356,7 +356,7 @@ func (f *inode) settleFailed(rnd *rand.Rand) {
 	f.data = seen
 }
 
-// chance says whether this operation fails.
+// chance reports whether this operation fails.
 func (c *Disk) chance() bool {
 	if c.EIO > 0 && c.rnd.Float64() < c.EIO {
 		c.EIOSeen++

@@ -25,7 +25,7 @@ type client struct {
 	pull      []mqtt.Subscription // what it subscribes to
 
 	mu        sync.Mutex
-	link      *clientLink // nil: not connected
+	conn      *peerConn   // nil: not connected
 	accepted  bool        // CONNACK came
 	want      bool        // connected as far as the script says
 	n         int         // messages published
@@ -64,8 +64,8 @@ type retainedValue struct {
 	m       *message
 }
 
-// clientLink is one connection of a client. Writing has a goroutine of its own, so that nobody waits while holding a lock.
-type clientLink struct {
+// peerConn is one connection of a client. Writing has a goroutine of its own, so that nobody waits while holding a lock.
+type peerConn struct {
 	e     *end
 	asked int  // moment of a clean start's CONNECT
 	clean bool // this connection began with a clean start
@@ -77,14 +77,14 @@ type clientLink struct {
 	stall  bool
 }
 
-func (l *clientLink) send(b []byte) {
+func (l *peerConn) send(b []byte) {
 	l.mu.Lock()
 	l.out = append(l.out, b...)
 	l.cond.Broadcast()
 	l.mu.Unlock()
 }
 
-func (l *clientLink) close() {
+func (l *peerConn) close() {
 	l.mu.Lock()
 	l.closed = true
 	l.cond.Broadcast()
@@ -92,7 +92,7 @@ func (l *clientLink) close() {
 	_ = l.e.Close()
 }
 
-func (l *clientLink) write() {
+func (l *peerConn) write() {
 	for {
 		l.mu.Lock()
 		for len(l.out) == 0 && !l.closed {
@@ -112,7 +112,7 @@ func (l *clientLink) write() {
 }
 
 // waitUnstalled waits while the script wants the client not to read.
-func (l *clientLink) waitUnstalled() {
+func (l *peerConn) waitUnstalled() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for l.stall && !l.closed {
@@ -120,7 +120,7 @@ func (l *clientLink) waitUnstalled() {
 	}
 }
 
-func (l *clientLink) setStall(yes bool) {
+func (l *peerConn) setStall(yes bool) {
 	l.mu.Lock()
 	l.stall = yes
 	l.cond.Broadcast()
@@ -154,16 +154,16 @@ func (c *client) connect(clean bool) {
 		c.retry()
 		return
 	}
-	l := &clientLink{e: e, clean: clean}
+	l := &peerConn{e: e, clean: clean}
 	l.cond = sync.NewCond(&l.mu)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	old := c.link
+	old := c.conn
 	if old != nil {
 		// It stays open: the server has to end it. This side does not listen to it any more.
 		old.setStall(false)
 	}
-	c.link, c.accepted, c.want = l, false, true
+	c.conn, c.accepted, c.want = l, false, true
 	p := &mqtt.Connect{Level: c.level, CleanStart: clean, ClientID: c.name, KeepAlive: c.keepAlive}
 	if c.level == mqtt.Level5 {
 		p.SessionExpiry, p.RequestProblem = mqtt.SessionForever, true
@@ -178,7 +178,7 @@ func (c *client) connect(clean bool) {
 	// What does not answer is given up.
 	time.AfterFunc(10*time.Second, func() {
 		c.mu.Lock()
-		silent := c.link == l && !c.accepted
+		silent := c.conn == l && !c.accepted
 		c.mu.Unlock()
 		if silent {
 			c.gone(l)
@@ -190,7 +190,7 @@ func (c *client) connect(clean bool) {
 func (c *client) retry() {
 	time.AfterFunc(200*time.Millisecond, func() {
 		c.mu.Lock()
-		again := c.want && c.link == nil && !c.w.over()
+		again := c.want && c.conn == nil && !c.w.over()
 		c.mu.Unlock()
 		if again {
 			c.connect(false)
@@ -201,8 +201,8 @@ func (c *client) retry() {
 // drop ends the connection without a word; the client stays away.
 func (c *client) drop() {
 	c.mu.Lock()
-	l := c.link
-	c.link, c.want = nil, false
+	l := c.conn
+	c.conn, c.want = nil, false
 	c.mu.Unlock()
 	if l != nil {
 		l.e.c.reset()
@@ -211,11 +211,11 @@ func (c *client) drop() {
 }
 
 // gone ends a connection that is over; the client comes back by itself.
-func (c *client) gone(l *clientLink) {
+func (c *client) gone(l *peerConn) {
 	c.mu.Lock()
-	mine := c.link == l
+	mine := c.conn == l
 	if mine {
-		c.link = nil
+		c.conn = nil
 	}
 	c.mu.Unlock()
 	l.close()
@@ -226,8 +226,8 @@ func (c *client) gone(l *clientLink) {
 
 func (c *client) disconnect() {
 	c.mu.Lock()
-	l := c.link
-	c.link, c.want = nil, false
+	l := c.conn
+	c.conn, c.want = nil, false
 	c.mu.Unlock()
 	if l != nil {
 		l.send([]byte{byte(mqtt.DISCONNECT) << 4, 0})
@@ -235,7 +235,7 @@ func (c *client) disconnect() {
 	}
 }
 
-func (c *client) read(l *clientLink) {
+func (c *client) read(l *peerConn) {
 	defer c.gone(l)
 	var buf []byte
 	chunk := make([]byte, 4096)
@@ -264,10 +264,10 @@ func (c *client) read(l *clientLink) {
 }
 
 // handle does what a packet asks for; false ends the connection.
-func (c *client) handle(l *clientLink, f mqtt.Frame) bool {
+func (c *client) handle(l *peerConn, f mqtt.Frame) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.link != l {
+	if c.conn != l {
 		return false // of a connection that was given up
 	}
 	switch f.Type {
@@ -291,7 +291,7 @@ func (c *client) handle(l *clientLink, f mqtt.Frame) bool {
 	return true
 }
 
-func (c *client) connackLocked(l *clientLink, f mqtt.Frame) bool {
+func (c *client) connackLocked(l *peerConn, f mqtt.Frame) bool {
 	ack, err := mqtt.ParseConnack(f, c.level)
 	if err != nil {
 		c.w.led.fault("%s: CONNACK: %v", c.name, err)
@@ -334,7 +334,7 @@ func (c *client) connackLocked(l *clientLink, f mqtt.Frame) bool {
 }
 
 // resendLocked sends again what is not complete [MQTT-4.4.0-1].
-func (c *client) resendLocked(l *clientLink, present bool) {
+func (c *client) resendLocked(l *peerConn, present bool) {
 	var still []*outgoing
 	for _, o := range c.flight {
 		switch {
@@ -353,7 +353,7 @@ func (c *client) resendLocked(l *clientLink, present bool) {
 	c.flight = still
 }
 
-func (c *client) subscribeLocked(l *clientLink, known bool) {
+func (c *client) subscribeLocked(l *peerConn, known bool) {
 	if len(c.pull) == 0 || known && c.w.led.knows(c.name, c.pull) {
 		return
 	}
@@ -372,7 +372,7 @@ func (c *client) subackLocked(f mqtt.Frame) {
 		c.w.led.fault("%s: SUBACK: %v", c.name, err)
 		return
 	}
-	if c.link.clean && c.level != mqtt.Level5 {
+	if c.conn.clean && c.level != mqtt.Level5 {
 		return // the session is not durable
 	}
 	for i, code := range codes {
@@ -383,7 +383,7 @@ func (c *client) subackLocked(f mqtt.Frame) {
 	c.must = present
 }
 
-func (c *client) publishLocked(l *clientLink, f mqtt.Frame) {
+func (c *client) publishLocked(l *peerConn, f mqtt.Frame) {
 	var p mqtt.Publish
 	if err := mqtt.ParsePublish(f, c.level, &p); err != nil {
 		c.w.led.fault("%s: PUBLISH: %v", c.name, err)
@@ -406,7 +406,7 @@ func (c *client) publishLocked(l *clientLink, f mqtt.Frame) {
 }
 
 // answerLocked acknowledges, at once or lazily.
-func (c *client) answerLocked(l *clientLink, t mqtt.Type, id uint16) {
+func (c *client) answerLocked(l *peerConn, t mqtt.Type, id uint16) {
 	b := mqtt.AppendAck(nil, t, c.level, id, mqtt.Success)
 	if c.lazy == 0 {
 		l.send(b)
@@ -415,7 +415,7 @@ func (c *client) answerLocked(l *clientLink, t mqtt.Type, id uint16) {
 	time.AfterFunc(c.lazy, func() { l.send(b) })
 }
 
-func (c *client) ackLocked(l *clientLink, t mqtt.Type, a mqtt.Ack) {
+func (c *client) ackLocked(l *peerConn, t mqtt.Type, a mqtt.Ack) {
 	if t == mqtt.PUBREL {
 		delete(c.inbound, a.ID)
 		c.answerLocked(l, mqtt.PUBCOMP, a.ID)
@@ -493,15 +493,15 @@ func (c *client) retain(i int, clearIt bool) {
 func (c *client) forbidden() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.link == nil || !c.accepted {
+	if c.conn == nil || !c.accepted {
 		return
 	}
-	c.link.send(mqtt.AppendPublish(nil, c.level, 0, "x/"+c.name, 0, nil, []byte("forbidden")))
+	c.conn.send(mqtt.AppendPublish(nil, c.level, 0, "x/"+c.name, 0, nil, []byte("forbidden")))
 }
 
 // pumpLocked sends what the window allows.
 func (c *client) pumpLocked() {
-	for c.link != nil && c.accepted && len(c.flight) < window && len(c.queue) > 0 {
+	for c.conn != nil && c.accepted && len(c.flight) < window && len(c.queue) > 0 {
 		o := c.queue[0]
 		c.queue = c.queue[1:]
 		if o.qos > 0 {
@@ -509,11 +509,11 @@ func (c *client) pumpLocked() {
 			c.flight = append(c.flight, o)
 		}
 		c.w.led.publishing(o.message)
-		c.link.send(mqtt.AppendPublish(nil, c.level, mqtt.PublishFlags(o.qos, false, o.retain), o.topic, o.id, nil, o.payload))
+		c.conn.send(mqtt.AppendPublish(nil, c.level, mqtt.PublishFlags(o.qos, false, o.retain), o.topic, o.id, nil, o.payload))
 	}
 }
 
-// freeIDLocked gives the lowest free packet id: ids are used again as soon as they may be.
+// freeIDLocked returns the lowest free packet id: ids are used again as soon as they may be.
 func (c *client) freeIDLocked() uint16 {
 	for id := uint16(1); ; id++ {
 		free := true
@@ -529,18 +529,18 @@ func (c *client) freeIDLocked() uint16 {
 func (c *client) unsubscribe() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.link == nil || !c.accepted || len(c.pull) == 0 {
+	if c.conn == nil || !c.accepted || len(c.pull) == 0 {
 		return
 	}
 	c.w.led.unsubscribing(c.name, c.pull[0].Filter)
-	c.link.send(mqtt.AppendUnsubscribe(nil, c.level, 59999, []string{c.pull[0].Filter}))
+	c.conn.send(mqtt.AppendUnsubscribe(nil, c.level, 59999, []string{c.pull[0].Filter}))
 }
 
 func (c *client) subscribe() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.link != nil && c.accepted {
-		c.subscribeLocked(c.link, false)
+	if c.conn != nil && c.accepted {
+		c.subscribeLocked(c.conn, false)
 	}
 }
 
@@ -597,7 +597,7 @@ func (c *client) manyIDs(n int) {
 
 func (c *client) halfOpen() {
 	c.mu.Lock()
-	l := c.link
+	l := c.conn
 	c.mu.Unlock()
 	if l != nil {
 		l.e.c.blackhole()
@@ -607,7 +607,7 @@ func (c *client) halfOpen() {
 
 func (c *client) stall(yes bool) {
 	c.mu.Lock()
-	l := c.link
+	l := c.conn
 	c.mu.Unlock()
 	if l != nil {
 		l.setStall(yes)

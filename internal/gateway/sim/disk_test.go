@@ -17,7 +17,7 @@ type simDisk struct {
 	d        *crashdisk.Disk
 	slow     time.Duration // how long a sync takes
 	powerOff func()        // called once, when the power goes off at an operation
-	told     bool
+	noticed  bool
 }
 
 func newDisk(rnd *rand.Rand) *simDisk { return &simDisk{d: crashdisk.New(rnd)} }
@@ -26,8 +26,8 @@ func newDisk(rnd *rand.Rand) *simDisk { return &simDisk{d: crashdisk.New(rnd)} }
 func (s *simDisk) do(op func()) {
 	s.mu.Lock()
 	op()
-	off := s.d.Off && !s.told
-	s.told = s.told || off
+	off := s.d.Off && !s.noticed
+	s.noticed = s.noticed || off
 	hook := s.powerOff
 	s.mu.Unlock()
 	if off && hook != nil {
@@ -57,7 +57,7 @@ func (s *simDisk) on(kill bool) {
 	} else {
 		s.d.Cut()
 	}
-	s.told = false
+	s.noticed = false
 }
 
 func (s *simDisk) set(f func(*simDisk)) {

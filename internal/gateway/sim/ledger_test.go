@@ -9,12 +9,12 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
-// ledger keeps what everybody did and was told, in one order, and judges it in the end.
+// ledger keeps what everybody did and was promised, in one order, and judges it in the end.
 type ledger struct {
 	mu    sync.Mutex
 	clock int // moments: each note has one
 	msgs  map[string]*message
-	order []*message
+	list  []*message
 	subs  map[string]*subscriber
 
 	faults []string
@@ -96,7 +96,7 @@ func (l *ledger) publishing(m *message) {
 	defer l.mu.Unlock()
 	m.begun = l.now()
 	l.msgs[m.key] = m
-	l.order = append(l.order, m)
+	l.list = append(l.list, m)
 	for _, s := range l.subs {
 		for _, i := range s.subs {
 			if i.till == 0 && mqtt.Match(i.filter, m.topic) {
@@ -216,7 +216,7 @@ func (l *ledger) received(name, topic, payload string, qos byte, retained, late 
 
 // expected returns the messages that a subscriber must have got, and those that it may have got.
 func (l *ledger) expected(s *subscriber) (must, may []*message) {
-	for _, m := range l.order {
+	for _, m := range l.list {
 		for _, i := range s.subs {
 			if m.qos == 0 || i.qos == 0 || m.refused || !mqtt.Match(i.filter, m.topic) {
 				continue

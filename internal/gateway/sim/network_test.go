@@ -31,7 +31,7 @@ func newNetwork() *network { return &network{conns: map[*conn]struct{}{}, socket
 
 // powerOff cuts all connections at once: what the gateway still writes goes nowhere, and what a client had not read yet
 // is lost. Clients do not hear of it, as from a machine without power, until they send something or time out; here they
-// are told with the reset that the restarted machine would answer.
+// get the reset that the restarted machine would answer.
 func (n *network) powerOff() {
 	n.mu.Lock()
 	n.off = true
@@ -181,7 +181,7 @@ type conn struct {
 	cond *sync.Cond
 	down [2]stream
 	dead bool // reset: nobody hears anything more
-	hole bool // half open: what is written now is lost, and nobody is told
+	hole bool // half open: what is written now is lost, without a report
 }
 
 type stream struct {
@@ -351,7 +351,7 @@ type poller struct {
 	mu      sync.Mutex
 	cond    *sync.Cond
 	watched map[int]uint32
-	order   []int
+	fds     []int
 	bell    bool
 	news    bool
 }
@@ -379,12 +379,12 @@ func (p *poller) Wait(events []unix.EpollEvent, timeout time.Duration) (int, err
 	defer p.mu.Unlock()
 	for {
 		p.news = false
-		order, watched := append([]int(nil), p.order...), map[int]uint32{}
+		fds, watched := append([]int(nil), p.fds...), map[int]uint32{}
 		for fd, w := range p.watched {
 			watched[fd] = w
 		}
 		p.mu.Unlock()
-		n := p.collect(events, order, watched)
+		n := p.collect(events, fds, watched)
 		p.mu.Lock()
 		if n > 0 || p.bell {
 			p.bell = false
@@ -407,8 +407,8 @@ func (p *poller) Wait(events []unix.EpollEvent, timeout time.Duration) (int, err
 	}
 }
 
-func (p *poller) collect(events []unix.EpollEvent, order []int, watched map[int]uint32) (n int) {
-	for _, fd := range order {
+func (p *poller) collect(events []unix.EpollEvent, fds []int, watched map[int]uint32) (n int) {
+	for _, fd := range fds {
 		s := p.n.socket(fd)
 		if s == nil || n == len(events) {
 			continue
@@ -441,7 +441,7 @@ func (p *poller) Control(op, fd int, events uint32) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if op == unix.EPOLL_CTL_ADD {
-		p.order = append(p.order, fd)
+		p.fds = append(p.fds, fd)
 	}
 	p.watched[fd] = events
 	p.news = true
@@ -476,9 +476,9 @@ func (p *poller) CloseSocket(fd int) error {
 	p.n.mu.Unlock()
 	p.mu.Lock()
 	delete(p.watched, fd)
-	for i, o := range p.order {
+	for i, o := range p.fds {
 		if o == fd {
-			p.order = append(p.order[:i:i], p.order[i+1:]...)
+			p.fds = append(p.fds[:i:i], p.fds[i+1:]...)
 			break
 		}
 	}

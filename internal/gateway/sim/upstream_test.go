@@ -18,7 +18,7 @@ type upstream struct {
 	w *world
 
 	mu      sync.Mutex
-	link    *clientLink
+	conn    *peerConn
 	session bool
 	taken   map[uint16]bool // QoS 2 from the bridge, not released
 	down    []*command      // to the bridge, not complete, in order
@@ -51,14 +51,14 @@ func (u *upstream) dial(context.Context, *url.URL) (net.Conn, error) {
 	if ours == nil {
 		return nil, errRefused
 	}
-	l := &clientLink{e: theirs}
+	l := &peerConn{e: theirs}
 	l.cond = sync.NewCond(&l.mu)
 	u.w.wg.Go(l.write)
 	u.w.wg.Go(func() { u.serve(l) })
 	return ours, nil
 }
 
-func (u *upstream) serve(l *clientLink) {
+func (u *upstream) serve(l *peerConn) {
 	defer l.close()
 	var buf []byte
 	chunk := make([]byte, 4096)
@@ -87,7 +87,7 @@ func (u *upstream) serve(l *clientLink) {
 
 const level = mqtt.Level5
 
-func (u *upstream) handle(l *clientLink, f mqtt.Frame) bool {
+func (u *upstream) handle(l *peerConn, f mqtt.Frame) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if f.Type == mqtt.CONNECT {
@@ -96,10 +96,10 @@ func (u *upstream) handle(l *clientLink, f mqtt.Frame) bool {
 			u.w.led.fault("upstream: malformed CONNECT: %v", err)
 			return false
 		}
-		if u.link != nil {
-			u.link.e.c.reset()
+		if u.conn != nil {
+			u.conn.e.c.reset()
 		}
-		u.link, u.wait = l, nil
+		u.conn, u.wait = l, nil
 		if c.CleanStart {
 			u.session = false
 			clear(u.taken)
@@ -114,7 +114,7 @@ func (u *upstream) handle(l *clientLink, f mqtt.Frame) bool {
 		}
 		return true
 	}
-	if u.link != l {
+	if u.conn != l {
 		return false
 	}
 	if *verbose {
@@ -171,7 +171,7 @@ func (u *upstream) publishLocked(f mqtt.Frame) bool {
 // answerLocked acknowledges, unless the script wants it held back.
 func (u *upstream) answerLocked(b []byte) {
 	if !time.Now().Before(u.deaf) {
-		u.link.send(b)
+		u.conn.send(b)
 		return
 	}
 	u.wait = append(u.wait, b)
@@ -186,7 +186,7 @@ func (u *upstream) deafFor(d time.Duration) {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		for _, b := range u.wait {
-			u.link.send(b)
+			u.conn.send(b)
 		}
 		u.wait = nil
 	})
@@ -209,7 +209,7 @@ func (u *upstream) command(n int) {
 }
 
 func (u *upstream) sendDownLocked() {
-	if u.link == nil {
+	if u.conn == nil {
 		return
 	}
 	for _, d := range u.down {
@@ -219,13 +219,13 @@ func (u *upstream) sendDownLocked() {
 		again := d.begun != 0
 		d.sent = true
 		if d.released {
-			u.link.send(mqtt.AppendAck(nil, mqtt.PUBREL, level, d.id, mqtt.Success))
+			u.conn.send(mqtt.AppendAck(nil, mqtt.PUBREL, level, d.id, mqtt.Success))
 			continue
 		}
 		if !again {
 			u.w.led.publishing(d.message)
 		}
-		u.link.send(mqtt.AppendPublish(nil, level, mqtt.PublishFlags(2, again, false), d.topic, d.id, nil, []byte(d.key)))
+		u.conn.send(mqtt.AppendPublish(nil, level, mqtt.PublishFlags(2, again, false), d.topic, d.id, nil, []byte(d.key)))
 	}
 }
 
@@ -237,7 +237,7 @@ func (u *upstream) ackLocked(t mqtt.Type, a mqtt.Ack) {
 		if t == mqtt.PUBREC && a.Reason < mqtt.Unspecified {
 			d.released = true
 			u.w.led.acked(d.message)
-			u.link.send(mqtt.AppendAck(nil, mqtt.PUBREL, level, d.id, mqtt.Success))
+			u.conn.send(mqtt.AppendAck(nil, mqtt.PUBREL, level, d.id, mqtt.Success))
 			return
 		}
 		if t == mqtt.PUBREC {
@@ -250,7 +250,7 @@ func (u *upstream) ackLocked(t mqtt.Type, a mqtt.Ack) {
 
 func (u *upstream) reset() {
 	u.mu.Lock()
-	l := u.link
+	l := u.conn
 	u.mu.Unlock()
 	if l != nil {
 		l.e.c.reset()
@@ -259,7 +259,7 @@ func (u *upstream) reset() {
 
 func (u *upstream) halfOpen() {
 	u.mu.Lock()
-	l := u.link
+	l := u.conn
 	u.mu.Unlock()
 	if l != nil {
 		l.e.c.blackhole()
