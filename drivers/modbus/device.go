@@ -56,9 +56,9 @@ type device struct {
 	report  drivers.Report
 	wake    chan *channel // was written, is to be read soon
 
-	reported   drivers.RepeatFilter
-	silent drivers.Backoff // requests in a row without an answer
-	after  time.Time       // no request before: an answer may still be on its way
+	reported drivers.RepeatFilter
+	silent   drivers.Backoff // requests in a row without an answer
+	after    time.Time       // no request before: an answer may still be on its way
 }
 
 // Close releases the wire.
