@@ -116,6 +116,12 @@ func TestModelAndSchema(t *testing.T) {
 	if got := must(t, "", "model", "list", "sdm630"); !strings.Contains(got, "eastron/sdm630") {
 		t.Errorf("model list prints %q", got)
 	}
+	// Users look for what they have (a maker, a kind of device) and for what they want.
+	for word, want := range map[string]string{"huawei": "huawei/sun2000", "relay": "wiren-board/wb-mr6c", "state_of_charge": "victron/gx-battery", "Wallbox": "heidelberg/energy-control"} {
+		if got := must(t, "", "model", "list", word); !strings.Contains(got, want) || strings.Contains(got, "xy/md02") {
+			t.Errorf("model list %s prints %q, want %s", word, got, want)
+		}
+	}
 	if got := must(t, "", "model", "show", "eastron/sdm630"); !strings.Contains(got, `driver = "modbus"`) {
 		t.Errorf("model show prints %q", got)
 	}

@@ -25,12 +25,12 @@ func newModelList() *cobra.Command {
 	var s settings
 	cmd := &cobra.Command{
 		Use:   "list [WORD]",
-		Short: "list all models, or those whose name or title has WORD in it",
+		Short: "list all models, or those with WORD in name, title, driver or a channel",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			models := []config.Model{}
 			for _, m := range s.models() {
-				if len(args) == 0 || strings.Contains(strings.ToLower(m.Name+" "+m.Title), strings.ToLower(args[0])) {
+				if len(args) == 0 || mentions(&m, args[0]) {
 					models = append(models, m)
 				}
 			}
@@ -38,7 +38,7 @@ func newModelList() *cobra.Command {
 				return writeJSON(cmd.OutOrStdout(), models)
 			}
 			if len(models) == 0 {
-				return fmt.Errorf("no model with %q in its name or title", args)
+				return fmt.Errorf("no model with %q in its name, title, driver or channels", args)
 			}
 			tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(tw, "MODEL\tDRIVER\tTITLE\tTESTED")
@@ -50,6 +50,13 @@ func newModelList() *cobra.Command {
 	}
 	s.flags(cmd)
 	return cmd
+}
+
+// mentions reports whether a model has to do with word: a maker, a kind of device, a
+// driver, a quantity.
+func mentions(m *config.Model, word string) bool {
+	text := strings.Join(append([]string{m.Name, m.Title, m.Driver}, m.Channels...), " ")
+	return strings.Contains(strings.ToLower(text), strings.ToLower(word))
 }
 
 func newModelShow() *cobra.Command {

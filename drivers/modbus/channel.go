@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"time"
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/field"
@@ -15,7 +16,8 @@ type channel struct {
 	name, unit string
 	o          Channel
 
-	missing bool // extreme numbers mean that there is none
+	missing bool      // extreme numbers mean that there is none
+	written time.Time // by the last command; used in turns on the bus only
 
 	// Places in the item's registers.
 	value int

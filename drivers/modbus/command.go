@@ -13,6 +13,9 @@ import (
 // readBackAfter is how long a device gets between a write and reading it back.
 const readBackAfter = 20 * time.Millisecond
 
+// wearEvery is how often a value may change that the device keeps in memory that wears out.
+const wearEvery = time.Minute
+
 // Command writes a channel and reads it back: done is what the device reports as
 // done, not what was written. It goes before all polls on the wire.
 func (d *device) Command(ctx context.Context, cmd drivers.Command) error {
@@ -30,17 +33,20 @@ func (d *device) write(ctx context.Context, c *channel, cmd drivers.Command) err
 		return err
 	}
 	err = d.bus.Do(ctx, serial.Job{Priority: serial.Command, Line: d.line, Run: func(s *serial.Transaction) error {
+		if done, err := d.spare(s, c, check); done || err != nil {
+			return err
+		}
 		if _, _, err := d.transport.exchange(s, d.unit, r); err != nil {
 			return err
 		}
+		c.written = time.Now()
 		if c.o.ReadBack != nil && !*c.o.ReadBack {
 			return nil
 		}
 		if err := s.Quiet(readBackAfter); err != nil {
 			return err
 		}
-		table, at := c.place()
-		data, _, err := d.transport.exchange(s, d.unit, readRequest(table, uint16(at), c.o.width()))
+		data, err := d.readBack(s, c)
 		if err != nil {
 			return fmt.Errorf("written, but not read back: %w", err)
 		}
@@ -54,6 +60,31 @@ func (d *device) write(ctx context.Context, c *channel, cmd drivers.Command) err
 	default: // the schedule is busy; it comes by soon enough
 	}
 	return nil
+}
+
+func (d *device) readBack(s *serial.Transaction, c *channel) ([]byte, error) {
+	table, at := c.place()
+	data, _, err := d.transport.exchange(s, d.unit, readRequest(table, uint16(at), c.o.width()))
+	return data, err
+}
+
+// spare keeps writes off memory that wears out, such as an EEPROM of 100,000 of them. done
+// is true if the device has the wanted value already.
+func (d *device) spare(s *serial.Transaction, c *channel, check func([]byte) error) (done bool, err error) {
+	if !c.o.Wears {
+		return false, nil
+	}
+	data, err := d.readBack(s, c)
+	switch {
+	case err != nil:
+		return false, err
+	case check(data) == nil:
+		return true, nil
+	case !c.written.IsZero() && time.Since(c.written) < wearEvery:
+		return false, fmt.Errorf("%w: it was written %v ago, and its memory wears out: at most one write in %v", drivers.ErrRefused,
+			time.Since(c.written).Round(time.Second), wearEvery)
+	}
+	return false, nil
 }
 
 func (c *channel) place() (Table, int) { return c.o.place() }

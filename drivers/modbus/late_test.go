@@ -23,6 +23,7 @@ type queueingSlave struct {
 	far   net.Conn
 	stall func(request int) time.Duration // before the answer to the nth request
 	lose  func(request int) bool          // it never answers
+	heard func(function byte)             // called for each request
 	asked chan []byte
 	mu    sync.Mutex // guards unit and what the funcs use
 }
@@ -48,7 +49,12 @@ func (q *queueingSlave) serve(done *sync.WaitGroup) {
 				return
 			}
 			var stall time.Duration
-			q.set(func() { stall = q.stall(n) })
+			q.set(func() {
+				stall = q.stall(n)
+				if q.heard != nil {
+					q.heard(frame[1])
+				}
+			})
 			time.Sleep(stall + 5*time.Millisecond)
 			var answer []byte
 			q.set(func() {
@@ -250,5 +256,50 @@ func TestSettleAfterTheConnectionWasMade(t *testing.T) {
 		if got["r5"] < 5 || got["none"] > 0 {
 			t.Errorf("got %v, want readings of r5 and none of what is missing", got)
 		}
+	})
+}
+
+// A set-point in an EEPROM of 100,000 writes, commanded every second by an automation.
+func TestAValueInMemoryThatWearsOutIsSpared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		writes := 0
+		q := &queueingSlave{unit: &slave{}, stall: func(int) time.Duration { return 0 }}
+		q.heard = func(function byte) {
+			if function == writeRegister {
+				writes++
+			}
+		}
+		b, stop := lateBus(q)
+		defer stop()
+		config := drivers.DeviceConfig{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: 1, Timeout: time.Second}, Every: time.Hour,
+			Channels: []drivers.ChannelConfig{{Name: "target", Options: &Channel{Holding: ptr(5), Write: true, Wears: true}}}}
+		dev, err := Drivers(func(string) (*serial.Bus, error) { return b, nil }, quiet())[0].Open(t.Context(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		command := func(payload string) error {
+			return dev.(drivers.Commander).Command(t.Context(), drivers.Command{Channel: "target", Payload: []byte(payload)})
+		}
+		for range 100 {
+			if err := command("20"); err != nil {
+				t.Errorf("20: %v, want done: it has that value", err)
+			}
+			time.Sleep(time.Second)
+		}
+		if err := command("21"); err != nil {
+			t.Errorf("21, a minute and more later: %v", err)
+		}
+		if err := command("22"); !errors.Is(err, drivers.ErrRefused) {
+			t.Errorf("22, at once: %v, want a refusal", err)
+		}
+		time.Sleep(wearEvery)
+		if err := command("22"); err != nil {
+			t.Errorf("22, a minute later: %v", err)
+		}
+		q.set(func() {
+			if writes != 3 || q.unit.holding[5] != 22 {
+				t.Errorf("%d writes for 103 commands, the register is %d; want 3 and 22", writes, q.unit.holding[5])
+			}
+		})
 	})
 }

@@ -93,6 +93,7 @@ type Channel struct {
 	Write    bool  `toml:"write" doc:"The channel takes commands; possible for holding and coil."`
 	Multiple bool  `toml:"multiple" doc:"Commands are written with function code 16 or 15 where 6 or 5 would do."`
 	ReadBack *bool `toml:"readback" doc:"A command is done when the value can be read back; default: true."`
+	Wears    bool  `toml:"wears" doc:"The device keeps the value in memory that wears out: a value that is there already is not written again, and at most one a minute is."`
 	Exact    bool  `toml:"exact" doc:"The address really is above 30000 or 40000 on the wire; it is not the number in a document."`
 }
 
@@ -146,6 +147,8 @@ func (c *Channel) checkKind() error {
 		return &drivers.KeyError{Key: "write", Problem: "a part of a register, or one with sf, cannot be written"}
 	case !c.Write && (c.Multiple || c.ReadBack != nil):
 		return &drivers.KeyError{Key: "write", Problem: "found multiple or readback without it", Try: "write = true"}
+	case c.Wears && c.Holding == nil && c.Coil == nil:
+		return &drivers.KeyError{Key: "wears", Problem: "only holding registers and coils are written"}
 	case c.SunSpec != "" && c.At == nil:
 		return &drivers.KeyError{Key: "at", Problem: "sunspec needs the register in the model"}
 	case c.SunSpec == "" && c.At != nil:
