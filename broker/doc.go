@@ -23,7 +23,7 @@
 //	sessions              subscribe will ends persist
 //	packets               walk acknowledge handle_ack handle_subscribe handle_publish handle
 //	connections           admission login attach loop stream socket turn websocket accept
-//	the whole             sys reload run
+//	the whole             sys sessions reload run
 //
 // # The way of a published reading
 //

@@ -21,7 +21,7 @@ func newJournal() *cobra.Command {
 		Use:   "journal",
 		Short: "look into the store that survives a power cut",
 	}
-	cmd.AddCommand(newJournalStatus(), newJournalDump(), newJournalVerify(), newJournalBench())
+	cmd.AddCommand(newJournalStatus(), newJournalDump(), newJournalVerify(), newJournalSessions(), newJournalBench())
 	return cmd
 }
 

@@ -141,7 +141,8 @@ func (g *Gateway) Run(ctx context.Context) error {
 		{"notify", g.notify},
 	}
 	if g.opt.Socket != "" {
-		control := status.Control{Path: g.opt.Socket, Snapshot: g.Snapshot, Reload: g.Reload, Plan: g.plan, More: g.page}
+		control := status.Control{Path: g.opt.Socket, Snapshot: g.Snapshot, Reload: g.Reload, Plan: g.plan, More: g.page,
+			Sessions: func() any { return g.broker.Sessions() }, RemoveSession: g.broker.RemoveSession}
 		parts = append(parts, part{"control", control.Run})
 	}
 	return runAll(ctx, g.log, stopGrace, parts...)
@@ -242,13 +243,23 @@ func FindSocket(c *config.Config) string {
 	return runtimeSocket
 }
 
+// keptTwice are the keys of the journal of which more than one message depends.
+var keptTwice = []string{"session/", "bridge/", "device/"}
+
+// StoreOptions are those with which another program may open the store in dir while no
+// gateway runs on it, to take something out: whatever the configuration says, nothing in
+// it becomes too large or too old by that. used is how many bytes it has now.
+func StoreOptions(dir string, used int64, log *slog.Logger) journal.Options {
+	return journal.Options{Dir: dir, Size: used + 64<<20, FreeFloor: -1, SeqStep: broker.SeqStep, Twice: keptTwice, Log: log}
+}
+
 // journalOptions adds to what the configuration says what only the program knows; so do
 // brokerOptions and bridgeOptions. TestEveryOptionIsReachable looks at all three.
 func journalOptions(c *config.Config, o Options) journal.Options {
 	j := c.Journal
-	j.Dir, j.SeqStep, j.Log = c.Data, broker.SeqStep, o.Log.With("part", "journal")
+	j.Dir, j.Log = c.Data, o.Log.With("part", "journal")
+	j.SeqStep, j.Twice = broker.SeqStep, keptTwice
 	j.TimeSynced = timeSynced
-	j.Twice = []string{"session/", "bridge/", "device/"}
 	j.FS, j.SegmentSize = o.Around.Disk, o.Around.SegmentSize
 	return j
 }

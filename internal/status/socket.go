@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"syscall"
 	"time"
@@ -21,6 +22,9 @@ type Control struct {
 	Reload   func() error
 	Plan     func() (any, error) // what a reload would change, for JSON
 	More     http.Handler        // everything else: the routes of the HTTP API
+
+	Sessions      func() any // of the broker, for JSON
+	RemoveSession func(ctx context.Context, client string) error
 }
 
 // Run serves the socket until ctx ends. The socket of a gateway that died is
@@ -48,6 +52,15 @@ func (c *Control) Run(ctx context.Context) error {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(plan)
+	})
+	mux.HandleFunc("GET /sessions", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(c.Sessions())
+	})
+	mux.HandleFunc("DELETE /sessions", func(w http.ResponseWriter, r *http.Request) {
+		if err := c.RemoveSession(r.Context(), r.URL.Query().Get("client")); err != nil {
+			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		}
 	})
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	if c.More != nil {
@@ -125,6 +138,20 @@ func Get(ctx context.Context, path, what string, read func(io.Reader) error) err
 	return call(ctx, path, http.MethodGet, what, read)
 }
 
+// Sessions asks the gateway behind the socket for the sessions of its broker and decodes
+// the answer into list, a pointer to a slice.
+func Sessions(ctx context.Context, path string, list any) error {
+	return call(ctx, path, http.MethodGet, "/sessions", func(r io.Reader) error { return json.NewDecoder(r).Decode(list) })
+}
+
+// RemoveSession has the gateway behind the socket end the session of a client id.
+func RemoveSession(ctx context.Context, path, client string) error {
+	return call(ctx, path, http.MethodDelete, "/sessions?client="+url.QueryEscape(client), func(io.Reader) error { return nil })
+}
+
+// ErrNotRunning is what every question returns when no gateway is there to answer.
+var ErrNotRunning = errors.New("no gateway answers")
+
 func call(ctx context.Context, path, method, what string, read func(io.Reader) error) error {
 	client := http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -140,7 +167,7 @@ func call(ctx context.Context, path, method, what string, read func(io.Reader) e
 	res, err := client.Do(req)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("no gateway answers on %s (is it running? try: systemctl status sensorgate)", path)
+		return fmt.Errorf("%w on %s (is it running? try: systemctl status sensorgate)", ErrNotRunning, path)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("control socket %s: permission denied (try: sudo sensorgate …, or as the user sensorgate)", path)
 	case err != nil:
