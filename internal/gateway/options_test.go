@@ -19,6 +19,7 @@ var unreachable = map[string]string{
 	"bridge.Options.Dial":         "a simulation's network: Options.Around",
 	"journal.Options.SegmentSize": "the default follows from the size; tests make it small",
 	"journal.Options.Wall":        "a simulation's clock; nil: of the operating system",
+	"journal.Limits.Reserve":      "newUpstream: half of the journal, for all spools together",
 }
 
 // Every option of a package follows from reference.toml, which has every key, or from the

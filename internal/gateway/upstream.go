@@ -15,7 +15,10 @@ type upstream struct {
 }
 
 func (g *Gateway) newUpstream(c config.Bridge) (*upstream, error) {
-	q, err := g.journal.OpenQueue("spool/"+c.Name, c.Spool)
+	limits := c.Spool
+	// Half of the journal is for the spools before anything else, whatever clients leave in it.
+	limits.Reserve = min(limits.Bytes, g.cfg.Journal.Size/2/max(1, int64(len(g.cfg.Bridges))))
+	q, err := g.journal.OpenQueue("spool/"+c.Name, limits)
 	if err != nil {
 		return nil, err
 	}

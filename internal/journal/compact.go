@@ -54,7 +54,8 @@ func (j *Journal) compactable() *slot {
 		return nil
 	}
 	short := spares < 2 && (j.full != nil || size+j.wr.st.segSize > j.wr.st.max)
-	if short && spares > 0 && least.liveBytes < least.size*3/4 {
+	here := j.wr.tail()+least.liveBytes+4*int64(least.live) < j.wr.slot.size*7/8
+	if short && (spares > 0 || here) && least.liveBytes < least.size*3/4 {
 		return least
 	}
 	if time.Since(j.looked) < compactPause {

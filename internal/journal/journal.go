@@ -43,7 +43,7 @@ var (
 // Options of a journal. Only Dir must be given for a durable one.
 type Options struct {
 	Dir         string // "" keeps everything in memory: nothing survives the process
-	SegmentSize int64  // bytes; default 4 MiB
+	SegmentSize int64  // bytes; default 4 MiB, on a file system of less than 256 MiB 1 MiB
 
 	// Commit is the window of the telemetry class; default 1 s.
 	Commit time.Duration `toml:"commit" doc:"How much of our own readings a power cut may cost; a shorter time wears the card more."`
@@ -51,7 +51,8 @@ type Options struct {
 	// Size is how many bytes all segments may have; default 512 MiB.
 	Size int64 `toml:"size" quantity:"size" doc:"How much the journal may take on the disk."`
 
-	// FreeFloor is how many bytes of the file system are never used; default max(64 MiB, 5 %).
+	// FreeFloor is how many bytes of the file system are never used, but at most a quarter of
+	// it; default max(64 MiB, 5 %).
 	FreeFloor int64 `toml:"keep_free" quantity:"size" doc:"How much the journal leaves free on the disk for others, whatever its size may be."`
 
 	Log *slog.Logger
@@ -81,6 +82,10 @@ type Limits struct {
 
 	// Age is after how long a record is dropped and counted; 0: never.
 	Age time.Duration `toml:"keep" doc:"Older messages are dropped and counted."`
+
+	// Reserve is how many bytes of the journal this queue may fill before others are
+	// preferred to it when the journal is full.
+	Reserve int64
 
 	Full   Policy
 	Memory bool // never on disk: an append to it counts as committed at once

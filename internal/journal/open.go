@@ -17,11 +17,6 @@ func (o Options) withDefaults() Options {
 	if o.Size <= 0 {
 		o.Size = 512 << 20
 	}
-	if o.SegmentSize <= 0 {
-		o.SegmentSize = 4 << 20
-	}
-	o.SegmentSize = min((o.SegmentSize+headerBlock-1)&^(headerBlock-1), maxSegment)
-	o.Size = max(o.Size, 4*o.SegmentSize) // the one written, the one before, a spare, one that waits
 	if o.Commit <= 0 {
 		o.Commit = time.Second
 	}
@@ -36,6 +31,18 @@ func (o Options) withDefaults() Options {
 		o.FS = disk.OS{}
 	}
 	return o
+}
+
+// segments chooses the size of segments for a file system of total bytes.
+func (o *Options) segments(total int64) {
+	if o.SegmentSize <= 0 {
+		o.SegmentSize = 4 << 20
+		if total < 256<<20 {
+			o.SegmentSize = 1 << 20
+		}
+	}
+	o.SegmentSize = min((o.SegmentSize+headerBlock-1)&^(headerBlock-1), maxSegment)
+	o.Size = max(o.Size, 4*o.SegmentSize) // the one written, the one before, a spare, one that waits
 }
 
 // Open recovers the store in o.Dir, or makes an empty one. What a power cut tore
@@ -59,6 +66,13 @@ func Open(o Options) (*Journal, error) {
 		}
 	}
 	j.openClock()
+	if _, looking := o.FS.(*readOnlyFS); j.wr != nil && !looking {
+		// Not with the first commit: until then it would hold up those who wait for theirs.
+		if err := j.commit(); err != nil {
+			j.closeFiles()
+			return nil, fmt.Errorf("journal %s: %w", o.Dir, err)
+		}
+	}
 	return j, nil
 }
 
@@ -81,8 +95,10 @@ func (j *Journal) openDir() (err error) {
 	}
 	floor := o.FreeFloor
 	if floor == 0 {
-		floor = min(max(64<<20, total/20), total/4)
+		floor = max(64<<20, total/20)
 	}
+	floor = min(floor, total/4) // a small disk is there to be used
+	o.segments(total)
 	st := &store{fs: o.FS, dir: o.Dir, segSize: o.SegmentSize, max: o.Size, floor: floor}
 	j.wr = &writer{st: st}
 	if err := j.recover(); err != nil {

@@ -29,6 +29,9 @@ type Queue struct {
 	fresh  bool // the log does not know the queue at all
 	stats  QueueStats
 
+	dropsSeen uint64 // by logDrops
+	droppedAt time.Time
+
 	oldestSeq  Seq // whose time oldestTime is
 	oldestTime time.Time
 }

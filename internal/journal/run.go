@@ -31,6 +31,7 @@ func (j *Journal) Run(ctx context.Context) error {
 		if now := time.Now(); now.Sub(aged) >= time.Second {
 			aged = now
 			j.watchClock(now)
+			j.logDrops(now)
 			j.dropAllAged(now)
 			j.beat(now)
 		}

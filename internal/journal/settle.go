@@ -9,6 +9,7 @@ func (r *recovery) settle() {
 		st := r.states[id]
 		q := r.queue(id)
 		q.name, q.last, q.past, q.gaps, q.stats = st.name, st.last, st.past, st.gaps, st.stats
+		q.dropsSeen = q.stats.DroppedFull + q.stats.DroppedAge
 		r.takePast(q, st)
 		r.countLost(q, st)
 		for s, ok := q.wait.first(); ok; s, ok = q.wait.next(s + 1) {

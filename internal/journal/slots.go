@@ -119,6 +119,8 @@ func (j *Journal) takeSlot(need int64, urgent bool) (*slot, error) {
 		if !j.anyDead() && !j.evict() {
 			return nil, err
 		}
+		for fit == nil && !j.anyDead() && j.evict() { // no room to copy what is left together
+		}
 		if freed, ferr = j.freeDead(); ferr != nil {
 			return nil, ferr
 		}
@@ -267,42 +269,6 @@ func (j *Journal) removeSlots(extra []*slot) error {
 		j.mu.Unlock()
 	}
 	return j.wr.st.fs.SyncDir(j.wr.st.dir)
-}
-
-// evict drops records of DropOldest queues, oldest segment first, until a segment
-// is no longer wanted, and reports whether one is.
-func (j *Journal) evict() bool {
-	j.mu.Lock()
-	defer j.unlockAndNotify()
-	for after := uint64(0); ; {
-		var s *slot
-		for _, o := range j.slots {
-			if o != nil && o.used && !o.bad && !j.pinned(o) && o.segno > after && (s == nil || o.segno < s.segno) {
-				s = o
-			}
-		}
-		if s == nil {
-			return false
-		}
-		after = s.segno
-		for _, q := range j.durable {
-			if q.opened && q.lim.Full == DropOldest {
-				j.evictLocked(q, s)
-			}
-		}
-		if s.live == 0 && s.readers == 0 {
-			return true
-		}
-	}
-}
-
-// evictLocked drops what waits in q and is in s.
-func (j *Journal) evictLocked(q *Queue, s *slot) {
-	for seq, ok := q.wait.first(); ok && seq <= s.maxSeq; seq, ok = q.wait.next(seq + 1) {
-		if l, _ := j.index.get(seq); !l.pending() && l.slot() == s.no {
-			q.dropLocked(seq, &q.stats.DroppedFull)
-		}
-	}
 }
 
 // housekeep frees what is dead and sees to a spare slot before it is needed.
