@@ -58,6 +58,7 @@ func (r *Runner) began(dev any, abort func(error)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.device, r.abort = dev, abort
+	r.counters.Opened++
 	now := time.Now()
 	r.truth.reopened(now)
 	for _, e := range r.Expect {

@@ -49,11 +49,12 @@ type Runner struct {
 	news   announcer
 	ranges Ranges // of the open device; only its own goroutine reads and writes it
 
-	mu     sync.Mutex
-	device any         // open device, nil while there is none
-	abort  func(error) // ends the present open period, nil while there is none
-	truth  truth
-	panics map[string]bool // whose stacks are in the log
+	mu       sync.Mutex
+	device   any         // open device, nil while there is none
+	abort    func(error) // ends the present open period, nil while there is none
+	truth    truth
+	counters Counters
+	panics   map[string]bool // whose stacks are in the log
 }
 
 // Run blocks until ctx ends and the device is closed. It never fails: a device
@@ -134,10 +135,14 @@ func (r *Runner) pollOnce(ctx context.Context, p Poller) (answered bool, err err
 	defer cancel()
 	defer r.watchStuck()()
 	var rs []Reading
+	began := time.Now()
 	err = Guard(func() (err error) {
 		rs, err = p.Poll(ctx)
 		return err
 	})
+	r.mu.Lock()
+	r.counters.poll(time.Since(began))
+	r.mu.Unlock()
 	if len(rs) > 0 {
 		r.emit(rs)
 	}
@@ -178,6 +183,7 @@ func (r *Runner) emit(rs []Reading) {
 		}
 		if err := r.plausible(rd); err != nil {
 			wrong = true
+			r.counters.failed(ReasonImplausible)
 			news = r.truth.setChannel(rd.Channel, Failing, err.Error(), now) || news
 		} else {
 			news = r.truth.setChannel(rd.Channel, OK, "", now) || news
@@ -209,6 +215,7 @@ func (r *Runner) fail(err error) {
 	faults, all := ChannelFaults(err)
 	now, news := time.Now(), false
 	r.mu.Lock()
+	r.counters.failed(reasonOf(err))
 	for _, name := range slices.Sorted(maps.Keys(faults)) {
 		news = r.truth.setChannel(name, Failing, faults[name].Error(), now) || news
 	}

@@ -51,7 +51,7 @@ var allowed = map[string][]string{
 	"broker/poll":         {},
 	"broker/passwd":       {"internal/disk"},
 	"bridge":              {"internal/mqtt", "internal/journal", "internal/varint"},
-	"deploy":              {"internal/mqtt"},
+	"deploy":              {"internal/mqtt", "internal/web"},
 }
 
 // importers lists which package alone may import an outside library (and its tests).

@@ -161,6 +161,7 @@ func (d *device) status() status.Device {
 	h := d.runner.Health()
 	s := status.Device{Name: d.cfg.Name, Driver: d.cfg.Driver.Name, State: h.State, Error: h.Error, Since: h.Since}
 	s.Readings, s.Dropped = d.out.counts()
+	s.Counters = d.runner.Counters()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s.Channels = channelsOf(d.cfg.Map, d.runner.Channels(), d.newest)

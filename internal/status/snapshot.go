@@ -70,6 +70,7 @@ type Device struct {
 	Since    time.Time         `json:"since"`
 	Readings uint64            `json:"readings"`
 	Dropped  uint64            `json:"dropped"` // the broker was slower than the device
+	Counters drivers.Counters  `json:"-"`
 	Channels []Channel         `json:"channels"`
 }
 

@@ -2,8 +2,11 @@ package web
 
 import (
 	"runtime"
+	"strconv"
 	"time"
 
+	"sensorgate/drivers"
+	"sensorgate/internal/history"
 	"sensorgate/internal/status"
 )
 
@@ -11,17 +14,42 @@ import (
 // come from the configuration and from fixed lists only.
 func (s *Server) families() []Family {
 	snapshot := s.o.Gateway.Snapshot()
-	all := s.nodeFamilies(&snapshot)
-	all = append(all, deviceFamilies(snapshot.Devices)...)
-	all = append(all, brokerFamilies(&snapshot.Broker)...)
-	all = append(all, upstreamFamilies(snapshot.Upstreams)...)
-	all = append(all, journalFamilies(&snapshot.Journal)...)
-	all = append(all, s.historyFamilies()...)
-	all = append(all, processFamilies()...)
+	all := allFamilies(&snapshot, s.o.Version, s.hub.Streams())
+	if h := s.o.Gateway.History(); h != nil {
+		st := h.Stats()
+		all = append(all, historyFamilies(&st)...)
+	}
 	if s.o.Readings {
 		all = append(all, s.readings())
 	}
 	return all
+}
+
+func allFamilies(st *status.Snapshot, version string, streams int) []Family {
+	all := nodeFamilies(st, version, streams)
+	all = append(all, deviceFamilies(st.Devices)...)
+	all = append(all, brokerFamilies(&st.Broker)...)
+	all = append(all, upstreamFamilies(st.Upstreams)...)
+	all = append(all, journalFamilies(&st.Journal)...)
+	return append(all, processFamilies()...)
+}
+
+// MetricNames are the names of all metrics in the text format, for those who check
+// dashboards against them.
+func MetricNames() (names []string) {
+	all := append(allFamilies(&status.Snapshot{}, "", 0), historyFamilies(&history.Stats{})...)
+	for _, f := range append(all, readingFamily()) {
+		switch f.Type {
+		case "counter":
+			f.Name += "_total"
+		case "info":
+			f.Name += "_info"
+		case "histogram":
+			names = append(names, f.Name+"_bucket", f.Name+"_sum", f.Name+"_count")
+		}
+		names = append(names, f.Name)
+	}
+	return names
 }
 
 func gauge(name, help, unit string) Family {
@@ -52,15 +80,15 @@ func unixTime(t time.Time) float64 {
 	return float64(t.UnixMilli()) / 1000
 }
 
-func (s *Server) nodeFamilies(st *status.Snapshot) []Family {
+func nodeFamilies(st *status.Snapshot, version string, streams int) []Family {
 	build := Family{Name: "sensorgate_build", Help: "The program.", Type: "info"}
-	build.Add(1, "version", s.o.Version, "go", runtime.Version())
+	build.Add(1, "version", version, "go", runtime.Version())
 	return []Family{
 		build,
 		one(gauge("start_timestamp_seconds", "When the gateway was started.", "seconds"), unixTime(st.Started)),
 		one(gauge("clock_synced", "1 if the wall clock is set.", ""), truth(st.TimeSynced)),
 		one(gauge("config_last_reload_success", "1 if the configuration on the disk is the one that runs, as far as the last reload tells.", ""), truth(st.ConfigErr == "")),
-		one(gauge("web_streams", "Event streams that are open.", ""), float64(s.hub.Streams())),
+		one(gauge("web_streams", "Event streams that are open.", ""), float64(streams)),
 	}
 }
 
@@ -69,10 +97,22 @@ func deviceFamilies(devices []status.Device) []Family {
 	readings := counter("readings", "Readings that the device gave.", "")
 	dropped := counter("readings_dropped", "Readings that the broker was too slow for.", "")
 	last := gauge("device_last_success_timestamp_seconds", "When the newest value was read.", "seconds")
+	polls := counter("device_polls", "How often the device was asked.", "")
+	opened := counter("device_opened", "How often the device was opened: at the start and after each loss.", "")
+	failed := counter("device_errors", "Errors that the device gave.", "")
+	answers := Family{Name: "sensorgate_device_poll_duration_seconds", Help: "How long an answer took.", Type: "histogram", Unit: "seconds"}
 	for _, d := range devices {
 		up.Add(truth(d.State == "ok"), "device", d.Name)
 		readings.Add(float64(d.Readings), "device", d.Name)
 		dropped.Add(float64(d.Dropped), "device", d.Name)
+		polls.Add(float64(d.Counters.Polls), "device", d.Name)
+		opened.Add(float64(d.Counters.Opened), "device", d.Name)
+		for i, why := range drivers.Reasons {
+			if n := d.Counters.Errors[i]; n > 0 {
+				failed.Add(float64(n), "device", d.Name, "reason", string(why))
+			}
+		}
+		addAnswers(&answers, d.Name, &d.Counters)
 		var newest time.Time
 		for _, c := range d.Channels {
 			if c.Time.After(newest) {
@@ -83,12 +123,31 @@ func deviceFamilies(devices []status.Device) []Family {
 			last.Add(unixTime(newest), "device", d.Name)
 		}
 	}
-	return []Family{up, readings, dropped, last}
+	return []Family{up, readings, dropped, polls, opened, failed, answers, last}
+}
+
+// addAnswers adds the histogram of one device; one that is never asked has none.
+func addAnswers(f *Family, device string, c *drivers.Counters) {
+	if c.Polls == 0 {
+		return
+	}
+	sum := uint64(0)
+	for i, n := range c.Answers {
+		sum += n
+		limit := "+Inf"
+		if i < len(drivers.AnswerLimits) {
+			limit = strconv.FormatFloat(drivers.AnswerLimits[i].Seconds(), 'g', -1, 64)
+		}
+		f.Samples = append(f.Samples, Sample{"_bucket", []string{"device", device, "le", limit}, float64(sum)})
+	}
+	f.Samples = append(f.Samples,
+		Sample{"_sum", []string{"device", device}, c.Asked.Seconds()},
+		Sample{"_count", []string{"device", device}, float64(sum)})
 }
 
 // readings are the newest values; those of a device that is not ok are left out.
 func (s *Server) readings() Family {
-	f := gauge("reading", "Newest value of a channel, in its unit.", "")
+	f := readingFamily()
 	for _, d := range s.devices() {
 		for _, c := range d.Channels {
 			if c.Stale {
@@ -107,6 +166,8 @@ func (s *Server) readings() Family {
 	}
 	return f
 }
+
+func readingFamily() Family { return gauge("reading", "Newest value of a channel, in its unit.", "") }
 
 func brokerFamilies(b *status.Broker) []Family {
 	return []Family{
@@ -154,12 +215,7 @@ func journalFamilies(j *status.Journal) []Family {
 	}
 }
 
-func (s *Server) historyFamilies() []Family {
-	h := s.o.Gateway.History()
-	if h == nil {
-		return nil
-	}
-	st := h.Stats()
+func historyFamilies(st *history.Stats) []Family {
 	oldest := gauge("history_oldest_timestamp_seconds", "How far back a tier of the history reaches.", "seconds")
 	for _, t := range st.Oldest {
 		if !t.From.IsZero() {
