@@ -43,6 +43,10 @@ func memoryJournal(t testing.TB) *journal.Journal {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return runJournal(t, j)
+}
+
+func runJournal(t testing.TB, j *journal.Journal) *journal.Journal {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- j.Run(ctx) }()

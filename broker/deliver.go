@@ -64,7 +64,7 @@ func (s *session) sendLocked(w *worker, p *publication, flags byte, ids []uint32
 		s.nextID = before
 		return false
 	case appended:
-		s.inflight.push(sentMessage{id: id, qos: flags >> 1 & 3})
+		s.sentLocked(sentMessage{id: id, qos: flags >> 1 & 3})
 	case tooLarge: // as if delivered
 	}
 	return true

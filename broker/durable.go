@@ -189,7 +189,7 @@ func (s *session) sendRecordLocked(w *worker, p *publication, t *target, seq jou
 	case how == tooLarge, qos == 0:
 		s.queue.Ack(seq)
 	default:
-		s.inflight.push(sentMessage{seq: seq, id: id, qos: qos})
+		s.sentLocked(sentMessage{seq: seq, id: id, qos: qos})
 	}
 	s.sent = seq
 	w.touchLocked(s)

@@ -100,7 +100,7 @@ func settled(t *testing.T, b *Broker) {
 	if n := b.subs.Len(); n != 0 {
 		t.Fatalf("%d subscriptions are left of sessions that have ended", n)
 	}
-	if n := b.memory.UsedFor(budget.Output); n != 0 {
+	if n := b.memory.UsedFor(budget.Buffers); n != 0 {
 		t.Fatalf("%d bytes are still counted as waiting", n)
 	}
 	for _, r := range b.retained.match("#", time.Time{}) {

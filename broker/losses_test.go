@@ -249,7 +249,7 @@ func TestOneThatNeverReads(t *testing.T) {
 		pub.disconnect()
 		good.disconnect()
 	}
-	if n := b.memory.UsedFor(budget.Output); n != 0 {
+	if n := b.memory.UsedFor(budget.Buffers); n != 0 {
 		t.Errorf("%d bytes are still counted as waiting, and nobody is there", n)
 	}
 }

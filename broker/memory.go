@@ -8,13 +8,13 @@ import (
 // What things take in memory, in bytes, besides the texts and payloads that come with
 // them. TestAccountAgreesWithTheHeap compares each with the heap and the stacks.
 const (
-	connCost         = 3 << 10  // a plain connection that an event loop serves
+	connCost         = 2 << 10  // a plain connection that an event loop serves
 	tlsCost          = 40 << 10 // more for TLS, with its two goroutines
 	webCost          = 24 << 10 // more for WebSocket
 	loginCost        = 12 << 10 // a connection whose CONNECT is not accepted yet
-	sessionCost      = 1 << 10  // a session that ends with its connection
-	persistentCost   = 3 << 10  // more for one with queues in the journal
-	subscriptionCost = 450      // with its cursor over the retained messages
+	sessionCost      = 600      // a session that ends with its connection
+	persistentCost   = 1800     // more for one with queues in the journal
+	subscriptionCost = 300      // with its cursor over the retained messages
 	retainedCost     = 420      // with its entry in the journal
 	willCost         = 250
 	aliasCost        = 20
@@ -111,10 +111,10 @@ func (s *session) releaseLocked() {
 // doubles; the budget may not have as much.
 func (s *session) inflightFitsLocked() bool {
 	f := &s.inflight
-	if f.head > 0 || len(f.list) < cap(f.list) {
+	if f.head > 0 || len(f.list) < cap(f.list) || cap(f.list) == 0 {
 		return true
 	}
-	size := max(16, 2*cap(f.list))
+	size := 2 * cap(f.list)
 	if !s.account.Charge(budget.Inflight, int64(size)*inflightCost-s.inflightFee) {
 		return false
 	}
@@ -122,6 +122,19 @@ func (s *session) inflightFitsLocked() bool {
 	f.list = append(make([]sentMessage, 0, size), f.list...)
 	return true
 }
+
+// sentLocked notes a message that was sent; inflightFitsLocked was true.
+func (s *session) sentLocked(m sentMessage) {
+	if f := &s.inflight; cap(f.list) == 0 {
+		f.list = make([]sentMessage, 0, firstInflight)
+		s.account.Force(budget.Inflight, firstInflight*inflightCost-s.inflightFee)
+		s.inflightFee = firstInflight * inflightCost
+	}
+	s.inflight.push(m)
+}
+
+// firstInflight is how many messages the list has room for first.
+const firstInflight = 16
 
 // doneLocked takes m off the list; it is not valid afterwards.
 func (s *session) doneLocked(m *sentMessage) {

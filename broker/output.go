@@ -79,14 +79,14 @@ func (c *conn) recount(size int) {
 		size = 0
 	}
 	if size != c.charged {
-		c.account.Force(budget.Output, int64(size-c.charged))
+		c.account.Force(budget.Buffers, int64(size-c.charged))
 		c.charged = size
 	}
 }
 
 // reserveLocked makes room for n more bytes of a message; false if the budget has none.
 func (c *conn) reserveLocked(n int) bool {
-	if c.buf == nil && c.usual > smallBuffer && c.account.Charge(budget.Output, int64(c.usual-c.charged)) {
+	if c.buf == nil && c.usual > smallBuffer && c.account.Charge(budget.Buffers, int64(c.usual-c.charged)) {
 		c.charged = c.usual
 		c.buf = takeBuffer(c.usual)
 	}
@@ -95,14 +95,14 @@ func (c *conn) reserveLocked(n int) bool {
 		return true
 	}
 	_, size := class(len(b) + n)
-	if !c.account.Charge(budget.Output, int64(size-c.charged)) {
+	if !c.account.Charge(budget.Buffers, int64(size-c.charged)) {
 		// What waits may fit into the socket, and then there is room.
 		c.writer.flushLocked(c)
 		if b = c.out(); len(b)+n <= cap(b) {
 			return true
 		}
 		_, size = class(len(b) + n)
-		if !c.account.Charge(budget.Output, int64(size-c.charged)) {
+		if !c.account.Charge(budget.Buffers, int64(size-c.charged)) {
 			return false
 		}
 	}
@@ -166,7 +166,7 @@ func (c *conn) takeOut() []byte {
 // writtenLocked: the output that takeOut returned is written, or never will be.
 func (c *conn) writtenLocked() {
 	c.writing = 0
-	c.account.Force(budget.Output, -int64(c.writingCharged))
+	c.account.Force(budget.Buffers, -int64(c.writingCharged))
 	c.writingCharged = 0
 }
 

@@ -79,7 +79,7 @@ func (b *backlog) topic(a *budget.Account, c *chunk, topic string) (place int, o
 }
 
 func (b *backlog) charge(a *budget.Account, fee int64) bool {
-	if !a.Charge(budget.Output, fee) {
+	if !a.Charge(budget.Buffers, fee) {
 		return false
 	}
 	b.fee += fee
@@ -144,7 +144,7 @@ func (b *backlog) pop(a *budget.Account, m *waitingMessage) {
 	if c.at < len(c.data) {
 		return
 	}
-	a.Release(budget.Output, c.fee)
+	a.Release(budget.Buffers, c.fee)
 	b.fee -= c.fee
 	b.chunks[0] = nil
 	if b.chunks = b.chunks[1:]; len(b.chunks) == 0 {
@@ -154,6 +154,6 @@ func (b *backlog) pop(a *budget.Account, m *waitingMessage) {
 
 // drop forgets all that waits.
 func (b *backlog) drop(a *budget.Account) {
-	a.Release(budget.Output, b.fee)
+	a.Release(budget.Buffers, b.fee)
 	*b = backlog{}
 }

@@ -291,7 +291,7 @@ func (s *socket) growRest(size int) bool {
 	if rounded <= smallBuffer {
 		fee = 0
 	}
-	if !s.c.account.Charge(budget.Connections, fee-s.restFee) {
+	if !s.c.account.Charge(budget.Buffers, fee-s.restFee) {
 		return false
 	}
 	s.restFee = fee
@@ -384,7 +384,7 @@ func (s *socket) end(w *worker, err error) {
 	c.dropOut()
 	sess.mu.Unlock()
 	s.rest, s.more = nil, false
-	c.account.Release(budget.Connections, s.restFee)
+	c.account.Release(budget.Buffers, s.restFee)
 	s.restFee = 0
 	c.b.teardownSoon(c)
 	if waits && err != io.EOF && s.loop.sys.CloseWrite(s.fd) == nil {

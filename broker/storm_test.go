@@ -55,7 +55,7 @@ func TestStorm(t *testing.T) {
 	sub.disconnect()
 	pub.disconnect()
 	waitFor(t, "all connections are gone", func() bool { return b.Stats().Clients == 0 })
-	if n := b.memory.UsedFor(budget.Output); n != 0 {
+	if n := b.memory.UsedFor(budget.Buffers); n != 0 {
 		t.Errorf("%d bytes are still counted as waiting", n)
 	}
 }

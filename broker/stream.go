@@ -65,7 +65,7 @@ func (s *stream) run(rest []byte) {
 	_ = s.nc.SetWriteDeadline(time.Now().Add(time.Second))
 	<-gone
 	s.sendLastPacket()
-	s.c.account.Release(budget.Connections, s.inputFee)
+	s.c.account.Release(budget.Buffers, s.inputFee)
 	_ = s.nc.Close()
 	s.c.b.teardown(s.c)
 }
@@ -128,7 +128,7 @@ func (s *stream) waitUntilRead() {
 func (s *stream) resize(buf []byte, used, need int) []byte {
 	buf = resize(buf, used, need)
 	fee := int64(max(0, cap(buf)-minRead))
-	if !s.c.account.Charge(budget.Connections, fee-s.inputFee) {
+	if !s.c.account.Charge(budget.Buffers, fee-s.inputFee) {
 		return nil
 	}
 	s.inputFee = fee

@@ -31,14 +31,14 @@ const (
 	Wills                     // of connections, and delayed ones
 	Aliases                   // topics that clients have given a number
 	Routes                    // remembered routes of topics: a cache
-	Output                    // what waits to be written
+	Buffers                   // what waits to be written, and packets that are not whole yet
 	Inflight                  // what is noted of messages until they are acknowledged
-	Connections               // sockets, TLS and WebSocket state, packets that are not whole yet
+	Connections               // sockets, TLS and WebSocket state
 	Logins                    // connections whose CONNECT is not accepted yet
 	Kinds                     // how many there are
 )
 
-var names = [Kinds]string{"sessions", "subscriptions", "retained", "wills", "aliases", "routes", "output", "inflight", "connections", "logins"}
+var names = [Kinds]string{"sessions", "subscriptions", "retained", "wills", "aliases", "routes", "buffers", "inflight", "connections", "logins"}
 
 // String returns the name as $SYS and the state topic show it.
 func (k Kind) String() string { return names[k] }
@@ -49,11 +49,11 @@ const (
 	userShare   = 2 // all clients of one user: a half
 	cacheShare  = 8 // all routes: an eighth
 	loginShare  = 8 // all logins: an eighth
-	// spare is the part that only output may use, and only that of clients who have little:
+	// spare is the part that only buffers may use, and only the first few bytes of a client:
 	// with it those who behave are still served when others have used up all the rest.
 	spare = 8
-	// little is up to which part of the limit a client counts as one who has little.
-	little = 1024
+	// little is the part of the limit that the buffers of a client may always have.
+	little = 256
 )
 
 // Budget is the whole. Use New.
@@ -103,7 +103,8 @@ type Account struct {
 	user  *Account // nil: nobody logs in, or it is a user's account, or the broker's own
 	share int64    // of the limit, as 1/share; 0: all of it
 	used  atomic.Int64
-	held  int // by sessions and things that outlive them; guarded by Budget.mu
+	moves atomic.Int64 // of used: buffers and what is in flight
+	held  int          // by sessions and things that outlive them; guarded by Budget.mu
 }
 
 // Client returns the account of a client id under a user, "" for nobody; the same one as
@@ -163,12 +164,8 @@ func (a *Account) Used() int64 { return a.used.Load() }
 // Charge takes n bytes; false, and counted, if they do not fit into the budget, the
 // user's share or the client's.
 func (a *Account) Charge(k Kind, n int64) bool {
-	if n <= 0 {
-		a.Force(k, n)
-		return true
-	}
 	a.Force(k, n)
-	if a.fits() && (a.user == nil || a.user.fits()) && a.b.fits(k, a) {
+	if n <= 0 || a.fits(k) {
 		return true
 	}
 	a.Force(k, -n)
@@ -185,33 +182,35 @@ func (a *Account) Force(k Kind, n int64) {
 	if a.user != nil {
 		a.user.used.Add(n)
 	}
+	if k.moves() {
+		a.moves.Add(n)
+	}
 	a.b.used.Add(n)
 	a.b.kinds[k].Add(n)
 }
 
+// moves reports a kind without which a client cannot be served at all, whatever else it,
+// its user or others have: a little of it is there for everybody.
+func (k Kind) moves() bool { return k == Buffers || k == Inflight }
+
 // Release returns n bytes.
 func (a *Account) Release(k Kind, n int64) { a.Force(k, -n) }
 
-func (a *Account) fits() bool {
-	return a.share == 0 || a.used.Load() <= a.b.limit.Load()/a.share
-}
-
-// fits reports whether all that is used, a's newest included, is within the limit.
-func (b *Budget) fits(k Kind, a *Account) bool {
+// fits reports whether all that is used, the newest included, is within the limits.
+func (a *Account) fits(k Kind) bool {
+	b := a.b
 	limit := b.limit.Load()
-	switch k {
-	case Routes:
-		if b.kinds[k].Load() > limit/cacheShare {
-			return false
-		}
-	case Logins:
-		if b.kinds[k].Load() > limit/loginShare {
-			return false
-		}
-	case Output, Inflight:
-		if a.used.Load() <= limit/little {
-			return b.used.Load() <= limit
-		}
+	switch {
+	case k == Logins: // short-lived, and nobody could come in where all else is used up
+		return b.kinds[k].Load() <= limit/loginShare
+	case k.moves() && a.moves.Load() <= limit/little:
+		return b.used.Load() <= limit
+	case k == Routes && b.kinds[k].Load() > limit/cacheShare:
+		return false
+	case a.share > 0 && a.used.Load() > limit/a.share:
+		return false
+	case a.user != nil && a.user.used.Load() > limit/a.user.share:
+		return false
 	}
 	return b.used.Load() <= limit-limit/spare
 }

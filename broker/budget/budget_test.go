@@ -48,20 +48,26 @@ func TestOneUserHasAHalf(t *testing.T) {
 	}
 }
 
-// TestWhoHasLittleIsStillServed: when all but the spare part is used up, output of a
-// client that has little fits, that of others does not.
-func TestWhoHasLittleIsStillServed(t *testing.T) {
+// TestALittleIsThereForEverybody: when all but the spare part is used up, a small buffer
+// fits, also of a client that has used up its share; a large one does not.
+func TestALittleIsThereForEverybody(t *testing.T) {
 	b := New(64 * mib)
 	b.Own().Force(Retained, 56*mib)
 	a := b.Client("", "good")
 	if a.Charge(Sessions, 4096) {
 		t.Error("a session fits although only the spare part is left")
 	}
-	if !a.Charge(Output, 32<<10) {
-		t.Error("a client that has little gets no output")
+	if !a.Charge(Buffers, 128<<10) {
+		t.Error("a client gets no buffer")
 	}
-	if a.Charge(Output, 64<<10) {
-		t.Error("a client that has more than little got output from the spare part")
+	full := b.Client("", "full")
+	full.Force(Retained, 9*mib)
+	b.Own().Release(Retained, 9*mib)
+	if !full.Charge(Buffers, 128<<10) {
+		t.Error("a client that has used up its share gets no buffer")
+	}
+	if a.Charge(Buffers, 256<<10) {
+		t.Error("a client got a large buffer from the spare part")
 	}
 }
 
@@ -106,15 +112,15 @@ func TestChargesFromManyGoroutinesAddUp(t *testing.T) {
 		wg.Go(func() {
 			a := b.Client("u", "c")
 			for range 1000 {
-				if a.Charge(Output, 100) {
-					a.Release(Output, 100)
+				if a.Charge(Buffers, 100) {
+					a.Release(Buffers, 100)
 				}
 			}
 			a.Close()
 		})
 	}
 	wg.Wait()
-	if b.Used() != 0 || b.UsedFor(Output) != 0 || len(b.clients) != 0 || len(b.users) != 0 {
-		t.Errorf("used %d, output %d, %d clients, %d users; want nothing", b.Used(), b.UsedFor(Output), len(b.clients), len(b.users))
+	if b.Used() != 0 || b.UsedFor(Buffers) != 0 || len(b.clients) != 0 || len(b.users) != 0 {
+		t.Errorf("used %d, output %d, %d clients, %d users; want nothing", b.Used(), b.UsedFor(Buffers), len(b.clients), len(b.users))
 	}
 }
