@@ -45,7 +45,9 @@ func (r *retained) publication() publication {
 // size is what it takes in memory besides its nodes, with its entry in the journal.
 func (r *retained) size() int64 { return retainedSize(len(r.topic), len(r.bytes)) }
 
-func retainedSize(topic, bytes int) int64 { return retainedCost + 2*int64(topic) + int64(bytes+bytes/8) }
+func retainedSize(topic, bytes int) int64 {
+	return retainedCost + 2*int64(topic) + int64(bytes+bytes/8)
+}
 
 func (r *retained) expired(now time.Time) bool { return expired(r.hasExpiry, r.expiry, r.at, now) }
 
