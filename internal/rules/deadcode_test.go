@@ -15,7 +15,6 @@ var deadcode = flag.Bool("deadcode", false, "look for functions that nothing cal
 var onlyForTests = map[string]string{
 	"drivers/i2c.NewBusesOn":                   "I2C buses on a sysfs tree of the test",
 	"drivers/i2c/bus.NewOn":                    "the same, below",
-	"drivers/i2c/chip.I2COptions.SetAddress":   "tests of drivers make options without a file",
 	"drivers/serial.NewBusOver":                "a serial bus over a connection in memory",
 	"internal/config.Missing":                  "compares reference.toml with the keys that exist",
 	"internal/toml.Mentions":                   "used by config.Missing",

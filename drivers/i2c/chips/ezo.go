@@ -88,36 +88,55 @@ type ezo struct {
 	o *ezoOptions
 }
 
+// ezoOutputs says, for circuits that can answer in more than one unit, how to ask for what
+// is set, what makes an answer another than ours, and what sets ours.
+var ezoOutputs = map[string]struct {
+	ask   string
+	wrong func(outputs []string) bool
+	set   []string
+}{
+	// Celsius, not Kelvin or Fahrenheit.
+	"rtd": {"S,?", func(o []string) bool { return slices.Contains(o, "K") || slices.Contains(o, "F") }, []string{"S,c"}},
+	// mg/l, and not saturation too or alone.
+	"do": {"O,?", func(o []string) bool { return slices.Contains(o, "%") || !slices.Contains(o, "MG") }, []string{"O,mg,1", "O,%,0"}},
+	// Conductivity, which comes first, and not dissolved solids or salinity alone.
+	"ec": {"O,?", func(o []string) bool { return len(o) == 0 || o[0] != "EC" }, []string{"O,EC,1"}},
+}
+
 // setOutput has the circuit answer in our unit. It keeps over power cuts what was set with
 // another program, so it is asked first: writing wears its memory.
 func (e *ezo) setOutput(ctx context.Context) error {
-	ask, usual, cmds := "", "", []string(nil)
-	switch e.o.Circuit {
-	case "rtd": // Celsius, not Kelvin or Fahrenheit
-		ask, usual, cmds = "S,?", "?S,c", []string{"S,c"}
-	case "do": // mg/l and not saturation
-		ask, usual, cmds = "O,?", "?O,mg", []string{"O,mg,1", "O,%,0"}
-	case "ec": // conductivity, which comes first, and not dissolved solids or salinity alone
-		ask, usual, cmds = "O,?", "?O,EC", []string{"O,EC,1"}
-	default:
+	out, several := ezoOutputs[e.o.Circuit]
+	if !several {
 		return nil
 	}
-	is := func(answer string) bool {
-		return strings.EqualFold(answer, usual) || e.o.Circuit == "ec" && strings.HasPrefix(answer, usual+",")
-	}
-	got, err := e.ask(ctx, ask, 300*time.Millisecond)
-	if err != nil || is(got) {
+	got, err := e.outputs(ctx, out.ask)
+	if err != nil || !out.wrong(got) {
 		return err
 	}
-	for _, cmd := range cmds {
+	for _, cmd := range out.set {
 		if _, err := e.ask(ctx, cmd, 300*time.Millisecond); err != nil {
 			return err
 		}
 	}
-	if got, err = e.ask(ctx, ask, 300*time.Millisecond); err == nil && !is(got) {
-		err = fmt.Errorf("it answers in %.20q and cannot be set to %q", got, usual)
+	if got, err = e.outputs(ctx, out.ask); err == nil && out.wrong(got) {
+		err = fmt.Errorf("it answers in %.20q and cannot be set to another unit", got)
 	}
 	return err
+}
+
+// outputs returns what a circuit lists after the letter of the question: "?O,EC,TDS" or
+// "?,O,EC,TDS" of the outputs, "?S,c" of the scale.
+func (e *ezo) outputs(ctx context.Context, question string) ([]string, error) {
+	got, err := e.ask(ctx, question, 300*time.Millisecond)
+	if err != nil {
+		return nil, err
+	}
+	list := strings.FieldsFunc(strings.ToUpper(got), func(r rune) bool { return r == '?' || r == ',' })
+	if len(list) > 0 && list[0] == question[:1] {
+		list = list[1:]
+	}
+	return list, nil
 }
 
 func (e *ezo) Poll(ctx context.Context) ([]drivers.Reading, error) {

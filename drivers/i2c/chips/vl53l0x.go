@@ -49,24 +49,25 @@ func resetVL53L0X(ctx context.Context, d *bus.Dev) error {
 		if err := d.Write(ctx, reset, up); err != nil {
 			return err
 		}
-		for tries := 0; ; tries++ {
+		var got byte
+		var err error
+		for range 6 {
 			if err := bus.Sleep(ctx, 2*time.Millisecond); err != nil {
 				return err
 			}
-			// In reset it has no id; a chip that is not up yet may not answer.
-			got, err := d.U8(ctx, id)
-			if err == nil && (got != 0) == (up != 0) {
+			if got, err = d.U8(ctx, id); err == nil && (got != 0) == (up != 0) {
 				break
 			}
-			if err != nil && tries == 5 {
-				return err
-			}
-			if tries == 5 {
-				return errors.New("it does not reset")
-			}
+		}
+		switch {
+		case err != nil && up == 0: // in reset it need not answer
+		case err != nil:
+			return err
+		case (got != 0) != (up != 0): // in reset it has no id
+			return errors.New("it does not reset")
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
 // rangeVL53L0X makes one measurement: start, wait for bit 0 of the range status, take the
