@@ -56,9 +56,8 @@ type device struct {
 	report  drivers.Report
 	wake    chan *channel // was written, is to be read soon
 
-	reported drivers.RepeatFilter
-	silent   drivers.Backoff // requests in a row without an answer
-	after    time.Time       // no request before: an answer may still be on its way
+	silent drivers.Backoff // requests in a row without an answer
+	after  time.Time       // no request before: an answer may still be on its way
 }
 
 // Close releases the wire.
@@ -197,11 +196,9 @@ func (d *device) blockFailed(b *block, err error) {
 	}
 }
 
-// channelFailed reports the fault of a channel, now and then.
+// channelFailed reports the fault of a channel.
 func (d *device) channelFailed(c *channel, err error) {
-	if len(d.channels) == 1 || d.reported.Due(c.name, time.Now()) {
-		d.report(drivers.Reading{}, d.named(&drivers.ChannelError{Channel: c.name, Err: err}))
-	}
+	d.report(drivers.Reading{}, d.named(&drivers.ChannelError{Channel: c.name, Err: err}))
 }
 
 // noAnswer counts a request without an answer, and lets the unit rest after some. A block

@@ -77,3 +77,40 @@ target = { unit = "°C", min = 5, max = 9 }
 		t.Errorf("counted %v and %v", s.DeviceStates, s.ChannelStates)
 	}
 }
+
+// A channel that was right again for a moment and is wrong since is shown as wrong, not as
+// ok without a value for a minute.
+func TestChannelThatIsWrongAgainSaysSo(t *testing.T) {
+	far, path := serialtest.PTY(t)
+	g := startGateway(t, fmt.Sprintf(`
+[device.hand]
+driver = "lines"
+serial = { port = %q, line = "115200 8N1" }
+match  = '^(?P<power>[0-9.]+) (?P<target>[0-9.]+)$'
+[device.hand.channels]
+target = { min = 5, max = 9 }
+`, path))
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for _, turn := range []struct {
+		line string
+		want drivers.Condition
+	}{{"1 1.23\n", drivers.Failing}, {"1 7\n", drivers.OK}, {"1 1.23\n", drivers.Failing}} {
+		deadline := time.After(20 * time.Second)
+		for state := drivers.Starting; state != turn.want; {
+			select {
+			case <-tick.C:
+				if _, err := far.WriteString(turn.line); err != nil {
+					t.Fatal(err)
+				}
+			case <-deadline:
+				t.Fatalf("after 20 s of %q the channel is %s, want %s", turn.line, state, turn.want)
+			}
+			for _, c := range g.Snapshot().Devices[0].Channels {
+				if c.Name == "target" {
+					state = c.State
+				}
+			}
+		}
+	}
+}

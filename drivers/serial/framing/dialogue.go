@@ -74,7 +74,6 @@ type polled struct {
 
 	initSent bool
 	results  Results
-	repeats  drivers.RepeatFilter
 }
 
 // Close releases the port.
@@ -93,7 +92,7 @@ func (p *polled) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	if time.Since(p.awake) < p.WarmUp {
 		return nil, nil
 	}
-	return p.results.Readings, errors.Join(p.results.Due(&p.repeats)...)
+	return p.results.Readings, errors.Join(p.results.Faults...)
 }
 
 func (p *polled) exchange(s *serial.Transaction) error {

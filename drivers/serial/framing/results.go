@@ -51,22 +51,6 @@ func (r *Results) Put(channel, unit string, v drivers.Value, err error) {
 // Reject adds a fault of the frame as a whole.
 func (r *Results) Reject(err error) { r.Faults = append(r.Faults, err) }
 
-// Due returns the faults to report now: all, if nothing else was in the frame; those of
-// single channels as often as repeats lets them through.
-func (r *Results) Due(repeats *drivers.RepeatFilter) []error {
-	if len(r.Readings) == 0 {
-		return r.Faults
-	}
-	var due []error
-	for _, err := range r.Faults {
-		var ce *drivers.ChannelError
-		if !errors.As(err, &ce) || repeats.Due(ce.Channel, r.At) {
-			due = append(due, err)
-		}
-	}
-	return due
-}
-
 // Other adds what no channel takes, under what the file must say to have it.
 func (r *Results) Other(key, name, unit string, v drivers.Value) {
 	if v.Valid() && len(r.Others) < maxOthers {

@@ -109,9 +109,9 @@ func (s *stream) frame(frame []byte, at time.Time, err error, report drivers.Rep
 	for _, r := range s.results.Readings {
 		report(r, nil)
 	}
-	for _, err := range s.results.Due(&s.repeats) {
-		if len(s.results.Readings) > 0 {
-			report(drivers.Reading{}, err) // one channel of several is wrong
+	for _, err := range s.results.Faults {
+		if errors.As(err, new(*drivers.ChannelError)) {
+			report(drivers.Reading{}, err) // each time: the Runner knows what is news
 		} else {
 			s.garbled(err, report)
 		}

@@ -130,7 +130,6 @@ type d0Meter struct {
 	fixed    bool // the speed is a serial server's, and cannot be changed from here
 	unlisted func(drivers.Reading)
 	h        framing.Results
-	repeats  drivers.RepeatFilter
 }
 
 // Close returns the port back.
@@ -156,7 +155,7 @@ func (m *d0Meter) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	if err := m.h.NoChannel(); err != nil {
 		return nil, fmt.Errorf("%s: %w", m.bus, err)
 	}
-	return m.h.Readings, errors.Join(m.h.Due(&m.repeats)...)
+	return m.h.Readings, errors.Join(m.h.Faults...)
 }
 
 // Control characters of the protocol.

@@ -75,9 +75,8 @@ type mbusMeter struct {
 	channels []drivers.ChannelConfig
 	unlisted func(drivers.Reading)
 
-	repeats drivers.RepeatFilter
-	begun   bool // SND_NKE was sent
-	fcb     byte // frame count bit of the next request
+	begun bool // SND_NKE was sent
+	fcb   byte // frame count bit of the next request
 }
 
 // Close releases the wire.
@@ -119,7 +118,7 @@ func (m *mbusMeter) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	if err := r.NoChannel(); err != nil {
 		return nil, fmt.Errorf("%s, address %d: %w", m.bus, m.o.Address, err)
 	}
-	return r.Readings, errors.Join(r.Due(&m.repeats)...)
+	return r.Readings, errors.Join(r.Faults...)
 }
 
 func (m *mbusMeter) readOut(s *serial.Transaction, r *framing.Results) error {
