@@ -266,6 +266,25 @@ func TestModelsRefuseAndConvert(t *testing.T) {
 	}
 }
 
+// Every model of a serial line names where its facts are from.
+func TestSerialModelsNameTheirSources(t *testing.T) {
+	n := 0
+	err := fs.WalkDir(serial.Models, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		n++
+		text, err := fs.ReadFile(serial.Models, path)
+		if !bytes.Contains(text, []byte("\nsources = [\n  \"maker: ")) && !bytes.Contains(text, []byte("\nsources = [\n  \"project: ")) {
+			t.Errorf("%s names no sources", path)
+		}
+		return err
+	})
+	if err != nil || n < 25 {
+		t.Errorf("%d models, %v; want 25 at least", n, err)
+	}
+}
+
 // Every model of a serial line works through a serial server, whose line is its own.
 func TestModelsOnASerialServer(t *testing.T) {
 	cat := wireCatalogue(t)
