@@ -106,11 +106,25 @@
 //
 // A client that does not read: QoS 0 to it is dropped beyond 1 MB; QoS 1 and 2 of a
 // persistent session stay in the journal, bounded by MaxQueued (the oldest go); of another
-// one they are kept up to 32 MB, then it is disconnected. All clients together may have
-// 64 MB waiting; beyond that each has 64 KB. No publisher waits for a subscriber. A
-// journal that is behind holds up the publishers of stored messages, and with them the
-// event loop they are on. Every drop is a counter in Stats and $SYS, and in the log at
-// most every ten seconds.
+// one they are kept in memory as far as the budget goes, then it is disconnected. When
+// 4 MB wait it is not read from either: it could ask for more. No publisher waits for a
+// subscriber. Every drop is a counter in Stats and $SYS, and in the log at most every ten
+// seconds.
+//
+// A disk that is behind holds up those whose messages it is to have: an event loop keeps
+// what it has read of them and goes on with the others; Publish and streams wait.
+//
+// # What clients can make us remember, and do
+//
+// One budget in bytes (package budget, memory.go) has accounts for clients and users; all
+// that outlives a packet is charged where it is allocated. What does not fit is refused:
+// CONNECT and PUBLISH of MQTT 5 with 0x97, SUBSCRIBE with 0x97 or 0x80, CONNECT of 3.1.1
+// with return code 3; a retained message of 3.1.1 is delivered and not kept; routes are
+// only remembered while there is room.
+//
+// A turn of an event loop (turn.go) gives each connection a share of its time. What is
+// left of the packets of one, of its retained messages (walk.go) or of its output goes on
+// in the next turn. What cannot be divided is one packet.
 //
 // # What is not done
 //

@@ -32,6 +32,9 @@ upstream. Outputs are not opened: that would switch them.`,
 			}
 			if c != nil && !s.json {
 				writeSummary(cmd.OutOrStdout(), c)
+				if warning := gateway.MemoryWarning(c); warning != "" {
+					fmt.Fprintln(cmd.ErrOrStderr(), "warning:", warning)
+				}
 			}
 			if c != nil && hardware {
 				result.Hardware = s.tryHardware(cmd, c)
