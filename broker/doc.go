@@ -22,7 +22,7 @@
 //	delivery              worker deliver exact durable retain publish local
 //	sessions              subscribe will ends persist
 //	packets               walk acknowledge handle_ack handle_subscribe handle_publish handle
-//	connections           admission login attach loop stream socket turn websocket accept
+//	connections           admission verify login attach loop stream socket turn websocket accept
 //	the whole             sys sessions reload run
 //
 // # The way of a published reading
