@@ -115,6 +115,7 @@ func (b *Bridge) openLedger() (err error) {
 	if b.ledger, err = newLedger(store, b.opt.Name); err != nil {
 		b.log.Error("journal entry", "err", err)
 	}
+	b.ledger.disk = b.opt.Store
 	b.packets = uint64(b.ledger.newest())
 	return nil
 }

@@ -61,10 +61,15 @@ func topicSum(topic string) uint64 {
 	return h.Sum64()
 }
 
-func (n *retainedLive) note(topic string) {
-	if len(n.topics) < retainedLiveMax {
-		n.topics[topicSum(topic)] = struct{}{}
+// note remembers a topic and reports whether that is news, so that the message has to wait
+// until it is on disk: after a power cut an older one would be retained in its place.
+func (n *retainedLive) note(topic string) (news bool) {
+	sum := topicSum(topic)
+	if _, known := n.topics[sum]; known || len(n.topics) >= retainedLiveMax {
+		return false
 	}
+	n.topics[sum] = struct{}{}
+	return n.store != nil
 }
 
 func (n *retainedLive) has(topic string) bool {

@@ -28,6 +28,7 @@ import (
 // them, see outbox.settle.
 type ledger struct {
 	store Store // nil: the session does not outlive the connection
+	disk  Store // the same, also where no session is kept; nil: nothing outlives the process
 	key   string
 	wake  chan struct{} // a write reached the disk
 
@@ -75,18 +76,23 @@ func newLedger(store Store, bridge string) (*ledger, error) {
 	return g, g.parse(value)
 }
 
-// save begins to write the ledger and returns the token of the write.
-func (g *ledger) save() uint64 {
+// save begins to write the ledger and returns the token of the write. Without a session that
+// is kept it writes only if it must, for what was put into the journal before.
+func (g *ledger) save(must bool) uint64 {
 	g.mu.Lock()
 	g.token++
 	token := g.token
 	value := g.appendLocked(nil)
 	g.mu.Unlock()
-	if g.store == nil {
+	store := g.store
+	if store == nil && must {
+		store = g.disk
+	}
+	if store == nil {
 		g.Committed(token, nil)
 		return token
 	}
-	g.store.Put(g.key, value, journal.Event, g, token)
+	store.Put(g.key, value, journal.Event, g, token)
 	return token
 }
 

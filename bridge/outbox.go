@@ -29,6 +29,7 @@ type outbox struct {
 	staged   []byte // wait for the next write of the ledger
 	covered  []byte // wait for the one under way
 	covering uint64 // its token, 0 none
+	needDisk bool   // something staged waits for the disk although no session is kept
 	retry    time.Time
 
 	mu        sync.Mutex
@@ -39,10 +40,12 @@ type outbox struct {
 // saveRetry is the wait after a write of the ledger that the journal did not take.
 const saveRetry = time.Second
 
-// publish encodes a PUBLISH. With QoS 2 it is staged: its identifier is in the ledger.
-func (o *outbox) publish(flags byte, topic string, id uint16, props, payload []byte) {
+// publish encodes a PUBLISH. With QoS 2 it is staged: its identifier is in the ledger. With
+// wait it is too: something else that was put into the journal before must be on disk.
+func (o *outbox) publish(flags byte, topic string, id uint16, props, payload []byte, wait bool) {
 	to := &o.ready
-	if flags>>1&3 == 2 {
+	o.needDisk = o.needDisk || wait
+	if wait || flags>>1&3 == 2 {
 		o.collect() // what was acknowledged before goes before it
 		to = &o.staged
 	}
@@ -101,8 +104,9 @@ func (o *outbox) settle(now time.Time) {
 	}
 	o.retry = time.Time{}
 	o.covered, o.staged = o.staged, o.covered[:0]
-	o.covering = g.save()
-	if g.store == nil { // nothing to wait for
+	o.covering = g.save(o.needDisk)
+	o.needDisk = false
+	if g.written.Load() >= o.covering { // nothing to wait for
 		o.settle(now)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -191,4 +192,75 @@ func TestRepeatedLiveMessageIsNotLate(t *testing.T) {
 		g.bridge.SetOffline(true)
 		stop()
 	})
+}
+
+// A retained message that overtakes the backlog must not leave before the journal knows that
+// it did: after a power cut the older one of its topic would be retained at the upstream.
+func TestRetainedLiveDoesNotOvertakeTheDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, err := journal.Open(journal.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &heldStore{Journal: j}
+		o := options(mqtt.Level311, out("#", "#", 1))
+		o.Store, o.Backlog.Messages = s, 0.01
+		g, p := newGatewayOn(t, j, o), newPeer(t, mqtt.Level311)
+		g.publish("first", "", 1, false) // takes the burst
+		g.publish("door", "open", 1, true)
+		stop := p.serve(g)
+		p.welcome(mqtt.Connack{})
+		p.takes("first", "")
+		s.setHold(true)
+		g.publish("door", "closed", 1, true)
+		p.idle(time.Second)
+		if s.end(nil) == 0 {
+			t.Error("nothing is written before the message leaves")
+		}
+		p.takes("door", "closed")
+		g.publish("door", "open again", 1, true) // that much is known now
+		p.takes("door", "open again")
+		s.setHold(false)
+		g.bridge.SetOffline(true)
+		stop()
+	})
+}
+
+// Packet identifiers wrap at 65,535, never to 0, and not onto one that is still in use.
+func TestPacketIDsWrap(t *testing.T) {
+	for _, qos := range []byte{1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			j, err := journal.Open(journal.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := options(mqtt.Level311, out("#", "#", qos))
+			o.Store = j
+			g, p := newGatewayOn(t, j, o), newPeer(t, mqtt.Level311)
+			g.bridge.packets = 65530
+			stop := p.serve(g)
+			p.welcome(mqtt.Connack{})
+			open := map[uint16]bool{}
+			for i := range 40 {
+				g.publish("a", strconv.Itoa(i), 1, false)
+				m, _ := p.publish()
+				if m.ID == 0 || open[m.ID] || string(m.Payload) != strconv.Itoa(i) {
+					t.Fatalf("message %d came as %s with the identifier %d", i, m.Payload, m.ID)
+				}
+				if open[m.ID] = true; i%4 == 0 { // the others stay open for a while
+					continue
+				}
+				if qos == 1 {
+					p.ack(mqtt.PUBACK, m.ID, 0)
+				} else {
+					p.ack(mqtt.PUBREC, m.ID, 0)
+					p.next(mqtt.PUBREL)
+					p.ack(mqtt.PUBCOMP, m.ID, 0)
+				}
+				delete(open, m.ID)
+			}
+			g.bridge.SetOffline(true)
+			stop()
+		})
+	}
 }

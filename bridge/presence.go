@@ -41,7 +41,7 @@ func (c *connection) publishPresence(text string) {
 	if qos > 0 {
 		id = c.track(slot{state: awaitPuback, kind: ofPresence})
 	}
-	c.out.publish(mqtt.PublishFlags(qos, false, c.mayRetain), topic, id, nil, []byte(text))
+	c.out.publish(mqtt.PublishFlags(qos, false, c.mayRetain), topic, id, nil, []byte(text), false)
 }
 
 // reportGap publishes what was lost, when there is something to tell.
@@ -54,7 +54,7 @@ func (c *connection) reportGap() {
 		return
 	}
 	id := c.track(slot{state: awaitPuback, kind: ofGap, bytes: int32(len(record))})
-	c.out.publish(mqtt.PublishFlags(1, false, false), c.b.gapTopic(), id, nil, record)
+	c.out.publish(mqtt.PublishFlags(1, false, false), c.b.gapTopic(), id, nil, record, false)
 }
 
 // gapTopic is where the upstream learns of what it will not get: beside the status. An

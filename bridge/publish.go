@@ -208,7 +208,7 @@ func (c *connection) publish(w *work, stream streamID, now time.Time) {
 		id = c.track(s)
 		c.b.ledger.sent(id, w.seq, p.rule, stream)
 	}
-	c.out.publish(flags, c.pub.topic, id, c.pub.props, c.pub.payload)
+	c.out.publish(flags, c.pub.topic, id, c.pub.props, c.pub.payload, c.pub.wait)
 	c.b.noteSent(c.level, c.pub.topic, c.pub.payload, now)
 }
 
@@ -225,6 +225,7 @@ type outgoing struct {
 	props   []byte
 	payload []byte
 	retain  bool
+	wait    bool // until what was noted for it is on disk
 }
 
 // encodePublication fills l.pub with what the current publication of w looks like on
@@ -234,10 +235,10 @@ func (c *connection) encodePublication(w *work, stream streamID, now time.Time) 
 	rule := &b.rules.out[p.rule]
 	o := &c.pub
 	o.topic, o.retain, o.props = p.topic, m.Retain && rule.Retain && c.mayRetain, o.props[:0]
-	o.payload = b.clock.correct(w.seq, m.Payload)
+	o.payload, o.wait = b.clock.correct(w.seq, m.Payload), false
 	if o.retain {
 		if stream == live && !b.streams.backlog.drained() {
-			b.retainedLive.note(o.topic)
+			o.wait = b.retainedLive.note(o.topic)
 		}
 		o.retain = stream == live || !b.retainedLive.has(o.topic)
 	}

@@ -70,7 +70,7 @@ func (c *connection) sendAgain(id uint16, s *slot, now time.Time) (found bool, e
 	}
 	c.encodePublication(&w, s.stream, now)
 	s.state, c.sent2 = awaitPubrec, true
-	c.out.publish(mqtt.PublishFlags(2, true, c.pub.retain), c.pub.topic, id, c.pub.props, c.pub.payload)
+	c.out.publish(mqtt.PublishFlags(2, true, c.pub.retain), c.pub.topic, id, c.pub.props, c.pub.payload, c.pub.wait)
 	return true, nil
 }
 
