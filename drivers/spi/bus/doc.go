@@ -9,9 +9,9 @@
 // package (v3.8.5) was tried under load and garbage collection, with its device node
 // replaced by one that reads at the addresses it is given. Its Tx is sound: it keeps both
 // buffers in its own structure. Its Connect hands the kernel the address of a variable on
-// the stack, which may move before it is read: with a stack made to move, 150 of 600
-// settings (mode, bits, speed) arrived as something else; in 476,000 settings with
-// goroutines of varying depth none did. Its TxPackets with more than four packets hands
+// the stack, which may move before it is read: with a stack made to move, 150 of 200
+// settings of the mode arrived as something else; in 476,000 with goroutines of varying
+// depth none did. Folder periphproof has the test. Its TxPackets with more than four packets hands
 // over memory that the garbage collector may take. Its errors are text, so a bus that was
 // unplugged cannot be known from a refused transfer. What is left of it would be an open
 // and an ioctl.

@@ -51,6 +51,7 @@ type device struct {
 	mu     sync.Mutex // Close must not give the descriptor away under a transfer
 	f      *os.File
 	node   func(op uintptr, arg unsafe.Pointer) error // the ioctl; a test's, to see what it is given
+	hertz  uint32
 	tx, rx []byte
 	msg    transfer
 }
@@ -67,6 +68,7 @@ func openDevice(a Addr, s Settings) (Conn, error) {
 		return nil, explainOpen(a.path(), err)
 	}
 	d := newDevice(f, func(op uintptr, arg unsafe.Pointer) error { return ioctl(f, op, arg) })
+	d.hertz = s.Hertz
 	mode, bits, speed := new(uint8), new(uint8), new(uint32)
 	*mode, *bits, *speed = uint8(s.Mode), 8, s.Hertz
 	for _, set := range []struct {
@@ -110,7 +112,7 @@ func (d *device) Tx(w, r []byte) error {
 	copy(d.tx, w)
 	d.msg = transfer{
 		tx: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(d.tx)))), rx: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(d.rx)))),
-		length: uint32(n), bits: 8,
+		length: uint32(n), speed: d.hertz, bits: 8,
 	}
 	err := d.node(iocMessage, unsafe.Pointer(&d.msg))
 	copy(r, d.rx)
