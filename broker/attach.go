@@ -35,6 +35,10 @@ func (b *Broker) attach(c *conn, out writer, who *permissions.Identity, connect 
 			b.makePersistent(s)
 		}
 		c.connack.SessionPresent = s.known
+		if err := b.settle(c, s); err != nil {
+			c.connack = mqtt.Connack{Reason: mqtt.ServerUnavailable}
+			defer c.stop(mqtt.ServerUnavailable)
+		}
 		s.known = true
 		b.connected(c, connect)
 		return true
@@ -59,6 +63,7 @@ func (b *Broker) claim(c *conn, who *permissions.Identity, connect *mqtt.Connect
 	if s != nil && (connect.CleanStart || !s.kept) { // [MQTT-3.1.2-6; v5: 3.1.2-4]
 		// A will that was to come later comes with the end of its session (3.1.3.2.2, v5).
 		c.endedWill = s.will
+		c.endedKept = s.kept
 		b.removeLocked(s)
 		s = nil
 	}
@@ -103,6 +108,7 @@ func (b *Broker) connected(c *conn, connect *mqtt.Connect) {
 	if s.isPersistent() {
 		s.resumeLocked(c)
 		s.catchUpLocked(w)
+		c.putStatesLocked(w) // what the PUBRELs wait for
 	}
 	w.touchLocked(s)
 	b.log.Info("client connected", "client", s.id, "remote", c.remote, "level", c.level, "present", c.connack.SessionPresent)
@@ -112,11 +118,11 @@ func (b *Broker) connected(c *conn, connect *mqtt.Connect) {
 // again with its packet id and DUP [MQTT-4.4.0-1].
 func (s *session) resumeLocked(c *conn) {
 	s.resent = max(s.resent, s.sent)
+	s.exceptUnsentLocked()
 	s.sent, s.live = 0, false
 	s.inflight.keepReleased()
-	for _, m := range s.inflight.list {
-		c.setOut(mqtt.AppendAck(c.out(), mqtt.PUBREL, c.level, m.id, mqtt.Success))
-		c.packets++
+	for i := range s.inflight.list {
+		c.releaseLocked(&s.inflight.list[i])
 	}
 }
 

@@ -70,18 +70,24 @@ func (c *conn) handlePubrecLocked(m *sentMessage, a mqtt.Ack) {
 		s.doneLocked(m)
 		return
 	}
-	if m.state == sentPubrel || m.seq == 0 {
+	if m.seq == 0 {
 		m.state = sentPubrel
 		c.setOut(mqtt.AppendAck(c.out(), mqtt.PUBREL, c.level, a.ID, mqtt.Success))
 		c.packets++
 		return
 	}
-	// After PUBREL the client forgets the id: it must be on disk first that this message
-	// is never sent again.
 	m.state = sentPubrel
+	c.releaseLocked(m)
+}
+
+// releaseLocked sends PUBREL. After it the client forgets the id: it must be on disk first
+// that this message is never sent again. That holds after a reconnect too, when the state
+// that an earlier connection has put may not be there yet.
+func (c *conn) releaseLocked(m *sentMessage) {
+	s := c.session
 	s.outState.upTo = max(s.outState.upTo, m.seq)
 	s.outState.dirty = true
-	token := c.acks.open(ack{typ: mqtt.PUBREL, id: a.ID, put: c.nextPut(), queue: s.queue, seq: m.seq})
+	token := c.acks.open(ack{typ: mqtt.PUBREL, id: m.id, put: c.nextPut(), queue: s.queue, seq: m.seq})
 	c.acks.expect(token, 0, mqtt.Success)
 }
 
@@ -93,7 +99,9 @@ func (c *conn) handlePubrel(a mqtt.Ack) {
 	if !known {
 		reason = mqtt.PacketIDNotFound // a late answer, or of a previous run (4.3.3)
 	}
-	if seq != 0 {
+	// One that is not known may have been freed by an earlier connection, and its state not
+	// be on disk yet: a client that hears PUBCOMP uses the id again.
+	if seq != 0 || !known && s.isPersistent() {
 		s.inDirty = true
 		token := c.acks.open(ack{typ: mqtt.PUBCOMP, id: a.ID, put: c.nextPut(), queue: s.inbound, seq: seq})
 		c.acks.expect(token, 0, reason)

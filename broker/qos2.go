@@ -145,11 +145,22 @@ func (e *exactState) released(seq journal.Seq) bool {
 	return seq <= e.upTo && !slices.Contains(e.except, seq)
 }
 
+// exceptUnsentLocked notes, before a new connection begins with the queue from the start,
+// which records were sent and are not complete: until they are sent again, nothing else
+// knows that they are not among those up to upTo.
+func (s *session) exceptUnsentLocked() {
+	for _, m := range s.inflight.list[s.inflight.head:] {
+		if m.state == sentPublish && m.seq < s.outState.upTo && !slices.Contains(s.outState.except, m.seq) {
+			s.outState.except = append(s.outState.except, m.seq)
+		}
+	}
+}
+
 // outStateLocked returns the state to put: PUBREC came for all records up to the newest,
 // but for those in flight.
 func (s *session) outStateLocked() []byte {
 	st := &s.outState
-	st.except, st.open = st.except[:0], st.open[:0]
+	st.except, st.open = slices.DeleteFunc(st.except, func(seq journal.Seq) bool { return seq <= s.sent }), st.open[:0]
 	for _, m := range s.inflight.list[s.inflight.head:] {
 		switch {
 		case m.state == sentPublish && m.seq < st.upTo:

@@ -24,7 +24,12 @@ func (w *worker) retain(p *publication, waiter journal.Waiter, token uint64) (ne
 		if t.removeLocked(p.route.topic) {
 			b.journal.Delete(key, class)
 		}
-		return 0
+		if waiter == nil {
+			return 0
+		}
+		// Also if there was none: the removal that made it so may not be on disk yet.
+		b.journal.Put(keyBarrier, nil, class, waiter, token)
+		return 1
 	}
 	account := p.account
 	switch {

@@ -16,6 +16,7 @@ const (
 	keySession  = "session/meta/" // + client id: subscriptions and expiry
 	keyIn       = "session/in/"   // + client id: QoS 2 from the client
 	keyOut      = "session/out/"  // + client id: QoS 2 towards it
+	keyBarrier  = "barrier"       // no value: its commit comes after all that was removed before
 )
 
 // Names of a session's queues in the journal, before the client id.

@@ -33,7 +33,7 @@ type client struct {
 	flight    []*outgoing // sent and not complete, in order
 	nextID    uint16
 	inbound   map[uint16]bool // QoS 2 messages that were taken and not released
-	must      sessionState    // what CONNACK has to say
+	must      sessionState    // what the next CONNACK has to say
 	lazy      time.Duration   // how late it acknowledges
 	pullID    uint16
 	pending   []string // filters of the SUBSCRIBE under way
@@ -67,8 +67,9 @@ type retainedValue struct {
 // peerConn is one connection of a client. Writing has a goroutine of its own, so that nobody waits while holding a lock.
 type peerConn struct {
 	e     *end
-	asked int  // moment of a clean start's CONNECT
-	clean bool // this connection began with a clean start
+	asked int          // moment of a clean start's CONNECT
+	clean bool         // this connection began with a clean start
+	must  sessionState // what CONNACK has to say
 
 	mu     sync.Mutex
 	cond   *sync.Cond
@@ -168,9 +169,16 @@ func (c *client) connect(clean bool) {
 	if c.level == mqtt.Level5 {
 		p.SessionExpiry, p.RequestProblem = mqtt.SessionForever, true
 	}
+	l.must = c.must
+	if c.must == absent {
+		c.must = unsure // this one makes a session, also if its answer never comes
+	}
 	if clean {
 		c.must = unsure
 		l.asked = c.w.led.cleanStart(c.name)
+		for _, o := range c.flight { // whatever comes of it, the server may have forgotten these
+			c.w.led.resentAnew(o.message)
+		}
 	}
 	c.w.wg.Go(l.write)
 	c.w.wg.Go(func() { c.read(l) })
@@ -313,9 +321,9 @@ func (c *client) connackLocked(l *peerConn, f mqtt.Frame) bool {
 			c.w.led.fault("%s: session present after a clean start", c.name)
 		}
 		clear(c.inbound)
-	case c.must == present && !ack.SessionPresent:
+	case l.must == present && !ack.SessionPresent:
 		c.w.led.fault("%s: its session is gone", c.name)
-	case c.must == absent && ack.SessionPresent:
+	case l.must == absent && ack.SessionPresent:
 		c.w.led.fault("%s: the session that a clean start ended is back", c.name)
 	}
 	if !ack.SessionPresent {

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -142,5 +143,31 @@ func TestScriptsAreReadAsTheyWereWritten(t *testing.T) {
 		if got, want := fmt.Sprint(back), fmt.Sprint(s); got != want {
 			t.Errorf("wrote\n%s\nread\n%s", want, got)
 		}
+	}
+}
+
+// TestScriptsThatFailedOnce plays the scripts of defects that were found: each broke a promise on the code of its time, in
+// three to ten of ten plays.
+func TestScriptsThatFailedOnce(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.script")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, name := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".script"), func(t *testing.T) {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := parseScript(string(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 10 {
+				if faults, _ := play(t, s); len(faults) > 0 {
+					t.Fatal(strings.Join(faults, "\n"))
+				}
+			}
+		})
 	}
 }
