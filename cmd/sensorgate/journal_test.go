@@ -59,7 +59,7 @@ func TestJournalCommands(t *testing.T) {
 		{[]string{"dump", "--dir", dir}, "barn/tank/level 21.5\n"},
 		{[]string{"dump", "--json", "--dir", dir, "spool/cloud"}, `"payload": "21.5"`},
 		{[]string{"dump", "--entries", "--dir", dir}, "retained/x 0x1b5b324a6576696c\n"}, // nothing that a terminal executes
-		{[]string{"verify", "--dir", dir}, "3 records and values, all sound\n"}, // with the journal's own clock
+		{[]string{"verify", "--dir", dir}, "3 records and values, all sound\n"},          // with the journal's own clock
 		{[]string{"bench", "--dir", dir, "--time", "100ms"}, "one sync each"},
 	} {
 		before := contents(t, dir)
