@@ -229,3 +229,55 @@ func TestRecordingsMBus(t *testing.T) {
 		t.Logf("  %d × %s", k, name)
 	}
 }
+
+// What two recordings must say: the ED300L that fed in 126.6 W and the one that drew, and
+// meters of DZG whose power looks negative and is not.
+func TestRecordingsSigns(t *testing.T) {
+	files := recordings(t, "sml")
+	ed300l := &SMLOptions{Sign: &SMLSign{Of: "1-0:15.7.0", Status: "1-0:1.8.0", Bit: 5}}
+	power := drivers.ChannelConfig{Name: "power", Unit: "W", Options: &OBISChannel{OBIS: "1-0:15.7.0"}}
+	for file, c := range map[string]struct {
+		o        *SMLOptions
+		channels []drivers.ChannelConfig
+		negative bool
+	}{
+		"EMH-ED300L_delivery.bin":    {ed300l, []drivers.ChannelConfig{power}, true},
+		"EMH-ED300L_consumption.bin": {ed300l, []drivers.ChannelConfig{power}, false},
+		"DZG_DVS-7412.2_jmberg.bin":  {&SMLOptions{}, nil, false},
+	} {
+		wire, ok := files[file]
+		if !ok {
+			t.Logf("no %s here", file)
+			continue
+		}
+		f := framing.Framer{Cutter: newSMLCutter()}
+		d, err := newSMLDecoder(c.o, c.channels)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Push(wire, time.Unix(1, 0))
+		n := 0
+		for {
+			frame, _, err, ok := f.Next()
+			if !ok {
+				break
+			}
+			if err != nil {
+				continue
+			}
+			var r framing.Results
+			d.Decode(frame, &r)
+			for _, rd := range r.Readings {
+				if v, _ := rd.Value.Number(); rd.Channel == "power" {
+					n++
+					if (v < 0) != c.negative {
+						t.Errorf("%s: %v W", file, v)
+					}
+				}
+			}
+		}
+		if t.Logf("%s: %d values of power", file, n); n == 0 {
+			t.Errorf("%s: no power", file)
+		}
+	}
+}
