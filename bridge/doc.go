@@ -39,7 +39,8 @@
 // and reconnects on its caller's goroutine. While a connection stands there are three more:
 // read takes what the upstream sends, deliver hands it to our broker, and, if another URL
 // than the first serves, one looks whether the first can be reached again. Sending is done
-// by Run's goroutine alone, so that nothing but it writes to the socket.
+// by Run's goroutine alone, so that nothing but it writes to the socket. The outbox makes all
+// packets; those that make the upstream remember or forget wait there for the ledger.
 //
 // Locks: connection.mu, ledger.mu, gaps.mu and Bridge.mu guard their own fields; the ledger's
 // is taken inside the connection's, the others are taken alone. The journal calls
@@ -48,7 +49,8 @@
 // # What survives
 //
 // A restart, a kill and a power cut: the spool, the ledger, how much was lost and not yet
-// reported, and which topics had a newer retained value sent live. Not the throttle of
+// reported, which topics had a newer retained value sent live, and which protocol level the
+// upstream speaks. Not the throttle of
 // every and deadband, nor the memory of what may come back as an echo: after a restart a
 // value may pass once more.
 //
@@ -63,6 +65,8 @@
 //
 // # What is not done
 //
+// A message of QoS 2 that comes down is not taken by our broker and noted in the ledger in one
+// step: a power cut between the two commits lets the upstream send it again, and it is doubled.
 // No client library (docs/ARCHITECTURE.md says why). No subscription identifiers, topic
 // aliases or enhanced authentication of MQTT 5. No message of QoS 0 is kept while the
 // upstream is away, but what the rule puts into the spool. Nothing is given up: an upstream

@@ -19,10 +19,10 @@ import (
 var (
 	simSeeds = flag.Int("sim.seeds", 20, "seeds of the bridge simulation")
 	simFirst = flag.Uint64("sim.first", 1, "the first seed")
-	simDays  = flag.Int("sim.days", 30, "virtual days per seed")
+	simDays  = flag.Int("sim.days", 10, "virtual days per seed; on a real journal a day has far more events than it had on one in memory")
 )
 
-// TestSimulation lets a bridge live through a month with an upstream that does
+// TestSimulation lets a bridge live through days with an upstream that does
 // everything wrong, and with a power switch that somebody plays with. Nothing may be
 // lost, the order holds, and what is retained is the newest.
 func TestSimulation(t *testing.T) {

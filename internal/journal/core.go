@@ -198,7 +198,7 @@ func (j *Journal) deadLocked(l location) {
 	s.liveBytes -= int64(l.dataLen()) + frameHeader
 }
 
-// Stats tells how the journal does.
+// Stats reports how the journal does.
 func (j *Journal) Stats() Stats {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -140,14 +140,14 @@ func (j *Journal) Keys(prefix string) []string {
 	return live
 }
 
-// needsWriteLocked says whether the entry append at pos must be written by a
+// needsWriteLocked reports whether the entry append at pos must be written by a
 // commit that reaches to end: not if the same commit has a newer one.
 func (j *Journal) needsWriteLocked(p *pend, pos, end uint64) bool {
 	e := j.entries[p.key]
 	return e != nil && (e.pos == pos+1 || e.pos > end)
 }
 
-// replacedAfterLocked says whether the entry append p was left out because of a
+// replacedAfterLocked reports whether the entry append p was left out because of a
 // newer one that is not on disk when everything before end is.
 func (j *Journal) replacedAfterLocked(p *pend, end uint64) bool {
 	if p.kind == kindRecord {
@@ -182,7 +182,7 @@ func (j *Journal) entryOnDiskLocked(p *pend, pos uint64) {
 	j.liveLocked(e.loc)
 }
 
-// tombNeededLocked says whether a removal in s must be kept: as long as an older
+// tombNeededLocked reports whether a removal in s must be kept: as long as an older
 // segment may hold a value of the key.
 func (j *Journal) tombNeededLocked(s *slot) bool {
 	for _, o := range j.slots {

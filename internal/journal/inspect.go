@@ -53,7 +53,7 @@ func Inspect(dir string) (*Snapshot, error) {
 	return s, nil
 }
 
-// Close gives the files back.
+// Close closes the files.
 func (s *Snapshot) Close() { s.j.closeFiles() }
 
 // Records calls each with what waits in a queue, in order, until it returns an error.

@@ -37,7 +37,7 @@ func killedLog(t testing.TB, n int, segment int64) (*crashdisk.Disk, Options) {
 	return fs, o
 }
 
-// judge opens a damaged image of killedLog and checks that what is gone is told: exactly, or
+// judge opens a damaged image of killedLog and checks that what is gone is reported: exactly, or
 // as "at least". It returns how many records of the first queue are left.
 func judge(t testing.TB, fs *crashdisk.Disk, o Options, n int, what string) int {
 	t.Helper()
@@ -69,7 +69,7 @@ func judge(t testing.TB, fs *crashdisk.Disk, o Options, n int, what string) int 
 	return left
 }
 
-// K22: one flipped bit in a killed store: at most one record is lost, and it is told exactly.
+// K22: one flipped bit in a killed store: at most one record is lost, and it is reported exactly.
 func TestEveryBitFlipOfAKilledStore(t *testing.T) {
 	const n = 60
 	fs, o := killedLog(t, n, 12<<10)
@@ -92,7 +92,7 @@ func TestEveryBitFlipOfAKilledStore(t *testing.T) {
 	}
 }
 
-// K6: one zeroed sector, one zeroed page: no more than what stood in it, and it is told.
+// K6: one zeroed sector, one zeroed page: no more than what stood in it, and it is reported.
 func TestEveryZeroedSectorAndPage(t *testing.T) {
 	const n = 200
 	fs, o := killedLog(t, n, 1<<20)
@@ -114,7 +114,7 @@ func TestEveryZeroedSectorAndPage(t *testing.T) {
 
 // K10: a file that is gone, and one that was cut short, cost thousands of records, and the
 // log said "frames=1" or nothing.
-func TestLostFilesAreToldInMessages(t *testing.T) {
+func TestLostFilesAreReportedInMessages(t *testing.T) {
 	const n = 2000
 	fs, o := killedLog(t, n, 64<<10)
 	rnd := rand.New(rand.NewPCG(2, 2))

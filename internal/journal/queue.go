@@ -81,7 +81,7 @@ func (q *Queue) Ack(seqs ...Seq) {
 	j.unlockAndNotify()
 }
 
-// Stats tells how the queue does. It may read the disk for the age of the oldest.
+// Stats reports how the queue does. It may read the disk for the age of the oldest.
 func (q *Queue) Stats() QueueStats {
 	oldest := q.oldest()
 	q.j.mu.Lock()

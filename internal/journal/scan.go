@@ -35,7 +35,7 @@ func findFrames(b []byte, salt uint32, firstLSN uint64, epoch uint32) []found {
 // around that counts.
 func earlier(a, b uint32) bool { return int32(a-b) < 0 }
 
-// tornFrom says where the end of the newest segment has to be cut: off is behind
+// tornFrom returns where the end of the newest segment has to be cut: off is behind
 // the last frame to keep, and keep counts those. A hole in front of a frame is
 // damage if a later frame says that what is missing had been durable; otherwise
 // it is a commit that the power cut tore, and all behind it goes.

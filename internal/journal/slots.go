@@ -254,7 +254,7 @@ func (j *Journal) unused() (dead, extra []*slot) {
 	return dead, extra
 }
 
-// removeSlots gives files back to the file system.
+// removeSlots returns files to the file system.
 func (j *Journal) removeSlots(extra []*slot) error {
 	if len(extra) == 0 {
 		return nil
