@@ -23,7 +23,7 @@ const (
 	largestClass = 128 << 10
 )
 
-var buffers [4]sync.Pool // 2, 8, 32 and 128 KiB
+var buffers [7]sync.Pool // 2, 4, 8 … 128 KiB
 
 // class returns which pool has buffers of the size, and the size rounded up to what is
 // allocated; -1 if none has.
@@ -33,7 +33,7 @@ func class(size int) (pool, rounded int) {
 		if size <= rounded {
 			return i, rounded
 		}
-		rounded *= 4
+		rounded *= 2
 	}
 	return -1, (size + size/4 + 64<<10 - 1) &^ (64<<10 - 1)
 }

@@ -40,7 +40,7 @@ var short = []string{
 // slack is how much longer than usual may be waited in a row. One packet of 1 MB for 200
 // clients is 200 MB that are copied and nothing divides: whoever may publish such packets
 // can make others wait that long.
-var slack = map[string]float64{"fan-out": 10}
+var slack = map[string]float64{"fan-out": 15}
 
 // rows are those of the first table that this broker failed, and variations on them.
 var rows = []row{
