@@ -28,9 +28,6 @@ func (b *Backoff) Failed() time.Duration {
 // Active reports whether there were so many failures in a row that there are pauses.
 func (b *Backoff) Active() bool { return b.After > 0 && b.fails >= b.After }
 
-// Fails returns the number of failures in a row.
-func (b *Backoff) Fails() int { return b.fails }
-
 // Reset ends the row of failures.
 func (b *Backoff) Reset() { b.fails = 0 }
 

@@ -88,7 +88,7 @@ func TestBackoffIsBounded(t *testing.T) {
 	b := Backoff{After: 1, First: time.Second, Longest: time.Minute}
 	for range 1000 {
 		if pause := b.Failed(); pause < time.Second || pause > time.Minute {
-			t.Fatalf("after %d failures the pause is %v", b.Fails(), pause)
+			t.Fatalf("after %d failures the pause is %v", b.fails, pause)
 		}
 	}
 	b.Reset()

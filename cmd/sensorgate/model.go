@@ -41,15 +41,29 @@ func newModelList() *cobra.Command {
 				return fmt.Errorf("no model with %q in its name, title, driver or channels", args)
 			}
 			tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(tw, "MODEL\tDRIVER\tTITLE\tTESTED")
+			fmt.Fprintln(tw, "MODEL\tDRIVER\tTITLE\tTESTED\tCONFIRMED")
 			for _, m := range models {
-				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", m.Name, m.Driver, m.Title, m.Tested)
+				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", m.Name, m.Driver, m.Title, m.Tested, confirmed(&m))
 			}
 			return tw.Flush()
 		},
 	}
 	s.flags(cmd)
 	return cmd
+}
+
+// confirmed returns of how many channels two sources or the maker's document are known.
+func confirmed(m *config.Model) string {
+	if len(m.Sources) == 0 {
+		return "-"
+	}
+	n := 0
+	for _, c := range m.Channels {
+		if how := m.Confirmation(c); how == "two" || how == "maker" {
+			n++
+		}
+	}
+	return fmt.Sprintf("%d of %d", n, len(m.Channels))
 }
 
 // mentions reports whether a model has to do with word: a maker, a kind of device, a
