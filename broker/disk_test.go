@@ -1,0 +1,209 @@
+package broker
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"sensorgate/internal/disk"
+	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
+)
+
+// The rule of these tests: a packet that makes somebody forget leaves only after what
+// makes it safe is on disk, also over a reconnect within one sync. The disk's syncs are
+// held up by a gate.
+
+// gate is a file system whose syncs wait while it is closed.
+type gate struct {
+	disk.FS
+	mu     sync.Mutex
+	closed chan struct{} // nil while open
+}
+
+func (g *gate) OpenFile(name string, flag int) (disk.File, error) {
+	f, err := g.FS.OpenFile(name, flag)
+	return gatedFile{f, g}, err
+}
+
+type gatedFile struct {
+	disk.File
+	g *gate
+}
+
+func (f gatedFile) Sync() error {
+	f.g.mu.Lock()
+	closed := f.g.closed
+	f.g.mu.Unlock()
+	if closed != nil {
+		<-closed
+	}
+	return f.File.Sync()
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = make(chan struct{})
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed != nil {
+		close(g.closed)
+		g.closed = nil
+	}
+}
+
+func startGated(t *testing.T) (*Broker, *gate) {
+	t.Helper()
+	g := &gate{FS: disk.OS{}}
+	j, err := journal.Open(journal.Options{Dir: t.TempDir(), Size: 64 << 20, FreeFloor: 1, SeqStep: SeqStep, FS: g})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runJournal(t, j)
+	b := start(t, func(o *Options) { o.Journal = j })
+	t.Cleanup(g.open)
+	return b, g
+}
+
+// quiet wants that nothing but a PINGRESP comes: all that was asked before is handled then.
+func (c *client) quiet(what string) {
+	c.t.Helper()
+	c.write([]byte{0xc0, 0})
+	if f := c.any(); mqtt.Type(f[0]>>4) != mqtt.PINGRESP {
+		c.t.Errorf("%s: %s came before the disk had what makes it safe", what, mqtt.Type(f[0]>>4))
+	}
+}
+
+// any returns the next packet, whatever it is.
+func (c *client) any() []byte {
+	c.t.Helper()
+	_ = c.nc.SetReadDeadline(time.Now().Add(20 * time.Second))
+	for {
+		if f, need, err := mqtt.NextFrame(c.have, 1<<20); err != nil {
+			c.t.Fatal(err)
+		} else if f.Raw != nil {
+			raw := c.have[:need]
+			c.have = c.have[need:]
+			return raw
+		}
+		rest := append([]byte(nil), c.have...)
+		n, err := c.nc.Read(c.buf[:])
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		c.have = append(rest, c.buf[:n]...)
+	}
+}
+
+// silent wants that nothing comes for a moment.
+func (c *client) silent(what string) {
+	c.t.Helper()
+	_ = c.nc.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	n, err := c.nc.Read(c.buf)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		c.t.Errorf("%s: % x, %v came before the disk had what makes it safe", what, c.buf[:n], err)
+	}
+}
+
+// K8, K17: PUBREC, then a reconnect within one sync.
+func TestPubrelAfterAReconnectWaitsForTheDisk(t *testing.T) {
+	b, g := startGated(t)
+	sub := connect(t, b, mqtt.Level5, "sub", persistent)
+	sub.subscribe("q", 2)
+	pub := connect(t, b, mqtt.Level5, "pub")
+	pub.write(mqtt.AppendPublish(nil, pub.level, 2<<1, "q", 1, nil, []byte("x")))
+	pub.frame(mqtt.PUBREC)
+	m := sub.message()
+	g.close()
+	sub.write(mqtt.AppendAck(nil, mqtt.PUBREC, sub.level, m.ID, mqtt.Success))
+	sub.quiet("PUBREC")
+	sub.write(mqtt.AppendAck(nil, mqtt.PUBREC, sub.level, m.ID, mqtt.Success))
+	sub.quiet("PUBREC twice")
+	_ = sub.nc.Close()
+	again := connect(t, b, mqtt.Level5, "sub", persistent)
+	again.quiet("after a reconnect")
+	g.open()
+	if a, err := mqtt.ParseAck(again.frame(mqtt.PUBREL), again.level); err != nil || a.ID != m.ID {
+		t.Errorf("PUBREL of %d: %v, %v", m.ID, a, err)
+	}
+	again.write(mqtt.AppendAck(nil, mqtt.PUBCOMP, again.level, m.ID, mqtt.Success))
+	again.ping()
+}
+
+// K18: PUBREL, a reconnect, PUBREL again.
+func TestPubcompAfterAReconnectWaitsForTheDisk(t *testing.T) {
+	b, g := startGated(t)
+	connect(t, b, mqtt.Level5, "sub", persistent).subscribe("q", 2)
+	pub := connect(t, b, mqtt.Level5, "pub", persistent)
+	pub.write(mqtt.AppendPublish(nil, pub.level, 2<<1, "q", 7, nil, []byte("x")))
+	pub.frame(mqtt.PUBREC)
+	g.close()
+	pub.write(mqtt.AppendAck(nil, mqtt.PUBREL, pub.level, 7, mqtt.Success))
+	pub.quiet("PUBREL")
+	_ = pub.nc.Close()
+	again := connect(t, b, mqtt.Level5, "pub", persistent)
+	again.write(mqtt.AppendAck(nil, mqtt.PUBREL, again.level, 7, mqtt.Success))
+	again.quiet("PUBREL again")
+	g.open()
+	again.frame(mqtt.PUBCOMP)
+}
+
+// K21: a retained message is cleared, and cleared again after a reconnect.
+func TestClearingARetainedMessageWaitsForTheDisk(t *testing.T) {
+	b, g := startGated(t)
+	pub := connect(t, b, mqtt.Level5, "pub")
+	pub.write(mqtt.AppendPublish(nil, pub.level, 1<<1|1, "r", 1, nil, []byte("x")))
+	pub.frame(mqtt.PUBACK)
+	g.close()
+	empty := mqtt.AppendPublish(nil, pub.level, 1<<1|1, "r", 2, nil, nil)
+	pub.write(empty)
+	pub.quiet("clear")
+	_ = pub.nc.Close()
+	again := connect(t, b, mqtt.Level5, "pub")
+	again.write(empty)
+	again.quiet("clear again")
+	g.open()
+	again.frame(mqtt.PUBACK)
+}
+
+// K21: a clean start ends a session; a durable session begins; both are told by CONNACK.
+func TestConnackWaitsForTheDisk(t *testing.T) {
+	b, g := startGated(t)
+	connect(t, b, mqtt.Level5, "old", persistent).disconnect()
+	g.close()
+	fresh, clean := dial(t, b, mqtt.Level5), dial(t, b, mqtt.Level5)
+	con := &mqtt.Connect{Level: mqtt.Level5, ClientID: "new"}
+	persistent(con)
+	fresh.write(mqtt.AppendConnect(nil, con))
+	clean.write(mqtt.AppendConnect(nil, &mqtt.Connect{Level: mqtt.Level5, ClientID: "old", CleanStart: true}))
+	fresh.silent("a new durable session")
+	clean.silent("a clean start")
+	// One that is taken over before it was answered: nor does the next one hear of it.
+	next := dial(t, b, mqtt.Level5)
+	next.write(mqtt.AppendConnect(nil, con))
+	next.silent("a take-over within one sync")
+	g.open()
+	for what, c := range map[string]*client{"clean": clean, "next": next} {
+		if a, err := mqtt.ParseConnack(c.frame(mqtt.CONNACK), mqtt.Level5); err != nil || a.Reason != mqtt.Success || what == "clean" && a.SessionPresent {
+			t.Errorf("%s: %+v, %v", what, a, err)
+		}
+	}
+}
+
+// A session that is on disk is answered at once, however busy the disk may be.
+func TestKnownSessionDoesNotWaitForTheDisk(t *testing.T) {
+	b, g := startGated(t)
+	connect(t, b, mqtt.Level5, "s", persistent).disconnect()
+	g.close()
+	c := dial(t, b, mqtt.Level5)
+	if !c.handshake("s", persistent).SessionPresent {
+		t.Error("the session is not present")
+	}
+	g.open()
+}
