@@ -24,21 +24,21 @@ type client struct {
 	keepAlive uint16              // it never pings, so the broker ends its connections now and then, if it is not 0
 	pull      []mqtt.Subscription // what it subscribes to
 
-	mu        sync.Mutex
-	conn      *peerConn   // nil: not connected
-	accepted  bool        // CONNACK came
-	want      bool        // connected as far as the script says
-	n         int         // messages published
-	queue     []*outgoing // not yet sent
-	flight    []*outgoing // sent and not complete, in order
-	nextID    uint16
-	inbound   map[uint16]bool // QoS 2 messages that were taken and not released
-	must      sessionState    // what the next CONNACK has to say
-	lazy      time.Duration   // how late it acknowledges
-	pullID    uint16
-	pending   []string // filters of the SUBSCRIBE under way
-	retains   map[string][]retainedValue
-	published int
+	mu       sync.Mutex
+	conn     *peerConn   // nil: not connected
+	accepted bool        // CONNACK came
+	want     bool        // connected as far as the script says
+	n        int         // messages published
+	queue    []*outgoing // not yet sent
+	flight   []*outgoing // sent and not complete, in order
+	nextID   uint16
+	inbound  map[uint16]bool // QoS 2 messages that were taken and not released
+	must     sessionState    // what the next CONNACK has to say
+	lazy     time.Duration   // how late it acknowledges
+	pullID   uint16
+	pending  []string // filters of the SUBSCRIBE under way
+	retains  map[string][]retainedValue
+	brief    bool // the last connection began with a clean start
 }
 
 type sessionState int
@@ -169,6 +169,12 @@ func (c *client) connect(clean bool) {
 	if c.level == mqtt.Level5 {
 		p.SessionExpiry, p.RequestProblem = mqtt.SessionForever, true
 	}
+	if c.brief && c.level != mqtt.Level5 {
+		for _, o := range c.flight { // their session ended with its connection
+			c.w.led.resentAnew(o.message)
+		}
+	}
+	c.brief = clean
 	l.must = c.must
 	if c.must == absent {
 		c.must = unsure // this one makes a session, also if its answer never comes
