@@ -25,7 +25,7 @@ func TestPrometheusScrapes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
 	}
-	s := newSite(t, func(o *Options) { o.Readings = true })
+	s := newServed(t, func(o *Options) { o.Readings = true })
 	srv := httptest.NewServer(s.handler)
 	defer srv.Close()
 	dir := t.TempDir()

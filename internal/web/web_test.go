@@ -98,8 +98,8 @@ func (f fakeUsers) Verify(_ context.Context, user string, password []byte, _ net
 
 func (f fakeUsers) Stamp(user string) string { return f[user] }
 
-// site is a server for tests.
-type site struct {
+// served is a server for tests.
+type served struct {
 	*Server
 	gateway *fakeGateway
 	users   fakeUsers
@@ -107,13 +107,13 @@ type site struct {
 	view    string // secret of a token that may view
 }
 
-func newSite(t *testing.T, change func(*Options)) *site {
+func newServed(t *testing.T, change func(*Options)) *served {
 	t.Helper()
 	store, err := history.Open(history.Options{Dir: "h", FS: crashdisk.New(rand.New(rand.NewPCG(1, 1)))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{gateway: &fakeGateway{store: store}, users: fakeUsers{"ann": "a-pw", "bob": "b-pw", "vic": "v-pw"}}
+	s := &served{gateway: &fakeGateway{store: store}, users: fakeUsers{"ann": "a-pw", "bob": "b-pw", "vic": "v-pw"}}
 	token, secret, err := NewToken("grafana", View)
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +138,7 @@ func newSite(t *testing.T, change func(*Options)) *site {
 
 // ask makes one request. who is a user, "token", "loopback", "socket", "proxy" (a foreign
 // program on this machine that forwards) or "stranger".
-func (s *site) ask(who, method, path, body string, change ...func(*http.Request)) *httptest.ResponseRecorder {
+func (s *served) ask(who, method, path, body string, change ...func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, "http://192.0.2.1:8880"+path, strings.NewReader(body))
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
@@ -174,7 +174,7 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 		api + "/login": `{"user":"ann","password":"a-pw"}`, api + "/config/check": `[]`,
 		api + "/devices/{device}/channels/{channel}/command": `{"value":"on"}`,
 	}
-	s := newSite(t, nil)
+	s := newServed(t, nil)
 	for _, rt := range s.handlers.routes {
 		if rt.path == api+"/events" {
 			continue // does not end; see TestEventsNeedTheRole
@@ -205,7 +205,7 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 }
 
 func TestEventsNeedTheRole(t *testing.T) {
-	s := newSite(t, nil)
+	s := newServed(t, nil)
 	if w := s.ask("stranger", "GET", api+"/events", ""); w.Code != http.StatusUnauthorized {
 		t.Errorf("a stranger gets %d", w.Code)
 	}
@@ -213,7 +213,7 @@ func TestEventsNeedTheRole(t *testing.T) {
 
 // Requests that are not what they seem.
 func TestForeignRequestsAreRefused(t *testing.T) {
-	s := newSite(t, func(o *Options) { o.Hosts = []string{"gw.example.com"} })
+	s := newServed(t, func(o *Options) { o.Hosts = []string{"gw.example.com"} })
 	header := func(k, v string) func(*http.Request) { return func(r *http.Request) { r.Header.Set(k, v) } }
 	host := func(h string) func(*http.Request) { return func(r *http.Request) { r.Host = h } }
 	for _, c := range []struct {
@@ -226,8 +226,8 @@ func TestForeignRequestsAreRefused(t *testing.T) {
 		{"a configured name", "loopback", "GET", api + "/status", "", host("GW.example.com"), 200},
 		{"mDNS", "loopback", "GET", api + "/status", "", host("barn.local:8880"), 200},
 		{"IPv6", "loopback", "GET", api + "/status", "", host("[::1]:8880"), 200},
-		{"another site's page", "bob", "POST", api + "/config/reload", "", header("Sec-Fetch-Site", "cross-site"), 403},
-		{"another site's origin", "bob", "POST", api + "/config/reload", "", header("Origin", "https://evil.example"), 403},
+		{"another served's page", "bob", "POST", api + "/config/reload", "", header("Sec-Fetch-Site", "cross-served"), 403},
+		{"another served's origin", "bob", "POST", api + "/config/reload", "", header("Origin", "https://evil.example"), 403},
 		{"a form", "ann", "POST", api + "/devices/pump/channels/state/command", "value=on", header("Content-Type", "application/x-www-form-urlencoded"), 415},
 		{"a wrong token", "stranger", "GET", api + "/status", "", header("Authorization", "Bearer sg_AAAA"), 401},
 		{"a wrong token from loopback", "loopback", "GET", api + "/status", "", header("Authorization", "Bearer sg_AAAA"), 401},
@@ -259,7 +259,7 @@ func TestForeignRequestsAreRefused(t *testing.T) {
 // A login is a cookie that ends at logout, when it was not used, and with the password.
 func TestLoginEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(t, nil)
+		s := newServed(t, nil)
 		login := func() *http.Cookie {
 			w := s.ask("stranger", "POST", api+"/login", `{"user":"ann","password":"a-pw"}`)
 			if w.Code != 200 || len(w.Result().Cookies()) != 1 {
@@ -302,7 +302,7 @@ func TestLoginEnds(t *testing.T) {
 
 // A token that is taken out of the file is refused from then on.
 func TestTokenIsRevoked(t *testing.T) {
-	s := newSite(t, nil)
+	s := newServed(t, nil)
 	if w := s.ask("token", "GET", api+"/status", ""); w.Code != 200 {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
@@ -317,7 +317,7 @@ func TestTokenIsRevoked(t *testing.T) {
 // Behind a trusted proxy the address that counts is the one that the proxy saw, and
 // nothing that comes through it is loopback.
 func TestTrustedProxy(t *testing.T) {
-	s := newSite(t, func(o *Options) {
+	s := newServed(t, func(o *Options) {
 		o.Base, o.Proxies = "/gw", []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	})
 	if w := s.ask("loopback", "GET", "/gw"+api+"/status", ""); w.Code != 401 {
@@ -337,7 +337,7 @@ func TestTrustedProxy(t *testing.T) {
 
 // The document names every route with its role, and every reference in it leads somewhere.
 func TestOpenAPIDescribesTheHandlers(t *testing.T) {
-	s := newSite(t, nil)
+	s := newServed(t, nil)
 	w := s.ask("stranger", "GET", api+"/openapi.json", "")
 	var doc struct {
 		OpenAPI string `json:"openapi"`
@@ -367,7 +367,7 @@ func TestOpenAPIDescribesTheHandlers(t *testing.T) {
 
 // Answers have the fields that the document says they have, and no others.
 func TestAnswersMatchTheDocument(t *testing.T) {
-	s := newSite(t, nil)
+	s := newServed(t, nil)
 	s.gateway.store.Add("pump/power", history.Number, testNow, history.Value{Number: 1})
 	doc := s.openAPI()
 	schemas := doc["components"].(object)["schemas"].(object)
@@ -437,7 +437,7 @@ func mismatch(all, schema object, v any, at string) (faults []string) {
 
 // Numbers are numbers, truths are truths, times are RFC 3339.
 func TestChannelsHaveTypedValues(t *testing.T) {
-	s := newSite(t, nil)
+	s := newServed(t, nil)
 	var all []struct {
 		Name  string
 		Value any
@@ -452,7 +452,7 @@ func TestChannelsHaveTypedValues(t *testing.T) {
 }
 
 func TestHistoryOverHTTP(t *testing.T) {
-	s := newSite(t, nil)
+	s := newServed(t, nil)
 	for i := range 100 {
 		s.gateway.store.Add("pump/power", history.Number, testNow.Add(time.Duration(i)*time.Second), history.Value{Number: float64(i)})
 	}
@@ -555,7 +555,7 @@ func TestLogLinesNeedOperate(t *testing.T) {
 
 // Real connections: headers that come too slowly, too many connections, too many streams.
 func TestConnectionsAreBounded(t *testing.T) {
-	s := newSite(t, func(o *Options) {
+	s := newServed(t, func(o *Options) {
 		o.MaxConnections, o.MaxStreams = 8, 3
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -607,7 +607,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 
 // Both formats pass the judge of Prometheus.
 func TestMetricsPassPromtool(t *testing.T) {
-	s := newSite(t, func(o *Options) { o.Readings = true })
+	s := newServed(t, func(o *Options) { o.Readings = true })
 	w := s.ask("loopback", "GET", "/metrics", "")
 	for _, want := range []string{
 		`sensorgate_device_up{device="pump"} 1`, `sensorgate_spool_messages{upstream="cloud"} 3`,
@@ -667,7 +667,7 @@ func TestMetricsAreCheap(t *testing.T) {
 }
 
 func TestHealthSaysWhyOnlyToWhoMayView(t *testing.T) {
-	s := newSite(t, nil)
+	s := newServed(t, nil)
 	s.gateway.dead = errors.New("the broker's loop does not turn")
 	for who, want := range map[string]bool{"stranger": false, "loopback": true} {
 		w := s.ask(who, "GET", "/healthz", "")
