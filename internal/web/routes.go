@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -179,14 +178,4 @@ func (s *Server) setHeaders(w http.ResponseWriter) {
 	if len(s.o.Frames) == 0 {
 		h.Set("X-Frame-Options", "DENY")
 	}
-}
-
-// methodsOf lists the methods of a path, for tests and the document.
-func (h handlers) methodsOf(path string) (methods []string) {
-	for _, r := range h.routes {
-		if r.path == path && !slices.Contains(methods, r.method) {
-			methods = append(methods, r.method)
-		}
-	}
-	return methods
 }

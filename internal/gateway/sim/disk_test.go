@@ -38,9 +38,6 @@ func (s *simDisk) do(op func()) {
 // cutAfter lets n more operations pass, then the power goes off.
 func (s *simDisk) cutAfter(n int) { s.do(func() { s.d.Ops = n }) }
 
-// off switches off at once.
-func (s *simDisk) off() { s.do(func() { s.d.Off = true }) }
-
 func (s *simDisk) isOff() (off bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
