@@ -30,7 +30,8 @@ func (b *Broker) makePersistent(s *session) {
 	limits := journal.Limits{Bytes: b.limits().MaxQueued, Full: journal.DropOldest}
 	queue, err := b.journal.OpenQueue(queueOut+s.id, limits)
 	if err == nil {
-		s.inbound, err = b.journal.OpenQueue(queueIn+s.id, journal.Limits{})
+		// Refused, not dropped: what is forgotten here would be taken for a new message.
+		s.inbound, err = b.journal.OpenQueue(queueIn+s.id, journal.Limits{Full: journal.Refuse})
 	}
 	if err != nil {
 		b.log.Error("no queue for a persistent session: it lasts as long as its connection", "client", s.id, "err", err)

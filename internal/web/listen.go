@@ -85,7 +85,7 @@ func (s *Server) listen(ctx context.Context, l config.WebListener) error {
 	// Streams end by themselves: their context is ctx.
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	if err := srv.Shutdown(stop); err != nil {
+	if err = srv.Shutdown(stop); err != nil {
 		err = errors.Join(err, srv.Close())
 	}
 	<-served
