@@ -134,6 +134,10 @@ type Journal struct {
 	Syncs        uint64    `json:"syncs"`
 	LastCommit   time.Time `json:"last_commit,omitzero"`
 	Damaged      uint64    `json:"damaged"`
+	AtLeast      bool      `json:"damaged_at_least,omitempty"` // damaged is a lower bound
+	AgeHeld      uint64    `json:"age_held"`                   // records whose age nobody can judge until the clock is set
+	ClockSteps   uint64    `json:"clock_steps"`                // of the wall clock, of a minute and more, since the start
+	ClockStep    float64   `json:"clock_step_seconds,omitempty"`
 }
 
 // Queue is what waits for one durable subscriber.
@@ -149,7 +153,8 @@ type Queue struct {
 func FromJournal(dir string, s journal.Stats, running time.Duration) Journal {
 	j := Journal{
 		Dir: dir, Records: s.Records, Bytes: s.Bytes, BytesWritten: s.BytesWritten,
-		Syncs: s.Syncs, LastCommit: s.LastCommit, Damaged: s.Damaged,
+		Syncs: s.Syncs, LastCommit: s.LastCommit, Damaged: s.Damaged, AtLeast: s.DamagedAtLeast,
+		AgeHeld: s.AgeHeld, ClockSteps: s.ClockSteps, ClockStep: s.ClockStep.Seconds(),
 	}
 	if s.Failed != nil {
 		j.Error = s.Failed.Error()
