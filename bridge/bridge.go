@@ -116,6 +116,17 @@ func (b *Bridge) openLedger() (err error) {
 		b.log.Error("journal entry", "err", err)
 	}
 	b.ledger.disk = b.opt.Store
+	if q := b.opt.Inbound; q != nil {
+		if err := b.ledger.restore(q); err != nil {
+			return err
+		}
+		if store == nil { // the upstream keeps no session: an id means nothing on the next connection
+			if seqs := b.ledger.lostSession(); len(seqs) > 0 {
+				q.Ack(seqs...)
+			}
+			b.opt.Inbound = nil
+		}
+	}
 	b.packets = uint64(b.ledger.newest())
 	return nil
 }

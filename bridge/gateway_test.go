@@ -49,6 +49,11 @@ func newGatewayOn(t *testing.T, j *journal.Journal, o Options) *gateway {
 	return g
 }
 
+// PublishOnce is Publish: what waits here for our broker's subscribers is not stored.
+func (g *gateway) PublishOnce(ctx context.Context, m mqtt.Message, _ *journal.Queue, _ uint16) (journal.Seq, error) {
+	return 0, g.Publish(ctx, m)
+}
+
 // Publish is what comes down.
 func (g *gateway) Publish(ctx context.Context, m mqtt.Message) error {
 	if g.refuse != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
 
@@ -125,7 +126,8 @@ func (a *arrival) properties(p *mqtt.Publish, rule *inRule) error {
 // could not be taken is not acknowledged: the upstream keeps it for the next connection.
 func (c *connection) deliver(ctx context.Context, inbound <-chan arrival) {
 	for a := range inbound {
-		if err := c.b.opt.Local.Publish(ctx, a.msg); err != nil {
+		seq, err := c.handOver(ctx, &a)
+		if err != nil {
 			if ctx.Err() == nil {
 				c.fail(fmt.Errorf("our broker does not take %s: %w", a.msg.Topic, err))
 			}
@@ -133,10 +135,18 @@ func (c *connection) deliver(ctx context.Context, inbound <-chan arrival) {
 		}
 		c.b.received.Add(1)
 		if a.msg.QoS == 2 {
-			c.b.ledger.take(a.id)
+			c.b.ledger.take(a.id, seq)
 		}
 		c.answer(a.msg.QoS, a.id)
 	}
+}
+
+// handOver hands a message to our broker; seq is the record that remembers it, 0 if none does.
+func (c *connection) handOver(ctx context.Context, a *arrival) (seq journal.Seq, err error) {
+	if a.msg.QoS == 2 && c.b.opt.Inbound != nil {
+		return c.b.opt.Local.PublishOnce(ctx, a.msg, c.b.opt.Inbound, a.id)
+	}
+	return 0, c.b.opt.Local.Publish(ctx, a.msg)
 }
 
 // answer acknowledges a PUBLISH.
@@ -152,7 +162,10 @@ func (c *connection) answer(qos byte, id uint16) {
 
 // released answers a PUBREL.
 func (c *connection) released(id uint16) {
-	c.b.ledger.release(id)
+	// Before the ledger is written, so that both are on disk together.
+	if seq := c.b.ledger.release(id); seq != 0 {
+		c.b.opt.Inbound.Ack(seq)
+	}
 	c.out.acknowledge(mqtt.PUBCOMP, id)
 	c.wake()
 }

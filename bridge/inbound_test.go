@@ -284,7 +284,7 @@ func FuzzLedger(f *testing.F) {
 	g.sent(7, 9, 1, live)
 	g.sent(8, 10, 0, backlog)
 	g.received(8)
-	g.take(5)
+	g.take(5, 0)
 	f.Add(g.appendLocked(nil))
 	f.Add([]byte{ledgerVersion, 1, 2})
 	f.Fuzz(func(t *testing.T, b []byte) {

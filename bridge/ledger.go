@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
 	"sensorgate/internal/varint"
 )
 
@@ -21,8 +22,11 @@ import (
 //	publish:   ledger on disk (sent)     → PUBLISH
 //	PUBREC:    ledger on disk (released) → PUBREL
 //	PUBCOMP:   record off the spool      → later: entry off the ledger
-//	PUBLISH in: our broker has it, ledger on disk (taken) → PUBREC
-//	PUBREL in:  ledger on disk (no longer taken)          → PUBCOMP
+//	PUBLISH in: our broker has it, record and ledger on disk (taken) → PUBREC
+//	PUBREL in:  record and ledger on disk (no longer taken)          → PUBCOMP
+//
+// The record of a PUBLISH that came in remembers its packet id itself (Options.Inbound):
+// what is cut between it and the ledger is still known.
 //
 // The sender collects packets that wait for the ledger and writes it once for all of
 // them, see outbox.settle.
@@ -37,7 +41,7 @@ type ledger struct {
 
 	mu    sync.Mutex
 	out   map[uint16]exact
-	in    map[uint16]struct{} // taken, and their PUBREL not yet seen
+	in    map[uint16]journal.Seq // taken, and their PUBREL not yet seen; the record that remembers it, or 0
 	token uint64
 }
 
@@ -64,7 +68,7 @@ func newLedger(store Store, bridge string) (*ledger, error) {
 		store: store, key: "bridge/" + bridge + "/qos2",
 		wake: make(chan struct{}, 1),
 		out:  make(map[uint16]exact),
-		in:   make(map[uint16]struct{}),
+		in:   make(map[uint16]journal.Seq),
 	}
 	if store == nil {
 		return g, nil
@@ -178,17 +182,23 @@ func (g *ledger) left(seqs []journal.Seq) {
 	}
 }
 
-// lostSession: the upstream remembers nothing, so what it had not completed starts
+// lostSession returns the records to acknowledge: the upstream remembers nothing, so what it had not completed starts
 // anew. That is at least once; nobody can do better then.
-func (g *ledger) lostSession() {
+func (g *ledger) lostSession() (seqs []journal.Seq) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	for _, seq := range g.in {
+		if seq != 0 {
+			seqs = append(seqs, seq)
+		}
+	}
 	clear(g.in)
 	for id, e := range g.out {
 		if e.state != exactDone {
 			delete(g.out, id)
 		}
 	}
+	return seqs
 }
 
 // open returns the entries that the upstream must be asked about, in the order of their
@@ -214,10 +224,30 @@ type openExact struct {
 }
 
 // take notes that our broker has a message.
-func (g *ledger) take(id uint16) {
+func (g *ledger) take(id uint16, seq journal.Seq) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.in[id] = struct{}{}
+	g.in[id] = seq
+}
+
+// restore takes from the queue of records what our broker had when the previous run ended.
+func (g *ledger) restore(q *journal.Queue) error {
+	var items []journal.Item
+	for after := journal.Seq(0); ; {
+		var err error
+		if items, err = q.Read(after, 256, items[:0]); err != nil || len(items) == 0 {
+			return err
+		}
+		for _, it := range items {
+			after = it.Seq
+			rec, err := mqtt.ViewRecord(it.Data)
+			if err != nil || rec.PacketID == 0 {
+				q.Ack(it.Seq)
+				continue
+			}
+			g.take(rec.PacketID, it.Seq)
+		}
+	}
 }
 
 func (g *ledger) taken(id uint16) bool {
@@ -227,10 +257,13 @@ func (g *ledger) taken(id uint16) bool {
 	return ok
 }
 
-func (g *ledger) release(id uint16) {
+// release forgets an id, and returns the record that is to be acknowledged, 0 if none is.
+func (g *ledger) release(id uint16) (seq journal.Seq) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	seq = g.in[id]
 	delete(g.in, id)
+	return seq
 }
 
 const ledgerVersion = 1
@@ -277,7 +310,7 @@ func (g *ledger) parse(b []byte) error {
 		}
 	}
 	for n := r.Number(65535); n > 0 && !r.Failed(); n-- {
-		g.in[uint16(r.Number(65535))] = struct{}{}
+		g.in[uint16(r.Number(65535))] = 0
 	}
 	if !r.Done() {
 		clear(g.out)

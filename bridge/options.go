@@ -45,6 +45,10 @@ type Options struct {
 	Store     Store // for what must outlive the process; nil if the spool does not either
 	Local     Local
 
+	// Inbound remembers which messages of QoS 2 from the upstream our broker has, each by the
+	// record itself; nil: only the ledger does. It must refuse when it is full.
+	Inbound *journal.Queue
+
 	// Changed is called when the State's Connected or Err has changed; it must not block
 	// or call the bridge. May be nil.
 	Changed func()
@@ -59,6 +63,10 @@ type Local interface {
 	// Publish returns when the broker has taken the message for all who wait for it,
 	// durably where that is promised. It may block while they have no room.
 	Publish(ctx context.Context, m mqtt.Message) error
+
+	// PublishOnce is the same for a message of QoS 2 with a packet id: its record, if there
+	// is one, is in q too until q acknowledges its number.
+	PublishOnce(ctx context.Context, m mqtt.Message, q *journal.Queue, id uint16) (journal.Seq, error)
 }
 
 // TLSFiles of an upstream. They are read at each connect, so that a renewed

@@ -18,7 +18,9 @@ type beforeKey struct {
 func (c *connection) resume(sessionPresent bool, now time.Time) error {
 	g := c.b.ledger
 	if !sessionPresent || c.maxQoS < 2 {
-		g.lostSession()
+		if seqs := g.lostSession(); len(seqs) > 0 {
+			c.b.opt.Inbound.Ack(seqs...)
+		}
 	}
 	c.before = make(map[beforeKey]exactState)
 	c.resumed = make(map[uint16]*slot)

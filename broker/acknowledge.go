@@ -38,12 +38,13 @@ func (c *conn) refuse(a *ack) bool {
 	if a.err != journal.ErrFull {
 		reason = mqtt.ImplementationSpecific
 	}
+	if a.typ == mqtt.PUBREC {
+		// It is stored nowhere: sent again, on this connection or the next, it is a new message.
+		c.session.received.forget(a.id)
+	}
 	if c.level != mqtt.Level5 || a.typ != mqtt.PUBACK && a.typ != mqtt.PUBREC {
 		c.stop(reason)
 		return false
-	}
-	if a.typ == mqtt.PUBREC { // an exchange that ends with the error needs no PUBREL
-		c.session.received.forget(a.id)
 	}
 	a.reason = reason
 	return true

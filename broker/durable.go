@@ -51,7 +51,7 @@ func (w *worker) record(p *publication, from int, waiter journal.Waiter, token u
 	}
 	if len(w.queues) > queues {
 		if p.id != 0 {
-			w.queues = append(w.queues, p.from.inbound)
+			w.queues = append(w.queues, p.remembers())
 		}
 		w.addRecord(p, span{from, from + plain}, queues, false, waiter, token)
 		needs++
@@ -121,9 +121,7 @@ func (w *worker) commit() (failed int) {
 			w.b.drop(&w.b.count.full)
 			continue
 		}
-		if r.pub.id != 0 {
-			r.pub.from.received.recorded(r.pub.id, seq)
-		}
+		r.pub.recorded(seq)
 		if r.exact != nil {
 			w.holdExact(r, seq)
 		}

@@ -68,26 +68,42 @@ func (l *local) open() {
 // Publish waits while the journal is too far behind, until ctx ends; it never waits for
 // a subscriber.
 func (b *Broker) Publish(ctx context.Context, m mqtt.Message) error {
+	_, err := b.publishOwn(ctx, m, nil, 0)
+	return err
+}
+
+// PublishOnce is Publish for a message of QoS 2 from an upstream with a packet id. If a
+// durable subscriber gets it, its record is in q too, with the id, until q acknowledges
+// seq: after a power cut the message and the id are both there or both gone. seq is 0 if
+// there is no record.
+func (b *Broker) PublishOnce(ctx context.Context, m mqtt.Message, q *journal.Queue, id uint16) (seq journal.Seq, err error) {
+	return b.publishOwn(ctx, m, q, id)
+}
+
+func (b *Broker) publishOwn(ctx context.Context, m mqtt.Message, once *journal.Queue, id uint16) (seq journal.Seq, err error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return 0, err
 	}
 	if m.QoS > 2 {
-		return fmt.Errorf("publish to %q: QoS %d", m.Topic, m.QoS)
+		return 0, fmt.Errorf("publish to %q: QoS %d", m.Topic, m.QoS)
 	}
 	w := b.worker()
 	defer w.release()
 	r := w.routeString(m.Topic)
 	if !r.isTopic() {
-		return fmt.Errorf("publish to %q: %w", m.Topic, mqtt.CheckTopic(m.Topic))
+		return 0, fmt.Errorf("publish to %q: %w", m.Topic, mqtt.CheckTopic(m.Topic))
 	}
 	if m.Retain || m.QoS > 0 && r.durable {
 		if err := b.waitForDisk(ctx); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	p := &w.pub
 	*p = publication{
 		route: r, payload: m.Payload, qos: m.QoS, retain: m.Retain, at: w.now, origin: m.Origin,
+	}
+	if once != nil {
+		p.id, p.once, p.onceSeq = id, once, &seq
 	}
 	if !m.Time.IsZero() {
 		p.at = m.Time
@@ -101,9 +117,9 @@ func (b *Broker) Publish(ctx context.Context, m mqtt.Message) error {
 	}
 	w.publish(p, nil, 0)
 	if w.commit() > 0 {
-		return fmt.Errorf("publish to %q: %w", m.Topic, journal.ErrFull)
+		return 0, fmt.Errorf("publish to %q: %w", m.Topic, journal.ErrFull)
 	}
-	return nil
+	return seq, nil
 }
 
 // PublisherMay reports whether whoever published m may publish to topic now: what is

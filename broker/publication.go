@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sensorgate/broker/budget"
+	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
 
@@ -28,7 +29,9 @@ type publication struct {
 	origin    string
 	account   *budget.Account // that pays for what is kept of it; nil: see worker.retain
 	from      *session        // nil for our own publishers and wills
-	id        uint16          // QoS 2 from a persistent session: its packet id, to be remembered with the record
+	id        uint16          // QoS 2 from a persistent session or an upstream: its packet id, to be remembered with the record
+	once      *journal.Queue  // of an upstream: the queue that remembers it; nil for a session, which has its own
+	onceSeq   *journal.Seq    // where the number of that record goes
 
 	asRetained bool // sent because of a new subscription: the retain flag stays
 
@@ -103,4 +106,24 @@ func (p *publication) properties() *mqtt.PublishProperties {
 		props.MessageExpiry, props.HasExpiry = p.expiry, true
 	}
 	return props
+}
+
+// remembers is the queue that holds the record until the packet id is free again: message
+// and id survive together or not at all.
+func (p *publication) remembers() *journal.Queue {
+	if p.from != nil {
+		return p.from.inbound
+	}
+	return p.once
+}
+
+// recorded notes the number of the record that holds a message with a packet id.
+func (p *publication) recorded(seq journal.Seq) {
+	switch {
+	case p.id == 0:
+	case p.from != nil:
+		p.from.received.recorded(p.id, seq)
+	case *p.onceSeq == 0: // a share of a $share group has a record of its own
+		*p.onceSeq = seq
+	}
 }

@@ -7,6 +7,9 @@ import (
 	"sensorgate/internal/status"
 )
 
+// inboundPrefix begins the names of the queues that remember what came from an upstream.
+const inboundPrefix = "down/"
+
 // upstream is one bridge of the configuration at work, with its spool.
 type upstream struct {
 	cfg    config.Bridge
@@ -22,7 +25,14 @@ func (g *Gateway) newUpstream(c config.Bridge) (*upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := bridge.New(g.bridgeOptions(c, q))
+	o := g.bridgeOptions(c, q)
+	if o.Store != nil {
+		// Refused, not dropped: what is forgotten here would be taken for a new message.
+		if o.Inbound, err = g.journal.OpenQueue(inboundPrefix+c.Name, journal.Limits{Full: journal.Refuse}); err != nil {
+			return nil, err
+		}
+	}
+	b, err := bridge.New(o)
 	if err != nil {
 		return nil, err
 	}

@@ -36,18 +36,17 @@ type message struct {
 
 // subscriber is a durable subscriber: a persistent session, or the bridge with its upstream.
 type subscriber struct {
-	name   string
-	era    int // rises with every clean start
-	subs   map[string]*interest
-	got    map[string]int // receipts in this era
-	first  []receipt      // in the order of their first receipt
-	clean  int            // moment of the CONNECT that began this era
-	since  int            // moment from which the era is sure
-	peak   int64          // most bytes that may have waited
-	waits  map[string]int64
-	total  int64
-	older  map[string]bool // received in an earlier era
-	losses bool            // it is allowed to lose: its losses are compared with what is counted
+	name  string
+	era   int // rises with every clean start
+	subs  map[string]*interest
+	got   map[string]int // receipts in this era
+	first []receipt      // in the order of their first receipt
+	clean int            // moment of the CONNECT that began this era
+	since int            // moment from which the era is sure
+	peak  int64          // most bytes that may have waited
+	waits map[string]int64
+	total int64
+	older map[string]bool // received in an earlier era
 }
 
 // receipt is the first time that a message came.
