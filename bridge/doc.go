@@ -65,8 +65,8 @@
 //
 // # What is not done
 //
-// A message of QoS 2 that comes down is not taken by our broker and noted in the ledger in one
-// step: a power cut between the two commits lets the upstream send it again, and it is doubled.
+// A message of QoS 2 that comes down and that no durable subscriber gets is remembered by the
+// ledger alone: after a power cut between the two, those who are connected may get it again.
 // No client library (docs/ARCHITECTURE.md says why). No subscription identifiers, topic
 // aliases or enhanced authentication of MQTT 5. No message of QoS 0 is kept while the
 // upstream is away, but what the rule puts into the spool. Nothing is given up: an upstream
