@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,7 @@ import (
 // changes only while it is off; a period of 0 takes nothing.
 type fakePWM struct {
 	channels         int
+	mu               sync.Mutex // guards what follows: tests change it under the device's hands
 	exported         time.Time
 	period, duty     int
 	enabled, inverse bool
@@ -32,6 +34,8 @@ type fakePWM struct {
 const udevTakes = 50 * time.Millisecond
 
 func (f *fakePWM) Read(path string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	switch filepath.Base(path) {
 	case "npwm":
 		if f.channels == 0 {
@@ -50,7 +54,16 @@ func (f *fakePWM) Read(path string) (string, error) {
 	return value, nil
 }
 
+// set changes what the kernel shows.
+func (f *fakePWM) set(change func(*fakePWM)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(f)
+}
+
 func (f *fakePWM) Write(path, value string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	attr := filepath.Base(path)
 	if attr == "export" {
 		f.exported = time.Now()
@@ -208,13 +221,13 @@ func TestPWMThatSomethingElseSetsIsAFault(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := &fakePWM{channels: 1}
 			r, s, stop := runPWM(t, f, &pwmOptions{PWM: PWMRef{"pwmchip0", 0}, Frequency: 25_000, Start: 30})
-			change(f)
+			f.set(change)
 			time.Sleep(2 * verifyEvery)
 			synctest.Wait()
 			if len(s.faults) != 1 || !strings.Contains(s.faults[0], what) || r.Health().State != drivers.Failing {
 				t.Errorf("faults %v, want that %s", s.faults, what)
 			}
-			f.duty, f.enabled, f.period = 12_000, true, 40_000
+			f.set(func(f *fakePWM) { f.duty, f.enabled, f.period = 12_000, true, 40_000 })
 			time.Sleep(2 * verifyEvery)
 			synctest.Wait()
 			if got := strings.Join(s.said, " "); got != "30 30" || r.Health().State != drivers.OK {

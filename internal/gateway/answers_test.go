@@ -175,10 +175,11 @@ func TestAnswersGoOnlyWhereTheAskerMayPublish(t *testing.T) {
 func TestWhoMayBeAnsweredWhere(t *testing.T) {
 	s := startGateway(t, pumpAndFan)
 	<-s.begun
-	var client mqtt.Message
-	defer s.broker.Subscribe("barn/pump/state/set", func(m *mqtt.Message) { client = *m })()
+	asked := make(chan mqtt.Message, 1)
+	defer s.broker.Subscribe("barn/pump/state/set", func(m *mqtt.Message) { asked <- *m })()
 	a := dialAsker(t, s, "anyone", "")
 	a.ask("barn/pump/state/set", "")
+	client := <-asked
 	for _, topic := range []string{"barn/gateway/state", "barn/status", "barn/pump/status", "barn/pump/state", "barn/pump/state/set", "barn/fan/state/set/result", "$SYS/x"} {
 		for _, m := range []*mqtt.Message{&client, {Origin: "bridge/cloud"}, {Origin: ""}} {
 			if s.mayAnswer(m, topic) {
