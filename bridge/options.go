@@ -46,7 +46,7 @@ type Options struct {
 	Local     Local
 
 	// Inbound remembers which messages of QoS 2 from the upstream our broker has, each by the
-	// record itself; nil: only the ledger does. It must refuse when it is full.
+	// record itself; nil: only the ledger does.
 	Inbound *journal.Queue
 
 	// Changed is called when the State's Connected or Err has changed; it must not block

@@ -27,8 +27,7 @@ func (g *Gateway) newUpstream(c config.Bridge) (*upstream, error) {
 	}
 	o := g.bridgeOptions(c, q)
 	if o.Store != nil {
-		// Refused, not dropped: what is forgotten here would be taken for a new message.
-		if o.Inbound, err = g.journal.OpenQueue(inboundPrefix+c.Name, journal.Limits{Full: journal.Refuse}); err != nil {
+		if o.Inbound, err = g.journal.OpenQueue(inboundPrefix+c.Name, journal.Limits{}); err != nil {
 			return nil, err
 		}
 	}
