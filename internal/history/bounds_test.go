@@ -40,6 +40,9 @@ var epoch = time.Unix(1_800_000_000, 0)
 
 // A hundred channels at ten seconds for a day: bytes a point on the disk and in memory.
 func TestBytesPerPoint(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a million values take too long here")
+	}
 	fs := &countingFS{FS: crashdisk.New(rand.New(rand.NewPCG(1, 1)))}
 	s := openStore(t, Options{Dir: "h", FS: fs})
 	fill(s, 100, 10*time.Second, 24*time.Hour, epoch)
@@ -126,6 +129,9 @@ func heap() int64 {
 // More channels than the store was made for: the bounds hold, the oldest single values
 // give way first, and Stats reports how far back each tier reaches.
 func TestSizeIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("three million values take too long here")
+	}
 	fs := crashdisk.New(rand.New(rand.NewPCG(1, 1)))
 	s := openStore(t, Options{Dir: "h", FS: fs, Size: 8 << 20})
 	end := fill(s, 300, 10*time.Second, 30*time.Hour, epoch)
@@ -172,6 +178,9 @@ func TestMemoryIsBounded(t *testing.T) {
 // A full disk stops the history and nothing else; with room again it goes on, and what
 // memory could hold is there.
 func TestFullDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a million values take too long here")
+	}
 	fs := crashdisk.New(rand.New(rand.NewPCG(1, 1)))
 	fs.Quota = 3 << 20
 	s := openStore(t, Options{Dir: "h", FS: fs})

@@ -26,7 +26,14 @@ func TestPowerCuts(t *testing.T) {
 		runCuts(t, *crashSeed)
 		return
 	}
-	for seed := range uint64(*crashSeeds) {
+	n := uint64(*crashSeeds)
+	switch {
+	case testing.Short():
+		n = min(n, 20)
+	case raceEnabled:
+		n = min(n, 100)
+	}
+	for seed := range n {
 		if runCuts(t, seed); t.Failed() {
 			t.Fatalf("replay with -crash.seed=%d", seed)
 		}
