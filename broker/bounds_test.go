@@ -316,6 +316,9 @@ func many(t *testing.T, b *Broker, n int, level byte, f func(c *client, i int)) 
 // TestAccountAgreesWithTheHeap (K3): under each attack the account is within a quarter of
 // what the heap and the stacks have grown by, and never above the limit.
 func TestAccountAgreesWithTheHeap(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the account is that of a 64-bit processor; with 32 bits the heap is smaller")
+	}
 	if raceDetector {
 		t.Skip("the race detector has a shadow of all memory")
 	}
