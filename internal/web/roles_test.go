@@ -1,0 +1,53 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// Every route for everybody: who may, gets an answer; who may not, is refused and
+// nothing happens.
+func TestEveryRouteForEveryRole(t *testing.T) {
+	roles := map[string]Role{"stranger": Nobody, "proxy": Nobody, "loopback": View, "token": View, "vic": View, "ann": Operate, "bob": Admin, "socket": Admin}
+	bodies := map[string]string{
+		api + "/login": `{"user":"ann","password":"a-pw"}`, api + "/config/check": `[]`,
+		api + "/devices/{device}/channels/{channel}/command": `{"value":"on"}`,
+	}
+	s := newServed(t, nil)
+	for _, rt := range s.handlers.routes {
+		if rt.path == api+"/events" {
+			continue // does not end; see TestEventsNeedTheRole
+		}
+		path := strings.NewReplacer("{device}", "pump", "{channel}", "state").Replace(rt.path)
+		for who, role := range roles {
+			s.o.Config = &fakeConfig{}
+			before := len(s.gateway.commands)
+			w := s.ask(who, rt.method, path, bodies[rt.path])
+			if role >= rt.least {
+				if w.Code != http.StatusOK {
+					t.Errorf("%s %s as %s: %d %s", rt.method, path, who, w.Code, w.Body)
+				}
+				continue
+			}
+			if w.Code != http.StatusUnauthorized && w.Code != http.StatusForbidden {
+				t.Errorf("%s %s as %s: %d, want a refusal", rt.method, path, who, w.Code)
+			}
+			var p Problem
+			if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Title == "" || p.Status != w.Code {
+				t.Errorf("%s %s as %s: %s is no problem", rt.method, path, who, w.Body)
+			}
+			if len(s.gateway.commands) != before {
+				t.Errorf("%s %s as %s did something", rt.method, path, who)
+			}
+		}
+	}
+}
+
+func TestEventsNeedTheRole(t *testing.T) {
+	s := newServed(t, nil)
+	if w := s.ask("stranger", "GET", api+"/events", ""); w.Code != http.StatusUnauthorized {
+		t.Errorf("a stranger gets %d", w.Code)
+	}
+}
