@@ -72,7 +72,7 @@ func (f *fakeConfig) Files() ([]ConfigFile, error) {
 
 func (f *fakeConfig) Check([]ConfigFile) any { return []string{} }
 
-func (f *fakeConfig) Plan() (any, error)     { return map[string]any{}, nil }
+func (f *fakeConfig) Plan() (any, error) { return map[string]any{}, nil }
 
 func (f *fakeConfig) Reload() error {
 	if f.reloads++; f.reloads > 1 {
