@@ -16,7 +16,7 @@ env-linux-arm64 := GOARCH=arm64
 env-linux-armv7 := GOARCH=arm GOARM=7
 env-linux-armv6 := GOARCH=arm GOARM=6
 
-.PHONY: bridgesim gatewaysim natstest crashmodel crashmodel-long killloop soak soak-check
+.PHONY: times bridgesim gatewaysim natstest crashmodel crashmodel-long killloop soak soak-check
 .PHONY: attack attack-check deadcode build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-kernel dist deb sbom release reproducible system-test bench fuzz clean
 
 build: bin/sensorgate
@@ -41,7 +41,7 @@ attack:
 attack-check:
 	$(GO) test -count 1 -v -timeout 10m ./deploy/attack -attack=short $(ATTACK)
 
-check: fmt-check vet staticcheck deadcode race bridgesim crashmodel soak-check deps dist arm-test board-smoke attack-check tidy-check
+check: fmt-check vet staticcheck deadcode race times bridgesim crashmodel soak-check deps dist arm-test board-smoke attack-check tidy-check
 	@echo "check: all passed"
 
 fmt-check:
@@ -63,6 +63,12 @@ deadcode:
 race:
 	@if command -v $(CC) >/dev/null; then set -x; $(RACE) ./...; \
 	else echo "race detector skipped: no $(CC) (Debian package gcc)"; $(MAKE) test; fi
+
+# Times that are promised, judged one after the other and without the race detector: what calls timing.Judged.
+TIMES := TestManySubscriptionsCostNoMore TestReadyAtOnce TestGarbageCostsLittle TestManyPropertiesAreCheap TestMetricsAreCheap TestTenMillionPoints TestMillionQueued
+empty :=
+times:
+	$(GO) test -p 1 -count 1 -run '^($(subst $(empty) $(empty),|,$(TIMES)))$$' $$(grep -rl --include=*_test.go 'timing\.Judged(' broker bridge drivers cmd internal | xargs -n1 dirname | sort -u | sed 's,^,./,')
 
 # A month of a bridge with an upstream that does everything wrong, on virtual time, per
 # seed; and, for root, real sockets on bad lines. The race detector gets a few days of it.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"sensorgate/internal/timing"
+
 	paho "github.com/eclipse/paho.mqtt.golang"
 )
 
@@ -137,7 +139,7 @@ func (f *fleetLedger) follow(t *testing.T, nodes []*natsNode) {
 // A fleet of gateways on an existing distributed engine: while one node after the other
 // is killed, nothing that the cluster acknowledged is lost and every presence is right.
 func TestFleetOnNATSCluster(t *testing.T) {
-	if testing.Short() || raceDetector {
+	if testing.Short() || timing.Race {
 		t.Skip("skipped: a minute with three servers")
 	}
 	nodes := startCluster(t)

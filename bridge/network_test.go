@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sensorgate/internal/timing"
 )
 
 // badLine is a mosquitto in a network namespace of its own, behind a line that the test
@@ -22,7 +24,7 @@ type badLine struct {
 // newBadLine needs root, iproute2, nftables and a kernel that lets us.
 func newBadLine(t *testing.T, number int) *badLine {
 	t.Helper()
-	if testing.Short() || raceDetector {
+	if testing.Short() || timing.Race {
 		t.Skip("skipped: real time on real sockets; make bridgesim runs it")
 	}
 	if os.Getuid() != 0 {

@@ -14,6 +14,7 @@ import (
 	"sensorgate/internal/disk/crashdisk"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
+	"sensorgate/internal/timing"
 )
 
 var (
@@ -28,7 +29,7 @@ var (
 func TestSimulation(t *testing.T) {
 	t.Parallel()
 	seeds, days := *simSeeds, *simDays
-	if testing.Short() || raceDetector {
+	if testing.Short() || timing.Race {
 		seeds, days = min(seeds, 4), min(days, 5) // make bridgesim runs all of it
 	}
 	for i := range seeds {

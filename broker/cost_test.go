@@ -12,6 +12,7 @@ import (
 
 	"sensorgate/broker/permissions"
 	"sensorgate/internal/mqtt"
+	"sensorgate/internal/timing"
 )
 
 // path sends publications through real sockets and the event loop to one subscriber; the
@@ -148,9 +149,7 @@ func BenchmarkSubscriptions100000NewTopic(b *testing.B) { benchSubscriptions(b, 
 // TestManySubscriptionsCostNoMore: to publish to 1 of 100,000 subscriptions costs at most
 // twice as much as to 1 of 100, whether the topic was published to before or not.
 func TestManySubscriptionsCostNoMore(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a measurement")
-	}
+	timing.Judged(t)
 	few, many := subscribed(t, 100), subscribed(t, 100_000)
 	for name, forget := range map[string]bool{"topic known": false, "topic new": true} {
 		best := map[*worker]time.Duration{few: time.Hour, many: time.Hour}
@@ -259,13 +258,14 @@ func TestHalfOpenConnections(t *testing.T) {
 	if _, err := open[0].Read(make([]byte, 1)); err == nil || isTimeout(err) {
 		t.Errorf("the oldest one is still open: %v", err)
 	}
-	if grown := resident(t) - before; grown > 32<<20 && !raceDetector {
+	if grown := resident(t) - before; grown > 32<<20 && !timing.Race {
 		t.Errorf("%d half-open sockets cost %d MB", n, grown>>20)
 	}
 }
 
 // TestReadyAtOnce: accepting within 20 ms of start.
 func TestReadyAtOnce(t *testing.T) {
+	timing.Judged(t)
 	best := time.Hour
 	for range 3 {
 		begin := time.Now()

@@ -15,6 +15,7 @@ import (
 	"sensorgate/drivers"
 	"sensorgate/drivers/field"
 	"sensorgate/drivers/serial"
+	"sensorgate/internal/timing"
 )
 
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
@@ -310,7 +311,7 @@ func TestUnplugAndBack(t *testing.T) {
 				if s.err == nil && s.r.Value.String() == strings.Repeat(fmt.Sprint(i+1), 2) && want == "values" || errors.Is(s.err, drivers.ErrAbsent) && want == "absent" {
 					break
 				}
-				if time.Since(start) > 2*time.Second {
+				if time.Since(start) > timing.Limit(2*time.Second) {
 					t.Fatalf("unit %d: no %s for 2 s, at last %v", i+1, want, s)
 				}
 			}

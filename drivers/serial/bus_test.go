@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sensorgate/drivers"
+	"sensorgate/internal/timing"
 )
 
 // pipe returns a bus whose far end the test holds, on virtual time. stop ends it.
@@ -332,7 +333,7 @@ func TestStuckWriteEnds(t *testing.T) {
 		t.Error("a pty that nobody reads takes everything")
 	}
 	p.Close()
-	if took := time.Since(start); took > 6*time.Second {
+	if took := time.Since(start); took > timing.Limit(6*time.Second) {
 		t.Errorf("write and close took %v", took)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"sensorgate/internal/disk"
 	"sensorgate/internal/disk/crashdisk"
+	"sensorgate/internal/timing"
 )
 
 // fill adds a reading of each channel at an interval, as a gateway with its loop would.
@@ -234,9 +235,7 @@ func (f *fullFS) Space(dir string) (int64, int64, error) {
 
 // Any range out of ten million points within 20 ms.
 func TestTenMillionPoints(t *testing.T) {
-	if testing.Short() || raceEnabled {
-		t.Skip("ten million points take too long here")
-	}
+	timing.Judged(t)
 	s := openStore(t, Options{Dir: t.TempDir()})
 	end := fill(s, 58, time.Second, 48*time.Hour, epoch)
 	s.flush()

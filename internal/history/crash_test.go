@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sensorgate/internal/disk/crashdisk"
+	"sensorgate/internal/timing"
 )
 
 var (
@@ -30,7 +31,7 @@ func TestPowerCuts(t *testing.T) {
 	switch {
 	case testing.Short():
 		n = min(n, 20)
-	case raceEnabled:
+	case timing.Race:
 		n = min(n, 100)
 	}
 	for seed := range n {

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"sensorgate/internal/timing"
 )
 
 // counter is a Waiter that only counts.
@@ -101,9 +103,7 @@ func BenchmarkAppendAcknowledgedAtOnce(b *testing.B) {
 // A million records wait: what that costs in memory, how long the reopening and
 // the draining take.
 func TestMillionQueued(t *testing.T) {
-	if testing.Short() || raceEnabled {
-		t.Skip("300 MB of log; not with -short or -race")
-	}
+	timing.Judged(t) // and 300 MB of log
 	const n = 1_000_000
 	dir := t.TempDir()
 	o := Options{Dir: dir}

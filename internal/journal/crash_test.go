@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sensorgate/internal/disk/crashdisk"
+	"sensorgate/internal/timing"
 )
 
 // The crash model: histories of several runs of one store on crashdisk.Disk. Each run
@@ -50,7 +51,7 @@ func TestCrashModel(t *testing.T) {
 	case n > 0:
 	case testing.Short():
 		n = 200
-	case raceEnabled:
+	case timing.Race:
 		n = 500
 	default:
 		n = 1000

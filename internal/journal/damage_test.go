@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sensorgate/internal/disk/crashdisk"
+	"sensorgate/internal/timing"
 )
 
 var everyBit = flag.Bool("crash.every", false, "damage every bit and cut at every byte, not a sample")
@@ -76,7 +77,7 @@ func TestEveryBitFlip(t *testing.T) {
 	switch {
 	case *everyBit:
 		step = 1
-	case testing.Short() || raceEnabled:
+	case testing.Short() || timing.Race:
 		step = 401
 	}
 	rnd := rand.New(rand.NewPCG(2, 2))
@@ -102,7 +103,7 @@ func TestEveryTruncation(t *testing.T) {
 	switch {
 	case *everyBit:
 		step = 1
-	case testing.Short() || raceEnabled:
+	case testing.Short() || timing.Race:
 		step = 101
 	}
 	rnd := rand.New(rand.NewPCG(3, 3))
@@ -119,7 +120,7 @@ func TestEveryTruncation(t *testing.T) {
 // One flipped bit in a log of 20,000 records costs at most one of them.
 func TestOneFlipInTwentyThousandRecords(t *testing.T) {
 	n, trials := 20000, 40
-	if testing.Short() || raceEnabled {
+	if testing.Short() || timing.Race {
 		n, trials = 2000, 5
 	}
 	fs, o := smallLog(t, n, 1<<20, 100)

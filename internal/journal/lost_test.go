@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sensorgate/internal/disk/crashdisk"
+	"sensorgate/internal/timing"
 )
 
 // killedLog makes a store of n records in two queues whose process was killed when nothing
@@ -77,7 +78,7 @@ func TestEveryBitFlipOfAKilledStore(t *testing.T) {
 	switch {
 	case *everyBit:
 		step = 1
-	case testing.Short() || raceEnabled:
+	case testing.Short() || timing.Race:
 		step = 301
 	}
 	rnd := rand.New(rand.NewPCG(2, 2))

@@ -11,6 +11,7 @@ import (
 	"sensorgate/drivers"
 	"sensorgate/drivers/serial"
 	"sensorgate/drivers/serial/serialtest"
+	"sensorgate/internal/timing"
 )
 
 // flood sends garbage at the full speed of 115200 baud for d and gives the processor
@@ -80,9 +81,7 @@ func usage() resources {
 // Garbage at full speed costs little and keeps nothing. The limit here is for a
 // machine that does other things too; the benchmark gives the number.
 func TestGarbageCostsLittle(t *testing.T) {
-	if testing.Short() {
-		t.Skip("measures processor time")
-	}
+	timing.Judged(t)
 	const d = 2 * time.Second
 	_, _ = flood(t, d/10, true) // the first time costs more
 	cpu, heap := flood(t, d, true)

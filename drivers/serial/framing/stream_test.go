@@ -13,6 +13,7 @@ import (
 	"sensorgate/drivers/field"
 	"sensorgate/drivers/serial"
 	"sensorgate/drivers/serial/serialtest"
+	"sensorgate/internal/timing"
 )
 
 func scale(path string) *LinesOptions {
@@ -57,7 +58,7 @@ func TestUnplugAndBack(t *testing.T) {
 	start := time.Now()
 	os.Remove(link)
 	far.Close()
-	if s := serialtest.Next(t, reports); !errors.Is(s.Err, drivers.ErrAbsent) || time.Since(start) > 2*time.Second {
+	if s := serialtest.Next(t, reports); !errors.Is(s.Err, drivers.ErrAbsent) || time.Since(start) > timing.Limit(2*time.Second) {
 		t.Errorf("unplugged: got %v after %v, want absent within 2 s", s, time.Since(start))
 	}
 	far2, path2 := serialtest.PTY(t)
@@ -70,7 +71,7 @@ func TestUnplugAndBack(t *testing.T) {
 			break
 		}
 	}
-	if took := time.Since(start); took > 2*time.Second {
+	if took := time.Since(start); took > timing.Limit(2*time.Second) {
 		t.Errorf("replugged: first reading after %v, want 2 s", took)
 	}
 }

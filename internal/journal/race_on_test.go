@@ -1,6 +1,0 @@
-//go:build race
-
-package journal
-
-// raceEnabled: tests that only count on one goroutine do less of the same.
-const raceEnabled = true
