@@ -13,8 +13,15 @@ import (
 
 // attach connects c with its session, answers the CONNECT and sends what waits. It waits until
 // an earlier connection with the same client id is closed. false: the broker closes.
+//
+// Of several that wait the newest wins, as if each had been answered and then taken over by
+// the next [MQTT-3.1.4-2; v5: 3.1.4-3]: a client that gave up waiting must not find its old
+// connection taking over its new one.
 func (b *Broker) attach(c *conn, out writer, who *permissions.Identity, connect *mqtt.Connect) bool {
 	c.writer = out
+	b.mu.Lock()
+	b.claims[c.id] = c
+	b.mu.Unlock()
 	for {
 		s, previous := b.claim(c, who, connect)
 		if previous != nil {
@@ -35,11 +42,10 @@ func (b *Broker) attach(c *conn, out writer, who *permissions.Identity, connect 
 			b.makePersistent(s)
 		}
 		c.connack.SessionPresent = s.known
-		if err := b.settle(c, s); err != nil {
+		if err := b.settle(s); err != nil {
 			c.connack = mqtt.Connack{Reason: mqtt.ServerUnavailable}
 			defer c.stop(mqtt.ServerUnavailable)
 		}
-		s.known = true
 		b.connected(c, connect)
 		return true
 	}
@@ -50,20 +56,24 @@ func (b *Broker) attach(c *conn, out writer, who *permissions.Identity, connect 
 func (b *Broker) claim(c *conn, who *permissions.Identity, connect *mqtt.Connect) (s *session, previous *conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.claims[c.id] != c { // a newer one came while this one waited
+		return nil, nil
+	}
 	if b.closing {
+		delete(b.claims, c.id)
 		return nil, nil
 	}
 	s = b.sessions[c.id]
+	if s != nil && s.owner != nil && b.ownsLocked(s, who) {
+		return nil, s.owner
+	}
+	delete(b.claims, c.id)
 	if s != nil && !b.ownsLocked(s, who) {
 		return nil, nil // made since enter
-	}
-	if s != nil && s.owner != nil {
-		return nil, s.owner
 	}
 	if s != nil && (connect.CleanStart || !s.kept) { // [MQTT-3.1.2-6; v5: 3.1.2-4]
 		// A will that was to come later comes with the end of its session (3.1.3.2.2, v5).
 		c.endedWill = s.will
-		c.endedKept = s.kept
 		b.removeLocked(s)
 		s = nil
 	}

@@ -48,7 +48,9 @@ type Broker struct {
 
 	mu         sync.Mutex
 	sessions   map[string]*session
-	persistent int // of these
+	claims     map[string]*conn // the newest connection that waits for the session of its client id
+	persistent int              // of these
+	unsettled  unsettled
 	conns      map[*conn]struct{}
 	perHost    map[string]int // connections per address
 	spools     map[string]*spool

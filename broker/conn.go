@@ -36,7 +36,6 @@ type conn struct {
 	will         *mqtt.Will
 	connack      mqtt.Connack // what a successful CONNECT is answered with
 	endedWill    *delayedWill // of the session that this CONNECT ended
-	endedKept    bool         // that session was persistent
 
 	acks  ackQueue
 	puts  uint64 // session states put into the journal

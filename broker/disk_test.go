@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"io"
 	"os"
 	"sync"
 	"testing"
@@ -58,7 +59,7 @@ func (g *gate) open() {
 	}
 }
 
-func startGated(t *testing.T) (*Broker, *gate) {
+func startGated(t *testing.T, change ...func(*Options)) (*Broker, *gate) {
 	t.Helper()
 	g := &gate{FS: disk.OS{}}
 	j, err := journal.Open(journal.Options{Dir: t.TempDir(), Size: 64 << 20, FreeFloor: 1, SeqStep: SeqStep, FS: g})
@@ -66,7 +67,7 @@ func startGated(t *testing.T) (*Broker, *gate) {
 		t.Fatal(err)
 	}
 	runJournal(t, j)
-	b := start(t, func(o *Options) { o.Journal = j })
+	b := start(t, append([]func(*Options){func(o *Options) { o.Journal, o.settleLimit = j, time.Minute }}, change...)...)
 	t.Cleanup(g.open)
 	return b, g
 }
@@ -204,6 +205,89 @@ func TestKnownSessionDoesNotWaitForTheDisk(t *testing.T) {
 	c := dial(t, b, mqtt.Level5)
 	if !c.handshake("s", persistent).SessionPresent {
 		t.Error("the session is not present")
+	}
+	g.open()
+}
+
+// A client gives up twice while the disk is busy: first it wanted to resume, then a clean
+// start, then to resume. The last one is the one that it is heard with; the clean start,
+// which was not answered, must not take it over.
+func TestNewestOfSeveralWaitingConnectsWins(t *testing.T) {
+	b, g := startGated(t)
+	g.close()
+	type trio struct{ clean, last *client }
+	var all []trio
+	for i := range 20 {
+		id := "waiting" + string(rune('a'+i))
+		open := func(clean bool) *client {
+			c := dial(t, b, mqtt.Level311)
+			c.write(mqtt.AppendConnect(nil, &mqtt.Connect{Level: mqtt.Level311, ClientID: id, CleanStart: clean}))
+			remote := c.nc.LocalAddr().String()
+			waitFor(t, "CONNECT is not seen", func() bool {
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				if s := b.sessions[id]; s != nil && s.owner != nil && s.owner.remote == remote {
+					return true
+				}
+				return b.claims[id] != nil && b.claims[id].remote == remote
+			})
+			return c
+		}
+		open(false)
+		all = append(all, trio{open(true), open(false)})
+	}
+	g.open()
+	for i, c := range all {
+		if a, err := mqtt.ParseConnack(c.last.frame(mqtt.CONNACK), mqtt.Level311); err != nil || a.Reason != mqtt.Success || !a.SessionPresent {
+			t.Errorf("%d: the last CONNECT is answered with %+v, %v; want the session that the first one made", i, a, err)
+		}
+		c.last.ping()
+		_ = c.clean.nc.SetReadDeadline(time.Now().Add(30 * time.Second))
+		if n, err := c.clean.nc.Read(c.clean.buf); n != 0 || !errors.Is(err, io.EOF) {
+			t.Errorf("%d: the clean start that was given up got % x, %v; want the end", i, c.clean.buf[:n], err)
+		}
+	}
+}
+
+// A disk that does not answer: CONNECT of a new persistent session is refused after a while,
+// and counted. With the disk the client is back.
+func TestConnectIsRefusedWhenTheDiskDoesNotAnswer(t *testing.T) {
+	b, g := startGated(t, func(o *Options) { o.settleLimit = 50 * time.Millisecond })
+	g.close()
+	c := dial(t, b, mqtt.Level5)
+	con := &mqtt.Connect{Level: mqtt.Level5, ClientID: "new"}
+	persistent(con)
+	c.write(mqtt.AppendConnect(nil, con))
+	if a, err := mqtt.ParseConnack(c.frame(mqtt.CONNACK), mqtt.Level5); err != nil || a.Reason != mqtt.ServerUnavailable {
+		t.Errorf("%+v, %v; want server unavailable", a, err)
+	}
+	if n := b.Stats().RefusedDisk; n != 1 {
+		t.Errorf("%d connections counted as refused for the disk, want 1", n)
+	}
+	g.open()
+	waitFor(t, "the client does not come in", func() bool {
+		again := dial(t, b, mqtt.Level5)
+		again.write(mqtt.AppendConnect(nil, con))
+		a, err := mqtt.ParseConnack(again.frame(mqtt.CONNACK), mqtt.Level5)
+		return err == nil && a.Reason == mqtt.Success
+	})
+}
+
+// Refused because the disk does not answer, and tried again: the second CONNECT must not be
+// told what the first one waited for without success.
+func TestSecondConnectWaitsForWhatTheFirstWaitedFor(t *testing.T) {
+	b, g := startGated(t, func(o *Options) { o.settleLimit = 50 * time.Millisecond })
+	connect(t, b, mqtt.Level311, "old", persistent).disconnect()
+	g.close()
+	for _, id := range []string{"new", "old"} {
+		for try := range 2 {
+			c := dial(t, b, mqtt.Level311)
+			c.write(mqtt.AppendConnect(nil, &mqtt.Connect{Level: mqtt.Level311, ClientID: id, CleanStart: id == "old"}))
+			a, err := mqtt.ParseConnack(c.frame(mqtt.CONNACK), mqtt.Level311)
+			if err != nil || a.Reason == mqtt.Success {
+				t.Errorf("%s, try %d: %+v, %v; the disk has not taken it", id, try, a, err)
+			}
+		}
 	}
 	g.open()
 }

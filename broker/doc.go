@@ -17,10 +17,10 @@
 // counts what does not. The packages permissions, passwd and topics are below all of it.
 //
 //	what is configured    limits options portowner listener tls
-//	small values          logins stats aliases seqstep inflight qos2 acks wheel
+//	small values          logins stats aliases seqstep inflight qos2 acks wheel unsettled
 //	nouns                 subscriber broker session conn memory output route publication pending retained
 //	delivery              worker deliver exact durable retain publish local
-//	sessions              subscribe will ends persist
+//	sessions              subscribe will ends persist settle
 //	packets               walk acknowledge handle_ack handle_subscribe handle_publish handle
 //	connections           admission verify login attach loop stream socket turn websocket accept
 //	the whole             sys sessions reload run
@@ -65,7 +65,7 @@
 //
 // Locks, outermost first: Broker.mu (sessions, connections), Broker.recordMu (order of
 // records), session.mu (one session and the output of its connection), retained and
-// subscriptions; innermost are the ackQueue, seqSet and the loop's mailbox, because the
+// subscriptions; innermost are the ackQueue, seqSet, unsettled and the loop's mailbox, because the
 // journal calls in with its own lock held.
 //
 // # A session

@@ -29,6 +29,7 @@ func (b *Broker) removeLocked(s *session) {
 			b.log.Warn("a queue of an ended session cannot be dropped", "client", s.id, "err", err)
 		}
 	}
+	b.journal.Put(keyBarrier, nil, journal.Telemetry, endOnDisk{&b.unsettled, s.id}, b.unsettled.add(s.id))
 }
 
 // leaveTree takes a session that has ended out of the tree of subscriptions. Many filters

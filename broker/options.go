@@ -48,6 +48,8 @@ type Options struct {
 	Journal *journal.Journal
 	Log     *slog.Logger
 	Version string // shown in $SYS
+
+	settleLimit time.Duration // settleTimeout; longer in tests with a disk that is held up
 }
 
 const (
@@ -64,6 +66,9 @@ const DefaultMemory = 64 << 20
 func (o *Options) fill() error {
 	if o.MaxClients == 0 {
 		o.MaxClients = defaultMaxClients
+	}
+	if o.settleLimit == 0 {
+		o.settleLimit = settleTimeout
 	}
 	if o.MaxSessions == 0 {
 		o.MaxSessions = defaultMaxSessions

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"time"
 
@@ -73,42 +72,6 @@ func (s *session) save(class journal.CommitClass, waiter journal.Waiter, token u
 	}
 	s.b.journal.Put(keySession+s.id, data, class, waiter, token)
 }
-
-// settleTimeout is how long a CONNECT waits for the disk. Longer, and it is refused: the
-// disk is full or stuck.
-const settleTimeout = 5 * time.Second
-
-var errSettle = errors.New("the disk does not take the session")
-
-// settle waits until the disk has what CONNACK promises: that a session which a clean start
-// has ended is gone, and that a new persistent one is there. It blocks the goroutine of this
-// one connection.
-func (b *Broker) settle(c *conn, s *session) error {
-	if !c.endedKept && (s.known || !s.isPersistent()) {
-		return nil
-	}
-	done := make(barrier, 1)
-	if s.isPersistent() {
-		s.save(journal.Event, done, 0)
-	} else {
-		b.journal.Put(keyBarrier, nil, journal.Event, done, 0)
-	}
-	timeout := time.NewTimer(settleTimeout)
-	defer timeout.Stop()
-	select {
-	case err := <-done:
-		return err
-	case <-timeout.C:
-		b.log.Warn("connection refused: the disk does not take its session", "client", s.id, "after", settleTimeout)
-		return errSettle
-	}
-}
-
-// barrier is a journal.Waiter that somebody waits for.
-type barrier chan error
-
-// Committed implements journal.Waiter.
-func (w barrier) Committed(_ uint64, err error) { w <- err }
 
 // restoreSessions brings back the persistent sessions of a previous run. One that cannot
 // be read costs itself only.

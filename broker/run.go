@@ -31,6 +31,7 @@ func New(o Options) (*Broker, error) {
 		failed:   make(chan error, 1),
 		quit:     make(chan struct{}),
 		sessions: map[string]*session{},
+		claims:   map[string]*conn{},
 		conns:    map[*conn]struct{}{},
 		perHost:  map[string]int{},
 		spools:   map[string]*spool{},

@@ -36,6 +36,7 @@ type Stats struct {
 	DroppedFull     uint64 // a queue with the policy refuse, or the retained store, had no room
 	SlowClosed      uint64 // clients that were disconnected because too much waited for them
 	RefusedMemory   uint64 // connections for which the budget, or the bound of sessions, had no room
+	RefusedDisk     uint64 // connections whose session the disk did not take within 5 s
 	Malformed       uint64 // connections closed for a violation of the protocol
 }
 
@@ -62,4 +63,5 @@ type counters struct {
 	denied, full, slowClosed, malformed atomic.Uint64
 	longestTurn                         atomic.Int64  // nanoseconds
 	noMemory                            atomic.Uint64 // what was refused because the budget or a bound had no room
+	noDisk                              atomic.Uint64 // connections refused because the disk did not answer
 }

@@ -72,9 +72,9 @@ func over(quit chan struct{}) bool {
 // waitFor polls: what other goroutines of the broker do on their own has no event.
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("not within 5 s: " + what)
+			t.Fatal("not within 30 s: " + what)
 		}
 	}
 }

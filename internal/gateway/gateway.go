@@ -274,7 +274,7 @@ func brokerStatus(s broker.Stats) status.Broker {
 	return status.Broker{
 		Clients: s.Clients, Subscriptions: s.Subscriptions, Retained: s.Retained,
 		Received: s.PublishReceived, Sent: s.PublishSent, Dropped: s.Dropped(),
-		Sessions: s.Sessions, Memory: s.Memory, MemoryLimit: s.MemoryLimit, MemoryFor: s.MemoryFor, RefusedMemory: s.RefusedMemory,
+		Sessions: s.Sessions, Memory: s.Memory, MemoryLimit: s.MemoryLimit, MemoryFor: s.MemoryFor, RefusedMemory: s.RefusedMemory, RefusedDisk: s.RefusedDisk,
 		LongestTurn: float64(s.LongestTurn.Microseconds()) / 1000,
 	}
 }

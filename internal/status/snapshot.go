@@ -120,6 +120,7 @@ type Broker struct {
 	MemoryLimit   int64            `json:"memory_limit_bytes"`
 	MemoryFor     map[string]int64 `json:"memory_for,omitempty"` // bytes, by what they are for
 	RefusedMemory uint64           `json:"refused_for_memory"`   // connections
+	RefusedDisk   uint64           `json:"refused_for_disk"`     // connections whose session the disk did not take within 5 s
 	LongestTurn   float64          `json:"longest_turn_ms"`      // of an event loop, since start
 }
 
