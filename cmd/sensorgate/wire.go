@@ -45,7 +45,7 @@ func runWire(ctx context.Context, b *serial.Bus, f func(context.Context, *serial
 
 // driverOn is the driver of that name with b as its only bus.
 func driverOn(b *serial.Bus, name string) (drivers.Driver, error) {
-	buses := func(string) (*serial.Bus, error) { return b, nil }
+	buses := serial.Only(b)
 	log := slog.New(slog.DiscardHandler)
 	var reg drivers.Registry
 	reg.Add(framing.Drivers(buses, log)...)

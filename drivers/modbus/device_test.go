@@ -63,7 +63,7 @@ func unit(t testing.TB, b *serial.Bus, o Options, every time.Duration, channels 
 		}
 		config.Channels = append(config.Channels, drivers.ChannelConfig{Name: name, Options: &c})
 	}
-	driver := Drivers(func(string) (*serial.Bus, error) { return b, nil }, quiet())[0]
+	driver := Drivers(serial.Only(b), quiet())[0]
 	dev, err := driver.Open(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)

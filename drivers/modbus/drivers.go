@@ -13,7 +13,7 @@ import (
 )
 
 // Drivers lists what this package can talk to.
-func Drivers(buses serial.Buses, log *slog.Logger) []drivers.Driver {
+func Drivers(buses *serial.Buses, log *slog.Logger) []drivers.Driver {
 	m := &master{wires: serial.NewWires(buses, log)}
 	return []drivers.Driver{{
 		Name:           "modbus",

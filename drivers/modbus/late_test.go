@@ -100,7 +100,7 @@ func watchRegisters(t *testing.T, b *serial.Bus, every, d time.Duration, places 
 	for _, at := range places {
 		config.Channels = append(config.Channels, drivers.ChannelConfig{Name: fmt.Sprint("r", at), Options: &Channel{Holding: ptr(at)}})
 	}
-	dev, err := Drivers(func(string) (*serial.Bus, error) { return b, nil }, quiet())[0].Open(ctx, config)
+	dev, err := Drivers(serial.Only(b), quiet())[0].Open(ctx, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestALateReadBackIsNotTakenForTheNext(t *testing.T) {
 		defer stop()
 		config := drivers.DeviceConfig{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: 1, Timeout: 500 * time.Millisecond}, Every: time.Hour,
 			Channels: []drivers.ChannelConfig{{Name: "target", Options: &Channel{Holding: ptr(5), Write: true}}}}
-		dev, err := Drivers(func(string) (*serial.Bus, error) { return b, nil }, quiet())[0].Open(t.Context(), config)
+		dev, err := Drivers(serial.Only(b), quiet())[0].Open(t.Context(), config)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,7 +236,7 @@ func TestSettleAfterTheConnectionWasMade(t *testing.T) {
 		config := drivers.DeviceConfig{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: 1, Timeout: time.Second, Settle: 3 * time.Second, Missing: true}, Every: time.Second,
 			Channels: []drivers.ChannelConfig{{Name: "r5", Options: &Channel{Holding: ptr(5)}}, {Name: "none", Options: &Channel{Holding: ptr(6)}}}}
 		q.set(func() { q.unit.holding[6] = 0xFFFF })
-		dev, err := Drivers(func(string) (*serial.Bus, error) { return b, nil }, quiet())[0].Open(ctx, config)
+		dev, err := Drivers(serial.Only(b), quiet())[0].Open(ctx, config)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -273,7 +273,7 @@ func TestAValueInMemoryThatWearsOutIsSpared(t *testing.T) {
 		defer stop()
 		config := drivers.DeviceConfig{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: 1, Timeout: time.Second}, Every: time.Hour,
 			Channels: []drivers.ChannelConfig{{Name: "target", Options: &Channel{Holding: ptr(5), Write: true, Wears: true}}}}
-		dev, err := Drivers(func(string) (*serial.Bus, error) { return b, nil }, quiet())[0].Open(t.Context(), config)
+		dev, err := Drivers(serial.Only(b), quiet())[0].Open(t.Context(), config)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -75,7 +75,7 @@ func TestSunSpecDeviceThatSleeps(t *testing.T) {
 		u := inverter()
 		u.dead = true
 		s, b, stop := pipeBus(t, map[byte]*slave{1: u})
-		driver := Drivers(func(string) (*serial.Bus, error) { return b, nil }, quiet())[0]
+		driver := Drivers(serial.Only(b), quiet())[0]
 		dev, err := driver.Open(t.Context(), drivers.DeviceConfig{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: 1, Timeout: time.Second}, Every: time.Second,
 			Channels: []drivers.ChannelConfig{{Name: "power", Options: &Channel{SunSpec: "103", At: ptr(14), SF: ptr(15), Layout: typed(t, "s16")}}}})
 		if err != nil {

@@ -44,7 +44,7 @@ func run(t testing.TB, b *serial.Bus, units int, interval, timeout, d time.Durat
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	rhythms := make([]rhythm, units+1)
-	driver := Drivers(func(string) (*serial.Bus, error) { return b, nil }, quiet())[0]
+	driver := Drivers(serial.Only(b), quiet())[0]
 	var done sync.WaitGroup
 	for unit := 1; unit <= units; unit++ {
 		c := Channel{Holding: ptr(0), Layout: typed(t, "u32")}
@@ -161,7 +161,7 @@ func TestCommandsGoFirst(t *testing.T) {
 		units := thirtyTwo()
 		units[1].coils = map[uint16]bool{0: false}
 		s, b, stop := pipeBus(t, units)
-		driver := Drivers(func(string) (*serial.Bus, error) { return b, nil }, quiet())[0]
+		driver := Drivers(serial.Only(b), quiet())[0]
 		dev, err := driver.Open(t.Context(), drivers.DeviceConfig{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: 1, Timeout: time.Second},
 			Channels: []drivers.ChannelConfig{{Name: "relay", Options: &Channel{Coil: ptr(0), Write: true}}}})
 		if err != nil {
@@ -194,7 +194,7 @@ func TestLostConnectionIsAbsence(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		var done sync.WaitGroup
 		done.Go(func() { b.Run(ctx) })
-		driver := Drivers(func(string) (*serial.Bus, error) { return b, nil }, quiet())[0]
+		driver := Drivers(serial.Only(b), quiet())[0]
 		dev, err := driver.Open(ctx, drivers.DeviceConfig{Options: &Options{Wire: serial.Wire{Bus: "wire"}, Unit: 1, Timeout: time.Second}, Every: time.Second,
 			Channels: []drivers.ChannelConfig{{Name: "x", Options: &Channel{Holding: ptr(0)}}}})
 		if err != nil {

@@ -41,6 +41,8 @@ type Bus struct {
 	listeners map[*Listener]struct{}
 	active    *Transaction // takes what arrives, instead of the listeners
 	heard     time.Time    // when the wire was last busy, in either direction
+	busy      time.Duration
+	opened    uint64 // times
 
 	tap  func(sent bool, p []byte, at time.Time)
 	wake chan struct{} // the queue has changed
@@ -90,6 +92,19 @@ func (b *Bus) Tap(f func(sent bool, p []byte, at time.Time)) { b.tap = f }
 
 // String returns where the wire is.
 func (b *Bus) String() string { return b.opts.where() }
+
+// Counters returns what was counted since the Bus was made.
+func (b *Bus) Counters() drivers.BusCounters {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return drivers.BusCounters{Bus: b.name, Busy: b.busy, Reopens: max(b.opened, 1) - 1}
+}
+
+func (b *Bus) wasOpened() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.opened > 0
+}
 
 // Line is the wire's usual speed and frame.
 func (b *Bus) Line() Line { return b.opts.Line.orDefault() }
@@ -201,7 +216,9 @@ func (b *Bus) serve(ctx context.Context, c conn, lose context.CancelCauseFunc) {
 		err := s.run(j, &line)
 		b.mu.Lock()
 		b.active = nil
-		b.queue.ran(j, start, time.Now())
+		now := time.Now()
+		b.busy += now.Sub(start)
+		b.queue.ran(j, start, now)
 		b.mu.Unlock()
 		j.finish(err)
 	}
@@ -229,6 +246,7 @@ func (b *Bus) setUp() {
 		b.log.Info("port back")
 	}
 	b.err = nil
+	b.opened++
 	b.heard = time.Now() // nobody knows what was on the wire before
 }
 

@@ -42,13 +42,10 @@ func (w *Wire) Claims() []drivers.Claim {
 	return claims
 }
 
-// Buses looks a [serial.NAME] up.
-type Buses func(name string) (*Bus, error)
-
 // Wires returns devices their Bus: a shared one by its name, which the gateway runs, or
 // one that runs only while a device has it open.
 type Wires struct {
-	buses Buses
+	buses *Buses
 	log   *slog.Logger
 
 	mu   sync.Mutex
@@ -63,7 +60,7 @@ type openWire struct {
 }
 
 // NewWires makes an empty set.
-func NewWires(buses Buses, log *slog.Logger) *Wires {
+func NewWires(buses *Buses, log *slog.Logger) *Wires {
 	return &Wires{buses: buses, log: log, open: map[string]*openWire{}}
 }
 
@@ -99,7 +96,7 @@ func (w *Wire) private() PortOptions {
 // until a private port is really closed, so that it can be opened again at once.
 func (ws *Wires) Open(w Wire) (bus *Bus, release func(), err error) {
 	if w.Serial == nil {
-		if bus, err = ws.buses(w.Bus); err != nil {
+		if bus, err = ws.buses.find(w.Bus); err != nil {
 			return nil, nil, fmt.Errorf("bus %q: %w", w.Bus, err)
 		}
 		return bus, func() {}, nil
@@ -111,6 +108,7 @@ func (ws *Wires) Open(w Wire) (bus *Bus, release func(), err error) {
 	if ow == nil {
 		ow = ws.start(id, w.private())
 		ws.open[id] = ow
+		ws.buses.openPrivate(id, ow.bus)
 	}
 	ow.users++
 	var once sync.Once
@@ -135,5 +133,6 @@ func (ws *Wires) release(id string, ow *openWire) {
 	if ow.users--; ow.users == 0 {
 		delete(ws.open, id)
 		ow.stop()
+		ws.buses.closePrivate(id)
 	}
 }

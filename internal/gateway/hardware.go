@@ -2,10 +2,9 @@ package gateway
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"log/slog"
-	"sync"
+	"slices"
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/gpio"
@@ -25,12 +24,10 @@ import (
 type Hardware struct {
 	Registry drivers.Registry
 
-	i2c  *i2c.Buses
-	spi  *spi.Buses
-	gpio *gpio.Chips
-
-	mu     sync.Mutex
-	serial map[string]*serial.Bus // by the name of the [serial.NAME] table
+	i2c    *i2c.Buses
+	spi    *spi.Buses
+	gpio   *gpio.Chips
+	serial *serial.Buses
 }
 
 // NewHardware makes the table of contents of supported hardware.
@@ -42,11 +39,11 @@ func newHardware(log *slog.Logger, lines *gpio.Chips) *Hardware {
 		i2c:    i2c.NewBuses(log),
 		spi:    spi.NewBuses(log),
 		gpio:   lines,
-		serial: map[string]*serial.Bus{},
+		serial: serial.NewBuses(),
 	}
-	h.Registry.Add(framing.Drivers(h.serialBus, log)...)
-	h.Registry.Add(meters.Drivers(h.serialBus, log)...)
-	h.Registry.Add(modbus.Drivers(h.serialBus, log)...)
+	h.Registry.Add(framing.Drivers(h.serial, log)...)
+	h.Registry.Add(meters.Drivers(h.serial, log)...)
+	h.Registry.Add(modbus.Drivers(h.serial, log)...)
 	h.Registry.Add(i2c.Drivers(h.i2c)...)
 	h.Registry.Add(spi.Drivers(h.spi)...)
 	h.Registry.Add(kernel.Drivers()...)
@@ -80,28 +77,16 @@ func (h *Hardware) TraceI2C(show func(line string)) {
 	h.i2c.SetTrace(func(a i2c.Addr, w, r []byte, err error) { show(i2c.FormatTransfer(a, w, r, err)) })
 }
 
-// serialBus finds the running bus of a [serial.NAME] table for a device.
-func (h *Hardware) serialBus(name string) (*serial.Bus, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	b := h.serial[name]
-	if b == nil {
-		return nil, fmt.Errorf("serial bus %q is not running", name)
-	}
-	return b, nil
-}
-
 // addSerial makes the bus of one table; the caller runs it.
 func (h *Hardware) addSerial(c config.SerialBus, log *slog.Logger) func(context.Context) error {
 	b := serial.NewBus(c.Name, *c.Options.(*serial.PortOptions), log)
-	h.mu.Lock()
-	h.serial[c.Name] = b
-	h.mu.Unlock()
+	h.serial.Add(c.Name, b)
 	return b.Run
 }
 
-func (h *Hardware) removeSerial(name string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.serial, name)
+func (h *Hardware) removeSerial(name string) { h.serial.Remove(name) }
+
+// buses returns what was counted on all buses.
+func (h *Hardware) buses() []drivers.BusCounters {
+	return slices.Concat(h.i2c.Counters(), h.spi.Counters(), h.serial.Counters())
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -26,7 +25,7 @@ import (
 // wireCatalogue has the packages that bring models for wires.
 func wireCatalogue(t testing.TB) config.Catalogue {
 	t.Helper()
-	noBuses := func(string) (*serial.Bus, error) { return nil, errors.New("no shared buses here") }
+	noBuses := serial.NewBuses()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	var reg drivers.Registry
 	reg.Add(framing.Drivers(noBuses, log)...)

@@ -73,7 +73,7 @@ func exists(t *testing.T, page, path string) {
 // its line here: a driver of the registry that is in no list fails the test below.
 func kinds() map[string][]drivers.Driver {
 	log := slog.New(slog.DiscardHandler)
-	buses := func(string) (*serial.Bus, error) { return nil, nil }
+	buses := serial.NewBuses()
 	return map[string][]drivers.Driver{
 		"docs/hardware.md":   slices.Concat(i2c.Drivers(i2c.NewBuses(log)), spi.Drivers(spi.NewBuses(log)), kernel.Drivers()),
 		"docs/serial.md":     append(framing.Drivers(buses, log), meters.Drivers(buses, log)...),

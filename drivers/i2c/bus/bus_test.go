@@ -351,6 +351,11 @@ func TestHangingBusIsReset(t *testing.T) {
 			if n := b.Stats()[0].Recovered; n != 2 {
 				t.Errorf("half a minute later: %d resets, want 2", n)
 			}
+			fake.Fail(0)
+			d.Write(t.Context(), 1)
+			if c := b.Counters(); len(c) != 1 || c[0].Bus != "i2c-1" || c[0].Reopens != 2 {
+				t.Errorf("%+v, want a bus that was opened again twice", c)
+			}
 		})
 	})
 }

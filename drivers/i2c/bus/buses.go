@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"periph.io/x/conn/v3/i2c"
+
+	"sensorgate/drivers"
 )
 
 // Opener opens the adapter that an Addr calls bus.
@@ -103,6 +105,7 @@ type Stats struct {
 	Failed    int64
 	Busy      time.Duration // time that the adapter was at work
 	Recovered int64         // attempts to free a hanging bus
+	Opened    int64
 }
 
 // Stats returns the counters of all buses in use, sorted by name.
@@ -114,6 +117,15 @@ func (b *Buses) Stats() []Stats {
 		all = append(all, o.stats())
 	}
 	slices.SortFunc(all, func(x, y Stats) int { return strings.Compare(x.Bus, y.Bus) })
+	return all
+}
+
+// Counters returns what every driver's buses count, sorted by name.
+func (b *Buses) Counters() []drivers.BusCounters {
+	var all []drivers.BusCounters
+	for _, s := range b.Stats() {
+		all = append(all, drivers.BusCounters{Bus: "i2c-" + s.Bus, Busy: s.Busy, Reopens: uint64(max(s.Opened, 1) - 1)})
+	}
 	return all
 }
 

@@ -32,7 +32,7 @@ type owner struct {
 	log   *slog.Logger
 	calls chan *call // unbuffered: who waits can give up
 
-	transfers, failed, busy, recovered atomic.Int64
+	transfers, failed, busy, recovered, opened atomic.Int64
 
 	// The rest belongs to the goroutine.
 	bus      i2c.BusCloser // nil while closed
@@ -128,6 +128,7 @@ func (o *owner) ensureOpen() error {
 		return err
 	}
 	o.bus = bus
+	o.opened.Add(1)
 	o.selected = nil
 	return nil
 }
@@ -210,5 +211,6 @@ func (o *owner) stats() Stats {
 		Failed:    o.failed.Load(),
 		Busy:      time.Duration(o.busy.Load()),
 		Recovered: o.recovered.Load(),
+		Opened:    o.opened.Load(),
 	}
 }

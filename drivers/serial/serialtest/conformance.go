@@ -21,8 +21,8 @@ const BusName = "wire"
 // Conformance is the suite that every driver on a serial line must pass. It opens the
 // driver on a Wire in memory, on virtual time, and plays every fault.
 type Conformance struct {
-	Drivers func(serial.Buses, *slog.Logger) []drivers.Driver // the package's list
-	Name    string                                            // of the driver in it
+	Drivers func(*serial.Buses, *slog.Logger) []drivers.Driver // the package's list
+	Name    string                                             // of the driver in it
 
 	// Config returns a new configuration, with a Wire on BusName in its options.
 	Config func() drivers.DeviceConfig
@@ -147,7 +147,7 @@ func (c Conformance) bubble(f func(*testing.T, *device)) func(*testing.T) {
 			ctx, cancel := context.WithCancel(context.Background())
 			var running sync.WaitGroup
 			running.Go(func() { bus.Run(ctx) })
-			list := c.Drivers(func(string) (*serial.Bus, error) { return bus, nil }, Quiet())
+			list := c.Drivers(serial.Only(bus), Quiet())
 			opened, err := Named(t, list, c.Name).Open(ctx, config)
 			if err != nil {
 				t.Fatal(err)

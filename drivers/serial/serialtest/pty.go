@@ -2,7 +2,6 @@ package serialtest
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -25,8 +24,8 @@ func PTY(t testing.TB) (far *os.File, path string) {
 	return far, path
 }
 
-// NoBuses is the serial.Buses of a test whose devices have a port of their own.
-func NoBuses(string) (*serial.Bus, error) { return nil, errors.New("no shared buses here") }
+// NoBuses is for tests whose devices have a port of their own.
+var NoBuses = serial.NewBuses()
 
 // Quiet is a log that nobody reads.
 func Quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -83,7 +86,7 @@ func (b *Buses) Dev(a Addr, s Settings) *Dev {
 	defer b.mu.Unlock()
 	o := b.owners[a.Bus]
 	if o == nil {
-		o = &owner{buses: b, log: b.log.With("bus", fmt.Sprintf("spi-%d", a.Bus)), calls: make(chan *call), open: map[Addr]Conn{}}
+		o = &owner{buses: b, log: b.log.With("bus", fmt.Sprintf("spi-%d", a.Bus)), calls: make(chan *call), open: map[Addr]Conn{}, seen: map[Addr]bool{}}
 		b.owners[a.Bus] = o
 		b.pending = append(b.pending, o)
 		select {
@@ -92,6 +95,18 @@ func (b *Buses) Dev(a Addr, s Settings) *Dev {
 		}
 	}
 	return &Dev{a, s, o}
+}
+
+// Counters returns what was counted on all buses in use, sorted by number.
+func (b *Buses) Counters() []drivers.BusCounters {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []drivers.BusCounters
+	for _, n := range slices.Sorted(maps.Keys(b.owners)) {
+		o := b.owners[n]
+		all = append(all, drivers.BusCounters{Bus: fmt.Sprintf("spi-%d", n), Busy: time.Duration(o.busy.Load()), Reopens: uint64(o.reopens.Load())})
+	}
+	return all
 }
 
 // Error is an error with the place it happened at.
@@ -150,6 +165,9 @@ type owner struct {
 	log   *slog.Logger
 	calls chan *call    // unbuffered: who waits can give up
 	open  map[Addr]Conn // the goroutine's
+	seen  map[Addr]bool // the goroutine's: was open before
+
+	busy, reopens atomic.Int64
 }
 
 // call is one transfer that somebody waits for. The owner writes only to it.
@@ -218,8 +236,14 @@ func (o *owner) serve(c *call) {
 			return
 		}
 		o.open[a] = conn
+		if o.seen[a] {
+			o.reopens.Add(1)
+		}
+		o.seen[a] = true
 	}
+	start := time.Now()
 	err := o.open[a].Tx(c.w, c.r)
+	o.busy.Add(int64(time.Since(start)))
 	if err == nil {
 		return
 	}

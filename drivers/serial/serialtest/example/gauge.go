@@ -41,7 +41,7 @@ func (o *GaugeOptions) Check() error {
 
 // Drivers lists the drivers of this package, as every package of drivers does. A real
 // one has its line in internal/gateway/hardware.go.
-func Drivers(buses serial.Buses, log *slog.Logger) []drivers.Driver {
+func Drivers(buses *serial.Buses, log *slog.Logger) []drivers.Driver {
 	wires := serial.NewWires(buses, log)
 	return []drivers.Driver{{
 		Name:    "acme-al2",
