@@ -94,6 +94,13 @@ func (c *conn) reserveLocked(n int) bool {
 	if len(b)+n <= cap(b) {
 		return true
 	}
+	// Beyond the buffers that are used again: the client gets what there is first.
+	if len(b)+n > largestClass && len(b) > 0 {
+		c.writer.flushLocked(c)
+		if b = c.out(); len(b)+n <= cap(b) {
+			return true
+		}
+	}
 	_, size := class(len(b) + n)
 	if !c.account.Charge(budget.Buffers, int64(size-c.charged)) {
 		// What waits may fit into the socket, and then there is room.
