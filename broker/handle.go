@@ -30,7 +30,8 @@ var errClosed = errors.New("client disconnected")
 // stops before the next packet, and c.more is true.
 func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 	c.acks.inBatch(true)
-	packets, work := 0, 0
+	packets := 0
+	w.work = 0
 	c.more, c.forDisk = false, false
 	for c.stopping.Load() == 0 || c.takenOver() {
 		f, n, err := mqtt.NextFrame(data[used:], c.maxPacketIn)
@@ -41,16 +42,14 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 			need = n
 			break
 		}
-		if work >= workPerLook {
-			if work = 0; !c.takenOver() && w.turnIsOver() {
+		if w.work >= workPerLook {
+			if w.work = 0; !c.takenOver() && w.turnIsOver() {
 				c.more = true
 				break
 			}
 		}
-		if f.Type == mqtt.PUBLISH {
-			work += 1 + len(f.Raw)/1024
-		} else {
-			work += workOf(f.Type)
+		w.work += workOf(f)
+		if f.Type != mqtt.PUBLISH {
 			if c.changesState(f.Type) && w.mustNotWait() {
 				c.more, c.forDisk = true, true
 				break
@@ -75,16 +74,22 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 }
 
 // workPerLook is how much work is done between two looks at the clock: a look costs as
-// much as a tenth of a short message.
-const workPerLook = 16
+// much as a tenth of a short message. The unit is what an acknowledgement costs.
+const workPerLook = 128
 
-// workOf estimates what a packet other than PUBLISH costs, in short messages.
-func workOf(typ mqtt.Type) int {
-	if typ == mqtt.SUBSCRIBE || typ == mqtt.UNSUBSCRIBE {
+// workOf estimates what a packet costs before it is sent to anybody.
+func workOf(f mqtt.Frame) int {
+	switch f.Type {
+	case mqtt.PUBLISH:
+		return 4 + len(f.Raw)/256
+	case mqtt.SUBSCRIBE, mqtt.UNSUBSCRIBE:
 		return workPerLook
 	}
 	return 1
 }
+
+// workOfTarget is what it costs to send a message to one more subscriber.
+const workOfTarget = 2
 
 // endBatch finishes what the packets of one read have begun.
 func (c *conn) endBatch(w *worker) {

@@ -61,9 +61,30 @@ func giveBack(b []byte) {
 // maxUnread.
 func (c *conn) out() []byte {
 	if c.buf == nil {
-		c.buf = takeBuffer(smallBuffer)
+		c.takeUsual()
+	}
+	if cap(c.buf)-len(c.buf) < smallPacket && cap(c.buf) < largestClass {
+		old := c.buf
+		c.buf = append(takeBuffer(2*cap(old)), old...)
+		c.recount(cap(c.buf))
+		giveBack(old)
 	}
 	return c.buf
+}
+
+// smallPacket is the room that the longest acknowledgement takes: with it, output grows
+// from one of the buffers that are used again to the next one.
+const smallPacket = 16
+
+// takeUsual begins with a buffer of the size that the last output had, if the budget has
+// that much.
+func (c *conn) takeUsual() {
+	if c.usual > smallBuffer && c.account.Charge(budget.Buffers, int64(c.usual-c.charged)) {
+		c.charged = c.usual
+		c.buf = takeBuffer(c.usual)
+		return
+	}
+	c.buf = takeBuffer(smallBuffer)
 }
 
 func (c *conn) setOut(b []byte) {
@@ -86,10 +107,6 @@ func (c *conn) recount(size int) {
 
 // reserveLocked makes room for n more bytes of a message; false if the budget has none.
 func (c *conn) reserveLocked(n int) bool {
-	if c.buf == nil && c.usual > smallBuffer && c.account.Charge(budget.Buffers, int64(c.usual-c.charged)) {
-		c.charged = c.usual
-		c.buf = takeBuffer(c.usual)
-	}
 	b := c.out()
 	if len(b)+n <= cap(b) {
 		return true

@@ -17,6 +17,7 @@ func (w *worker) publish(p *publication, waiter journal.Waiter, token uint64) (n
 		p.route = w.routeString(p.route.topic)
 	}
 	r := p.route
+	w.work += workOfTarget * (len(r.targets) + len(r.groups) + 4*len(r.locals))
 	from := len(w.targets)
 	for i := range r.targets {
 		w.deliverTo(p, &r.targets[i])

@@ -42,6 +42,7 @@ type worker struct {
 	pressure            uint64    // refusals of the budget that were seen
 	now                 time.Time // of this batch
 	until               time.Time // end of the turn that the connection at hand has; zero: none
+	work                int       // done since the last look at the clock, see workPerLook
 	batch               int       // publications in it
 	behind, behindKnown bool      // the journal is too far behind, in this batch
 
