@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"sensorgate/broker"
+	"sensorgate/broker/passwd"
 	"sensorgate/configs"
 	"sensorgate/internal/config"
 	"sensorgate/internal/gateway"
@@ -25,10 +26,11 @@ import (
 	"sensorgate/internal/mqtt"
 	"sensorgate/internal/sdnotify"
 	"sensorgate/internal/terminal"
+	"sensorgate/internal/web"
 )
 
 func newDemo() *cobra.Command {
-	var port, upstreamPort int
+	var o demoOptions
 	var lasting time.Duration
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -41,47 +43,54 @@ func newDemo() *cobra.Command {
 				ctx, cancel = context.WithTimeout(ctx, lasting)
 				defer cancel()
 			}
-			return demo(ctx, port, upstreamPort)
+			return demo(ctx, o)
 		},
 	}
-	cmd.Flags().IntVar(&port, "port", 1883, "port of the local broker")
-	cmd.Flags().IntVar(&upstreamPort, "upstream-port", 11883, "port of the broker that plays the upstream")
+	cmd.Flags().IntVar(&o.port, "port", 1883, "port of the local broker")
+	cmd.Flags().IntVar(&o.upstreamPort, "upstream-port", 11883, "port of the broker that plays the upstream")
+	cmd.Flags().IntVar(&o.pagePort, "page-port", 8880, "port of the page")
 	cmd.Flags().DurationVar(&lasting, "for", 0, "end by itself after this long")
 	return cmd
 }
 
+// demoOptions are the ports that the demo takes.
+type demoOptions struct{ port, upstreamPort, pagePort int }
+
+// writeDemo puts the demo's configuration, its user and its past into dir, and returns
+// the name of the configuration.
+func writeDemo(dir string, o demoOptions) (path string, err error) {
+	local := func(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+	users, store := filepath.Join(dir, "passwd"), filepath.Join(dir, "journal")
+	text := strings.NewReplacer(local(1883), local(o.port), local(11883), local(o.upstreamPort), local(8880), local(o.pagePort),
+		`"passwd"`, strconv.Quote(users)).Replace(string(configs.Demo))
+	path = filepath.Join(dir, "demo.toml")
+	return path, errors.Join(
+		os.WriteFile(path, []byte("data = "+strconv.Quote(store)+"\n"+text), 0o600),
+		passwd.File{"demo": passwd.Hash([]byte("demo"))}.Save(users),
+		writeDemoPast(store, time.Now()))
+}
+
 // demo runs a gateway on a configuration and a journal in a directory of its own,
 // which it removes, and an upstream beside it.
-func demo(ctx context.Context, port, upstreamPort int) error {
+func demo(ctx context.Context, o demoOptions) error {
 	dir, err := os.MkdirTemp("", "sensorgate-demo-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	text := strings.NewReplacer("127.0.0.1:1883", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
-		"127.0.0.1:11883", net.JoinHostPort("127.0.0.1", strconv.Itoa(upstreamPort))).Replace(string(configs.Demo))
-	text = "data = " + strconv.Quote(filepath.Join(dir, "journal")) + "\n" + text
-	path := filepath.Join(dir, "demo.toml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	path, err := writeDemo(dir, o)
+	if err != nil {
 		return err
 	}
 	logs := &tail{max: 4}
-	log := slog.New(slog.NewTextHandler(logs, nil))
-	hw := gateway.NewHardware(log)
-	c, problems := config.Load(path, hw.Catalogue())
-	if c == nil {
-		problems.WriteText(os.Stderr, useColour(os.Stderr))
-		return usageError{errReported}
-	}
-	silent, err := sdnotify.Open(func(string) string { return "" }, log)
+	hub := web.NewHub()
+	ring := web.NewLogRing(slog.NewTextHandler(logs, nil), hub)
+	log := slog.New(ring)
+	g, err := demoGateway(path, gateway.Options{Log: log, Hub: hub, Ring: ring, Version: version(), Demo: true})
 	if err != nil {
 		return err
 	}
-	g, err := gateway.New(gateway.Options{Config: c, Hardware: hw, Log: log, Version: version(), Notify: silent})
-	if err != nil {
-		return err
-	}
-	far, err := newFarSide(upstreamPort, log)
+	far, err := newFarSide(o.upstreamPort, log)
 	if err != nil {
 		return err
 	}
@@ -103,7 +112,7 @@ func demo(ctx context.Context, port, upstreamPort int) error {
 		}
 		return g.Run(ctx)
 	})
-	s := screen{gateway: g, far: far, logs: logs, path: path, port: port, stop: func() { stop(nil) }}
+	s := screen{gateway: g, far: far, logs: logs, path: path, ports: o, stop: func() { stop(nil) }}
 	s.run(ctx)
 	stop(nil)
 	wg.Wait()
@@ -111,6 +120,25 @@ func demo(ctx context.Context, port, upstreamPort int) error {
 		return err
 	}
 	return nil
+}
+
+// demoGateway makes the gateway of a configuration; o lacks what comes out of it.
+func demoGateway(path string, o gateway.Options) (_ *gateway.Gateway, err error) {
+	o.Hardware = gateway.NewHardware(o.Log)
+	o.Load = func() (*config.Config, error) {
+		c, problems := config.Load(path, o.Hardware.Catalogue())
+		if c == nil {
+			return nil, problems
+		}
+		return c, nil
+	}
+	if o.Config, err = o.Load(); err != nil {
+		return nil, err
+	}
+	if o.Notify, err = sdnotify.Open(func(string) string { return "" }, o.Log); err != nil {
+		return nil, err
+	}
+	return gateway.New(o)
 }
 
 // farSide is the broker that plays the upstream, and what arrived there.
@@ -156,7 +184,7 @@ type screen struct {
 	far     *farSide
 	logs    *tail
 	path    string
-	port    int
+	ports   demoOptions
 	stop    func()
 	cut     bool
 }
@@ -210,13 +238,14 @@ func (s *screen) draw(live bool) {
 	snap := s.gateway.Snapshot()
 	snap.WriteTable(&b, false)
 	fmt.Fprintln(&b, s.far)
+	fmt.Fprintf(&b, "the page: http://127.0.0.1:%d (user demo, password demo)\n", s.ports.pagePort)
 	if live {
 		what := "c cut the upstream"
 		if s.cut {
 			what = "r restore the upstream (it is cut: watch WAITING grow)"
 		}
 		fmt.Fprintf(&b, "\nkeys: %s   q quit\nconfiguration: %s\n", what, s.path)
-		fmt.Fprintf(&b, "try in another terminal: sensorgate sub -p %d -v -t 'demo/#'\n", s.port)
+		fmt.Fprintf(&b, "try in another terminal: sensorgate sub -p %d -v -t 'demo/#'\n", s.ports.port)
 	}
 	b.WriteString(s.logs.String())
 	if !live {

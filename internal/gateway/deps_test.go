@@ -30,6 +30,7 @@ var allowed = map[string][]string{
 	"internal/describe":   {"drivers", "internal/config", "internal/mapping"},
 	"internal/plot":       {},
 	"internal/web":        {"drivers", "internal/config", "internal/describe", "internal/history", "internal/status", "internal/disk/crashdisk"},
+	"internal/web/page":   {},
 	"internal/history":    {"internal/disk", "internal/disk/crashdisk"},
 	"internal/sdnotify":   {},
 	"internal/bench":      {"internal/mqtt"},
@@ -63,6 +64,7 @@ var importers = map[string][]string{
 	"github.com/spf13/cobra":       {"cmd/sensorgate"},
 	"github.com/spf13/pflag":       {"cmd/sensorgate", "internal/mqtttools"},
 	"github.com/gorilla/websocket": {"broker", "bridge"},
+	"github.com/chromedp/":         {"internal/web/page/browser"},
 }
 
 func TestDependencyRules(t *testing.T) {

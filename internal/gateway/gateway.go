@@ -35,6 +35,7 @@ type Options struct {
 	Notify   *sdnotify.Notifier // one that does nothing outside systemd
 	Hub      *web.Hub           // where values, states and log lines go; nil: one of its own
 	Ring     *web.LogRing       // the newest lines of Log; nil: the log is not served
+	Demo     bool               // the page says that all is made up
 	Around   Surroundings
 }
 

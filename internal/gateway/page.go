@@ -27,7 +27,7 @@ func newPage(g *Gateway) *page {
 func (p *page) make(c *config.Config) *web.Server {
 	o := web.Options{
 		Web: c.Web, Gateway: p.side, Config: webConfig{p.g}, Ring: p.g.opt.Ring,
-		Log: p.g.log.With("part", "web"), Version: p.g.opt.Version,
+		Log: p.g.log.With("part", "web"), Version: p.g.opt.Version, Demo: p.g.opt.Demo,
 	}
 	if c.Broker.Passwords != "" {
 		o.Users = webUsers{p.g}

@@ -106,10 +106,11 @@ type Me struct {
 	Role    string `json:"role"`           // nobody, view, operate, admin
 	CanLog  bool   `json:"can_log_in"`     // the gateway has users
 	Version string `json:"version,omitempty"`
+	Demo    bool   `json:"demo,omitempty"` // all is made up: sensorgate demo
 }
 
 func (s *Server) me(id identity) Me {
-	m := Me{User: id.user, Role: id.role.String(), CanLog: s.o.Users != nil}
+	m := Me{User: id.user, Role: id.role.String(), CanLog: s.o.Users != nil, Demo: s.o.Demo}
 	if id.role >= View {
 		m.Version = s.o.Version
 	}

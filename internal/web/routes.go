@@ -8,6 +8,7 @@ import (
 
 	"sensorgate/internal/describe"
 	"sensorgate/internal/status"
+	"sensorgate/internal/web/page"
 )
 
 const api = "/api/v1"
@@ -84,6 +85,7 @@ func (s *Server) routes() handlers {
 	for _, r := range h.routes {
 		h.mux.Handle(r.method+" "+r.path, s.guarded(r))
 	}
+	page.Handle(h.mux)
 	h.mux.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, problem(http.StatusNotFound, "nothing is here", r.Method+" "+r.URL.Path, api+"/openapi.json lists what there is"))
 	}))

@@ -23,6 +23,7 @@ type Options struct {
 	Ring    *LogRing // of the whole gateway; nil: the log is not served
 	Log     *slog.Logger
 	Version string
+	Demo    bool // all is made up; the page says so
 }
 
 // Gateway is what the server asks. All methods may be called at any time, by several

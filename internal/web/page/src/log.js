@@ -1,0 +1,68 @@
+// The newest log lines, as they come.
+import { h, swap } from './dom.js'
+import { get } from './api.js'
+import { t } from './i18n.js'
+import { when, time } from './format.js'
+import { on, store } from './store.js'
+
+const levels = ['DEBUG', 'INFO', 'WARN', 'ERROR']
+const most = 1000
+
+class LogView {
+  constructor() {
+    this.lines = []
+    this.level = h('select', { 'aria-label': t('log.level'), onchange: () => this.show() }, levels.map(l => h('option', { value: l, selected: l === 'INFO' }, t('log.' + l.toLowerCase()))))
+    this.part = h('select', { 'aria-label': t('log.part'), onchange: () => this.show() })
+    this.words = h('input', { type: 'search', placeholder: t('log.words'), 'aria-label': t('log.words'), oninput: () => this.show() })
+    this.list = h('ol.log', { tabindex: 0, 'aria-label': t('nav.log') })
+    this.el = h('div', h('h1.unseen', t('nav.log')), h('div.tools', this.level, this.part, this.words, h('button', { type: 'button', onclick: () => this.download() }, t('download'))), this.list)
+    this.off = [on('log', l => this.take(l)), on('line', () => store.line === 'open' && this.load())]
+    this.load()
+  }
+
+  async load() {
+    this.lines = await get('log?level=debug').catch(() => this.lines)
+    this.parts()
+    this.show()
+  }
+
+  parts() {
+    const all = [...new Set(this.lines.map(l => l.part || ''))].filter(Boolean).sort()
+    const was = this.part.value
+    swap(this.part, h('option', { value: '' }, t('log.all')), ...all.map(p => h('option', { value: p, selected: p === was }, p)))
+  }
+
+  wanted(l) {
+    const words = this.words.value.toLowerCase()
+    return levels.indexOf(l.level) >= levels.indexOf(this.level.value) && (!this.part.value || l.part === this.part.value) && (!words || (l.text + l.part).toLowerCase().includes(words))
+  }
+
+  take(l) {
+    this.lines.push(l)
+    if (this.lines.length > most) this.lines.shift()
+    if (l.part && ![...this.part.options].some(o => o.value === l.part)) this.parts()
+    if (!this.wanted(l)) return
+    this.list.prepend(line(l))
+    if (this.list.children.length > most) this.list.lastChild.remove()
+  }
+
+  show() {
+    const shown = this.lines.filter(l => this.wanted(l)).reverse()
+    swap(this.list, ...shown.map(line), shown.length ? null : h('li.soft', t('log.none')))
+  }
+
+  download() {
+    const text = this.lines.filter(l => this.wanted(l)).map(l => `${l.time} ${l.level} ${l.part ? `[${l.part}] ` : ''}${l.text}\n`).join('')
+    const url = URL.createObjectURL(new Blob([text], { type: 'text/plain' }))
+    h('a', { href: url, download: `${store.status?.node || 'sensorgate'}.log` }).click()
+    setTimeout(() => URL.revokeObjectURL(url), 10000)
+  }
+
+  stop() { this.off.forEach(f => f()) }
+}
+
+function line(l) {
+  return h('li.' + l.level.toLowerCase(), h('time', { datetime: l.time, title: time(Date.parse(l.time)) }, when(Date.parse(l.time))), h('b', l.level), h('span.part', l.part || ''), h('span.text', l.text))
+}
+
+export default () => new LogView()
