@@ -11,16 +11,16 @@ const (
 	// channel that comes and goes must neither fill the SD card nor the network.
 	announceEvery = 10 * time.Second
 
-	// announceBurst is how many announcements a quiet device has in hand for changes of its
-	// own state, which go out at once: who plugs an adapter in waits for the answer.
-	announceBurst = 3
+	// announceAfter is how long it is waited before a device is said to be well: of the
+	// channels of one frame the good ones are known first.
+	announceAfter = 250 * time.Millisecond
 
 	// maxLogged bounds the lines about channels per announcement.
 	maxLogged = 5
 )
 
 // announcer publishes and logs what is new about a device, at most every announceEvery.
-// What changed in between is put together; what changed back is not mentioned.
+// What changed in between is put together; what changed back is only logged.
 type announcer struct {
 	device string
 	sink   Sink
@@ -29,14 +29,15 @@ type announcer struct {
 
 	mu     sync.Mutex // serialises announcements: the newest must come last
 	timer  *time.Timer
+	due    time.Time // of the timer
 	last   Health    // as announced
+	passed Health    // the newest trouble since then
 	at     time.Time // of the last announcement
-	burst  int       // announcements that may go out at once
-	filled time.Time // when burst was brought up to date
 	closed bool
 }
 
-// news announces the device's condition now, or when it may be announced again.
+// news announces the device's condition as soon as it may be announced. That it is
+// starting can wait: most devices have more to tell soon, which then need not wait.
 func (a *announcer) news() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -44,30 +45,35 @@ func (a *announcer) news() {
 		return
 	}
 	h, now := a.now(), time.Now()
-	a.refill(now)
-	if a.at.IsZero() || now.Sub(a.at) >= announceEvery || h.State != a.last.State && a.burst > 0 {
+	due := now
+	switch {
+	case h.State == OK && len(h.Channels) == 0:
+		due = now.Add(announceAfter)
+	case h.State != Starting:
+		a.passed = h
+	case a.at.IsZero():
+		due = now.Add(announceEvery)
+	}
+	if next := a.at.Add(announceEvery); due.Before(next) {
+		due = next
+	}
+	switch {
+	case !now.Before(due):
 		a.announce(h, now)
-		return
+	case a.timer == nil:
+		a.due, a.timer = due, time.AfterFunc(due.Sub(now), a.later)
+	case due.Before(a.due):
+		a.due = due
+		a.timer.Reset(due.Sub(now))
 	}
-	if a.timer == nil {
-		a.timer = time.AfterFunc(a.at.Add(announceEvery).Sub(now), a.later)
-	}
-}
-
-// refill lets one more announcement go out at once for every announceEvery.
-func (a *announcer) refill(now time.Time) {
-	n := int(now.Sub(a.filled) / announceEvery)
-	a.burst = min(a.burst+n, announceBurst)
-	a.filled = a.filled.Add(time.Duration(n) * announceEvery)
 }
 
 func (a *announcer) later() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.timer = nil
-	if now := time.Now(); !a.closed {
-		a.refill(now)
-		a.announce(a.now(), now)
+	if !a.closed {
+		a.announce(a.now(), time.Now())
 	}
 }
 
@@ -84,14 +90,15 @@ func (a *announcer) announce(h Health, now time.Time) {
 		a.timer.Stop()
 		a.timer = nil
 	}
-	was := a.last
-	switch {
-	case a.at.IsZero():
-		a.burst, a.filled = announceBurst, now
-	case same(was, h):
+	was, passed := a.last, a.passed
+	a.passed = Health{}
+	if !a.at.IsZero() && same(was, h) {
+		if passed.State != "" && !same(was, passed) {
+			a.at = now
+			a.log.Warn("device was "+string(passed.State)+" in between", "err", passed.Error)
+		}
 		return // it changed back
 	}
-	a.burst = max(a.burst-1, 0)
 	a.last, a.at = h, now
 	a.sink.Health(a.device, h)
 	a.write(was, h)
@@ -115,7 +122,7 @@ func (a *announcer) write(was, h Health) {
 	switch {
 	case h.State == Starting, h.State == Stopped:
 		return
-	case h.State == OK:
+	case h.State == OK && was.State != OK:
 		if was.State != Starting && was.State != "" {
 			a.log.Info("device back", "was", was.State)
 		}
@@ -123,7 +130,7 @@ func (a *announcer) write(was, h Health) {
 	case h.State == Stuck:
 		a.log.Error("device stuck", "after", stuckAfter)
 		return
-	case h.State != was.State:
+	case h.State != OK && h.State != was.State:
 		a.log.Warn("device "+string(h.State), "err", h.Error)
 		return
 	case len(h.Channels) == 0 && kindOf(h.Error) != kindOf(was.Error):
@@ -146,7 +153,11 @@ func (a *announcer) writeChannels(was, are []ChannelHealth) {
 	}
 	for _, c := range are {
 		if kind, failed := before[c.Channel]; !failed || kind != kindOf(c.Error) {
-			line(a.log.Warn, "channel "+string(c.State), "channel", c.Channel, "err", c.Error)
+			write := a.log.Warn
+			if c.State == Missing {
+				write = a.log.Info // there may be nothing to do
+			}
+			line(write, "channel "+string(c.State), "channel", c.Channel, "err", c.Error)
 		}
 		delete(before, c.Channel)
 	}

@@ -98,6 +98,7 @@ type Channel struct {
 	Unit     string
 	Kind     Kind
 	Writable bool // takes commands on …/set
+	Optional bool // few devices of the driver have it: that it never comes is no news
 
 	// The plausible range of its numbers, in Unit: what is outside is a fault, never a
 	// reading (see Range). HasRange is needed only where both limits are 0.

@@ -13,8 +13,8 @@ type Health struct {
 	Error string    // why, when not OK
 	Since time.Time // of the last change of State
 
-	// Channels are those that are not well while the device itself answers; nil while the
-	// device's own state covers them all.
+	// Channels are those that fail or are missing while the device itself answers; nil while
+	// the device's own state covers them all.
 	Channels []ChannelHealth
 }
 
@@ -38,6 +38,10 @@ const (
 	Absent   Condition = "absent"   // not plugged in
 	Stuck    Condition = "stuck"    // its driver does not return
 	Stopped  Condition = "stopped"
+
+	// Missing is of a channel only: a model or driver lists it and it has not come, so the
+	// device may not have it. That alone does not make a device Degraded.
+	Missing Condition = "missing"
 )
 
 // maxChannels bounds what is remembered of channels: their names may come from outside.
@@ -58,6 +62,7 @@ type state struct {
 	err, kind string
 	since     time.Time
 	repeats   uint64
+	listed    bool // see Expectation
 }
 
 // set notes a condition and reports whether the state or the kind of its reason is new.
@@ -122,9 +127,12 @@ func (t *truth) channel(name string) *state {
 }
 
 // expect makes a channel known before it comes.
-func (t *truth) expect(name string, now time.Time) {
-	if s := t.channel(name); s != nil && s.since.IsZero() {
-		s.since = now
+func (t *truth) expect(e Expectation, now time.Time) {
+	if s := t.channel(e.Channel); s != nil {
+		s.listed = e.Listed
+		if s.since.IsZero() {
+			s.since = now
+		}
 	}
 }
 
@@ -166,12 +174,15 @@ func (t *truth) show(now time.Time) (news bool) {
 // summary is the state of a device that answers: degraded while some of its channels fail,
 // failing when all do.
 func (t *truth) summary() (Condition, string) {
-	failing, first := 0, ""
+	failing, others, first := 0, 0, ""
 	for _, name := range t.names {
-		if s := t.channels[name]; s.condition == Failing {
+		switch s := t.channels[name]; {
+		case s.condition == Failing:
 			if failing++; failing == 1 {
 				first = name + ": " + s.err
 			}
+		case !s.listed || s.condition == OK: // of what is listed nobody knows whether it exists
+			others++
 		}
 	}
 	switch {
@@ -180,7 +191,7 @@ func (t *truth) summary() (Condition, string) {
 	case failing > 1:
 		first += fmt.Sprintf(" (and %d more)", failing-1)
 	}
-	if failing == len(t.names) {
+	if others == 0 {
 		return Failing, first
 	}
 	return Degraded, first
@@ -196,7 +207,7 @@ func (t *truth) health() Health {
 		return h
 	}
 	for _, name := range t.names {
-		if s := t.channels[name]; s.condition == Failing {
+		if s := t.channels[name]; s.condition == Failing || s.condition == Missing {
 			h.Channels = append(h.Channels, s.health(name))
 		}
 	}

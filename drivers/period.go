@@ -9,10 +9,14 @@ import (
 	"time"
 )
 
-// Expectation is a channel that must come.
+// Expectation is a channel that must come, or of which it is said that it has not.
 type Expectation struct {
 	Channel string
 	Every   time.Duration // its interval; the device's where it is 0
+
+	// Listed: a model or the driver lists the channel, and not every such device has it. If
+	// it never comes it is Missing, not Failing.
+	Listed bool
 }
 
 // expectedWithin is how long a channel may take to come at the least.
@@ -62,7 +66,7 @@ func (r *Runner) began(dev any, abort func(error)) {
 	now := time.Now()
 	r.truth.reopened(now)
 	for _, e := range r.Expect {
-		r.truth.expect(e.Channel, now)
+		r.truth.expect(e, now)
 	}
 }
 
@@ -116,38 +120,50 @@ func (r *Runner) logPanic(err error) {
 	}
 }
 
-// watchMissing reports expected channels that have not come in time as faults, until the
-// returned func is called.
+// watchMissing reports expected channels that have not come in time, until the returned
+// func is called.
 func (r *Runner) watchMissing() (stop func()) {
-	waits := map[time.Duration][]string{}
+	waits := map[time.Duration][]Expectation{}
 	for _, e := range r.Expect {
 		every := e.Every
 		if every == 0 {
 			every = r.Config.Every
 		}
 		within := max(every, expectedWithin)
-		waits[within] = append(waits[within], e.Channel)
+		waits[within] = append(waits[within], e)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var waiting sync.WaitGroup
-	for within, channels := range waits {
+	for within, expected := range waits {
 		waiting.Go(func() {
 			// Again and again: while the device itself fails, that is the reason.
 			for Sleep(ctx, within) {
-				r.missing(channels, within)
+				r.missing(expected, within)
 			}
 		})
 	}
 	return func() { cancel(); waiting.Wait() }
 }
 
-func (r *Runner) missing(channels []string, within time.Duration) {
+func (r *Runner) missing(expected []Expectation, within time.Duration) {
 	now, news := time.Now(), false
 	r.mu.Lock()
-	if r.truth.device.condition == OK {
-		for _, name := range channels {
-			if s := r.truth.channel(name); s != nil && s.condition == Starting {
-				news = r.truth.setChannel(name, Failing, fmt.Sprintf("has not come for %v since the device was opened", within), now) || news
+	since := fmt.Sprintf("come for %v since the device was opened", within)
+	switch r.truth.device.condition {
+	case Starting:
+		// Hardware that speaks first may have nothing to say. What is asked should answer.
+		if r.Driver.Every > 0 {
+			news = r.truth.setDevice(Failing, "nothing has "+since, now)
+		}
+	case OK:
+		for _, e := range expected {
+			s := r.truth.channel(e.Channel)
+			switch {
+			case s == nil || s.condition != Starting:
+			case e.Listed:
+				news = r.truth.setChannel(e.Channel, Missing, "has not "+since+"; it may not have it", now) || news
+			default:
+				news = r.truth.setChannel(e.Channel, Failing, "has not "+since, now) || news
 			}
 		}
 	}

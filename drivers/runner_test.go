@@ -122,7 +122,7 @@ func TestDeadDeviceIsBackedOffAndComesBack(t *testing.T) {
 		if n := polls.Load(); n < 15 {
 			t.Errorf("after it came back it was asked %d times in %v, want its interval again", n, maxBackoff+30*time.Second)
 		}
-		if got := rec.states(); got != "starting failing ok" {
+		if got := rec.states(); got != "failing ok" {
 			t.Errorf("health went %q, want one message per change", got)
 		}
 	})

@@ -126,10 +126,10 @@ func TestChannelThatComesAndGoesIsPublishedEveryTenSeconds(t *testing.T) {
 		})
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if n := len(rec.published()); n < 5 || n > 60+announceBurst+2 {
+		if n := len(rec.published()); n < 5 || n > 61 {
 			t.Errorf("published %d times in 10 minutes, want at most every 10 s", n)
 		}
-		if n := log.count("\n"); n > 60+announceBurst+2 {
+		if n := log.count("\n"); n > 61 {
 			t.Errorf("%d lines in the log in 10 minutes", n)
 		}
 	})
@@ -296,7 +296,7 @@ func TestPanicCostsTheDeviceAlone(t *testing.T) {
 				var opens atomic.Int64
 				r := &Runner{Config: DeviceConfig{Every: time.Second}}
 				rec, log := startRunner(t, r, func() (any, error) { opens.Add(1); return open() })
-				time.Sleep(3 * time.Second)
+				time.Sleep(15 * time.Second) // what it was is published, and what comes may be at once
 				if point == "command" {
 					if err := r.Command(t.Context(), Command{Payload: []byte("on")}); !isPanic(err) {
 						t.Errorf("the command's result is %v, want that it panicked", err)

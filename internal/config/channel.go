@@ -92,8 +92,8 @@ func (l *loader) channel(d *deviceAt, known drivers.Channel, n *toml.Node) {
 		d.dev.Config.Channels = append(d.dev.Config.Channels, conf)
 	}
 	// What a model or a driver lists need not exist on every meter; an event need not happen.
-	if n != nil && n.Source == d.n.Source && c.Kind != drivers.Event {
-		d.dev.Expect = append(d.dev.Expect, drivers.Expectation{Channel: c.Name, Every: conf.Every})
+	if own := n != nil && n.Source == d.n.Source; c.Kind != drivers.Event && (n != nil || !known.Optional) {
+		d.dev.Expect = append(d.dev.Expect, drivers.Expectation{Channel: c.Name, Every: conf.Every, Listed: !own})
 	}
 }
 

@@ -45,7 +45,7 @@ type Device struct {
 	Driver drivers.Driver
 	Model  string                // template it came from, "" if none
 	Config drivers.DeviceConfig  // without Store
-	Expect []drivers.Expectation // channels that the file itself names, not its model or driver
+	Expect []drivers.Expectation // channels that must come, or that the model or driver lists
 	Map    mapping.Device
 
 	text toml.TableText

@@ -193,7 +193,7 @@ func (t *trial) complete(h drivers.Health, channels []drivers.ChannelHealth) boo
 		have[c.Channel] = c.State != drivers.Starting
 	}
 	all := !slices.ContainsFunc(t.device.Map.Channels, func(c mapping.Channel) bool { return c.Kind != drivers.Event && !have[c.Name] })
-	wanted := !slices.ContainsFunc(t.device.Expect, func(e drivers.Expectation) bool { return !have[e.Channel] })
+	wanted := !slices.ContainsFunc(t.device.Expect, func(e drivers.Expectation) bool { return !e.Listed && !have[e.Channel] })
 	return all || wanted && time.Since(t.lastNews) > trialSettle
 }
 

@@ -84,7 +84,7 @@ func (s *Snapshot) deviceRows(w io.Writer, d Device, raw bool) {
 		if c.Value.Valid() {
 			value, was, age = cell(c.Value, c.Unit), cell(c.Raw, c.RawUnit), Age(s.Time.Sub(c.Time))
 		}
-		if d.State == drivers.Degraded && c.State == drivers.Failing {
+		if c.State == drivers.Missing || d.State == drivers.Degraded && c.State == drivers.Failing {
 			state = strings.TrimPrefix(state+"; "+string(c.State)+": "+terminal.Escape(c.Error), "; ")
 		}
 		row(terminal.Escape(c.Name), value, was, age, state)

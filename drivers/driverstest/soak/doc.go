@@ -9,5 +9,6 @@
 // which is what the protocol's check sum is worth and no driver can better.
 //
 // The number of mutations is in the environment variable SOAK; without it, 100,000, or
-// 5,000 with -short or the race detector. A failure names its seed and prints the bytes.
+// 5,000 with -short or the race detector. A long run can be made in slices: SOAK_FROM is the
+// first seed. A failure names its seed and prints the bytes.
 package soak

@@ -61,6 +61,20 @@ func Count(t testing.TB) int {
 	return usual
 }
 
+// first is the seed that Run begins with: a long run can be made in slices, each with its
+// own SOAK_FROM.
+func first(t testing.TB) uint64 {
+	s := os.Getenv("SOAK_FROM")
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err != nil {
+		t.Fatalf("SOAK_FROM=%s: expected a number", s)
+	}
+	return n
+}
+
 // Run soaks p and logs its Report.
 func Run(t *testing.T, p Protocol) Report {
 	t.Helper()
@@ -76,8 +90,9 @@ func Run(t *testing.T, p Protocol) Report {
 		t.Fatalf("%s: the good frames have no readings", p.Name)
 	}
 	n := Count(t)
-	for i := 0; i < n && !t.Failed(); i++ {
-		s.one(uint64(i))
+	from := first(t)
+	for i := from; i < from+uint64(n) && !t.Failed(); i++ {
+		s.one(i)
 	}
 	t.Logf("%s: %d mutations, %d accepted, %d with a changed value (%.2g %%)", p.Name, s.report.Mutations,
 		s.report.Accepted, s.report.Changed, 100*float64(s.report.Changed)/float64(max(s.report.Mutations, 1)))

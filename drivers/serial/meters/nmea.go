@@ -64,12 +64,21 @@ var nmeaChannels = []drivers.Channel{
 	{Name: "dew_point", Unit: "°C", Min: -100, Max: 60},
 }
 
+// optional marks channels of which each device has only some.
+func optional(list []drivers.Channel) []drivers.Channel {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Optional = true
+	}
+	return list
+}
+
 func nmeaDriver(ws *serial.Wires) drivers.Driver {
 	return drivers.Driver{
 		Name:     "nmea",
 		Summary:  "NMEA 0183: GNSS receivers, weather stations, boat instruments",
 		Options:  func() any { return &NMEAOptions{Dialogue: framing.DefaultDialogue()} },
-		Channels: nmeaChannels,
+		Channels: optional(nmeaChannels),
 		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*NMEAOptions)
 			return framing.Open(ws, s, framing.Device{

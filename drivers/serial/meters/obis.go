@@ -137,7 +137,9 @@ var obisChannels = []obisChannel{
 // obisOutputs are the channels that need no options.
 func obisOutputs(list []obisChannel) (out []drivers.Channel) {
 	for _, c := range list {
-		out = append(out, c.Channel)
+		known := c.Channel
+		known.Optional = true // what meters may send, and each sends a part of
+		out = append(out, known)
 	}
 	return out
 }
