@@ -48,11 +48,13 @@ type Bridge struct {
 	clock      *clock
 	sentEchoes *echoes // messages that may come back
 
-	sent, received, dropped, ignored atomic.Uint64
+	sent, received, ignored, connects atomic.Uint64
+	inFlight                          atomic.Int64
 
 	mu             sync.Mutex
 	state          State
 	warned         map[string]time.Time
+	lost           map[string]uint64 // what the spool did not lose itself, by why
 	offline        bool
 	offlineChanged chan struct{} // closed and replaced when offline changes
 }
@@ -88,6 +90,7 @@ func New(o Options) (*Bridge, error) {
 		clock:          newClock(o.TimeSynced, o.Queue.Last(), now.Round(0), now),
 		offlineChanged: make(chan struct{}),
 		warned:         make(map[string]time.Time),
+		lost:           make(map[string]uint64),
 		state:          State{Name: o.Name, Since: now},
 	}
 	for _, s := range o.URLs {

@@ -113,6 +113,7 @@ func (c *connection) run(ctx context.Context, urlNumber int) error {
 	c.conn.Close()
 	wg.Wait()
 	b.packets = c.flight.next
+	b.inFlight.Store(0)
 	b.gaps.notReported()
 	return err
 }

@@ -296,7 +296,9 @@ func (c *connection) track(s slot) uint16 {
 	for id := c.flight.nextID(); c.resumed[id] != nil || len(c.before) > 0 && c.b.ledger.uses(id); id = c.flight.nextID() {
 		c.flight.skip() // in use since an earlier connection
 	}
-	return c.flight.add(s)
+	id := c.flight.add(s)
+	c.b.inFlight.Store(int64(c.flight.count))
+	return id
 }
 
 // last counts a finished publication of a record and reports whether it was the last

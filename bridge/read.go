@@ -119,6 +119,7 @@ func (c *connection) acknowledged(t mqtt.Type, a mqtt.Ack, acked []journal.Seq) 
 func (c *connection) finishLocked(s *slot, acked []journal.Seq) []journal.Seq {
 	seq, kind := s.seq, s.kind
 	c.flight.done(s)
+	c.b.inFlight.Store(int64(c.flight.count))
 	c.progress = time.Now()
 	switch {
 	case kind == ofGap:

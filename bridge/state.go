@@ -22,7 +22,13 @@ type State struct {
 	Sent     uint64 // publications that the upstream has acknowledged
 	Received uint64 // messages given to our broker
 	Dropped  uint64 // lost on the way up: full or too old spool, expired, refused
-	Ignored  uint64 // came down or by and were not wanted: echoes, loops, stale commands
+	Connects uint64 // connections that the upstream accepted
+	InFlight int64  // publications that wait for its acknowledgement
+
+	// DroppedFor is Dropped by why: "full", "age", "damaged" of the spool, "expired",
+	// "refused", "too large".
+	DroppedFor map[string]uint64
+	Ignored    uint64 // came down or by and were not wanted: echoes, loops, stale commands
 }
 
 // Status reports how the bridge does.
@@ -34,7 +40,16 @@ func (b *Bridge) Status() State {
 	s.Waiting, s.WaitingBytes, s.Oldest = q.Waiting, q.WaitingBytes, q.Oldest
 	s.FullIn = fullIn(s, b.opt.SpoolSize, time.Now())
 	s.Sent, s.Received, s.Ignored = b.sent.Load(), b.received.Load(), b.ignored.Load()
-	s.Dropped = b.dropped.Load() + q.DroppedFull + q.DroppedAge + q.Damaged
+	s.Connects, s.InFlight = b.connects.Load(), b.inFlight.Load()
+	s.DroppedFor = map[string]uint64{"full": q.DroppedFull, "age": q.DroppedAge, lostDamaged: q.Damaged, lostExpired: 0, lostRefused: 0, lostTooLarge: 0}
+	b.mu.Lock()
+	for why, n := range b.lost {
+		s.DroppedFor[why] += n
+	}
+	b.mu.Unlock()
+	for _, n := range s.DroppedFor {
+		s.Dropped += n
+	}
 	return s
 }
 
@@ -81,6 +96,7 @@ func (b *Bridge) disconnected(u *url.URL, err error) {
 }
 
 func (b *Bridge) connected(u *url.URL) {
+	b.connects.Add(1)
 	b.setState(func(s *State) { s.Connected, s.URL, s.Since, s.Err = true, u.Redacted(), time.Now(), "" })
 	b.log.Info("upstream connected", "url", u.Redacted(), "waiting", b.opt.Queue.Stats().Waiting)
 }
@@ -101,7 +117,9 @@ func (b *Bridge) warn(every time.Duration, kind, text string, args ...any) {
 
 // lose counts a message that the upstream will never get, and owes it a gap record.
 func (b *Bridge) lose(why string, at time.Time) {
-	b.dropped.Add(1)
+	b.mu.Lock()
+	b.lost[why]++
+	b.mu.Unlock()
 	b.gaps.lose(1, why, at)
 }
 

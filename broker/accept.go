@@ -84,13 +84,13 @@ func (b *Broker) serve(nc net.Conn, l *listener) {
 	from := remote(nc)
 	nc, first, err := b.firstPacket(ctx, nc, l)
 	if err != nil {
-		b.count.refused.Add(1)
+		b.count.refuse(endReason(err))
 		b.refuseConnect(nc, first.connect, err)
 		return
 	}
 	c, who, reason := b.admit(ctx, l, from, &first)
 	if reason != mqtt.Success {
-		b.count.refused.Add(1)
+		b.count.refuse(reason)
 		b.answer(nc, first.connect.Level, maxPacketOf(first.connect), reason)
 		hangUp(nc)
 		return
@@ -241,6 +241,18 @@ func (b *Broker) readConnect(nc net.Conn, place *list.Element) (c *mqtt.Connect,
 var errLoginMemory = errors.New("no memory left for a CONNECT that long")
 
 var errNoConnect = mqtt.NewError(mqtt.ProtocolError, "first packet is not CONNECT")
+
+// endReason is the reason of a connection that ended before there was a CONNECT.
+func endReason(err error) mqtt.Reason {
+	var fault *mqtt.Error
+	switch {
+	case errors.As(err, &fault):
+		return fault.Reason
+	case errors.Is(err, errLoginMemory):
+		return mqtt.QuotaExceeded
+	}
+	return mqtt.Unspecified // it hung up, or was silent
+}
 
 // refuseConnect closes a connection whose CONNECT was not readable, with an answer if the
 // client's protocol level is known and has one.

@@ -52,7 +52,7 @@ type conn struct {
 	writingCharged int    // bytes that the account has for them
 	charged        int    // bytes that the account has for buf
 	usual          int    // size that the output had when it was last written
-	published      int    // since the last flush, for the counters
+	published      [4]int // by QoS, since the last flush, for the counters
 	packets        int
 	aliases        *aliasesOut
 

@@ -107,7 +107,7 @@ func (s *session) appendLocked(w *worker, p *publication, flags byte, id uint16,
 		out[at+e.idAt], out[at+e.idAt+1] = byte(id>>8), byte(id)
 	}
 	c.buf = out // which had the room
-	c.published++
+	c.published[flags>>1&3]++
 	return appended
 }
 
@@ -136,7 +136,7 @@ func (s *session) appendOwnLocked(w *worker, p *publication, flags byte, id uint
 	props, topic = c.aliases.use(props, topic)
 	w.scratch = props
 	c.setOut(mqtt.AppendPublish(c.out(), c.level, flags, topic, id, props, p.payload))
-	c.published++
+	c.published[flags>>1&3]++
 	return appended
 }
 

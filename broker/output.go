@@ -197,11 +197,15 @@ func (c *conn) writtenLocked() {
 // countOut adds what was appended since the last flush to the counters: once per flush,
 // or every message to every subscriber would fight for the same cache line.
 func (c *conn) countOut() {
-	if c.published > 0 {
-		c.b.count.publishOut.Add(uint64(c.published))
+	all := c.packets
+	for qos, n := range c.published {
+		if n > 0 {
+			c.b.count.publishOut[qos].Add(uint64(n))
+			all += n
+		}
 	}
-	c.b.count.packetsOut.Add(uint64(c.published + c.packets))
-	c.published, c.packets = 0, 0
+	c.b.count.packetsOut.Add(uint64(all))
+	c.published, c.packets = [4]int{}, 0
 }
 
 // reply appends to the output; the batch flushes it.

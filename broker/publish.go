@@ -9,7 +9,7 @@ import (
 // the acknowledgement; waiter hears of each with the token.
 func (w *worker) publish(p *publication, waiter journal.Waiter, token uint64) (needs int) {
 	w.batch++
-	w.b.count.publishIn.Add(1)
+	w.b.count.publishIn[p.qos&3].Add(1)
 	if p.retain {
 		needs += w.retain(p, waiter, token)
 		// Who subscribes now either finds the new retained message, or was there before it

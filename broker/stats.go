@@ -3,6 +3,8 @@ package broker
 import (
 	"sync/atomic"
 	"time"
+
+	"sensorgate/internal/mqtt"
 )
 
 // Stats is what is known of the broker at one moment. Counters count since start.
@@ -20,10 +22,14 @@ type Stats struct {
 	LongestTurn      time.Duration    // of an event loop, since start
 	Connections      uint64           // accepted by a listener
 	Refused          uint64           // of these: ended before or by the answer to CONNECT
-	MessagesReceived uint64           // packets of any type
+	RefusedFor       [len(Refusals)]uint64
+	ListenerClients  map[string]int // connected, by the URL of their listener
+	MessagesReceived uint64         // packets of any type
 	MessagesSent     uint64
 	PublishReceived  uint64
 	PublishSent      uint64
+	ReceivedByQoS    [3]uint64 // PublishReceived
+	SentByQoS        [3]uint64 // PublishSent
 	BytesReceived    uint64
 	BytesSent        uint64
 
@@ -45,6 +51,30 @@ func (s Stats) Dropped() uint64 {
 	return s.DroppedSlow + s.DroppedOffline + s.DroppedExpired + s.DroppedTooLarge + s.DroppedDenied + s.DroppedFull
 }
 
+// Refusals are why connections are refused, as Stats.RefusedFor counts them.
+var Refusals = [...]string{"malformed", "login", "busy", "full", "other"}
+
+// refuse counts a connection that ended before or by the answer to CONNECT.
+func (c *counters) refuse(reason mqtt.Reason) {
+	c.refused.Add(1)
+	c.refusedFor[refusalOf(reason)].Add(1)
+}
+
+// refusalOf is an index of Refusals.
+func refusalOf(reason mqtt.Reason) int {
+	switch reason {
+	case mqtt.MalformedPacket, mqtt.ProtocolError, mqtt.UnsupportedVersion:
+		return 0
+	case mqtt.BadUserNameOrPassword, mqtt.BadAuthMethod, mqtt.NotAuthorized, mqtt.ClientIDNotValid, mqtt.Banned:
+		return 1
+	case mqtt.ServerBusy, mqtt.ServerUnavailable, mqtt.ConnectionRateExceeded:
+		return 2
+	case mqtt.QuotaExceeded, mqtt.PacketTooLarge:
+		return 3
+	}
+	return 4
+}
+
 // turn notes how long a turn of a loop was.
 func (c *counters) turn(d time.Duration) {
 	if int64(d) > c.longestTurn.Load() { // several loops may race: then one of the two longest stays
@@ -57,7 +87,8 @@ type counters struct {
 	clients, clientsMax                 atomic.Int64
 	connections, refused                atomic.Uint64
 	packetsIn, packetsOut               atomic.Uint64
-	publishIn, publishOut               atomic.Uint64
+	publishIn, publishOut               [4]atomic.Uint64 // by QoS
+	refusedFor                          [len(Refusals)]atomic.Uint64
 	bytesIn, bytesOut                   atomic.Uint64
 	slow, offline, expired, tooLarge    atomic.Uint64
 	denied, full, slowClosed, malformed atomic.Uint64

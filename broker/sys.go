@@ -23,8 +23,6 @@ func (b *Broker) Stats() Stats {
 		Refused:          c.refused.Load(),
 		MessagesReceived: c.packetsIn.Load(),
 		MessagesSent:     c.packetsOut.Load(),
-		PublishReceived:  c.publishIn.Load(),
-		PublishSent:      c.publishOut.Load(),
 		BytesReceived:    c.bytesIn.Load(),
 		BytesSent:        c.bytesOut.Load(),
 		DroppedSlow:      c.slow.Load(),
@@ -42,12 +40,24 @@ func (b *Broker) Stats() Stats {
 		MemoryFor:        map[string]int64{},
 		LongestTurn:      time.Duration(c.longestTurn.Load()),
 	}
+	for qos := range s.ReceivedByQoS {
+		s.ReceivedByQoS[qos], s.SentByQoS[qos] = c.publishIn[qos].Load(), c.publishOut[qos].Load()
+		s.PublishReceived += s.ReceivedByQoS[qos]
+		s.PublishSent += s.SentByQoS[qos]
+	}
+	for i := range s.RefusedFor {
+		s.RefusedFor[i] = c.refusedFor[i].Load()
+	}
 	for k := range budget.Kinds {
 		s.MemoryFor[k.String()] = b.memory.UsedFor(k)
 	}
 	s.Retained, s.RetainedBytes = b.retained.size()
 	b.mu.Lock()
 	s.Sessions = len(b.sessions)
+	s.ListenerClients = map[string]int{}
+	for _, l := range b.listeners {
+		s.ListenerClients[l.String()] += l.clients
+	}
 	b.mu.Unlock()
 	return s
 }

@@ -56,17 +56,19 @@ func (d *device) execute(ctx context.Context, m mqtt.Message) {
 		d.log.Info("command not done", "topic", m.Topic, "err", err)
 	}
 	// Also when we are stopping: who sent the command waits for the answer.
+	d.counted.command(err)
 	d.send(context.WithoutCancel(ctx), d.may.answers(&m, mapping.Result(&m, c.ID, err, time.Now()), d.log))
 }
 
 // commandRouter takes commands from the broker to the devices they are for, and refuses
 // those that are for nobody or too many.
 type commandRouter struct {
-	node   string
-	broker *broker.Broker
-	may    mayAnswer
-	log    *slog.Logger
-	refuse chan refusal
+	node    string
+	broker  *broker.Broker
+	may     mayAnswer
+	counted *counted
+	log     *slog.Logger
+	refuse  chan refusal
 
 	mu      sync.Mutex
 	devices map[string]*device // by …/set topic
@@ -78,9 +80,9 @@ type refusal struct {
 	err error
 }
 
-func newCommandRouter(node string, b *broker.Broker, may mayAnswer, log *slog.Logger) *commandRouter {
+func newCommandRouter(node string, b *broker.Broker, may mayAnswer, c *counted, log *slog.Logger) *commandRouter {
 	return &commandRouter{
-		node: node, broker: b, may: may, log: log,
+		node: node, broker: b, may: may, counted: c, log: log,
 		refuse:  make(chan refusal, maxCommands),
 		devices: map[string]*device{},
 		cancels: map[string][]func(){},
@@ -150,6 +152,7 @@ func (r *commandRouter) find(topic string) *device {
 
 // refused queues a refusal to be answered; a flood of bad commands is answered in part.
 func (r *commandRouter) refused(m *mqtt.Message, err error) {
+	r.counted.command(err)
 	select {
 	case r.refuse <- refusal{*m, err}:
 	default:

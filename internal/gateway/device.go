@@ -35,6 +35,7 @@ type device struct {
 	commands chan mqtt.Message
 	broker   publisher
 	may      mayAnswer
+	counted  *counted
 	watching observers
 	log      *slog.Logger
 
@@ -45,7 +46,7 @@ type device struct {
 // seen is the newest reading of a channel, as it came and as it is published.
 type seen struct{ raw, published drivers.Reading }
 
-func newDevice(cfg config.Device, b publisher, may mayAnswer, watching observers, j *journal.Journal, log *slog.Logger) *device {
+func newDevice(cfg config.Device, b publisher, may mayAnswer, c *counted, watching observers, j *journal.Journal, log *slog.Logger) *device {
 	log = log.With("device", cfg.Name)
 	d := &device{
 		cfg:      cfg,
@@ -53,6 +54,7 @@ func newDevice(cfg config.Device, b publisher, may mayAnswer, watching observers
 		commands: make(chan mqtt.Message, maxCommands),
 		broker:   b,
 		may:      may,
+		counted:  c,
 		watching: watching,
 		log:      log,
 		newest:   map[string]seen{},

@@ -57,7 +57,7 @@ func fakeDevice(name string, b publisher, log *slog.Logger, open func() (any, er
 		Map: mapping.Device{Name: name, Node: "n", TopicTemplate: "{node}/{device}/{channel}",
 			Channels: []mapping.Channel{{Name: "v", Writable: true}}},
 	}
-	return newDevice(cfg, b, func(*mqtt.Message, string) bool { return true }, nil, nil, log)
+	return newDevice(cfg, b, func(*mqtt.Message, string) bool { return true }, nil, nil, nil, log)
 }
 
 // every reports a good reading a second, and calls then.

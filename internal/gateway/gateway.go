@@ -80,6 +80,9 @@ type Gateway struct {
 	devices   []*device // in the order of the file
 	upstreams []*upstream
 	configErr error
+
+	counted counted
+	life    *life
 }
 
 // New builds the parts and opens the journal. It starts nothing.
@@ -95,6 +98,7 @@ func New(o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	g.life = newLife(o.Notify, g.broker, g.journal)
 	g.keeper = newKeeper(c, o.Log)
 	if g.hub = o.Hub; g.hub == nil {
 		g.hub = web.NewHub()
@@ -102,7 +106,7 @@ func New(o Options) (*Gateway, error) {
 	g.page = newPage(g)
 	g.audience = newAudience(c, g.keeper, g.hub)
 	g.observers = observers{stateObserver{g}, g.audience}
-	g.commands = newCommandRouter(c.Node, g.broker, g.mayAnswer, o.Log)
+	g.commands = newCommandRouter(c.Node, g.broker, g.mayAnswer, &g.counted, o.Log)
 	for _, b := range c.Bridges {
 		u, err := g.newUpstream(b)
 		if err != nil {
@@ -111,7 +115,7 @@ func New(o Options) (*Gateway, error) {
 		g.upstreams = append(g.upstreams, u)
 	}
 	for _, d := range c.Devices {
-		g.devices = append(g.devices, newDevice(d, g.broker, g.mayAnswer, g.observers, j, o.Log))
+		g.devices = append(g.devices, newDevice(d, g.broker, g.mayAnswer, &g.counted, g.observers, j, o.Log))
 	}
 	return g, nil
 }
@@ -196,17 +200,19 @@ func (g *Gateway) Snapshot() status.Snapshot {
 	g.mu.Lock()
 	devices, upstreams, cfg, configErr := slices.Clone(g.devices), slices.Clone(g.upstreams), g.cfg, g.configErr
 	g.mu.Unlock()
+	brokerStats := g.broker.Stats()
 	s := status.Snapshot{
 		Node: cfg.Node, Version: g.opt.Version, Time: time.Now(), TimeSynced: timeSynced(), Started: g.started,
 		Listeners: g.listeners(),
 		Devices:   []status.Device{}, Upstreams: []status.Upstream{},
-		Broker:  brokerStatus(g.broker.Stats()),
+		Broker:  brokerStatus(brokerStats),
 		Journal: status.FromJournal(cfg.Data, g.journal.Stats(), time.Since(g.started)),
 	}
 	for _, d := range devices {
 		s.Devices = append(s.Devices, d.status())
 	}
 	s.Count()
+	s.Counts = g.counts(cfg, &brokerStats)
 	for _, u := range upstreams {
 		s.Upstreams = append(s.Upstreams, u.status())
 	}

@@ -3,16 +3,14 @@ package gateway
 import (
 	"context"
 	"log/slog"
-	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"sensorgate/drivers"
 	"sensorgate/internal/config"
 	"sensorgate/internal/history"
+	"sensorgate/internal/web"
 )
 
 // figuresEvery is how often the gateway's own figures go into the history.
@@ -142,10 +140,11 @@ func (g *Gateway) keepFigures(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		now := time.Now()
+		g.lookAtDisk()
 		st := g.journal.Stats()
 		g.keeper.number("gateway/journal/written_bytes", history.Total, now, float64(st.BytesWritten))
-		if n, ok := residentBytes(); ok {
-			g.keeper.number("gateway/memory/resident_bytes", history.Number, now, n)
+		if n, ok := web.ResidentBytes(); ok {
+			g.keeper.number("gateway/memory/resident_bytes", history.Number, now, float64(n))
 		}
 		g.mu.Lock()
 		upstreams := g.upstreams
@@ -161,18 +160,4 @@ func (g *Gateway) keepFigures(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
-}
-
-// residentBytes is the process's resident memory (proc(5), statm).
-func residentBytes() (float64, bool) {
-	text, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0, false
-	}
-	fields := strings.Fields(string(text))
-	if len(fields) < 2 {
-		return 0, false
-	}
-	pages, err := strconv.ParseFloat(fields[1], 64)
-	return pages * float64(os.Getpagesize()), err == nil
 }

@@ -38,6 +38,7 @@ func (g *Gateway) Reload() error {
 	g.mu.Lock()
 	g.configErr = err
 	g.mu.Unlock()
+	g.counted.reload(err)
 	g.publishConfigError(err)
 	return err
 }
@@ -148,11 +149,12 @@ func (g *Gateway) changeDevices(old, next *config.Config, changes *config.Change
 	for _, c := range next.Devices {
 		d := keep[c.Name]
 		if d == nil {
-			d = newDevice(c, g.broker, g.mayAnswer, g.observers, g.journal, g.log)
+			d = newDevice(c, g.broker, g.mayAnswer, &g.counted, g.observers, g.journal, g.log)
 			g.startDevice(d)
 		}
 		devices = append(devices, d)
 	}
+	g.opt.Hardware.serial.Forget()
 	g.mu.Lock()
 	g.devices = devices
 	g.mu.Unlock()

@@ -65,6 +65,7 @@ func (u *upstream) status() status.Upstream {
 		Waiting: s.Waiting, WaitingBytes: s.WaitingBytes, Oldest: s.Oldest,
 		FullIn: s.FullIn.Seconds(),
 		Sent:   s.Sent, Received: s.Received, Dropped: s.Dropped, Ignored: s.Ignored,
+		Connects: s.Connects, InFlight: s.InFlight, Limit: u.cfg.Spool.Bytes, DroppedFor: s.DroppedFor,
 	}
 }
 

@@ -7,21 +7,14 @@ import (
 	"time"
 
 	"sensorgate/drivers"
-	"sensorgate/internal/mqtt"
 )
-
-// heartbeatTopic carries the watchdog's probe through the broker. It is not
-// retained and begins with $, so that no wildcard of a client sees it.
-const heartbeatTopic = "$SYS/sensorgate/heartbeat"
 
 // statusEvery is how often systemctl status is brought up to date when no watchdog
 // asks for more.
 const statusEvery = 10 * time.Second
 
 // notify keeps the service manager informed until ctx ends: ready when the broker
-// accepts, one line of status, and the proof that the loops which matter still turn.
-// A message goes through the broker, and the journal's commit loop must have turned
-// since the last look; a timer alone would prove nothing.
+// accepts, one line of status, and the proof of life.
 func (g *Gateway) notify(ctx context.Context) error {
 	n := g.opt.Notify
 	select {
@@ -33,16 +26,15 @@ func (g *Gateway) notify(ctx context.Context) error {
 	defer n.Stopping("delivering the last readings")
 	every := statusEvery
 	if i := n.Interval(); i > 0 {
-		every = i
+		every = min(i, statusEvery)
 		n.Watch("broker", "journal")
 		defer n.Forget("journal") // stopping takes as long as it takes
 		defer n.Forget("broker")
 	}
-	cancel := g.broker.Subscribe(heartbeatTopic, func(*mqtt.Message) { n.Progress("broker") })
-	defer cancel()
+	end := g.life.begin()
+	defer end()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	var committed time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -50,13 +42,7 @@ func (g *Gateway) notify(ctx context.Context) error {
 		case <-tick.C:
 		}
 		n.Status(g.statusLine())
-		if c := g.journal.Stats().LastCommit; !c.Equal(committed) {
-			committed = c
-			n.Progress("journal")
-		}
-		beat, stop := context.WithTimeout(ctx, every)
-		g.broker.Publish(beat, mqtt.Message{Topic: heartbeatTopic}) // no answer is the answer
-		stop()
+		g.life.beat(ctx, every)
 	}
 }
 

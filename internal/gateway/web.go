@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
-	"sync"
 	"time"
 
 	"sensorgate/broker"
@@ -22,13 +21,7 @@ import (
 )
 
 // webSide is the gateway as the web server sees it.
-type webSide struct {
-	g *Gateway
-
-	mu     sync.Mutex
-	looked time.Time // of the last proof of life
-	life   error
-}
+type webSide struct{ g *Gateway }
 
 func (w *webSide) Snapshot() status.Snapshot { return w.g.Snapshot() }
 func (w *webSide) Describe() describe.Node   { return describe.Of(w.g.config()) }
@@ -83,53 +76,8 @@ func (w *webSide) device(name string) (config.Device, bool) {
 	return config.Device{}, false
 }
 
-const (
-	lifeTimeout = 2 * time.Second  // for a message through the broker
-	lifeEvery   = time.Second      // an answer is good for so long: everybody may ask
-	commitLimit = 30 * time.Second // the journal's loop turns at least this often
-)
-
-// Alive proves that the loops turn which matter: a message goes through the broker, and
-// the journal's commit loop turned a moment ago. It is what the watchdog looks at.
-func (w *webSide) Alive() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if time.Since(w.looked) > lifeEvery {
-		w.life = w.g.alive()
-		w.looked = time.Now()
-	}
-	return w.life
-}
-
-func (g *Gateway) alive() error {
-	ctx, stop := context.WithTimeout(context.Background(), lifeTimeout)
-	defer stop()
-	select {
-	case <-g.broker.Ready():
-	case <-ctx.Done():
-		return errors.New("the broker has not started")
-	}
-	came := make(chan struct{}, 1)
-	cancel := g.broker.Subscribe(heartbeatTopic, func(*mqtt.Message) {
-		select {
-		case came <- struct{}{}:
-		default:
-		}
-	})
-	defer cancel()
-	if err := g.broker.Publish(ctx, mqtt.Message{Topic: heartbeatTopic}); err != nil {
-		return fmt.Errorf("the broker takes no message: %w", err)
-	}
-	select {
-	case <-came:
-	case <-ctx.Done():
-		return fmt.Errorf("no message came through the broker within %s", lifeTimeout)
-	}
-	if last := g.journal.Stats().LastCommit; time.Since(last) > commitLimit && time.Since(g.started) > commitLimit {
-		return fmt.Errorf("the journal's loop did not turn for %s", time.Since(last).Round(time.Second))
-	}
-	return nil
-}
+// Alive is the watchdog's answer.
+func (w *webSide) Alive() error { return w.g.life.alive() }
 
 // Ready reports what keeps the gateway from its work.
 func (w *webSide) Ready() error {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sensorgate/internal/disk"
@@ -100,6 +101,7 @@ type Store struct {
 	o      Options
 	log    *slog.Logger
 	fs     disk.FS
+	wrote  atomic.Uint64 // bytes, to the files
 	dir    string
 	lock   io.Closer
 	memory bool          // nothing is on a disk
@@ -124,6 +126,7 @@ func Open(o Options) (*Store, error) {
 	o = o.withDefaults()
 	s := &Store{o: o, log: o.Log, fs: o.FS, dir: o.Dir, open: newBlock(), states: map[string]string{}, wake: make(chan struct{}, 1)}
 	s.clock.start(time.Now(), o.Synced())
+	s.fs = writtenFS{s.fs, &s.wrote}
 	size, count := int64(segmentSize), int(o.Size/segmentSize)
 	if o.Dir == "" {
 		s.memory, s.fs, s.dir = true, newMemoryFS(), "memory"

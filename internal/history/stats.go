@@ -12,6 +12,8 @@ type Stats struct {
 	MemoryBytes int64     // of values that wait for the disk
 	DiskBytes   int64     // of all segments
 	DiskLimit   int64     // Options.Size
+	MemoryLimit int64     // Options.Memory
+	Written     uint64    // bytes to the files since Open; 0 in memory
 	Oldest      [3]Reach  // raw, minutes, quarters
 	Lost        uint64    // values that gave way in memory
 	Damaged     uint64    // chunks that could not be read when they were rolled up
@@ -33,6 +35,7 @@ func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	st := Stats{
 		Series: len(s.open.series), MemoryBytes: s.open.bytes, DiskLimit: int64(s.disk.max) * s.disk.segmentSize,
+		MemoryLimit: s.o.Memory, Written: s.wrote.Load(),
 		Lost: s.lost, Damaged: s.damaged, Problem: s.problem, ClockWaits: !s.clock.set, Now: now,
 	}
 	if s.pending != nil {

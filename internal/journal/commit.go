@@ -31,6 +31,8 @@ func (j *Journal) commit() error {
 	now := time.Now()
 	if j.wr.st.syncs > syncs {
 		j.stats.LastSync = now.Sub(start)
+		j.stats.SyncTime += j.stats.LastSync
+		j.stats.SyncedCommits++
 	}
 	if j.wr.durable > durable {
 		j.committed = now

@@ -148,6 +148,8 @@ type Stats struct {
 	BytesWritten   uint64        // to the files since Open, for the wear report
 	Syncs          uint64        // since Open
 	LastSync       time.Duration // how long the newest took
+	SyncTime       time.Duration // all commits with a sync together
+	SyncedCommits  uint64        // how many these were
 	LastCommit     time.Time     // progress, for the watchdog
 	Damaged        uint64        // records and values lost to damage, found at Open or at read
 	AgeHeld        uint64        // records with a bound on their age that waits for the clock to be set, or for an hour after a step

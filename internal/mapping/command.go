@@ -122,7 +122,7 @@ func (d *Device) channelOf(topic string) string {
 // correlation data (MQTT 5, 4.10).
 func Result(m *mqtt.Message, id string, err error, now time.Time) []mqtt.Message {
 	b := []byte(`{"result":"`)
-	b = append(b, outcome(err)...)
+	b = append(b, Outcome(err)...)
 	b = append(b, '"')
 	if id != "" {
 		b = append(b, `,"id":`...)
@@ -153,7 +153,8 @@ func mayAnswerOn(topic string) bool {
 	return mqtt.CheckTopic(topic) == nil && !strings.HasPrefix(topic, "$") && !strings.HasSuffix(topic, setLevel)
 }
 
-func outcome(err error) string {
+// Outcome is the result of a command in a word: done, refused, timeout, failed.
+func Outcome(err error) string {
 	switch {
 	case err == nil:
 		return "done"

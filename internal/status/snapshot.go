@@ -22,6 +22,7 @@ type Snapshot struct {
 	Journal    Journal    `json:"journal"`
 	Queues     []Queue    `json:"queues,omitempty"`
 	ConfigErr  string     `json:"config_error,omitempty"` // why the last reload was refused
+	Counts     Counts     `json:"-"`
 
 	// How many devices and channels are in which state, and up to 50 that are not well.
 	DeviceStates  map[drivers.Condition]int `json:"device_states"`
@@ -104,6 +105,11 @@ type Upstream struct {
 	Received     uint64    `json:"received"`
 	Dropped      uint64    `json:"dropped"`
 	Ignored      uint64    `json:"ignored"` // echoes, loops, stale commands
+
+	Connects   uint64            `json:"-"` // connections that the upstream accepted
+	InFlight   int64             `json:"-"` // messages that wait for its acknowledgement
+	Limit      int64             `json:"-"` // bytes that may wait
+	DroppedFor map[string]uint64 `json:"-"` // by reason
 }
 
 // Broker is the local broker.

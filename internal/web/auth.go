@@ -64,7 +64,7 @@ func (s *Server) identify(r *http.Request) (identity, error) {
 	if strings.EqualFold(kind, "Bearer") {
 		name, role, ok := s.tokens.find(value)
 		if !ok {
-			return identity{}, problem(http.StatusUnauthorized, "the token is not known", "Authorization: Bearer", "sensorgate passwd token list FILE")
+			return identity{}, problem(http.StatusUnauthorized, "the token is not known", "Authorization: Bearer", "sensorgate passwd token list FILE").because(wrongPassword)
 		}
 		return identity{user: "token:" + name, role: role}, nil
 	}
@@ -107,14 +107,14 @@ const maxPassword = 1 << 10
 
 func (s *Server) verify(r *http.Request, user, password string) error {
 	if len(password) > maxPassword || len(user) > maxPassword {
-		return problem(http.StatusUnauthorized, "user name or password is wrong", "longer than 1 KiB", "")
+		return problem(http.StatusUnauthorized, "user name or password is wrong", "longer than 1 KiB", "").because(wrongPassword)
 	}
 	err := s.o.Users.Verify(r.Context(), user, []byte(password), s.clientAddr(r))
 	switch {
 	case errors.Is(err, ErrBusy):
-		return problem(http.StatusServiceUnavailable, "the password was not looked at", err.Error(), "again in a few seconds")
+		return problem(http.StatusServiceUnavailable, "the password was not looked at", err.Error(), "again in a few seconds").because(passwordQueue)
 	case err != nil:
-		return problem(http.StatusUnauthorized, "user name or password is wrong", "user "+user, "sensorgate passwd")
+		return problem(http.StatusUnauthorized, "user name or password is wrong", "user "+user, "sensorgate passwd").because(wrongPassword)
 	}
 	return nil
 }
@@ -191,5 +191,5 @@ func (s *Server) checkHost(r *http.Request) error {
 		return nil
 	}
 	return problem(http.StatusMisdirectedRequest, "this gateway does not go by that name", "Host: "+r.Host,
-		fmt.Sprintf("its address, or in [web]: hosts = [%q]", host))
+		fmt.Sprintf("its address, or in [web]: hosts = [%q]", host)).because(foreignHost)
 }

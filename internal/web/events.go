@@ -221,7 +221,7 @@ func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) error {
 	seen, _ := strconv.ParseUint(r.Header.Get("Last-Event-ID"), 10, 64) // 0 if there is none
 	st, missed, ok := s.hub.join(seen, whoAsks(r).role)
 	if !ok {
-		return problem(http.StatusServiceUnavailable, "too many event streams", strconv.Itoa(s.o.MaxStreams)+" are open", "close another page, or in [web]: max_streams")
+		return problem(http.StatusServiceUnavailable, "too many event streams", strconv.Itoa(s.o.MaxStreams)+" are open", "close another page, or in [web]: max_streams").because(tooManyStreams)
 	}
 	defer s.hub.leave(st)
 	w.Header().Set("Content-Type", "text/event-stream")

@@ -121,14 +121,17 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 // connLimit bounds the connections of all listeners together. One address may have
 // three quarters of them, so that nobody is kept out by one other.
 type connLimit struct {
-	most int
+	most   int
+	counts *counts
 
 	mu   sync.Mutex
 	all  int
 	from map[string]int
 }
 
-func newConnLimit(most int) *connLimit { return &connLimit{most: most, from: map[string]int{}} }
+func newConnLimit(most int, c *counts) *connLimit {
+	return &connLimit{most: most, counts: c, from: map[string]int{}}
+}
 
 func (c *connLimit) limit(l net.Listener) net.Listener { return limitedListener{l, c} }
 
@@ -141,6 +144,12 @@ func (c *connLimit) take(addr string) bool {
 	c.all++
 	c.from[addr]++
 	return true
+}
+
+func (c *connLimit) open() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.all
 }
 
 func (c *connLimit) release(addr string) {
@@ -169,6 +178,7 @@ func (l limitedListener) Accept() (net.Conn, error) {
 		if l.limit.take(addr) {
 			return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { l.limit.release(addr) })}, nil
 		}
+		l.limit.counts.refuse(tooManyConns)
 		conn.Close()
 	}
 }

@@ -149,3 +149,9 @@ func (s *Server) getMe(w http.ResponseWriter, r *http.Request) error {
 	writeJSON(w, s.me(whoAsks(r)))
 	return nil
 }
+
+func (l *logins) open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.all)
+}

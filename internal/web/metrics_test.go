@@ -2,40 +2,135 @@ package web
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"sensorgate/internal/history"
 	"sensorgate/internal/timing"
 )
 
-// Both formats pass the judge of Prometheus.
-func TestMetricsPassPromtool(t *testing.T) {
-	s := newServed(t, func(o *Options) { o.Readings = true })
-	w := s.ask("loopback", "GET", "/metrics", "")
-	for _, want := range []string{
-		`sensorgate_device_up{device="pump"} 1`, `sensorgate_spool_messages{upstream="cloud"} 3`,
-		`sensorgate_reading{device="pump",channel="power",unit="W"} 21.5`, `sensorgate_readings_total{device="pump"} 7`, `sensorgate_build_info{version="1.2.3"`,
-	} {
-		if !strings.Contains(w.Body.String(), want) {
-			t.Errorf("missing: %s", want)
+var update = flag.Bool("update", false, "write testdata/metrics.txt anew")
+
+// ownMetrics takes what is about this process and this build out of an exposition.
+func ownMetrics(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.Contains(line, "process_") && !strings.Contains(line, "sensorgate_build_info{") {
+			b.WriteString(line)
 		}
 	}
-	open := s.ask("loopback", "GET", "/metrics", "", func(r *http.Request) { r.Header.Set("Accept", "application/openmetrics-text; version=1.0.0") })
-	if !strings.HasSuffix(open.Body.String(), "# EOF\n") || !strings.Contains(open.Body.String(), "# TYPE sensorgate_readings counter") {
-		t.Errorf("OpenMetrics: %s", open.Body)
+	return b.String()
+}
+
+// filledHistory is a history of which every figure is another.
+func filledHistory() history.Stats {
+	st := history.Stats{Series: 5, MemoryBytes: 111, MemoryLimit: 8 << 20, DiskBytes: 3 << 20, DiskLimit: 64 << 20, Written: 777, Lost: 4, Damaged: 2}
+	for i, tier := range []string{"raw", "minutes", "quarters"} {
+		st.Oldest[i] = history.Reach{Tier: tier, From: testNow.Add(-time.Duration(i+1) * time.Hour)}
+	}
+	return st
+}
+
+// exposition is everything that a gateway can report, in both formats.
+func exposition(t *testing.T) (text, open string) {
+	t.Helper()
+	s := newServed(t, func(o *Options) { o.Readings = true })
+	s.ask("stranger", "GET", api+"/status", "")
+	s.ask("stranger", "POST", api+"/login", `{"user":"ann","password":"x"}`)
+	s.ask("stranger", "POST", api+"/login", `{"user":"ann","password":"a-pw"}`)
+	s.ask("loopback", "GET", api+"/status", "", func(r *http.Request) { r.Host = "evil.example" })
+	past := filledHistory()
+	fs := slices.DeleteFunc(s.families(), func(f Family) bool { return strings.HasPrefix(f.Name, "sensorgate_history") })
+	fs = append(fs, historyFamilies(&past)...) // the store of this test is empty
+	var a, b bytes.Buffer
+	WriteMetrics(&a, fs, false)
+	WriteMetrics(&b, fs, true)
+	return a.String(), b.String()
+}
+
+// Every metric there is, with the number that it must have: testdata/metrics.txt.
+func TestEveryMetricHasTheRightNumber(t *testing.T) {
+	text, _ := exposition(t)
+	if got := ownMetrics(text); *update {
+		if err := os.WriteFile("testdata/metrics.txt", []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if want, err := os.ReadFile("testdata/metrics.txt"); err != nil || got != string(want) {
+		t.Errorf("%v; metrics are\n%s\nif that is right: go test ./internal/web -run EveryMetric -update", err, got)
+	}
+	for _, own := range []string{"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", `sensorgate_build_info{version="1.2.3"`} {
+		if !strings.Contains(text, "\n"+own) {
+			t.Errorf("missing: %s", own)
+		}
+	}
+}
+
+// Both formats pass the judge of Prometheus.
+func TestMetricsPassPromtool(t *testing.T) {
+	text, open := exposition(t)
+	if !strings.HasSuffix(open, "# EOF\n") || !strings.Contains(open, "# TYPE sensorgate_readings counter\n") || !strings.Contains(open, "# UNIT sensorgate_spool_bytes bytes\n") {
+		t.Errorf("OpenMetrics: %s", open)
 	}
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
 		t.Skip("no promtool (Debian package prometheus)")
 	}
 	cmd := exec.Command(promtool, "check", "metrics")
-	cmd.Stdin = w.Body
-	if out, err := cmd.CombinedOutput(); err != nil {
+	cmd.Stdin = strings.NewReader(text)
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("promtool: %v\n%s", err, out)
+	}
+}
+
+// OpenMetrics 1.0, "Unit": a family that has a unit ends with it; a counter's family is
+// named without _total.
+func TestOpenMetricsNamesEndWithTheirUnit(t *testing.T) {
+	_, open := exposition(t)
+	for line := range strings.Lines(open) {
+		f := strings.Fields(line)
+		if len(f) == 4 && f[1] == "UNIT" && !strings.HasSuffix(f[2], "_"+f[3]) {
+			t.Errorf("%s has the unit %s", f[2], f[3])
+		}
+		if len(f) == 4 && f[1] == "TYPE" && strings.HasSuffix(f[2], "_total") {
+			t.Errorf("%s is a family's name", f[2])
+		}
+	}
+}
+
+var metricName = regexp.MustCompile(`\b(sensorgate_\w+|process_\w+)\b`)
+
+// Every metric of the dashboard and of the alerts exists under that name, with the labels
+// that it is asked with.
+func TestDashboardAndAlertsNameMetricsThatExist(t *testing.T) {
+	text, _ := exposition(t)
+	known := map[string]bool{}
+	for line := range strings.Lines(text) {
+		if name := metricName.FindString(line); !strings.HasPrefix(line, "#") {
+			known[name] = true
+		}
+	}
+	for _, file := range []string{"sensorgate.json", "alerts.yml"} {
+		text, err := os.ReadFile("../../deploy/grafana/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]bool{}
+		for _, name := range metricName.FindAllString(string(text), -1) {
+			if found[name] = true; !known[name] {
+				t.Errorf("%s: there is no metric %s", file, name)
+			}
+		}
+		if len(found) < 12 {
+			t.Errorf("%s: only %d metrics were found", file, len(found))
+		}
 	}
 }
 

@@ -12,6 +12,8 @@ type Problem struct {
 	Status int    `json:"status"`           // of HTTP
 	Detail string `json:"detail,omitempty"` // where, and what was found
 	Try    string `json:"try,omitempty"`    // what to do
+
+	why refusal
 }
 
 func (p *Problem) Error() string { return p.Title + ": " + p.Detail }

@@ -17,12 +17,8 @@ func processFamilies() []Family {
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) == nil {
 		cpu.Add(float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9)
 	}
-	if text, err := os.ReadFile("/proc/self/statm"); err == nil {
-		if fields := strings.Fields(string(text)); len(fields) > 1 {
-			if pages, err := strconv.ParseFloat(fields[1], 64); err == nil {
-				memory.Add(pages * float64(os.Getpagesize()))
-			}
-		}
+	if n, ok := ResidentBytes(); ok {
+		memory.Add(float64(n))
 	}
 	if d, err := os.Open("/proc/self/fd"); err == nil {
 		if names, err := d.Readdirnames(-1); err == nil {
@@ -31,4 +27,18 @@ func processFamilies() []Family {
 		d.Close()
 	}
 	return []Family{cpu, memory, files}
+}
+
+// ResidentBytes is this process's resident memory (proc(5), statm).
+func ResidentBytes() (n int64, ok bool) {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, false
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0, false
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize()), err == nil
 }

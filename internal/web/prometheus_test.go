@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -52,16 +53,51 @@ func TestPrometheusScrapes(t *testing.T) {
 		cmd.Wait()
 	}()
 	for query, want := range map[string]string{
-		`sensorgate_device_up{device="pump"}`:                        "1",
-		`sensorgate_spool_messages{upstream="cloud"}`:                "3",
-		`sensorgate_reading{device="pump",channel="power",unit="W"}`: "21.5",
-		`sensorgate_readings_total`:                                  "7",
-		`up{job="sensorgate"}`:                                       "1",
+		`up{job="sensorgate"}`:                                                                          "1",
+		`sensorgate_build_info{version="1.2.3",revision=""}`:                                            "1",
+		`histogram_quantile(0.5, sensorgate_device_poll_duration_seconds_bucket)`:                       "0.05",
+		`sensorgate_journal_sync_duration_seconds_sum / sensorgate_journal_sync_duration_seconds_count`: "0.05",
+		`sum(sensorgate_broker_received_total)`:                                                         "100",
+		`count({__name__=~"sensorgate_web_refused_total"})`:                                             "7",
 	} {
 		if got := ask(t, address, query); got != want {
 			t.Errorf("%s is %q, want %s", query, got, want)
 		}
 	}
+	asked := 0
+	for query, want := range samples(t) {
+		if asked++; !sameNumber(ask(t, address, query), want) {
+			t.Errorf("%s is %q, want %s", query, ask(t, address, query), want)
+		}
+	}
+	if asked < 80 {
+		t.Errorf("only %d metrics were asked for", asked)
+	}
+}
+
+// samples are those of testdata/metrics.txt, but for what this test itself changes (its
+// own scrapes) and the history, which is empty here.
+func samples(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/metrics.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, "sensorgate_web") || strings.HasPrefix(line, "sensorgate_history") {
+			continue
+		}
+		i := strings.LastIndexByte(line, ' ')
+		all[line[:i]] = strings.TrimSpace(line[i:])
+	}
+	return all
+}
+
+func sameNumber(a, b string) bool {
+	x, err := strconv.ParseFloat(a, 64)
+	y, err2 := strconv.ParseFloat(b, 64)
+	return err == nil && err2 == nil && x == y
 }
 
 // ask queries until there is an answer.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -92,6 +93,14 @@ func (s *Server) routes() handlers {
 	return h
 }
 
+// refuse answers with err and counts it.
+func (s *Server) refuse(w http.ResponseWriter, err error) {
+	if p := (*Problem)(nil); errors.As(err, &p) && p.why != notRefused {
+		s.counts.refuse(p.why)
+	}
+	writeProblem(w, err)
+}
+
 // guarded is a route behind its role.
 func (s *Server) guarded(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -103,28 +112,29 @@ func (s *Server) guarded(rt route) http.Handler {
 			if r.Header.Get("Authorization") != "" {
 				w.Header().Set("WWW-Authenticate", `Basic realm="sensorgate"`)
 			}
-			writeProblem(w, err)
+			s.refuse(w, err)
 			return
 		}
 		r = r.WithContext(context.WithValue(r.Context(), identityKey, id))
 		if err := rt.handle(w, r); err != nil {
-			writeProblem(w, err)
+			s.refuse(w, err)
 		}
 	})
 }
 
 func forbidden(id identity, least Role) error {
 	if id.role == Nobody || id.user == "" {
-		return problem(http.StatusUnauthorized, "log in first", "this needs the role "+least.String(), "POST "+api+"/login, or a token: Authorization: Bearer …")
+		return problem(http.StatusUnauthorized, "log in first", "this needs the role "+least.String(), "POST "+api+"/login, or a token: Authorization: Bearer …").because(noRole)
 	}
 	return problem(http.StatusForbidden, "not allowed", id.user+" has the role "+id.role.String()+", this needs "+least.String(),
-		`in [web]: `+least.String()+` = ["`+strings.TrimPrefix(id.user, "token:")+`"]`)
+		`in [web]: `+least.String()+` = ["`+strings.TrimPrefix(id.user, "token:")+`"]`).because(noRole)
 }
 
 // Handler serves everything, behind the checks that all requests pass.
 func (s *Server) Handler() http.Handler {
 	foreign := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.counts.requests.Add(1)
 		s.setHeaders(w)
 		rc := http.NewResponseController(w)
 		// Neither fails on a connection of net/http.
@@ -139,7 +149,7 @@ func (s *Server) Handler() http.Handler {
 			err = s.stripBase(r)
 		}
 		if err != nil {
-			writeProblem(w, err)
+			s.refuse(w, err)
 			return
 		}
 		s.handlers.mux.ServeHTTP(w, r)
@@ -150,7 +160,7 @@ func (s *Server) Handler() http.Handler {
 // that is not JSON could be sent by a form.
 func checkOrigin(foreign *http.CrossOriginProtection, r *http.Request) error {
 	if err := foreign.Check(r); err != nil {
-		return problem(http.StatusForbidden, "a page of another site may not do this", err.Error(), "")
+		return problem(http.StatusForbidden, "a page of another site may not do this", err.Error(), "").because(foreignPage)
 	}
 	if r.Method == http.MethodPost && r.ContentLength != 0 && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 		return problem(http.StatusUnsupportedMediaType, "the body must be JSON", "Content-Type: "+r.Header.Get("Content-Type"), "Content-Type: application/json")

@@ -38,8 +38,35 @@ func (f *fakeGateway) Snapshot() status.Snapshot {
 		Devices: []status.Device{{Name: "pump", Driver: "sim", State: "ok", Since: testNow, Readings: 7, Channels: []status.Channel{
 			{Name: "power", State: "ok", Value: status.Value{Value: drivers.Number(21.5)}, Unit: "W", Time: testNow},
 			{Name: "state", State: "ok", Value: status.Value{Value: drivers.Bool(true)}, Time: testNow},
+		}, Dropped: 1, Counters: drivers.Counters{
+			Polls: 6, Opened: 3, Errors: [len(drivers.Reasons)]uint64{1: 2, 4: 1},
+			Answers: [len(drivers.AnswerLimits) + 1]uint64{1, 2, 0, 0, 2, 1}, Asked: 7500 * time.Millisecond,
 		}}},
-		Upstreams: []status.Upstream{{Name: "cloud", Connected: true, Waiting: 3, WaitingBytes: 99, Oldest: testNow.Add(-time.Minute)}},
+		Upstreams: []status.Upstream{{
+			Name: "cloud", Connected: true, Waiting: 3, WaitingBytes: 99, Oldest: testNow.Add(-time.Minute), Sent: 41, Received: 5, Dropped: 6, Ignored: 7,
+			Connects: 8, InFlight: 2, Limit: 1 << 20, DroppedFor: map[string]uint64{"full": 1, "age": 5, "expired": 0},
+		}},
+		Broker: status.Broker{
+			Clients: 4, Subscriptions: 12, Retained: 9, Received: 100, Sent: 200, Dropped: 3, Sessions: 6,
+			Memory: 300, MemoryLimit: 64 << 20, MemoryFor: map[string]int64{"sessions": 200, "buffers": 100}, RefusedMemory: 2, LongestTurn: 1.5,
+		},
+		Journal: status.Journal{Dir: "/d", Records: 13, Bytes: 1300, BytesWritten: 9000, Syncs: 21, Damaged: 1, ClockSteps: 2},
+		Counts:  testCounts(),
+	}
+}
+
+func testCounts() status.Counts {
+	return status.Counts{
+		Buses: []drivers.BusCounters{{Bus: "i2c-1", Busy: 250 * time.Millisecond}, {Bus: "rs485", Busy: 90 * time.Second, Reopens: 4}},
+		Broker: status.BrokerCounts{
+			ReceivedByQoS: [3]uint64{50, 40, 10}, SentByQoS: [3]uint64{120, 70, 10}, BytesReceived: 5000, BytesSent: 10000, Connections: 17,
+			ListenerClients: map[string]int{"tcp://:1883": 3, "ws://:8080": 1}, RetainedBytes: 450, SlowClosed: 1, Malformed: 2,
+			RefusedFor: map[string]uint64{"login": 5, "malformed": 2}, DroppedFor: map[string]uint64{"slow": 2, "denied": 1},
+		},
+		Journal:  status.JournalCounts{DiskBytes: 8 << 20, Limit: 64 << 20, Free: 1 << 30, SyncTime: 1250 * time.Millisecond, SyncedCommits: 25, TornBytes: 12},
+		Commands: map[string]uint64{"done": 11, "refused": 2, "failed": 1, "timeout": 3},
+		Reloads:  [2]uint64{1, 5}, Reloaded: testNow.Add(-time.Hour),
+		Certificates: map[string]time.Time{"/etc/sensorgate/server.crt": testNow.Add(30 * 24 * time.Hour)},
 	}
 }
 

@@ -86,6 +86,7 @@ type Server struct {
 	conns    *connLimit
 	started  time.Time
 	handlers handlers
+	counts   counts
 }
 
 // New makes a server; it opens nothing.
@@ -100,7 +101,8 @@ func New(o Options, hub *Hub) *Server {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	hub.limit(o.MaxStreams)
-	s := &Server{o: o, log: o.Log, hub: hub, logins: newLogins(), tokens: newTokens(o.Tokens), conns: newConnLimit(o.MaxConnections), started: time.Now()}
+	s := &Server{o: o, log: o.Log, hub: hub, logins: newLogins(), tokens: newTokens(o.Tokens), started: time.Now()}
+	s.conns = newConnLimit(o.MaxConnections, &s.counts)
 	s.handlers = s.routes()
 	return s
 }
