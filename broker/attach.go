@@ -139,7 +139,7 @@ func (s *session) resumeLocked(c *conn) {
 // teardownSoon is teardown for an event loop: what has to do with the journal is done by
 // somebody else, because a disk that is busy must not hold up all other clients.
 func (b *Broker) teardownSoon(c *conn) {
-	if !c.session.isPersistent() {
+	if !c.session.isPersistent() && c.fan == nil {
 		b.teardown(c)
 		return
 	}
@@ -153,6 +153,7 @@ func (b *Broker) teardownSoon(c *conn) {
 // teardown ends a connection: on the goroutine that served it, when nothing of it is
 // handled any more and its writer is closed.
 func (b *Broker) teardown(c *conn) {
+	b.finishFanOut(c)
 	s := c.session
 	s.mu.Lock()
 	c.writtenLocked()

@@ -41,10 +41,11 @@ type conn struct {
 	puts  uint64 // session states put into the journal
 	clean bool   // DISCONNECT came: no will
 
-	more     bool  // the turn is over, and packets are left
-	forDisk  bool  // more, because the disk is behind
-	retrying bool  // a timer will wake it: the budget had no room
-	end      error // why input stopped
+	more     bool    // the turn is over, and packets are left
+	forDisk  bool    // more, because the disk is behind
+	fan      *fanOut // of its last PUBLISH, not sent to all yet
+	retrying bool    // a timer will wake it: the budget had no room
+	end      error   // why input stopped
 
 	buf            []byte // output that waits
 	outAt          int    // of it, already written
@@ -73,16 +74,18 @@ type writer interface {
 	stop()
 }
 
-// flush sends what was appended in this batch.
-func (s *session) flush(w *worker) {
+// flush sends what was appended in this batch, and returns how many bytes there were.
+func (s *session) flush(w *worker) (bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dirty = false
 	if s.conn == nil {
-		return
+		return 0
 	}
+	bytes = s.conn.waiting()
 	s.conn.countOut()
 	s.conn.writer.flushLocked(s.conn)
+	return bytes
 }
 
 // stop asks for the end of the connection, with the reason that the client gets if its

@@ -19,7 +19,7 @@
 //	what is configured    limits options portowner listener tls
 //	small values          logins stats aliases seqstep inflight qos2 acks wheel unsettled
 //	nouns                 subscriber broker session conn memory output route publication pending retained
-//	delivery              worker deliver exact durable retain publish local
+//	delivery              worker deliver exact durable retain publish fanout local
 //	sessions              subscribe will ends persist settle
 //	packets               walk acknowledge handle_ack handle_subscribe handle_publish handle
 //	connections           admission verify login attach loop stream socket turn websocket accept
@@ -32,7 +32,7 @@
 //	  ├ worker.routeString  worker.go       remembered; Broker.routeFor (route.go) works it out
 //	  ├ worker.publish      publish.go      everybody who is there
 //	  │   ├ worker.retain   retain.go       if the retain flag is set: tree, then journal
-//	  │   ├ worker.deliverTo                each session of the route
+//	  │   ├ worker.deliverAll fanout.go      each session of the route; many in turns
 //	  │   │   └ worker.deliver  deliver.go  connected and not stored: into its output
 //	  │   ├ local.deliver   subscriber.go   a function of this process is called
 //	  │   └ worker.record   durable.go      who stores it: noted for the end of the batch

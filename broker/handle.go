@@ -34,6 +34,10 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 	w.work = 0
 	c.more, c.forDisk = false, false
 	for c.stopping.Load() == 0 || c.takenOver() {
+		if c.fan != nil && !c.continueFanOut(w) {
+			c.more = true
+			break
+		}
 		f, n, err := mqtt.NextFrame(data[used:], c.maxPacketIn)
 		if err != nil {
 			return used, 0, err

@@ -19,9 +19,7 @@ func (w *worker) publish(p *publication, waiter journal.Waiter, token uint64) (n
 	r := p.route
 	w.work += workOfTarget * (len(r.targets) + len(r.groups) + 4*len(r.locals))
 	from := len(w.targets)
-	for i := range r.targets {
-		w.deliverTo(p, &r.targets[i])
-	}
+	w.deliverAll(p)
 	for _, g := range r.groups {
 		if t, ok := pick(g, w.b.permissions.Load(), r.topic); ok {
 			w.deliverTo(p, &t)
@@ -40,14 +38,22 @@ func (w *worker) publish(p *publication, waiter journal.Waiter, token uint64) (n
 
 // deliverTo sends p to t, or notes t for the record when it is a durable subscriber of p.
 func (w *worker) deliverTo(p *publication, t *target) {
+	if t = w.heldBack(p, t); t != nil {
+		w.deliver(p, t, p.retain && t.rap)
+	}
+}
+
+// heldBack notes t for the record when it is a durable subscriber of p. It returns how t
+// gets p otherwise; nil if it does not, because it is its publisher and asked for that.
+func (w *worker) heldBack(p *publication, t *target) *target {
 	if p.from == t.session && !t.shared {
 		if t = t.own; t == nil { // no-local
-			return
+			return nil
 		}
 	}
 	if min(p.qos, t.qos) > 0 && t.session.isPersistent() {
 		w.targets = append(w.targets, *t)
-		return
+		return nil
 	}
-	w.deliver(p, t, p.retain && t.rap)
+	return t
 }

@@ -227,7 +227,9 @@ func (s *socket) readable(w *worker) bool {
 
 // handle handles the whole packets in data and keeps the rest.
 func (s *socket) handle(w *worker, data []byte) {
+	w.at = s.c
 	used, need, err := s.c.input(w, data)
+	w.at = nil
 	s.c.endBatch(w)
 	if err != nil {
 		s.end(w, err)

@@ -42,6 +42,7 @@ type worker struct {
 	pressure            uint64    // refusals of the budget that were seen
 	now                 time.Time // of this batch
 	until               time.Time // end of the turn that the connection at hand has; zero: none
+	at                  *conn     // whose packets an event loop handles; nil elsewhere
 	work                int       // done since the last look at the clock, see workPerLook
 	batch               int       // publications in it
 	behind, behindKnown bool      // the journal is too far behind, in this batch
@@ -135,13 +136,23 @@ func (w *worker) finish() {
 	w.touched = w.touched[:0]
 }
 
+// flushSlice is how many bytes are written between two looks at the clock, with what a
+// system call costs beside its bytes.
+const (
+	flushSlice = 128 << 10
+	flushCost  = 4 << 10
+)
+
 // flushSome is finish for a loop with other things to do: what is not written by then is
 // written in the next turn.
 func (w *worker) flushSome(until time.Time) {
 	w.commit()
+	work := 0
 	for i, s := range w.touched {
-		s.flush(w)
-		if i%32 == 31 && time.Now().After(until) {
+		if work += flushCost + s.flush(w); work < flushSlice {
+			continue
+		}
+		if work = 0; time.Now().After(until) {
 			n := copy(w.touched, w.touched[i+1:])
 			clear(w.touched[n:])
 			w.touched = w.touched[:n]

@@ -37,11 +37,6 @@ var short = []string{
 	"none", "sessions-1000", "hash-900", "hash-100k", "routes", "aliases", "filters-190", "retained-150", "wills", "never-ack", "properties", "answers", "half-packets",
 }
 
-// slack is how much longer than usual may be waited in a row. One packet of 1 MB for 200
-// clients is 200 MB that are copied and nothing divides: whoever may publish such packets
-// can make others wait that long.
-var slack = map[string]float64{"fan-out": 15}
-
 // rows are those of the first table that this broker failed, and variations on them.
 var rows = []row{
 	{"none", "nobody attacks: what the machine itself costs", nil, (*attacker).wait},
