@@ -35,6 +35,7 @@ const (
 	maxP99   = 50 * time.Millisecond
 	maxWorst = 250 * time.Millisecond
 	maxTurn  = 20.0 // ms
+	maxLogin = 2 * time.Second
 )
 
 // Environment of an attacker's process.
@@ -96,6 +97,7 @@ type outcome struct {
 	memory     int64
 	sessions   int
 	restart    time.Duration
+	login      time.Duration // the longest that the right password took
 	faults     []string
 }
 
@@ -161,6 +163,14 @@ func runRow(t *testing.T, r row, program, cert, key string, each time.Duration) 
 		defer close(measured)
 		h.run(ctx, g.addr)
 	}()
+	logins := new(honest)
+	loggedIn := make(chan struct{})
+	go func() {
+		defer close(loggedIn)
+		if r.login {
+			logins.logIn(ctx, g.addr)
+		}
+	}()
 	g.attack(r, "run", each)
 	o.peak = g.peak()
 	if s, err := g.status(program); err == nil {
@@ -170,10 +180,16 @@ func runRow(t *testing.T, r row, program, cert, key string, each time.Duration) 
 	}
 	cancel()
 	<-measured
+	<-loggedIn
 	var n int
 	var err error
 	if o.p99, o.worst, n, err = h.result(); err != nil || n == 0 {
 		fault("the honest client was not served: %v, %d messages", err, n)
+	}
+	if r.login {
+		if _, o.login, n, err = logins.result(); err != nil || n == 0 {
+			fault("logins: %v, %d tried", err, n)
+		}
 	}
 	if !g.alive() {
 		fault("the gateway ended: %v\n%s", g.err, g.tail())
@@ -191,6 +207,8 @@ func runRow(t *testing.T, r row, program, cert, key string, each time.Duration) 
 		fault("99 %% of the honest client's messages took %v, want at most %v", o.p99, longer(maxP99))
 	case o.worst > longer(maxWorst):
 		fault("an honest client's message took %v, want at most %v", o.worst, longer(maxWorst))
+	case o.login > longer(maxLogin):
+		fault("the right password was accepted after %v, want at most %v", o.login, longer(maxLogin))
 	case o.turn > maxTurn*allowed:
 		fault("a turn of the loop took %.1f ms, want at most %.0f", o.turn, maxTurn*allowed)
 	}

@@ -20,8 +20,12 @@ type client struct {
 	level byte
 }
 
-func dial(addr string) (*client, error) {
-	nc, err := net.DialTimeout("tcp", addr, 5*time.Second)
+func dial(addr string) (*client, error) { return dialFrom(nil, addr) }
+
+// dialFrom is dial from an address of this machine; nil for any.
+func dialFrom(from net.IP, addr string) (*client, error) {
+	d := net.Dialer{Timeout: 5 * time.Second, LocalAddr: &net.TCPAddr{IP: from}}
+	nc, err := d.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
@@ -151,6 +155,34 @@ func (h *honest) measure(ctx context.Context, addr string) error {
 		h.mu.Lock()
 		h.took = append(h.took, time.Since(begin))
 		h.mu.Unlock()
+	}
+}
+
+// The one user that the gateway knows; all others are anonymous.
+const honestUser, honestPassword = "bob", "right"
+
+// logIn connects with the right password twice a second until ctx ends.
+func (h *honest) logIn(ctx context.Context, addr string) {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for i := 0; ; i++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		begin := time.Now()
+		cl, reason, err := connect(addr, &mqtt.Connect{Level: mqtt.Level311, ClientID: fmt.Sprint("bob", i), CleanStart: true,
+			HasUsername: true, Username: honestUser, HasPassword: true, Password: []byte(honestPassword)})
+		h.mu.Lock()
+		if err != nil || reason != mqtt.Success {
+			h.fault = fmt.Errorf("the right password: %v %v after %v", reason, err, time.Since(begin))
+		}
+		h.took = append(h.took, time.Since(begin))
+		h.mu.Unlock()
+		if err == nil && reason == mqtt.Success {
+			cl.close()
+		}
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sensorgate/broker/passwd"
 )
 
 // Limits of the unit (deploy/sensorgate.service).
@@ -57,12 +59,18 @@ func freePort(t *testing.T) string {
 // newGateway writes a configuration; start starts it.
 func newGateway(t *testing.T, cert, key string) *gateway {
 	g := &gateway{t: t, dir: t.TempDir(), addr: freePort(t), secure: freePort(t)}
+	passwords := filepath.Join(g.dir, "passwd")
+	if err := os.WriteFile(passwords, []byte(honestUser+":"+passwd.Hash([]byte(honestPassword))+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	text := fmt.Sprintf(`node = "n"
 data = %q
 [broker]
 listen = ["tcp://%s", "tls://%s"]
 cert = %q
 key = %q
+passwords = %q
+anonymous = true
 [journal]
 size = "64MiB"
 keep_free = "0B"
@@ -71,7 +79,7 @@ driver = "sim"
 every = "1s"
 [device.d.channels]
 temperature = { shape = "sine", from = 14, to = 31, period = "2m", unit = "°C", digits = 1 }
-`, filepath.Join(g.dir, "data"), g.addr, g.secure, cert, key)
+`, filepath.Join(g.dir, "data"), g.addr, g.secure, cert, key, passwords)
 	if err := os.WriteFile(filepath.Join(g.dir, "sensorgate.toml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -30,40 +30,42 @@ type row struct {
 	what  string
 	setup func(a *attacker)
 	run   func(a *attacker)
+	login bool // the right password is tried meanwhile
 }
 
 // short are the rows of make attack-check.
 var short = []string{
-	"none", "sessions-1000", "hash-900", "hash-100k", "routes", "aliases", "filters-190", "retained-150", "wills", "never-ack", "properties", "answers", "half-packets",
+	"none", "sessions-1000", "hash-900", "hash-100k", "routes", "aliases", "filters-190", "retained-150", "wills", "never-ack", "properties", "answers", "half-packets", "passwords",
 }
 
 // rows are those of the first table that this broker failed, and variations on them.
 var rows = []row{
-	{"none", "nobody attacks: what the machine itself costs", nil, (*attacker).wait},
-	{"sessions", "persistent sessions under ever new client ids", nil, func(a *attacker) { a.sessions("%023d") }},
-	{"sessions-1000", "the same, ids of 1,000 bytes", nil, func(a *attacker) { a.sessions("%01000d") }},
-	{"sessions-60k", "the same, ids of 60,000 bytes", nil, func(a *attacker) { a.sessions("%060000d") }},
-	{"hash-900", "one SUBSCRIBE that names # 900 times, 3,000 retained at QoS 1", retainMany(3000, 1), (*attacker).hash900},
-	{"hash-100k", "SUBSCRIBE # at QoS 0 again and again, as many retained as are taken", retainMany(100_000, 0), (*attacker).hashAgain},
-	{"routes", "topics of 65 KB, ever new ones", nil, (*attacker).longTopics},
-	{"routes-tls", "the same by 40 TLS clients", nil, (*attacker).longTopicsTLS},
-	{"aliases", "64 aliases of 60 KB, 200 clients", nil, (*attacker).aliases},
-	{"filters-65k", "10,000 filters of 65 KB", nil, func(a *attacker) { a.filters(10_000, func(i int) string { return fmt.Sprintf("%065000d", i) }) }},
-	{"filters-190", "20,000 filters of 190 levels", nil, func(a *attacker) {
+	{name: "none", what: "nobody attacks: what the machine itself costs", run: (*attacker).wait},
+	{name: "sessions", what: "persistent sessions under ever new client ids", run: func(a *attacker) { a.sessions("%023d") }},
+	{name: "sessions-1000", what: "the same, ids of 1,000 bytes", run: func(a *attacker) { a.sessions("%01000d") }},
+	{name: "sessions-60k", what: "the same, ids of 60,000 bytes", run: func(a *attacker) { a.sessions("%060000d") }},
+	{name: "hash-900", what: "one SUBSCRIBE that names # 900 times, 3,000 retained at QoS 1", setup: retainMany(3000, 1), run: (*attacker).hash900},
+	{name: "hash-100k", what: "SUBSCRIBE # at QoS 0 again and again, as many retained as are taken", setup: retainMany(100_000, 0), run: (*attacker).hashAgain},
+	{name: "routes", what: "topics of 65 KB, ever new ones", run: (*attacker).longTopics},
+	{name: "routes-tls", what: "the same by 40 TLS clients", run: (*attacker).longTopicsTLS},
+	{name: "aliases", what: "64 aliases of 60 KB, 200 clients", run: (*attacker).aliases},
+	{name: "filters-65k", what: "10,000 filters of 65 KB", run: func(a *attacker) { a.filters(10_000, func(i int) string { return fmt.Sprintf("%065000d", i) }) }},
+	{name: "filters-190", what: "20,000 filters of 190 levels", run: func(a *attacker) {
 		a.filters(20_000, func(i int) string { return fmt.Sprint(i) + strings.Repeat("/x", 189) })
 	}},
-	{"retained-150", "100,000 retained topics of 150 own levels", nil, (*attacker).deepRetained},
-	{"retained-60k", "retained messages of 60 KB from ever new clients", nil, (*attacker).bigRetained},
-	{"wills", "3,000 delayed wills of 60 KB", nil, (*attacker).delayedWills},
-	{"connects", "big CONNECTs, one after the other", nil, (*attacker).bigConnects},
-	{"never-ack", "50 readers that never acknowledge", nil, (*attacker).neverAck},
-	{"properties", "PUBLISH with 1.75 MB of user properties", nil, (*attacker).properties},
-	{"answers", "PINGREQ and PUBLISH at QoS 1, the answers never read", nil, (*attacker).neverRead},
-	{"half-packets", "200 packets of 1.9 MB that never end", nil, (*attacker).halfPackets},
-	{"fan-out", "1 MB to 200 subscribers that do not read", nil, (*attacker).fanOut},
-	{"fan-out-1000", "short messages to 1,000 subscribers", nil, (*attacker).fanOut1000},
-	{"half-logins", "1,000 connections with 60 KB of a CONNECT that never ends", nil, (*attacker).halfLogins},
-	{"churn", "subscribe and unsubscribe as fast as it goes", nil, (*attacker).churn},
+	{name: "retained-150", what: "100,000 retained topics of 150 own levels", run: (*attacker).deepRetained},
+	{name: "retained-60k", what: "retained messages of 60 KB from ever new clients", run: (*attacker).bigRetained},
+	{name: "wills", what: "3,000 delayed wills of 60 KB", run: (*attacker).delayedWills},
+	{name: "connects", what: "big CONNECTs, one after the other", run: (*attacker).bigConnects},
+	{name: "never-ack", what: "50 readers that never acknowledge", run: (*attacker).neverAck},
+	{name: "properties", what: "PUBLISH with 1.75 MB of user properties", run: (*attacker).properties},
+	{name: "answers", what: "PINGREQ and PUBLISH at QoS 1, the answers never read", run: (*attacker).neverRead},
+	{name: "half-packets", what: "200 packets of 1.9 MB that never end", run: (*attacker).halfPackets},
+	{name: "fan-out", what: "1 MB to 200 subscribers that do not read", run: (*attacker).fanOut},
+	{name: "fan-out-1000", what: "short messages to 1,000 subscribers", run: (*attacker).fanOut1000},
+	{name: "half-logins", what: "1,000 connections with 60 KB of a CONNECT that never ends", run: (*attacker).halfLogins},
+	{name: "passwords", what: "wrong passwords for known and unknown users from four addresses, as fast as they are refused", run: (*attacker).wrongPasswords, login: true},
+	{name: "churn", what: "subscribe and unsubscribe as fast as it goes", run: (*attacker).churn},
 }
 
 // parallel runs n of them and waits.
@@ -433,6 +435,24 @@ func (a *attacker) halfLogins() {
 	})
 	a.wait()
 	open.Range(func(cl, _ any) bool { cl.(*client).close(); return true })
+}
+
+func (a *attacker) wrongPasswords() {
+	parallel(40, func(k int) {
+		for i := 0; !a.over(); i++ {
+			user := honestUser
+			if k%2 == 0 {
+				user = fmt.Sprint("user", k)
+			}
+			cl, err := dialFrom(net.IPv4(127, 0, 0, byte(2+k%4)), a.addr) // not the honest user's address
+			if err != nil {
+				continue
+			}
+			_, _ = cl.handshake(&mqtt.Connect{Level: mqtt.Level311, ClientID: fmt.Sprint("guess", k), CleanStart: true,
+				HasUsername: true, Username: user, HasPassword: true, Password: fmt.Append(nil, "wrong", i)})
+			cl.close()
+		}
+	})
 }
 
 func (a *attacker) churn() {
