@@ -17,7 +17,7 @@ env-linux-armv7 := GOARCH=arm GOARM=7
 env-linux-armv6 := GOARCH=arm GOARM=6
 
 .PHONY: times bridgesim gatewaysim natstest crashmodel crashmodel-long killloop soak soak-check
-.PHONY: attack attack-check deadcode build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-kernel dist deb sbom release reproducible system-test bench fuzz clean
+.PHONY: attack attack-check deadcode build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-spi board-kernel dist deb sbom release reproducible system-test bench fuzz clean
 
 build: bin/sensorgate
 
@@ -177,6 +177,10 @@ board-test: bin/vmtest
 	  if command -v qemu-$$3-static >/dev/null; then echo "unit tests as $$1 $$2"; \
 	    GOARCH=$$1 GOARM=$${2#v8.0} $(GO) test -short -timeout 10m -exec qemu-$$3-static ./drivers/... ./internal/... ./broker/... ./bridge/... || exit 1; \
 	  else echo "skipped unit tests as $$1 $$2: no qemu-$$3-static (Debian package qemu-user-static)"; fi; done
+
+# The SPI tests on a kernel that has spidev: of deploy/board/kernel/debian-kernel.sh, or our own.
+board-spi: bin/vmtest
+	$(GO) test -count=1 -timeout 10m -exec $(CURDIR)/bin/vmtest -run Spidev -v ./deploy/board/guest
 
 board-test-arm64: bin/vmtest deploy/board/cache/busybox-arm64
 	@if why=$$(GOARCH=arm64 bin/vmtest -ready); then \

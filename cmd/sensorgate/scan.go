@@ -8,6 +8,6 @@ func newScan() *cobra.Command {
 		Use:   "scan",
 		Short: "find ports, chips, units and lines, and print the configuration to paste",
 	}
-	cmd.AddCommand(newScanGPIO(), newScanI2C(), newScanSerial(), newScanModbus())
+	cmd.AddCommand(newScanGPIO(), newScanI2C(), newScanSPI(), newScanSerial(), newScanModbus())
 	return cmd
 }

@@ -16,8 +16,8 @@ import (
 var initScript []byte
 
 // initramfs writes the small machine's file system: busybox, /init, and under /t the
-// program to run with its files.
-func initramfs(w io.Writer, busybox string, c Config) error {
+// program to run with its files, and the kernel's modules.
+func initramfs(w io.Writer, busybox, kernel string, c Config) error {
 	b := bufio.NewWriter(w)
 	a := archive{w: b}
 	for _, dir := range []string{"bin", "sbin", "dev", "proc", "sys", "tmp", "run", "etc", "root", "host", "data", "t"} {
@@ -31,7 +31,7 @@ func initramfs(w io.Writer, busybox string, c Config) error {
 		a.addFile("t/prog", c.Program)
 		a.add("t/run", 0o100755, runScript(c))
 	}
-	for _, f := range c.Files {
+	for _, f := range slices.Concat(c.Files, modules(kernel)) {
 		a.addFile("t/"+filepath.Base(f), f)
 	}
 	a.add("TRAILER!!!", 0, nil)
@@ -39,6 +39,20 @@ func initramfs(w io.Writer, busybox string, c Config) error {
 		return a.err
 	}
 	return b.Flush()
+}
+
+// modules are what has to be loaded into a kernel that is not ours: modules.list in its
+// folder, which names them in their order, and they themselves.
+func modules(kernel string) (files []string) {
+	list := filepath.Join(filepath.Dir(kernel), "modules.list")
+	text, err := os.ReadFile(list)
+	if err != nil {
+		return nil // ours has everything built in
+	}
+	for _, name := range strings.Fields(string(text)) {
+		files = append(files, filepath.Join(filepath.Dir(list), name))
+	}
+	return append(files, list)
 }
 
 // runScript sets the environment and becomes the program.

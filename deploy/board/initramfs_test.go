@@ -23,7 +23,7 @@ func TestInitramfsIsAnArchive(t *testing.T) {
 	}
 	var b bytes.Buffer
 	c := Config{Program: filepath.Join(dir, "prog"), Args: []string{"-run", "it's"}, Env: []string{"A=b c"}, Files: []string{filepath.Join(dir, "extra file")}}
-	if err := initramfs(&b, filepath.Join(dir, "busybox"), c); err != nil {
+	if err := initramfs(&b, filepath.Join(dir, "busybox"), filepath.Join(dir, "bzImage"), c); err != nil {
 		t.Fatal(err)
 	}
 	out := t.TempDir()
@@ -45,7 +45,7 @@ func TestInitramfsIsAnArchive(t *testing.T) {
 
 func TestMissingFilesAreReported(t *testing.T) {
 	var b bytes.Buffer
-	if err := initramfs(&b, filepath.Join(t.TempDir(), "none"), Config{}); err == nil {
+	if err := initramfs(&b, filepath.Join(t.TempDir(), "none"), "", Config{}); err == nil {
 		t.Error("an archive without a busybox was made")
 	}
 	if err := Ready("mips"); err == nil {

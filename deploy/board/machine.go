@@ -147,7 +147,11 @@ func (m *Machine) makeInitramfs() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(initramfs(f, bb, m.Config), f.Close())
+	kernel, err := Kernel(m.Arch)
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return errors.Join(initramfs(f, bb, kernel, m.Config), f.Close())
 }
 
 func run(name string, arg ...string) error {

@@ -33,7 +33,7 @@ func WrongChip(want string, id uint32, known map[uint32]string) error {
 	if name, ok := known[id]; ok {
 		return fmt.Errorf("this is a %s (id 0x%02x), not a %s (try: driver = %q)", name, id, want, name)
 	}
-	return fmt.Errorf("id 0x%02x is not that of a %s (another chip at this address? try: sensorgate scan i2c)", id, want)
+	return fmt.Errorf("id 0x%02x is not that of a %s (another chip there? try: sensorgate scan i2c, or scan spi)", id, want)
 }
 
 // JoinErrors is errors.Join, but nil stays nil and one error stays itself.

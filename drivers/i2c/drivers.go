@@ -6,6 +6,7 @@ import (
 	"sensorgate/drivers"
 	"sensorgate/drivers/i2c/bus"
 	"sensorgate/drivers/i2c/chips"
+	spibus "sensorgate/drivers/spi/bus"
 )
 
 // Buses is the machine's I2C adapters; see package bus.
@@ -26,12 +27,18 @@ func NewBuses(log *slog.Logger) *Buses { return bus.New(log) }
 // NewBusesOn makes buses that open returns, such as a test's fake.
 func NewBusesOn(log *slog.Logger, open bus.Opener) *Buses { return bus.NewOn(log, open) }
 
-// Drivers is the table of contents: every chip we know.
-func Drivers(b *Buses) []drivers.Driver {
+// Drivers is the table of contents: every chip we know on I2C, and those on SPI that are
+// written to and read from the same way.
+func Drivers(b *Buses, s *spibus.Buses) []drivers.Driver {
+	return append(onI2C(b, s), chips.MCP23S17(s), chips.DescribedSPI(s))
+}
+
+// onI2C are the chips that can be on I2C.
+func onI2C(b *Buses, s *spibus.Buses) []drivers.Driver {
 	var all []drivers.Driver
 	for _, chip := range []func(*Buses) drivers.Driver{
 		// temperature, humidity, pressure
-		chips.BME280, chips.BMP280, chips.BMP180, chips.BMP388, chips.BMP390, chips.BME680,
+		chips.BMP180, chips.BME680,
 		chips.SHT3x, chips.SHT4x, chips.SHTC3, chips.SHT21, chips.HTU21D, chips.SI7021,
 		chips.AHT10, chips.AHT20, chips.AM2320, chips.HDC1080, chips.HDC302x,
 		// temperature
@@ -46,13 +53,16 @@ func Drivers(b *Buses) []drivers.Driver {
 		// distance
 		chips.VL53L0X, chips.VL53L1X,
 		// motion, water, lightning, and a clock's thermometer
-		chips.MPU6050, chips.ADXL345, chips.EZO, chips.AS3935, chips.DS3231,
+		chips.MPU6050, chips.EZO, chips.AS3935, chips.DS3231,
 		// inputs and outputs
 		chips.MCP23017, chips.PCA9535, chips.PCF8574, chips.PCF8575,
 		// described in the configuration
 		chips.Described,
 	} {
 		all = append(all, chip(b))
+	}
+	for _, chip := range []func(*Buses, *spibus.Buses) drivers.Driver{chips.BME280, chips.BMP280, chips.BMP388, chips.BMP390, chips.ADXL345} {
+		all = append(all, chip(b, s))
 	}
 	return all
 }

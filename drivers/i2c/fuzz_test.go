@@ -34,7 +34,7 @@ func (b *babble) Read(r []byte) error {
 // FuzzDrivers has a chip answer anything at all: no driver may panic, hang, or return NaN, an
 // infinity or a number outside its range.
 func FuzzDrivers(f *testing.F) {
-	names := Drivers(NewBuses(slog.New(slog.DiscardHandler)))
+	names := onI2C(NewBuses(slog.New(slog.DiscardHandler)), nil)
 	for i := range names {
 		f.Add(byte(i), []byte{0x00, 0x01, 0x60, 0x58, 0x55, 0x08})
 		f.Add(byte(i), []byte{0x54, 0x49, 0x22, 0x60, 0x80})
@@ -55,7 +55,7 @@ func listenTo(t *testing.T, which int, data []byte) {
 	go func() { ended <- buses.Run(ctx) }()
 	defer func() { cancel(); <-ended }()
 
-	all := Drivers(buses)
+	all := onI2C(buses, nil)
 	d := all[which%len(all)]
 	if d.Name == described {
 		return // what it reads is up to the user's channels; it has tests of its own

@@ -69,7 +69,7 @@ func Scan(ctx context.Context, b *Buses, name string) ([]Found, error) {
 // addresses returns the drivers of the chips that can have an address.
 func addresses(b *Buses) map[uint16][]string {
 	at := map[uint16][]string{}
-	for _, d := range Drivers(b) {
+	for _, d := range onI2C(b, nil) {
 		o, ok := d.Options().(interface{ Addresses() []uint16 })
 		if !ok {
 			continue

@@ -78,7 +78,7 @@ const described = "i2c"
 
 func TestEveryDriverHasASimulator(t *testing.T) {
 	var all []string
-	for _, d := range Drivers(i2ctest.On(i2ctest.NewBus())) {
+	for _, d := range onI2C(i2ctest.On(i2ctest.NewBus()), nil) {
 		all = append(all, d.Name)
 		if simulators[d.Name] == nil && d.Name != described {
 			t.Errorf("%s has no simulator", d.Name)
@@ -139,7 +139,7 @@ func deviceOf(t testing.TB, d drivers.Driver) (uint16, drivers.DeviceConfig) {
 	t.Helper()
 	o := d.Options()
 	addr := o.(interface{ Addresses() []uint16 }).Addresses()[0]
-	set(o, "I2C", Addr{Bus: "1", Chip: addr})
+	o.(interface{ SetAddress(Addr) }).SetAddress(Addr{Bus: "1", Chip: addr})
 	set(o, "Shunt", 0.1)
 	set(o, "Circuit", "ph")
 	c := drivers.DeviceConfig{Device: "d", Options: o, Every: d.Every, Store: driverstest.Store{}}

@@ -75,7 +75,7 @@ func smbusSum(word byte, r []byte) bool {
 // SOAK is how many are damaged in all, as for the serial protocols; see package soak.
 func TestSoak(t *testing.T) {
 	each := soak.Count(t) / len(ownChecks)
-	for _, d := range Drivers(i2ctest.On(i2ctest.NewBus())) {
+	for _, d := range onI2C(i2ctest.On(i2ctest.NewBus()), nil) {
 		if d.Name == described {
 			continue // what it reads is the user's; package field has its soak
 		}
@@ -106,7 +106,7 @@ func soakChip(t *testing.T, name string, n int) {
 	s := &soaked{t: t, bus: i2ctest.NewBus(), good: map[string]map[float64]bool{}}
 	buses, ctx, end := i2ctest.Start(t, s.bus)
 	defer end()
-	for _, d := range Drivers(buses) {
+	for _, d := range onI2C(buses, nil) {
 		if d.Name == name {
 			s.driver = d
 		}

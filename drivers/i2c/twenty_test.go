@@ -65,7 +65,7 @@ func runCrowd(t *testing.T, d time.Duration, dead uint16, hold time.Duration) (s
 		log := slog.New(slog.DiscardHandler)
 		buses := NewBusesOn(log, func(string) (i2c.BusCloser, error) { return fake, nil })
 		var registry drivers.Registry
-		registry.Add(Drivers(buses)...)
+		registry.Add(onI2C(buses, nil)...)
 		s = &tally{last: map[string]time.Time{}, gaps: map[string]time.Duration{}, bad: map[string]string{}}
 
 		ctx, cancel := context.WithCancel(t.Context())
@@ -78,10 +78,11 @@ func runCrowd(t *testing.T, d time.Duration, dead uint16, hold time.Duration) (s
 			}
 			o := driver.Options()
 			fields := reflect.ValueOf(o).Elem()
-			at := fields.FieldByName("I2C").Addr().Interface().(*Addr)
+			var at Addr
 			if err := at.UnmarshalText([]byte(crowd[name])); err != nil {
 				t.Fatal(err)
 			}
+			o.(interface{ SetAddress(Addr) }).SetAddress(at)
 			if shunt := fields.FieldByName("Shunt"); shunt.IsValid() {
 				shunt.SetFloat(0.002)
 			}

@@ -40,7 +40,7 @@ var allowed = map[string][]string{
 	"drivers/":            {"drivers"},
 	"drivers/modbus":      {"drivers", "drivers/serial", "drivers/field"},
 	"drivers/serial":      {"drivers", "drivers/field"},
-	"drivers/i2c":         {"drivers", "drivers/adapter", "drivers/field", "drivers/i2c/bus", "drivers/i2c/chip"},
+	"drivers/i2c":         {"drivers", "drivers/adapter", "drivers/field", "drivers/i2c/bus", "drivers/i2c/chip", "drivers/spi/bus", "drivers/spi/chip"},
 	"drivers/spi":         {"drivers", "drivers/adapter", "drivers/spi/bus", "drivers/spi/chip"},
 	"drivers/spi/spitest": {"drivers", "drivers/driverstest", "drivers/spi/bus"},
 	"drivers/i2c/i2ctest": {"drivers", "drivers/driverstest", "drivers/field", "drivers/i2c/bus", "drivers/i2c/chip"},

@@ -44,7 +44,7 @@ func newHardware(log *slog.Logger, lines *gpio.Chips) *Hardware {
 	h.Registry.Add(framing.Drivers(h.serial, log)...)
 	h.Registry.Add(meters.Drivers(h.serial, log)...)
 	h.Registry.Add(modbus.Drivers(h.serial, log)...)
-	h.Registry.Add(i2c.Drivers(h.i2c)...)
+	h.Registry.Add(i2c.Drivers(h.i2c, h.spi)...)
 	h.Registry.Add(spi.Drivers(h.spi)...)
 	h.Registry.Add(kernel.Drivers()...)
 	h.Registry.Add(gpio.Drivers(h.gpio)...)

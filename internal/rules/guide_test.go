@@ -75,7 +75,7 @@ func kinds() map[string][]drivers.Driver {
 	log := slog.New(slog.DiscardHandler)
 	buses := serial.NewBuses()
 	return map[string][]drivers.Driver{
-		"docs/hardware.md":   slices.Concat(i2c.Drivers(i2c.NewBuses(log)), spi.Drivers(spi.NewBuses(log)), kernel.Drivers()),
+		"docs/hardware.md":   slices.Concat(i2c.Drivers(i2c.NewBuses(log), nil), spi.Drivers(spi.NewBuses(log)), kernel.Drivers()),
 		"docs/serial.md":     append(framing.Drivers(buses, log), meters.Drivers(buses, log)...),
 		"docs/modbus.md":     modbus.Drivers(buses, log),
 		"docs/gpio.md":       gpio.Drivers(gpio.NewChips(log)),

@@ -20,6 +20,7 @@ import (
 	"sensorgate/drivers/serial"
 	"sensorgate/drivers/serial/framing"
 	"sensorgate/drivers/serial/meters"
+	"sensorgate/drivers/spi"
 	"sensorgate/internal/config"
 )
 
@@ -70,12 +71,14 @@ type device struct {
 func start(t *testing.T, toml string) *device {
 	t.Helper()
 	ctl(t, "gpio log") // skips where there is no board
-	buses := i2c.NewBuses(quiet())
+	buses, spiBuses := i2c.NewBuses(quiet()), spi.NewBuses(quiet())
 	run(t, buses.Run)
+	run(t, spiBuses.Run)
 	noBus := serial.NewBuses()
 	var table drivers.Registry
 	table.Add(gpio.Drivers(gpio.NewChips(quiet()))...)
-	table.Add(i2c.Drivers(buses)...)
+	table.Add(i2c.Drivers(buses, spiBuses)...)
+	table.Add(spi.Drivers(spiBuses)...)
 	table.Add(kernel.Drivers()...)
 	table.Add(framing.Drivers(noBus, quiet())...)
 	table.Add(meters.Drivers(noBus, quiet())...)

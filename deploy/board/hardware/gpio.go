@@ -36,6 +36,7 @@ type GPIO struct {
 	names []string
 	lines []gpioLine
 	log   []OutputChange
+	spi   *spiBus // nil: there is none
 }
 
 type gpioLine struct {
@@ -208,7 +209,11 @@ func (g *GPIO) requestLocked(m []byte) (answer [][]byte) {
 		}
 	case gpioSetValue:
 		l.out = int(val)
-		g.noteLocked(no)
+		if ours, miso := g.spi.set(no, val != 0); !ours {
+			g.noteLocked(no)
+		} else if miso >= 0 {
+			g.lines[spiIn].in = miso
+		}
 	case gpioSetIRQType:
 		g.setIRQLocked(l, val)
 	default:

@@ -56,7 +56,8 @@ func New(dir string) (*Hardware, error) {
 	for i := range names[:15] { // real chips have unnamed lines too
 		names[i] = "EXT" + strconv.Itoa(i)
 	}
-	h.GPIO = NewGPIO(names...)
+	h.GPIO = NewGPIO(append(names, spiLines...)...)
+	h.GPIO.spi = h.populateSPI()
 	for _, name := range []string{SocketI2C, SocketGPIO, SocketControl, SocketTTY, SocketUSB} {
 		path := filepath.Join(dir, name)
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -92,6 +93,21 @@ func (h *Hardware) populate() {
 		"bme280 celsius": &bme.Celsius, "bme280 pascal": &bme.Pascal, "bme280 humidity": &bme.Humidity,
 		"ads1115 v0": &ads.Volts[0], "ads1115 v1": &ads.Volts[1], "ads1115 v2": &ads.Volts[2], "ads1115 v3": &ads.Volts[3],
 	}
+}
+
+// populateSPI puts chips on three selects: a thermocouple, an ADC, a second BME280.
+func (h *Hardware) populateSPI() *spiBus {
+	tc := &chips.MAX31855{Shown: 100.75, Junction: 25}
+	adc := &chips.MCP3008{Volts: [8]float64{1.65, 2.5}, Reference: 3.3}
+	bme := chips.NewBME280()
+	for name, q := range map[string]*float64{
+		"max31855 celsius": &tc.Shown, "max31855 junction": &tc.Junction, "max31855 fault": &tc.Fault,
+		"mcp3008 v0": &adc.Volts[0], "mcp3008 v1": &adc.Volts[1],
+		"spi-bme280 celsius": &bme.Celsius, "spi-bme280 pascal": &bme.Pascal, "spi-bme280 humidity": &bme.Humidity,
+	} {
+		h.quantities[name] = q
+	}
+	return &spiBus{bus: h.Bus, selects: []chips.SPIChip{tc, adc, &chips.SPIRegisters{Chip: bme}}}
 }
 
 func (h *Hardware) closeAll() error {
@@ -161,7 +177,7 @@ func (h *Hardware) runControl(ctx context.Context) error {
 
 // Command does one line:
 //
-//	set CHIP QUANTITY VALUE                     chips: sht3x bme280 ads1115 w1a w1b
+//	set CHIP QUANTITY VALUE                     chips: sht3x bme280 ads1115 w1a w1b max31855 mcp3008 spi-bme280
 //	gpio set LINE 0|1, gpio get LINE, gpio log, gpio settle LINE
 //	gpio toggle LINE N INTERVAL                 N edges from outside
 //	i2c fault ADDR|all ERRNO COUNT [DELAY]      errno 0: only the delay; count -1: until clear

@@ -14,7 +14,20 @@ import (
 type Dev struct {
 	addr  Addr
 	owner *owner
+	via   *Via
 }
+
+// Via is another kind of bus that a chip with registers can be on. Tx has the meaning of
+// Dev.Tx, At that of Dev.At; Stuck is asked when an answer could have come from nobody.
+type Via struct {
+	Tx    func(ctx context.Context, w, r []byte) error
+	At    func(error) error
+	Stuck func() error
+}
+
+// Over returns a chip on another kind of bus, for the drivers of chips that can be wired
+// to either.
+func Over(v Via) *Dev { return &Dev{via: &v} }
 
 // Error is an error with the place it happened at.
 type Error struct {
@@ -52,16 +65,17 @@ func (a Addr) first() uint16 {
 	return a.Chip
 }
 
-// Addr returns where the chip is.
+// Addr returns where the chip is; nowhere for one on another kind of bus.
 func (d *Dev) Addr() Addr { return d.addr }
 
 // Errorf makes an error with the chip's place.
-func (d *Dev) Errorf(format string, args ...any) error {
-	return &Error{d.addr, fmt.Errorf(format, args...)}
-}
+func (d *Dev) Errorf(format string, args ...any) error { return d.At(fmt.Errorf(format, args...)) }
 
 // At adds the chip's place to err if it has none yet.
 func (d *Dev) At(err error) error {
+	if d.via != nil {
+		return d.via.At(err)
+	}
 	if at := (*Error)(nil); err == nil || errors.As(err, &at) {
 		return err
 	}
@@ -70,6 +84,9 @@ func (d *Dev) At(err error) error {
 
 // Tx writes w, then, after a repeated start, reads r. Either may be nil.
 func (d *Dev) Tx(ctx context.Context, w, r []byte) error {
+	if d.via != nil {
+		return d.At(d.via.Tx(ctx, w, r))
+	}
 	return d.At(d.owner.tx(ctx, d.addr, w, r))
 }
 
@@ -116,6 +133,9 @@ func (d *Dev) Write16(ctx context.Context, reg byte, v uint16) error {
 // chip may have (0x7b, NXP UM10204 section 3.1.12: first byte of a 10-bit address). For
 // chips without an id, when what they said could have been said by nobody.
 func (d *Dev) NotStuck(ctx context.Context) error {
+	if d.via != nil {
+		return d.At(d.via.Stuck())
+	}
 	const nobody = 0x7b
 	a := d.addr
 	a.Chip = nobody

@@ -8,6 +8,7 @@ import (
 	"sensorgate/drivers"
 	"sensorgate/drivers/adapter"
 	"sensorgate/drivers/i2c/bus"
+	spibus "sensorgate/drivers/spi/bus"
 )
 
 // Driver is everything about a chip that is its own. O is a pointer to its options, a
@@ -32,6 +33,9 @@ type Driver[O Options] struct {
 	// Sample is for chips that must be asked at a rate of their own, such as gas sensors;
 	// what they measure is reported at the device's interval.
 	Sample time.Duration
+	// SPI is how the chip is talked to where it is wired to SPI; its options embed
+	// EitherOptions then. nil: it is on I2C only.
+	SPI *SPI
 }
 
 // Config is what a chip is opened with. Keep survives reopening after an error, but no
@@ -42,7 +46,10 @@ type Config struct {
 }
 
 // On makes the entry for the table of hardware: the driver of this chip on these buses.
-func (c Driver[O]) On(b *bus.Buses) drivers.Driver {
+func (c Driver[O]) On(b *bus.Buses) drivers.Driver { return c.OnEither(b, nil) }
+
+// OnEither is On for a chip that can be on SPI too.
+func (c Driver[O]) OnEither(b *bus.Buses, s *spibus.Buses) drivers.Driver {
 	return drivers.Driver{
 		Name:           c.Name,
 		Summary:        c.Summary,
@@ -51,7 +58,11 @@ func (c Driver[O]) On(b *bus.Buses) drivers.Driver {
 		ChannelOptions: c.ChannelOptions,
 		Options: func() any {
 			o := c.Options()
-			o.i2c().driver, o.i2c().addrs = c.Name, c.Addresses
+			k := known{driver: c.Name, addrs: c.Addresses}
+			if c.SPI != nil {
+				k.hertz = c.SPI.Hertz
+			}
+			o.know(k)
 			return o
 		},
 		Open: func(ctx context.Context, dc drivers.DeviceConfig) (any, error) {
@@ -62,7 +73,7 @@ func (c Driver[O]) On(b *bus.Buses) drivers.Driver {
 			config := Config{dc, map[string]any{}}
 			spec := adapter.Spec{Name: c.Name, Channels: c.Channels, Needs: c.Needs, Sample: c.Sample}
 			return adapter.Open(ctx, spec, dc, func(ctx context.Context) (Device, adapter.Place, error) {
-				d, err := b.Dev(o.i2c().I2C)
+				d, err := c.dev(ctx, b, s, o.place())
 				if err != nil {
 					return nil, nil, err
 				}
@@ -74,6 +85,14 @@ func (c Driver[O]) On(b *bus.Buses) drivers.Driver {
 			})
 		},
 	}
+}
+
+// dev returns the chip on the bus that it is on.
+func (c Driver[O]) dev(ctx context.Context, b *bus.Buses, s *spibus.Buses, at place) (*bus.Dev, error) {
+	if at.spi == nil {
+		return b.Dev(at.i2c)
+	}
+	return c.SPI.open(ctx, s, *at.spi, at.hertz)
 }
 
 // start opens the chip in whichever of the two ways it has.

@@ -7,20 +7,38 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/i2c/bus"
+	spibus "sensorgate/drivers/spi/bus"
 )
+
+// Options is a pointer to a struct that embeds I2COptions, or EitherOptions.
+type Options interface {
+	place() place
+	know(known)
+}
+
+// place is where a chip is.
+type place struct {
+	i2c   bus.Addr
+	spi   *spibus.Addr // nil: on I2C
+	hertz uint32       // on SPI; 0: the chip's
+}
+
+// known is what the options must know of the chip to be checked.
+type known struct {
+	driver string
+	addrs  []uint16 // that the chip can have; none: any
+	hertz  uint32   // on SPI
+}
 
 // I2COptions are the options that every chip has: where it is.
 type I2COptions struct {
 	I2C bus.Addr `toml:"i2c" required:"true" doc:"bus:address, or bus:multiplexer/channel:address"`
 
-	driver string
-	addrs  []uint16 // that the chip can have
+	known known
 }
 
-// Options is a pointer to a struct that embeds I2COptions.
-type Options interface{ i2c() *I2COptions }
-
-func (o *I2COptions) i2c() *I2COptions { return o }
+func (o *I2COptions) place() place { return place{i2c: o.I2C} }
+func (o *I2COptions) know(k known) { o.known = k }
 
 // NoOptions is Driver.Options of a chip without options of its own.
 func NoOptions() *I2COptions { return &I2COptions{} }
@@ -29,40 +47,54 @@ func NoOptions() *I2COptions { return &I2COptions{} }
 func (o *I2COptions) SetAddress(a bus.Addr) { o.I2C = a }
 
 // Check implements drivers.Checker.
-func (o *I2COptions) Check() error {
-	if len(o.addrs) == 0 || slices.Contains(o.addrs, o.I2C.Chip) {
+func (o *I2COptions) Check() error { return o.known.check(o.I2C) }
+
+// Addresses are those that the chip can have; none: any.
+func (o *I2COptions) Addresses() []uint16 { return o.known.addrs }
+
+// Claims implements drivers.Claimer.
+func (o *I2COptions) Claims() []drivers.Claim { return claims(o.I2C) }
+
+// first is the usual address.
+func (k known) first() uint16 {
+	if len(k.addrs) == 0 {
+		return 0
+	}
+	return k.addrs[0]
+}
+
+// check returns an error if the chip cannot be at a.
+func (k known) check(a bus.Addr) error {
+	if len(k.addrs) == 0 || slices.Contains(k.addrs, a.Chip) {
 		return nil
 	}
 	var have []string
-	for _, x := range o.addrs {
+	for _, x := range k.addrs {
 		have = append(have, fmt.Sprintf("0x%02x", x))
 	}
-	try := o.I2C
-	try.Chip = o.addrs[0]
+	try := a
+	try.Chip = k.addrs[0]
 	return &drivers.KeyError{
 		Key:      "i2c",
-		Problem:  fmt.Sprintf("0x%02x cannot be the address of %s", o.I2C.Chip, o.driver),
+		Problem:  fmt.Sprintf("0x%02x cannot be the address of %s", a.Chip, k.driver),
 		Expected: strings.Join(have, ", "),
 		Try:      fmt.Sprintf("i2c = %q", try),
 	}
 }
 
-// Addresses are those that the chip can have; none: any.
-func (o *I2COptions) Addresses() []uint16 { return o.addrs }
-
-// Claims implements drivers.Claimer. Behind a multiplexer others may share its address,
-// and the chip's own on the wires before it, but no chip may sit there: it would answer
-// too while the channel is through.
-func (o *I2COptions) Claims() []drivers.Claim {
-	claims := []drivers.Claim{{Kind: "i2c", ID: o.I2C.String(), Key: "i2c"}}
-	for i, h := range o.I2C.Hops {
-		before := bus.Addr{Bus: o.I2C.Bus, Hops: o.I2C.Hops[:i]}
-		for _, addr := range []uint16{h.Mux, o.I2C.Chip} {
+// claims returns what a chip at a occupies. Behind a multiplexer others may share its
+// address, and the chip's own on the wires before it, but no chip may sit there: it would
+// answer too while the channel is through.
+func claims(a bus.Addr) []drivers.Claim {
+	all := []drivers.Claim{{Kind: "i2c", ID: a.String(), Key: "i2c"}}
+	for i, h := range a.Hops {
+		before := bus.Addr{Bus: a.Bus, Hops: a.Hops[:i]}
+		for _, addr := range []uint16{h.Mux, a.Chip} {
 			before.Chip = addr
-			claims = append(claims, drivers.Claim{Kind: "i2c", ID: before.String(), Key: "i2c", Shared: true})
+			all = append(all, drivers.Claim{Kind: "i2c", ID: before.String(), Key: "i2c", Shared: true})
 		}
 	}
-	return claims
+	return all
 }
 
 // Span returns the addresses from a to b, both included.

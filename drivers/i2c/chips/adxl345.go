@@ -4,21 +4,26 @@ import (
 	"context"
 	"time"
 
+	"periph.io/x/conn/v3/spi"
+
 	"sensorgate/drivers"
 	"sensorgate/drivers/i2c/bus"
 	"sensorgate/drivers/i2c/chip"
+	spibus "sensorgate/drivers/spi/bus"
 )
 
 // ADXL345 measures acceleration up to ±16 g. Data sheet Rev. E "Register map".
-func ADXL345(b *bus.Buses) drivers.Driver {
-	return chip.Driver[*motionOptions]{
+func ADXL345(b *bus.Buses, s *spibus.Buses) drivers.Driver {
+	return chip.Driver[*motionEitherOptions]{
 		Name:      "adxl345",
 		Summary:   "Analog Devices ADXL345: vibration (RMS and peak over a window), tilt",
 		Addresses: []uint16{0x53, 0x1d},
 		Every:     10 * time.Second,
 		Channels:  motionChannels(16),
-		Options:   motionDefaults,
-		Open: func(ctx context.Context, d *bus.Dev, o *motionOptions) (chip.Read, error) {
+		Options:   motionEitherDefaults,
+		// Mode 3, which is CPOL and CPHA 1; four wires: bit 6 of DATA_FORMAT. "SPI".
+		SPI: &chip.SPI{Mode: spi.Mode3, Hertz: 5_000_000, Read: 0x80, Burst: 0x40, First: [][]byte{{0x31, 0}}, ID: 0x00},
+		Open: func(ctx context.Context, d *bus.Dev, o *motionEitherOptions) (chip.Read, error) {
 			id, err := d.U8(ctx, 0x00)
 			if err != nil {
 				return nil, err
@@ -58,5 +63,5 @@ func ADXL345(b *bus.Buses) drivers.Driver {
 				return shaking(samples), nil
 			}, nil
 		},
-	}.On(b)
+	}.OnEither(b, s)
 }

@@ -11,7 +11,7 @@ import (
 func TestBME280(t *testing.T) {
 	v := load(t, "BME280-1")
 	chip := func() i2ctest.Chip { return bmeOf(t, "BME280-1", 0x60) }
-	e := suite[*bmeOptions](BME280, 0x76, nil)
+	e := suite[*bmeOptions](onI2C(BME280), 0x76, nil)
 	e.Chip = chip
 	e.Want = bmeWant(t, v)
 	e.WrongChip = func(c i2ctest.Chip) { c.(*i2ctest.BME280).ID = 0x58; c.PowerOn() }
@@ -49,7 +49,7 @@ func TestBME280(t *testing.T) {
 }
 
 func TestBMP280(t *testing.T) {
-	e := suite[*bmeOptions](BMP280, 0x77, func(o *bmeOptions) { o.Oversampling = 16 })
+	e := suite[*bmeOptions](onI2C(BMP280), 0x77, func(o *bmeOptions) { o.Oversampling = 16 })
 	e.Chip = func() i2ctest.Chip { return bmeOf(t, "BME280-1", 0x58) }
 	e.Want = bmeWant(t, load(t, "BME280-1"))[:2]
 	e.WrongChip = func(c i2ctest.Chip) { c.(*i2ctest.BME280).ID = 0x60; c.PowerOn() }

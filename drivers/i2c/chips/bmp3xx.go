@@ -4,35 +4,41 @@ import (
 	"context"
 	"time"
 
+	"periph.io/x/conn/v3/spi"
+
 	"sensorgate/drivers"
 	"sensorgate/drivers/i2c/bus"
 	"sensorgate/drivers/i2c/chip"
+	spibus "sensorgate/drivers/spi/bus"
 )
 
 // Registers of BMP388 and BMP390. BST-BMP388-DS001 section 4.2.
 const (
-	bmp3ID       = 0x00
-	bmp3Status   = 0x03
-	bmp3Data     = 0x04 // pressure, temperature: 24 bits each, low byte first
-	bmp3Power    = 0x1b
-	bmp3OSR      = 0x1c
-	bmp3Config   = 0x1f
-	bmp3Calib    = 0x31
-	bmp3Ready    = 0x60 // both
-	bmp3Enable   = 0x03 // both
-	bmp3Forced   = 0x10
-	bmp3ModeMask = 0x30
+	bmp3ID        = 0x00
+	bmp3Status    = 0x03
+	bmp3Data      = 0x04 // pressure, temperature: 24 bits each, low byte first
+	bmp3Interface = 0x1a
+	bmp3Power     = 0x1b
+	bmp3OSR       = 0x1c
+	bmp3Config    = 0x1f
+	bmp3Calib     = 0x31
+	bmp3Ready     = 0x60 // both
+	bmp3Enable    = 0x03 // both
+	bmp3Forced    = 0x10
+	bmp3ModeMask  = 0x30
 )
 
-func bmp3(b *bus.Buses, name string) drivers.Driver {
+func bmp3(b *bus.Buses, s *spibus.Buses, name string) drivers.Driver {
 	return chip.Driver[*bmeOptions]{
 		Name:      name,
 		Summary:   "Bosch BMP384, BMP388, BMP390: temperature, pressure",
 		Addresses: []uint16{0x76, 0x77},
-		Every:     10 * time.Second,
-		Channels:  []drivers.Channel{chip.Temperature(-40, 85), chip.Pressure(30000, 125000)},
-		Needs:     chip.Need("temperature", "pressure"),
-		Options:   func() *bmeOptions { return &bmeOptions{Oversampling: 4} },
+		// A dummy byte comes first: section 5.3.2. Four wires: bit 0 of IF_CONF.
+		SPI:      &chip.SPI{Mode: spi.Mode0, Hertz: 10_000_000, Read: 0x80, Clear: 0x80, Dummy: 1, First: [][]byte{{bmp3Interface, 0}}, ID: bmp3ID},
+		Every:    10 * time.Second,
+		Channels: []drivers.Channel{chip.Temperature(-40, 85), chip.Pressure(30000, 125000)},
+		Needs:    chip.Need("temperature", "pressure"),
+		Options:  func() *bmeOptions { return &bmeOptions{Oversampling: 4} },
 		Open: func(ctx context.Context, d *bus.Dev, o *bmeOptions) (chip.Read, error) {
 			id, err := d.U8(ctx, bmp3ID)
 			if err != nil {
@@ -68,7 +74,7 @@ func bmp3(b *bus.Buses, name string) drivers.Driver {
 				return []float64{t, cal.pressure(up, t)}, nil
 			}, nil
 		},
-	}.On(b)
+	}.OnEither(b, s)
 }
 
 // measureBMP3 runs one forced measurement. All settings are written each time; after

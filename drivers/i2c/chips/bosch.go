@@ -3,6 +3,8 @@ package chips
 import (
 	"fmt"
 
+	"periph.io/x/conn/v3/spi"
+
 	"sensorgate/drivers"
 	"sensorgate/drivers/i2c/chip"
 )
@@ -22,13 +24,21 @@ func boschOversampling(n int) (byte, error) {
 	return 0, &drivers.KeyError{Key: "oversampling", Problem: fmt.Sprintf("found %d", n), Expected: "1, 2, 4, 8 or 16"}
 }
 
+// bmeSPI: bit 7 of a register's number is set to read and cleared to write; all numbers
+// have it on I2C. The chip takes the first transfer with its select low as the choice of
+// SPI. Four wires: bit 0 of the configuration, which it may ignore unless it sleeps.
+// BST-BME280-DS002 sections 5.4.6, 6.1 and 6.3.
+func bmeSPI() *chip.SPI {
+	return &chip.SPI{Mode: spi.Mode0, Hertz: 10_000_000, Read: 0x80, Clear: 0x80, First: [][]byte{{bmeCtrlMeas, 0}, {bmeConfig, 0}}, ID: bmeID}
+}
+
 type bmeOptions struct {
-	chip.I2COptions
+	chip.EitherOptions
 	Oversampling int `toml:"oversampling" doc:"measurements that are averaged: 1, 2, 4, 8 or 16"`
 }
 
 // Check implements drivers.Checker.
 func (o *bmeOptions) Check() error {
 	_, err := boschOversampling(o.Oversampling)
-	return chip.JoinErrors(o.I2COptions.Check(), err)
+	return chip.JoinErrors(o.EitherOptions.Check(), err)
 }

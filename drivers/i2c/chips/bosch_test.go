@@ -58,7 +58,7 @@ func TestBMP180(t *testing.T) {
 // It works with 0.01 °C and rounds its way through, so a few Pa are its own.
 func TestBMP388(t *testing.T) {
 	cal := unhex(t, "98 6C A9 4A F9 E3 1C 61 16 06 01 51 4A DE 5D 03 FA F9 0E 06 F5")
-	e := suite(BMP388, 0x76, func(*bmeOptions) {})
+	e := suite(onI2C(BMP388), 0x76, func(*bmeOptions) {})
 	e.Chip = func() i2ctest.Chip { return i2ctest.NewBMP388(cal, 8500000, 6700000) }
 	e.Want = []want{w("temperature", 24.57, 0.01), w("pressure", 101278.69, 1)}
 	e.WrongChip = func(c i2ctest.Chip) { c.(*i2ctest.BMP388).ID = 0x10; c.PowerOn() }
@@ -72,7 +72,10 @@ func TestBMP388(t *testing.T) {
 		{Name: "colder than it can be", Set: set(1000000, 6700000), Err: "outside the plausible range"},
 	}
 	e.Run(t)
-	e.Driver = suite(BMP390, 0x76, func(*bmeOptions) {}).Driver
+	onSPI(t, BMP388, func() i2ctest.OverSPI {
+		return i2ctest.OverSPI{Chip: e.Chip(), Read: 0x80, Pairs: true, Dummy: 1}
+	}, e.Want)
+	e.Driver = suite(onI2C(BMP390), 0x76, func(*bmeOptions) {}).Driver
 	e.WrongChip, e.States = nil, nil
 	chip := e.Chip
 	e.Chip = func() i2ctest.Chip {

@@ -16,6 +16,11 @@ import (
 // describedOptions describe a chip that there is no driver for.
 type describedOptions struct {
 	chip.I2COptions
+	description
+}
+
+// description is what is the same on I2C and on SPI.
+type description struct {
 	ID       *answer       `toml:"id" doc:"how the chip is known from others: { write = \"0F\", equals = \"01 17\" }; asked when it is opened"`
 	Init     []field.Bytes `toml:"init" doc:"written when it is opened, one transfer each: [\"01 60 A0\"]"`
 	Settle   time.Duration `toml:"settle" doc:"wait after init"`
@@ -37,7 +42,11 @@ type answer struct {
 
 // Check implements drivers.Checker.
 func (o *describedOptions) Check() error {
-	errs := []error{o.I2COptions.Check()}
+	return chip.JoinErrors(o.I2COptions.Check(), o.description.check())
+}
+
+func (o *description) check() error {
+	var errs []error
 	for key, a := range map[string]*answer{"id": o.ID, "settings": o.Settings} {
 		if a != nil && (len(a.Equals) == 0 || len(a.Mask) != 0 && len(a.Mask) != len(a.Equals)) {
 			errs = append(errs, &drivers.KeyError{Key: key, Problem: "mask and equals differ in length, or equals is empty"})
@@ -77,21 +86,25 @@ func Described(b *bus.Buses) drivers.Driver {
 		Options:        func() *describedOptions { return &describedOptions{} },
 		ChannelOptions: func() any { return &describedChannel{} },
 		OpenDevice: func(ctx context.Context, d *bus.Dev, o *describedOptions, config chip.Config) (chip.Device, error) {
-			if len(config.Channels) == 0 {
-				return nil, errors.New(`no channels (try: temperature = { register = "00", type = "s16" })`)
-			}
-			c := &described{d: d, o: o, channels: config.Channels}
-			if err := c.expect(ctx, o.ID, "id"); err != nil {
-				return nil, err
-			}
-			return c, c.initialize(ctx)
+			return openDescribed(ctx, d, &o.description, config.DeviceConfig)
 		},
 	}.On(b)
 }
 
+func openDescribed(ctx context.Context, d *bus.Dev, o *description, config drivers.DeviceConfig) (chip.Device, error) {
+	if len(config.Channels) == 0 {
+		return nil, errors.New(`no channels (try: temperature = { register = "00", type = "s16" })`)
+	}
+	c := &described{d: d, o: o, channels: config.Channels}
+	if err := c.expect(ctx, o.ID, "id"); err != nil {
+		return nil, err
+	}
+	return c, c.initialize(ctx)
+}
+
 type described struct {
 	d        *bus.Dev
-	o        *describedOptions
+	o        *description
 	channels []drivers.ChannelConfig
 }
 
@@ -140,13 +153,14 @@ func (c *described) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	var rs []drivers.Reading
 	var faults []error
 	for _, ch := range c.channels {
-		v, err := c.value(ctx, block, ch.Options.(*describedChannel))
-		var wire *bus.Error
+		from, at, err := c.source(ctx, block, ch.Options.(*describedChannel))
+		if err != nil { // the chip, and not what it answered
+			return nil, fmt.Errorf("%s: %w", ch.Name, err)
+		}
+		v, err := at.Decode(from)
 		switch {
 		case errors.Is(err, field.ErrNone):
 			continue
-		case errors.As(err, &wire): // the chip, and not what it answered
-			return nil, fmt.Errorf("%s: %w", ch.Name, err)
 		case err != nil:
 			faults = append(faults, chip.Fault(ch.Name, err))
 			continue
@@ -207,17 +221,16 @@ func (c *described) ask(ctx context.Context, w []byte, wait time.Duration, n int
 	return r, err
 }
 
-func (c *described) value(ctx context.Context, block []byte, ch *describedChannel) (drivers.Value, error) {
+// source returns the bytes that a channel's number is in, and where.
+func (c *described) source(ctx context.Context, block []byte, ch *describedChannel) ([]byte, field.Binary, error) {
 	b := field.Binary{At: ch.At, Layout: ch.Layout}
 	if b.Order == (field.Order{}) {
 		b.Order = c.o.Order
 	}
-	if len(ch.Register) > 0 {
-		var err error
-		if block, err = c.ask(ctx, ch.Register, ch.Wait, b.Size()); err != nil {
-			return drivers.Value{}, err
-		}
-		b.At = 0
+	if len(ch.Register) == 0 {
+		return block, b, nil
 	}
-	return b.Decode(block)
+	b.At = 0
+	block, err := c.ask(ctx, ch.Register, ch.Wait, b.Size())
+	return block, b, err
 }

@@ -61,13 +61,13 @@ func TestDescribedRegisterChip(t *testing.T) {
 }
 
 func TestDescribedOptions(t *testing.T) {
-	for name, o := range map[string]*describedOptions{
+	for name, o := range map[string]description{
 		"length":   {Write: field.Bytes{1}},
 		"too long": {Length: 300},
 		"settings": {Settings: &answer{Equals: field.Bytes{1}}},
 		"mask":     {ID: &answer{Equals: field.Bytes{1, 2}, Mask: field.Bytes{1}}},
 	} {
-		if err := o.Check(); err == nil {
+		if err := (&describedOptions{description: o}).Check(); err == nil {
 			t.Errorf("%s: nothing to say", name)
 		}
 	}

@@ -16,8 +16,9 @@ type registered struct {
 	dir, output, input, polarity byte
 	pull                         byte // 0: has none
 	// configs are where the chip's configuration may be, depending on what it says now: each
-	// is zeroed, in this order, and the last one stays zero. None: it has none.
+	// is set to config, in this order, and the last one stays so. None: it has none.
 	configs []byte
+	config  byte // what the last one holds, but for the bit that moves it
 
 	out, levels, pulls uint16
 }
@@ -31,7 +32,7 @@ func (r *registered) put(ctx context.Context, reg byte, v uint16) error {
 func (r *registered) setup(ctx context.Context, out, levels, pulls uint16) error {
 	r.out, r.levels, r.pulls = out, levels, pulls
 	for _, reg := range r.configs {
-		if err := r.d.Write(ctx, reg, 0); err != nil {
+		if err := r.d.Write(ctx, reg, r.config); err != nil {
 			return err
 		}
 	}
@@ -85,7 +86,7 @@ func (r *registered) unchanged(ctx context.Context) error {
 	if n := len(r.configs); n > 0 {
 		if got, err := r.d.U8(ctx, r.configs[n-1]); err != nil {
 			return err
-		} else if got != 0 {
+		} else if got != r.config {
 			return chip.ErrReset
 		}
 	}

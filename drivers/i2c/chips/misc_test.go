@@ -31,7 +31,7 @@ func TestMPU6050(t *testing.T) {
 }
 
 func TestADXL345(t *testing.T) {
-	e := suite(ADXL345, 0x53, func(*motionOptions) {})
+	e := suite(onI2C(ADXL345), 0x53, func(*motionEitherOptions) {})
 	e.Chip = func() i2ctest.Chip { return i2ctest.NewADXL345(128, 256) }
 	e.Want = []want{w("rms", 0.5*gravity/math.Sqrt2, 0.1), w("peak", 0.5*gravity, 0.1), w("x", 0, 0.1), w("y", 0, 0), w("z", gravity, 1e-9)}
 	e.WrongChip = func(c i2ctest.Chip) { c.(*i2ctest.Shaker).ID = 0x33; c.PowerOn() }

@@ -18,23 +18,48 @@ const (
 	samplePeriod   = 10 * time.Millisecond
 	shortestWindow = 100 * time.Millisecond
 	longestWindow  = 3 * time.Second
+	defaultWindow  = 500 * time.Millisecond
 )
 
 type motionOptions struct {
 	chip.I2COptions
+	motionWindow
+}
+
+type motionWindow struct {
 	Window time.Duration `toml:"window" doc:"how long each reading listens, 100ms to 3s; 100 samples a second"`
 }
 
 // Check implements drivers.Checker.
 func (o *motionOptions) Check() error {
-	var err error
-	if o.Window < shortestWindow || o.Window > longestWindow {
-		err = &drivers.KeyError{Key: "window", Problem: fmt.Sprintf("found %v", o.Window), Expected: "100ms to 3s", Try: `window = "500ms"`}
-	}
-	return chip.JoinErrors(o.I2COptions.Check(), err)
+	return chip.JoinErrors(o.I2COptions.Check(), o.motionWindow.check())
 }
 
-func motionDefaults() *motionOptions { return &motionOptions{Window: 500 * time.Millisecond} }
+func (o *motionWindow) check() error {
+	if o.Window < shortestWindow || o.Window > longestWindow {
+		return &drivers.KeyError{Key: "window", Problem: fmt.Sprintf("found %v", o.Window), Expected: "100ms to 3s", Try: `window = "500ms"`}
+	}
+	return nil
+}
+
+// motionEitherOptions are those of a chip that can be on SPI too.
+type motionEitherOptions struct {
+	chip.EitherOptions
+	motionWindow
+}
+
+// Check implements drivers.Checker.
+func (o *motionEitherOptions) Check() error {
+	return chip.JoinErrors(o.EitherOptions.Check(), o.motionWindow.check())
+}
+
+func motionEitherDefaults() *motionEitherOptions {
+	return &motionEitherOptions{motionWindow: motionWindow{defaultWindow}}
+}
+
+func motionDefaults() *motionOptions {
+	return &motionOptions{motionWindow: motionWindow{defaultWindow}}
+}
 
 // motionChannels: shaking without the mean, and the mean itself, which is gravity.
 func motionChannels(g float64, more ...drivers.Channel) []drivers.Channel {

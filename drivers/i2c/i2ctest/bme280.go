@@ -44,6 +44,7 @@ func (c *BME280) set(reg, v byte) {
 	case reg == 0xe0 && v == 0xb6: // section 5.4.2
 		c.PowerOn()
 	case reg == 0xf5 && c.Reg[0xf4]&3 == 3: // section 5.4.6: may be ignored in normal mode
+	case reg == 0xf2 && c.ID != 0x60: // a BMP280 has none
 	case reg == 0xf2, reg == 0xf5:
 		c.Reg[reg] = v
 	case reg == 0xf4:

@@ -64,6 +64,11 @@ func NewADXL345(amplitude, gravity float64) *Shaker {
 	c := &Shaker{Amplitude: amplitude, Hertz: 4, Gravity: gravity, ID: 0xe5, idReg: 0x00, began: time.Now()}
 	c.OnPowerOn = func() { c.Reg[0x00], c.Reg[0x2c] = c.ID, 0x0a }
 	c.Modes = []byte{0x1e, 0x1f, 0x20, 0x2c, 0x2d, 0x31, 0x38}
+	c.OnWrite = func(reg, v byte) {
+		if reg != 0x00 { // DEVID is only read
+			c.Reg[reg] = v
+		}
+	}
 	c.OnRead = func(reg byte) byte {
 		if reg >= 0x32 && reg < 0x38 && c.Reg[0x2d]&8 != 0 && c.Reg[0x38]&0x40 == 0 { // not in a FIFO
 			axis := (reg - 0x32) / 2

@@ -19,10 +19,12 @@ import (
 // Driver is everything about a chip that is its own. O is a pointer to its options, a
 // struct that embeds SPIOptions; *SPIOptions itself for a chip without options.
 type Driver[O Options] struct {
-	Name           string
-	Summary        string
-	Mode           spi.Mode
-	Hertz          uint32 // the fastest that it is used at; the option speed makes it slower
+	Name    string
+	Summary string
+	Mode    spi.Mode
+	Hertz   uint32 // the fastest that it is used at; the option speed makes it slower
+	// Settings is instead of Mode and Hertz where they follow from the options.
+	Settings       func(O) bus.Settings
 	Every          time.Duration
 	Channels       []drivers.Channel
 	Needs          map[string][]string // see adapter.Spec
@@ -49,6 +51,9 @@ func (c Driver[O]) On(b *bus.Buses) drivers.Driver {
 				return nil, fmt.Errorf("%s: options of type %T", c.Name, dc.Options)
 			}
 			settings := bus.Settings{Mode: c.Mode, Hertz: c.Hertz}
+			if c.Settings != nil {
+				settings = c.Settings(o)
+			}
 			if o.spi().Speed != 0 {
 				settings.Hertz = uint32(o.spi().Speed)
 			}
@@ -79,12 +84,19 @@ func (o *SPIOptions) spi() *SPIOptions { return o }
 func NoOptions() *SPIOptions { return &SPIOptions{} }
 
 // Check implements drivers.Checker.
-func (o *SPIOptions) Check() error {
-	if o.Speed != 0 && (o.Speed < 1000 || o.highest != 0 && o.Speed > int(o.highest)) {
-		return &drivers.KeyError{Key: "speed", Problem: fmt.Sprintf("found %d Hz", o.Speed), Expected: fmt.Sprintf("1000 to %d", o.highest)}
+func (o *SPIOptions) Check() error { return CheckSpeed(o.Speed, o.highest) }
+
+// CheckSpeed looks at an option speed in Hz; 0 is that it was not given, and that the chip
+// has no highest.
+func CheckSpeed(speed int, highest uint32) error {
+	if speed != 0 && (speed < 1000 || highest != 0 && speed > int(highest)) {
+		return &drivers.KeyError{Key: "speed", Problem: fmt.Sprintf("found %d Hz", speed), Expected: fmt.Sprintf("1000 to %d", highest)}
 	}
 	return nil
 }
+
+// SetSelect sets where the chip is, for tests and tools that make options themselves.
+func (o *SPIOptions) SetSelect(a bus.Addr) { o.SPI = a }
 
 // Claims implements drivers.Claimer.
 func (o *SPIOptions) Claims() []drivers.Claim {

@@ -123,6 +123,24 @@ func TestMAX31855(t *testing.T) {
 	}.Run(t)
 }
 
+// Data sheet 19-2235, "Serial interface": 12 bits of 0.25 °C from bit 14 on.
+func TestMAX6675(t *testing.T) {
+	set := func(w uint16) func(spitest.Chip) {
+		return func(c spitest.Chip) { c.(*spitest.MAX6675).Word = w }
+	}
+	spitest.Suite{
+		Driver: MAX6675, Chip: func() spitest.Chip { return &spitest.MAX6675{Word: 401 << 3} },
+		Want: []driverstest.Want{w("temperature", 100.25, 1e-9)},
+		States: []spitest.State{
+			{Name: "the hottest", Set: set(0x7ff8), Want: []driverstest.Want{w("temperature", 1023.75, 1e-9)}},
+			{Name: "bit 0 is not driven", Set: set(401<<3 | 1), Want: []driverstest.Want{w("temperature", 100.25, 1e-9)}},
+			{Name: "not connected", Set: set(401<<3 | 4), Err: "temperature: the thermocouple is not connected"},
+			{Name: "another chip", Set: set(0x8008), Err: "no answer of a MAX6675"},
+			{Name: "colder than it can measure", Set: set(0), Err: "exactly 0 °C"},
+		},
+	}.Run(t)
+}
+
 // Data sheet 19-7534: 1/128 °C in 19 bits, 1/64 °C in 14.
 func TestMAX31856(t *testing.T) {
 	junction := w("ambient", 25.5, 1e-9)

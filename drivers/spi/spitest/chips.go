@@ -1,6 +1,7 @@
 package spitest
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"time"
 )
@@ -15,10 +16,12 @@ type MCP3xxx struct {
 // Transfer implements Chip: the start bit, single or differential, three bits of the
 // input; then a null bit and the result.
 func (c *MCP3xxx) Transfer(w []byte) []byte {
-	all := uint32(w[0])<<16 | uint32(w[1])<<8 | uint32(w[2])
-	start := map[int]int{10: 16, 12: 18}[c.Bits]
-	if len(w) != 3 || all>>start != 1 {
-		return []byte{0xff, 0xff, 0xff} // the output is not driven
+	start, all := map[int]int{10: 16, 12: 18}[c.Bits], uint32(0)
+	if len(w) == 3 {
+		all = uint32(w[0])<<16 | uint32(w[1])<<8 | uint32(w[2])
+	}
+	if all>>start != 1 {
+		return bytes.Repeat([]byte{0xff}, len(w)) // the output is not driven
 	}
 	n := all >> (start - 4) & 7
 	input := string(rune('0' + n))
@@ -54,6 +57,34 @@ func (c *MAX31855) PowerOn() {}
 
 // Leave implements Chip.
 func (c *MAX31855) Leave(*rand.Rand) {}
+
+// MAX6675 simulates the MAX6675. Data sheet 19-2235: it converts while its select is high,
+// which takes 0.22 s at most, and a read begins anew.
+type MAX6675 struct {
+	Word  uint16
+	shown uint16
+	since time.Time
+}
+
+// Transfer implements Chip.
+func (c *MAX6675) Transfer(w []byte) []byte {
+	if time.Since(c.since) >= 220*time.Millisecond {
+		c.shown = c.Word
+	}
+	c.since = time.Now()
+	r := make([]byte, len(w))
+	for i := range min(2, len(r)) {
+		r[i] = byte(c.shown >> (8 - 8*i))
+	}
+	return r
+}
+
+// PowerOn implements Chip. What it shows before its first conversion is not documented;
+// nothing is what a register after power-on holds.
+func (c *MAX6675) PowerOn() { c.shown, c.since = 0, time.Now() }
+
+// Leave implements Chip: yesterday it was 25 °C.
+func (c *MAX6675) Leave(*rand.Rand) { c.shown, c.since = 100<<3, time.Now() }
 
 // registers are a chip's that is written at address 0x80 and up and read below.
 type registers struct {
