@@ -2,6 +2,7 @@ package topics
 
 import (
 	"fmt"
+	"math/bits"
 	"math/rand"
 	"runtime"
 	"slices"
@@ -186,9 +187,13 @@ func heap() int64 {
 }
 
 // TestCostIsWhatTheHeapSays: the estimate of a node holds for wide trees, for deep ones
-// and for long names.
+// and for long names. It is that of 64-bit processors: with 32 bits a node takes down to
+// half of it, so that there the account is too high and never too low.
 func TestCostIsWhatTheHeapSays(t *testing.T) {
-	value := ""
+	value, most := "", 1.25
+	if bits.UintSize == 32 {
+		most *= 2
+	}
 	for name, topic := range map[string]func(int) string{
 		"wide": func(i int) string { return fmt.Sprintf("all/of/them/%d", i) },
 		"deep": func(i int) string { return fmt.Sprint(i) + strings.Repeat("/x", 100) },
@@ -211,7 +216,7 @@ func TestCostIsWhatTheHeapSays(t *testing.T) {
 		if cost != r.NodeBytes() {
 			t.Errorf("%s: asked before it is %d, afterwards %d", name, cost, r.NodeBytes())
 		}
-		if share := float64(cost) / float64(grown); share < 0.75 || share > 1.25 {
+		if share := float64(cost) / float64(grown); share < 0.75 || share > most {
 			t.Errorf("%s: the account has %d bytes, the heap %d", name, cost, grown)
 		}
 		runtime.KeepAlive(&r)
