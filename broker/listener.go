@@ -23,8 +23,16 @@ type listener struct {
 	removed bool                       // by a reload; guarded by Broker.mu
 	clients int                        // guarded by Broker.mu
 
-	mu  sync.Mutex
-	net net.Listener
+	mu    sync.Mutex
+	net   net.Listener
+	fault error // of the last attempt to listen
+}
+
+// why returns why the listener is not open; nil if it is.
+func (l *listener) why() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fault
 }
 
 // settings are what counts now.
@@ -113,15 +121,16 @@ func (l *listener) listen(ctx context.Context, on poll.Network) error {
 	}
 	n, err := on.Listen(ctx, network, l.Address)
 	if err != nil {
-		return l.explain(err)
-	}
-	if l.Network == "wss" {
+		err = l.explain(err)
+	} else if l.Network == "wss" {
 		n = tls.NewListener(n, l.server())
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.net = n
-	return nil
+	if l.fault = err; err == nil {
+		l.net = n
+	}
+	return err
 }
 
 // explain adds what to do about an address that cannot be had.
@@ -132,7 +141,9 @@ func (l *listener) explain(err error) error {
 		if owner := portOwner(l.Address); owner != "" {
 			by = " by " + owner
 		}
-		return fmt.Errorf("listener %s: already taken%s (stop it, or set another address in broker.listen): %w", l, by, err)
+		return fmt.Errorf("listener %s: already taken%s (stop it, or set another address in broker.listen, or listen = [] and a bridge to it): %w", l, by, err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("listener %s: no interface has this address (network not up yet? see: ip address): %w", l, err)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("listener %s: not permitted (ports below 1024 need CAP_NET_BIND_SERVICE; sockets a directory that we may write): %w", l, err)
 	}
@@ -152,9 +163,13 @@ func removeDeadSocket(path string) {
 	_ = os.Remove(path) // listening reports what is wrong if this did not help
 }
 
+// addr is where the listener listens; nil while it is not open.
 func (l *listener) addr() net.Addr {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.net == nil {
+		return nil
+	}
 	return l.net.Addr()
 }
 

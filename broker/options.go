@@ -44,6 +44,10 @@ type Options struct {
 	// one of a client that cannot say it (3.1, 3.1.1); default 28 days.
 	SessionExpiry time.Duration `toml:"session_expiry" doc:"How long a persistent session is kept without its client. A client of MQTT 5 may ask for less; for one of 3.1.1 this counts."`
 
+	// Patient: a listener whose address is taken does not end Run. It is tried again until it
+	// opens, first after a second, later every minute.
+	Patient bool
+
 	Network poll.Network // where clients come from; nil: the operating system's
 	Journal *journal.Journal
 	Log     *slog.Logger

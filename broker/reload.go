@@ -92,7 +92,7 @@ func (b *Broker) openNew(change *listenerChange) error {
 		err := l.listen(ctx, b.network)
 		if errors.Is(err, syscall.EADDRINUSE) {
 			for _, old := range change.removed {
-				if old.conflicts(l) && !slices.Contains(closed, old) {
+				if old.conflicts(l) && old.why() == nil && !slices.Contains(closed, old) {
 					old.close()
 					closed = append(closed, old)
 				}

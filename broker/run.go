@@ -66,15 +66,14 @@ func New(o Options) (*Broker, error) {
 }
 
 // Run listens and serves until ctx ends, and returns when all connections are closed.
-// A listener that cannot start, or stops by itself, ends it with an error.
+// A listener that cannot start, or stops by itself, ends it with an error; but see
+// Options.Patient.
 func (b *Broker) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for _, l := range b.listeners {
-		if err := l.listen(ctx, b.network); err != nil {
-			b.closeListeners()
-			return err
-		}
+	if err := b.listenAll(ctx); err != nil {
+		b.closeListeners()
+		return err
 	}
 	if err := b.startLoops(); err != nil {
 		b.closeListeners()
@@ -83,14 +82,13 @@ func (b *Broker) Run(ctx context.Context) error {
 	b.mu.Lock()
 	b.running = true
 	for _, l := range b.listeners {
-		b.startLocked(l)
+		if l.why() == nil {
+			b.startLocked(l)
+		}
 	}
 	b.mu.Unlock()
-	b.serving.Add(1)
-	go func() {
-		defer b.serving.Done()
-		b.report(ctx)
-	}()
+	b.serving.Go(func() { b.report(ctx) })
+	b.serving.Go(func() { b.awaitListeners(ctx) })
 	close(b.ready)
 	var err error
 	select {
@@ -155,17 +153,21 @@ func (b *Broker) closeListeners() {
 	}
 }
 
-// Ready is closed when all listeners accept.
+// Ready is closed when the broker works and all listeners accept, or were tried at least
+// once with Options.Patient.
 func (b *Broker) Ready() <-chan struct{} { return b.ready }
 
-// Addrs returns where the listeners listen, in their order, after Ready.
+// Addrs returns where the listeners listen, in their order, after Ready. Those that are
+// not open are left out: NotListening has them.
 func (b *Broker) Addrs() []net.Addr {
 	<-b.ready
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	addrs := make([]net.Addr, len(b.listeners))
-	for i, l := range b.listeners {
-		addrs[i] = l.addr()
+	addrs := make([]net.Addr, 0, len(b.listeners))
+	for _, l := range b.listeners {
+		if a := l.addr(); a != nil {
+			addrs = append(addrs, a)
+		}
 	}
 	return addrs
 }

@@ -86,7 +86,7 @@ func demo(ctx context.Context, o demoOptions) error {
 	hub := web.NewHub()
 	ring := web.NewLogRing(slog.NewTextHandler(logs, nil), hub)
 	log := slog.New(ring)
-	g, err := demoGateway(path, gateway.Options{Log: log, Hub: hub, Ring: ring, Version: version(), Demo: true})
+	g, err := demoGateway(path, gateway.Options{Log: log, Hub: hub, Ring: ring, Version: version(), Demo: true, MustListen: true})
 	if err != nil {
 		return err
 	}

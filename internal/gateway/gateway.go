@@ -37,6 +37,8 @@ type Options struct {
 	Ring     *web.LogRing       // the newest lines of Log; nil: the log is not served
 	Demo     bool               // the page says that all is made up
 	Around   Surroundings
+
+	MustListen bool // a listener whose address is taken ends Run; else all goes on without it
 }
 
 // Surroundings are what a gateway finds itself in. The zero value is this machine; a simulation puts its own there.
@@ -184,7 +186,7 @@ func (g *Gateway) config() *config.Config {
 func (g *Gateway) Ready() <-chan struct{} { return g.broker.Ready() }
 
 func (g *Gateway) listeners() []string {
-	var names []string
+	names := []string{}
 	select {
 	case <-g.broker.Ready():
 		for _, a := range g.broker.Addrs() {
@@ -203,10 +205,13 @@ func (g *Gateway) Snapshot() status.Snapshot {
 	brokerStats := g.broker.Stats()
 	s := status.Snapshot{
 		Node: cfg.Node, Version: g.opt.Version, Time: time.Now(), TimeSynced: timeSynced(), Started: g.started,
-		Listeners: g.listeners(),
-		Devices:   []status.Device{}, Upstreams: []status.Upstream{},
+		Listeners: g.listeners(), NotListening: []string{},
+		Devices: []status.Device{}, Upstreams: []status.Upstream{},
 		Broker:  brokerStatus(brokerStats),
 		Journal: status.FromJournal(cfg.Data, g.journal.Stats(), time.Since(g.started)),
+	}
+	for _, err := range g.broker.NotListening() {
+		s.NotListening = append(s.NotListening, err.Error())
 	}
 	for _, d := range devices {
 		s.Devices = append(s.Devices, d.status())
@@ -274,6 +279,7 @@ func journalOptions(c *config.Config, o Options) journal.Options {
 func brokerOptions(c *config.Config, j *journal.Journal, o Options) broker.Options {
 	b := c.Broker
 	b.Journal, b.Log, b.Version, b.Network = j, o.Log.With("part", "broker"), o.Version, o.Around.Network
+	b.Patient = !o.MustListen
 	return b
 }
 

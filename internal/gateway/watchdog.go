@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,7 +50,7 @@ func (g *Gateway) notify(ctx context.Context) error {
 // statusLine is what systemctl status shows: what is missing, or that nothing is.
 func (g *Gateway) statusLine() string {
 	s := g.Snapshot()
-	var trouble []string
+	trouble := slices.Clone(s.NotListening)
 	for _, d := range s.Devices {
 		if d.State != drivers.OK && d.State != drivers.Starting {
 			trouble = append(trouble, fmt.Sprintf("%s is %s", d.Name, d.State))

@@ -10,19 +10,23 @@ import (
 // Snapshot is the whole gateway at one moment. Its JSON is what the local socket
 // serves and what is published on {node}/gateway/state; names are only added.
 type Snapshot struct {
-	Node       string     `json:"node"`
-	Version    string     `json:"version"`
-	Time       time.Time  `json:"time"`
-	TimeSynced bool       `json:"time_synced"`
-	Started    time.Time  `json:"started"`
-	Listeners  []string   `json:"listeners"`
-	Devices    []Device   `json:"devices"`
-	Upstreams  []Upstream `json:"upstreams"`
-	Broker     Broker     `json:"broker"`
-	Journal    Journal    `json:"journal"`
-	Queues     []Queue    `json:"queues,omitempty"`
-	ConfigErr  string     `json:"config_error,omitempty"` // why the last reload was refused
-	Counts     Counts     `json:"-"`
+	Node       string    `json:"node"`
+	Version    string    `json:"version"`
+	Time       time.Time `json:"time"`
+	TimeSynced bool      `json:"time_synced"`
+	Started    time.Time `json:"started"`
+	Listeners  []string  `json:"listeners"`
+
+	// NotListening is why each listener that could not be opened yet is not, and what to try.
+	NotListening []string `json:"not_listening"`
+
+	Devices   []Device   `json:"devices"`
+	Upstreams []Upstream `json:"upstreams"`
+	Broker    Broker     `json:"broker"`
+	Journal   Journal    `json:"journal"`
+	Queues    []Queue    `json:"queues,omitempty"`
+	ConfigErr string     `json:"config_error,omitempty"` // why the last reload was refused
+	Counts    Counts     `json:"-"`
 
 	// How many devices and channels are in which state, and up to 50 that are not well.
 	DeviceStates  map[drivers.Condition]int `json:"device_states"`

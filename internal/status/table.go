@@ -17,8 +17,10 @@ import (
 // what the device itself reported stands beside what is published.
 func (s *Snapshot) WriteTable(w io.Writer, raw bool) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  sensorgate %s  up %s  listening %s\n", s.Node, s.Version,
-		Age(s.Time.Sub(s.Started)), strings.Join(s.Listeners, " "))
+	fmt.Fprintf(&b, "%s  sensorgate %s  up %s  %s\n", s.Node, s.Version, Age(s.Time.Sub(s.Started)), s.listening())
+	for _, why := range s.NotListening {
+		fmt.Fprintf(&b, "%s\n", terminal.EscapeText(why))
+	}
 	if !s.TimeSynced {
 		b.WriteString("clock not synchronised: readings carry \"time_synced\": false\n")
 	}
@@ -61,6 +63,14 @@ func (s *Snapshot) WriteTable(w io.Writer, raw bool) error {
 	b.WriteByte('\n')
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// listening is where clients may connect.
+func (s *Snapshot) listening() string {
+	if len(s.Listeners) == 0 {
+		return "listening nowhere"
+	}
+	return "listening " + strings.Join(s.Listeners, " ")
 }
 
 // deviceRows writes a row per channel: in the first the state of the device, in each what
