@@ -16,7 +16,7 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
-// takenNetwork refuses to listen as often as it was told to, and notes when it was asked.
+// takenNetwork refuses to listen as often as refuse says, and notes when it was asked.
 type takenNetwork struct {
 	poll.Kernel
 	why syscall.Errno

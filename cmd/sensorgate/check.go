@@ -17,14 +17,20 @@ func newCheck() *cobra.Command {
 	var s settings
 	var hardware bool
 	cmd := &cobra.Command{
-		Use:   "check",
+		Use:   "check [FILE]",
 		Short: "report everything that is wrong with a configuration, or ok",
 		Long: `Reads the configuration with all files in conf.d beside it and reports all faults
 in one run, each with its place and what to type instead. It opens nothing, unless
 --hardware asks to open ports and buses, read every device once, and try every
 upstream. Outputs are not opened: that would switch them.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := s.fileArg(cmd, args, 0); err != nil {
+				return err
+			}
+			if err := s.denied(); err != nil {
+				return err
+			}
 			c, problems := s.read()
 			result := checkResult{OK: c != nil, Problems: problems}
 			if !s.json {

@@ -252,9 +252,7 @@ func (s *screen) draw(live bool) {
 		io.WriteString(os.Stdout, b.String()+"\n")
 		return
 	}
-	// Home, every line cleared to its end, the rest of the screen cleared.
-	text := strings.ReplaceAll(b.String(), "\n", "\x1b[K\r\n")
-	io.WriteString(os.Stdout, "\x1b[H"+text+"\x1b[J")
+	drawScreen(os.Stdout, b.String())
 }
 
 // tail keeps the last lines of a log for the screen.

@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"sensorgate/internal/gateway"
 	"sensorgate/internal/plot"
 	"sensorgate/internal/status"
 	"sensorgate/internal/terminal"
@@ -42,8 +41,7 @@ quarters of an hour for a year; the answer says what its points are. Gaps stay g
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.socket == "" {
-				c, _ := f.read() // a broken file is no reason not to look
-				f.socket = gateway.FindSocket(c)
+				f.socket = f.findSocket() // a broken file is no reason not to look
 			}
 			out := cmd.OutOrStdout()
 			switch {

@@ -137,8 +137,7 @@ func (s *sessionsCommand) from() (sessionSource, error) {
 	if s.dir == "" {
 		socket := s.socket
 		if socket == "" {
-			c, _ := s.read() // a broken file is no reason not to ask
-			socket = gateway.FindSocket(c)
+			socket = s.findSocket() // a broken file is no reason not to ask
 		}
 		if err := status.Sessions(context.Background(), socket, new([]broker.SessionInfo)); s.socket != "" || !errors.Is(err, status.ErrNotRunning) {
 			return runningSessions(socket), nil

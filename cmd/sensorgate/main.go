@@ -9,9 +9,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -36,12 +38,23 @@ var errReported = errors.New("")
 // execute runs the command that the arguments name. What commands print on a terminal is
 // escaped: names, values and reasons come from devices, clients and upstreams.
 func execute(ctx context.Context, root *cobra.Command) error {
+	if err := unknownCommand(root, os.Args[1:]); err != nil {
+		return err
+	}
 	if !isTerminal(os.Stdout) {
 		return root.ExecuteContext(ctx)
 	}
 	out := terminal.NewWriter(os.Stdout)
 	root.SetOut(out)
 	return errors.Join(root.ExecuteContext(ctx), out.Close())
+}
+
+// withSudo adds what to type when only root may do what was asked.
+func withSudo(text string, err error) string {
+	if !errors.Is(err, fs.ErrPermission) || os.Geteuid() == 0 || strings.Contains(text, "(try:") {
+		return text
+	}
+	return text + " (try: " + terminal.Sudo("sensorgate", os.Args[1:]) + ")"
 }
 
 func main() {
@@ -55,7 +68,7 @@ func main() {
 		return
 	}
 	if !errors.Is(err, errReported) {
-		fmt.Fprintln(os.Stderr, "sensorgate:", terminal.EscapeText(err.Error()))
+		fmt.Fprintln(os.Stderr, "sensorgate:", terminal.EscapeText(withSudo(err.Error(), err)))
 	}
 	var usage usageError
 	if errors.As(err, &usage) {

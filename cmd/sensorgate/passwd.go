@@ -186,7 +186,10 @@ func askPassword(in io.Reader, w io.Writer, user string) ([]byte, error) {
 		line, err := bufio.NewReader(in).ReadString('\n')
 		line = strings.TrimRight(line, "\r\n")
 		if line == "" {
-			return nil, usageError{fmt.Errorf("no password on the standard input (%v)", err)}
+			if err != nil && !errors.Is(err, io.EOF) {
+				return nil, fmt.Errorf("standard input: %w", err)
+			}
+			return nil, usageError{errors.New("no password on the standard input (try: printf '%s\\n' PASSWORD | sensorgate passwd add FILE USER)")}
 		}
 		return []byte(line), nil
 	}

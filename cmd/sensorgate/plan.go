@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sensorgate/internal/config"
-	"sensorgate/internal/gateway"
 	"sensorgate/internal/status"
 )
 
@@ -20,12 +19,15 @@ func newPlan() *cobra.Command {
 	var s settings
 	var from, socket string
 	cmd := &cobra.Command{
-		Use:   "plan",
+		Use:   "plan [FILE]",
 		Short: "show what a reload would change",
 		Long: `Asks the running gateway what would change if it read its configuration again; or,
 with --from, compares two files. Nothing is changed.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := s.fileArg(cmd, args, 0); err != nil {
+				return err
+			}
 			c, err := s.load(os.Stderr)
 			if err != nil {
 				return err
@@ -57,7 +59,7 @@ func (s *settings) changes(ctx context.Context, c *config.Config, from, socket s
 		return config.Diff(was, c), nil
 	}
 	if socket == "" {
-		socket = gateway.FindSocket(c)
+		socket = s.findSocket()
 	}
 	data, err := status.Plan(ctx, socket)
 	if err != nil {

@@ -20,14 +20,17 @@ func newRead() *cobra.Command {
 	var s settings
 	var verbose bool
 	cmd := &cobra.Command{
-		Use:   "read DEVICE",
+		Use:   "read DEVICE [FILE]",
 		Short: "read one device of a configuration once and print its channels",
 		Long: `Opens one device of the configuration, reads it once and prints every channel: the value
 as it would be published, or why there is none. --verbose shows beside it what the device
 itself reported, and the bytes of each I2C transfer (W written, R read) on standard error.
 Outputs are not opened: that may switch them.`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := s.fileArg(cmd, args, 1); err != nil {
+				return err
+			}
 			c, err := s.load(os.Stderr)
 			if err != nil {
 				return err

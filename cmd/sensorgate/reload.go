@@ -1,12 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
-	"sensorgate/internal/gateway"
 	"sensorgate/internal/status"
 )
 
@@ -19,20 +19,24 @@ func newReload() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if socket == "" {
-				c, problems := s.read() // a broken file is the gateway's to refuse
-				socket = gateway.FindSocket(c)
-				if _, err := os.Stat(socket); c == nil && err != nil {
-					// It does not even name the place where its gateway listens.
-					if err := s.explain(os.Stderr, problems); err != nil {
-						return err
-					}
-					return usageError{errReported}
+				socket = s.findSocket()
+			}
+			c, problems := s.read() // a broken file is explained here, and the gateway's to refuse
+			if len(problems) > 0 {
+				if err := s.explain(os.Stderr, problems); err != nil {
+					return err
 				}
 			}
-			if err := status.Reload(cmd.Context(), socket); err != nil {
+			err := status.Reload(cmd.Context(), socket)
+			switch {
+			case c == nil && (err == nil || errors.Is(err, status.ErrNotRunning)):
+				return usageError{errReported}
+			case c == nil:
+				return usageError{errors.New("reload refused; the running configuration is unchanged")}
+			case err != nil:
 				return err
 			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "reloaded")
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "reloaded")
 			return err
 		},
 	}

@@ -29,6 +29,11 @@ same name each time. Requests in the recording are waited for.`,
 			if speed <= 0 {
 				return usageError{fmt.Errorf("--speed: found %v, expected more than 0", speed)}
 			}
+			if file, err := os.Open(args[0]); err != nil { // before anybody waits for it
+				return usageError{err}
+			} else if err := file.Close(); err != nil {
+				return err
+			}
 			wire, pts, err := serial.OpenPTY()
 			if err != nil {
 				return err

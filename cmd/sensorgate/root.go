@@ -11,8 +11,9 @@ func newRoot() *cobra.Command {
 		Short:         "IoT edge gateway: sensors to MQTT, with a spool that survives outages",
 		SilenceErrors: true, // main prints them
 		SilenceUsage:  true,
+		Version:       version(),
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetVersionTemplate(versionLine())
 	root.AddCommand(
 		newVersion(),
 		newRun(),
@@ -44,5 +45,6 @@ func newRoot() *cobra.Command {
 		newReplay(),
 		newMan(),
 	)
+	usageErrors(root)
 	return root
 }

@@ -12,12 +12,15 @@ import (
 func newRoute() *cobra.Command {
 	var s settings
 	cmd := &cobra.Command{
-		Use:   "route TOPIC",
+		Use:   "route TOPIC [FILE]",
 		Short: "show where a message on TOPIC would go, and what a message there would come back as",
 		Example: `  sensorgate route barn-pi/grid/power
   sensorgate route sites/42/barn-pi/pump/state/set     # a topic of an upstream`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := s.fileArg(cmd, args, 1); err != nil {
+				return err
+			}
 			if err := mqtt.CheckTopic(args[0]); err != nil {
 				return usageError{err}
 			}

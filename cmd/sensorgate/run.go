@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -67,7 +70,7 @@ func run(ctx context.Context, path string, hub *web.Hub, ring *web.LogRing) erro
 		Socket: gateway.SocketPath(c), Notify: notify, Hub: hub, Ring: ring,
 	})
 	if err != nil {
-		return err
+		return explainStore(err, c.Data)
 	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -87,6 +90,20 @@ func run(ctx context.Context, path string, hub *web.Hub, ring *web.LogRing) erro
 		}
 	}()
 	return g.Run(ctx)
+}
+
+// explainStore adds what to write when this user may not have the store where the
+// configuration, or its default, puts it.
+func explainStore(err error, data string) error {
+	if !errors.Is(err, fs.ErrPermission) || os.Geteuid() == 0 {
+		return err
+	}
+	state := os.Getenv("XDG_STATE_HOME") // XDG Base Directory Specification 0.8
+	if home, herr := os.UserHomeDir(); state == "" && herr == nil {
+		state = filepath.Join(home, ".local/state")
+	}
+	return fmt.Errorf("%w\n%s is the store of the service. For a gateway of your own write a folder of yours at the top of its file:\n\n    data = %q\n",
+		err, data, filepath.Join(state, "sensorgate"))
 }
 
 func newLogger(f *os.File, level, format string) (*slog.Logger, error) {

@@ -2,15 +2,19 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"regexp"
 
 	"github.com/spf13/cobra"
 
 	"sensorgate/internal/config"
 	"sensorgate/internal/gateway"
+	"sensorgate/internal/terminal"
 )
 
 // discard takes the log of hardware that a command only looks at.
@@ -31,6 +35,9 @@ func (s *settings) flags(cmd *cobra.Command) {
 
 // load reads the configuration; a broken one is explained on w, and warnings too.
 func (s *settings) load(w *os.File) (*config.Config, error) {
+	if err := s.denied(); err != nil {
+		return nil, err
+	}
 	c, problems := s.read()
 	if len(problems) > 0 && !(s.json && c != nil) {
 		if err := s.explain(w, problems); err != nil {
@@ -42,6 +49,39 @@ func (s *settings) load(w *os.File) (*config.Config, error) {
 	}
 	return c, nil
 }
+
+// denied returns what to type if this user may not read the configuration.
+func (s *settings) denied() error {
+	f, err := os.Open(s.path)
+	if err == nil {
+		return f.Close()
+	}
+	if !errors.Is(err, fs.ErrPermission) {
+		return nil // read reports it
+	}
+	return usageError{fmt.Errorf("%s: this user may not read it (try: %s; or, to look without sudo: sudo adduser $USER sensorgate, and log in again)",
+		s.path, terminal.Sudo("sensorgate", os.Args[1:]))}
+}
+
+// findSocket is where the gateway of the configuration listens. A broken file may name its
+// store all the same, and the gateway that runs has read it before it was broken.
+func (s *settings) findSocket() string {
+	c, _ := s.read()
+	if c == nil {
+		c = &config.Config{Data: defaultData, Files: []string{s.path}}
+		text, err := os.ReadFile(s.path)
+		if m := dataLine.FindSubmatch(text); err == nil && m != nil {
+			c.Data = string(m[1])
+		}
+	}
+	return gateway.FindSocket(c)
+}
+
+// defaultData is the store where the file names none.
+const defaultData = "/var/lib/sensorgate"
+
+// dataLine is data = "…" at the top of a file, before any table.
+var dataLine = regexp.MustCompile(`\A(?:[^\[\n][^\n]*\n|\n)*?[ \t]*data[ \t]*=[ \t]*["']([^"'\n]*)["']`)
 
 func (s *settings) read() (*config.Config, config.Problems) {
 	s.hardware = gateway.NewHardware(discard)

@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"sensorgate/internal/gateway"
 	"sensorgate/internal/status"
 	"sensorgate/internal/terminal"
 )
@@ -24,20 +25,14 @@ func newStatus() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if socket == "" {
-				c, _ := s.read() // a broken file is no reason not to look
-				socket = gateway.FindSocket(c)
+				socket = s.findSocket() // a broken file is no reason not to look
 			}
-			if watch && !s.json && isTerminal(os.Stdout) {
-				return watchStatus(cmd.Context(), socket, verbose, time.Duration(every*float64(time.Second)))
+			v := statusView{socket: socket, json: s.json, raw: verbose, out: cmd.OutOrStdout()}
+			if !watch {
+				return v.once(cmd.Context())
 			}
-			snap, err := status.Fetch(cmd.Context(), socket)
-			if err != nil {
-				return err
-			}
-			if s.json {
-				return writeJSON(cmd.OutOrStdout(), snap)
-			}
-			return snap.WriteTable(cmd.OutOrStdout(), verbose)
+			v.live = !s.json && isTerminal(os.Stdout)
+			return v.watch(cmd.Context(), time.Duration(every*float64(time.Second)))
 		},
 	}
 	s.flags(cmd)
@@ -48,18 +43,31 @@ func newStatus() *cobra.Command {
 	return cmd
 }
 
-func watchStatus(ctx context.Context, path string, verbose bool, every time.Duration) error {
+// statusView is how status shows a snapshot.
+type statusView struct {
+	socket          string
+	json, raw, live bool // live: on a terminal, each look in the place of the one before
+	out             io.Writer
+}
+
+func (v *statusView) once(ctx context.Context) error {
+	snap, err := status.Fetch(ctx, v.socket)
+	switch {
+	case err != nil:
+		return err
+	case v.json:
+		return writeJSON(v.out, snap)
+	}
+	return snap.WriteTable(v.out, v.raw)
+}
+
+// watch looks again and again until ctx ends or nobody reads any more. A gateway that does
+// not answer may be restarting.
+func (v *statusView) watch(ctx context.Context, every time.Duration) error {
 	tick := time.NewTicker(max(every, 100*time.Millisecond))
 	defer tick.Stop()
 	for {
-		snap, err := status.Fetch(ctx, path)
-		if ctx.Err() != nil {
-			return nil
-		}
-		fmt.Print("\x1b[H\x1b[2J") // home, clear: ECMA-48 8.3.21 and 8.3.39
-		if err != nil {
-			fmt.Println(terminal.EscapeText(err.Error())) // it may be restarting
-		} else if err := snap.WriteTable(os.Stdout, verbose); err != nil {
+		if err := v.look(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
 		select {
@@ -68,4 +76,19 @@ func watchStatus(ctx context.Context, path string, verbose bool, every time.Dura
 		case <-tick.C:
 		}
 	}
+}
+
+func (v *statusView) look(ctx context.Context) error {
+	if !v.live {
+		return v.once(ctx)
+	}
+	var b strings.Builder
+	snap, err := status.Fetch(ctx, v.socket)
+	if err == nil {
+		err = snap.WriteTable(&b, v.raw)
+	}
+	if err != nil {
+		fmt.Fprintln(&b, terminal.EscapeText(err.Error()))
+	}
+	return drawScreen(os.Stdout, b.String())
 }

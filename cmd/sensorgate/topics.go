@@ -21,10 +21,13 @@ type topicRow struct {
 func newTopics() *cobra.Command {
 	var s settings
 	cmd := &cobra.Command{
-		Use:   "topics",
+		Use:   "topics [FILE]",
 		Short: "list every topic this gateway will use, with unit, QoS and the upstream rules it meets",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := s.fileArg(cmd, args, 0); err != nil {
+				return err
+			}
 			c, err := s.load(os.Stderr)
 			if err != nil {
 				return err

@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -225,34 +223,6 @@ func (g *Gateway) Snapshot() status.Snapshot {
 		s.ConfigErr = configErr.Error()
 	}
 	return s
-}
-
-// runtimeSocket is the control socket of the packaged service.
-const runtimeSocket = "/run/sensorgate/control.sock"
-
-// SocketPath is where the gateway of a configuration listens for `status` and
-// `reload`: systemd's runtime directory, else beside the journal; "" if neither is.
-func SocketPath(c *config.Config) string {
-	if dir := os.Getenv("RUNTIME_DIRECTORY"); dir != "" {
-		return filepath.Join(dir, "control.sock")
-	}
-	if c.Data != "" {
-		return filepath.Join(c.Data, "control.sock")
-	}
-	return ""
-}
-
-// FindSocket is where a running gateway of a configuration listens, as another
-// process sees it: the service's socket if there is one and c, which may be nil if the
-// file is broken, does not say otherwise.
-func FindSocket(c *config.Config) string {
-	if c != nil {
-		own := SocketPath(c)
-		if _, err := os.Stat(own); err == nil {
-			return own
-		}
-	}
-	return runtimeSocket
 }
 
 // keptTwice are the keys of the journal of which more than one message depends.

@@ -13,11 +13,13 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"sensorgate/internal/terminal"
 )
 
 // Control is what the local socket offers.
 type Control struct {
-	Path     string // of the Unix socket; only its owner may connect
+	Path     string // of the Unix socket; its owner's group may connect too, to look
 	Snapshot func() Snapshot
 	Reload   func() error
 	Plan     func() (any, error) // what a reload would change, for JSON
@@ -39,7 +41,10 @@ func (c *Control) Run(ctx context.Context) error {
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(c.Snapshot())
 	})
-	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, r *http.Request) {
+		if mayNotChange(w, r) {
+			return
+		}
 		if err := c.Reload(); err != nil {
 			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 		}
@@ -58,14 +63,16 @@ func (c *Control) Run(ctx context.Context) error {
 		json.NewEncoder(w).Encode(c.Sessions())
 	})
 	mux.HandleFunc("DELETE /sessions", func(w http.ResponseWriter, r *http.Request) {
+		if mayNotChange(w, r) {
+			return
+		}
 		if err := c.RemoveSession(r.Context(), r.URL.Query().Get("client")); err != nil {
 			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 		}
 	})
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ConnContext: fromPeer}
 	if c.More != nil {
 		mux.Handle("/", c.More)
-		srv.ConnContext = func(ctx context.Context, _ net.Conn) context.Context { return FromSocket(ctx) }
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
@@ -78,17 +85,6 @@ func (c *Control) Run(ctx context.Context) error {
 	os.Remove(c.Path)
 	return err
 }
-
-type contextKey int
-
-const socketKey contextKey = iota
-
-// FromSocket marks a request that came over the control socket: only root and the
-// gateway's own user can connect to it.
-func FromSocket(ctx context.Context) context.Context { return context.WithValue(ctx, socketKey, true) }
-
-// CameFromSocket reports whether FromSocket marked the request.
-func CameFromSocket(ctx context.Context) bool { return ctx.Value(socketKey) != nil }
 
 func listenUnix(path string) (net.Listener, error) {
 	l, err := net.Listen("unix", path)
@@ -103,7 +99,7 @@ func listenUnix(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
+	if err := os.Chmod(path, 0o660); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
@@ -169,15 +165,18 @@ func call(ctx context.Context, path, method, what string, read func(io.Reader) e
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w on %s (is it running? try: systemctl status sensorgate)", ErrNotRunning, path)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("control socket %s: permission denied (try: sudo sensorgate …, or as the user sensorgate)", path)
+		return fmt.Errorf("control socket %s: permission denied (try: %s; or, to look without sudo: sudo adduser $USER sensorgate, and log in again)", path, terminal.Sudo("sensorgate", os.Args[1:]))
 	case err != nil:
 		return fmt.Errorf("control socket %s: %w", path, err)
 	}
 	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return refusal(res)
+	switch res.StatusCode {
+	case http.StatusOK:
+		return read(res.Body)
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return fmt.Errorf("%s (try: %s)", onlyLook, terminal.Sudo("sensorgate", os.Args[1:]))
 	}
-	return read(res.Body)
+	return refusal(res)
 }
 
 // refusal is the error that an answer carries: of the HTTP API what, where and what to try.

@@ -1,0 +1,23 @@
+package main
+
+import "testing"
+
+// A small terminal shows the devices at the top and neither wraps nor scrolls.
+func TestSmallTerminalShowsTheTop(t *testing.T) {
+	const text = "barn  up 3s\n\nDEVICE  VALUE °C and more\nattic   21.5\ncellar  12\nlog line\n"
+	for _, c := range []struct {
+		columns, rows int
+		want          string
+	}{
+		{80, 24, "barn  up 3s\n\nDEVICE  VALUE °C and more\nattic   21.5\ncellar  12\nlog line"},
+		{80, 6, "barn  up 3s\n\nDEVICE  VALUE °C and more\nattic   21.5\ncellar  12\nlog line"},
+		{80, 4, "barn  up 3s\n\nDEVICE  VALUE °C and more\n… 3 more lines; make the window higher"},
+		{16, 3, "barn  up 3s\n\n… 4 more lines;…"},
+		{10, 24, "barn  up …\n\nDEVICE  V…\nattic   2…\ncellar  12\nlog line"},
+		{1, 1, "…"},
+	} {
+		if got := fitted(text, c.columns, c.rows); got != c.want {
+			t.Errorf("at %d × %d:\n%s\nwant\n%s", c.columns, c.rows, got, c.want)
+		}
+	}
+}

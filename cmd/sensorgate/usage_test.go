@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Whatever is wrong on the command line ends with 2 and says where the help is.
+func TestWrongUsageIsExitCodeTwo(t *testing.T) {
+	good := writeConfig(t, smallConfig)
+	for _, args := range [][]string{
+		{"chekc"}, {"check", "--confg", "x"}, {"check", good, good}, {"check", good, "-c", good}, {"status", "now"},
+		{"model", "modbus"}, {"journal", "statsu"}, {"read"}, {"replay", filepath.Join(t.TempDir(), "none")},
+	} {
+		root := newRoot()
+		err := unknownCommand(root, args)
+		if err == nil {
+			_, err = with(t, "", args...)
+		}
+		var usage usageError
+		if !errors.As(err, &usage) {
+			t.Errorf("%v ends with %v, want an error of usage", args, err)
+			continue
+		}
+		if text := err.Error(); args[0] != "replay" && !strings.Contains(text, "--help") && !strings.Contains(text, "two configurations") {
+			t.Errorf("%v: %q does not say where the help is", args, text)
+		}
+	}
+	for _, args := range [][]string{{"--version"}, {"-v"}, {"version", "--json"}, {"check", good}, {"topics", good}, {"route", "n/a/v", good}, {"help", "model"}, {"model", "--help"}} {
+		if err := unknownCommand(newRoot(), args); err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
+		if out, err := with(t, "", args...); err != nil || out == "" {
+			t.Errorf("%v: %q, %v", args, out, err)
+		}
+	}
+}
+
+// The hint of an unknown command names those that are near.
+func TestUnknownCommandHint(t *testing.T) {
+	err := unknownCommand(newRoot(), []string{"journal", "statu"})
+	if err == nil || !strings.Contains(err.Error(), "did you mean status?") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A broken file may still name the store whose gateway must hear of the reload.
+func TestStoreOfABrokenFile(t *testing.T) {
+	for text, want := range map[string]string{
+		"node = \"n\"\ndata = \"/x/y\"\n[device.a]\nbad":    "/x/y",
+		"data='z'\nbad":                                     "z",
+		"\n# data = \"/no\"\n\n  data = \"\" # memory\nbad": "",
+	} {
+		m := dataLine.FindStringSubmatch(text)
+		if m == nil || m[1] != want {
+			t.Errorf("%q: found %q, want %q", text, m, want)
+		}
+	}
+	if m := dataLine.FindStringSubmatch("node = \"n\"\n[device.a]\ndata = \"/x\"\n"); m != nil {
+		t.Errorf("the data of a table is taken for the store: %q", m[1])
+	}
+}
+
+// Who may not read the configuration is given the line that works.
+func TestConfigurationOfAnotherUser(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("skipped: root may read everything")
+	}
+	path := writeConfig(t, smallConfig)
+	if err := os.Chmod(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"check", "topics", "plan"} {
+		if _, err := with(t, "", command, path); err == nil || !strings.Contains(err.Error(), "try: sudo sensorgate ") {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+}
