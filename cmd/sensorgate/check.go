@@ -23,7 +23,7 @@ func newCheck() *cobra.Command {
 in one run, each with its place and what to type instead. It opens nothing, unless
 --hardware asks to open ports and buses, read every device once, and try every
 upstream. Outputs are not opened: that would switch them.`,
-		Args:  cobra.MaximumNArgs(1),
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := s.fileArg(cmd, args, 0); err != nil {
 				return err

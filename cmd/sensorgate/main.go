@@ -70,6 +70,10 @@ func main() {
 	if !errors.Is(err, errReported) {
 		fmt.Fprintln(os.Stderr, "sensorgate:", terminal.EscapeText(withSudo(err.Error(), err)))
 	}
+	var ended interface{ ExitCode() int }
+	if errors.As(err, &ended) {
+		os.Exit(ended.ExitCode())
+	}
 	var usage usageError
 	if errors.As(err, &usage) {
 		os.Exit(exitUsage)

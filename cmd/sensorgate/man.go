@@ -60,6 +60,10 @@ func manPage(cmd *cobra.Command) string {
 		fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s\n.fi\n", roffText(cmd.Example))
 	}
 	b.WriteString(".SH EXIT STATUS\n0 for success or when asked to stop, 1 for trouble at run time, 2 for a broken configuration or wrong usage.\n")
+	switch cmd.Name() {
+	case "sub", "rr":
+		b.WriteString("27 when the time of \\-W is over, as the mosquitto tools; rr \\-\\-result ends with 3 when a command was not done.\n")
+	}
 	if !cmd.HasParent() {
 		b.WriteString(".SH FILES\n.TP\n.I /etc/sensorgate/sensorgate.toml\nwhat to read and where to send it\n" +
 			".TP\n.I /var/lib/sensorgate\nthe journal: what waits, and what must survive a power cut\n")

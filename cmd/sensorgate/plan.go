@@ -23,7 +23,7 @@ func newPlan() *cobra.Command {
 		Short: "show what a reload would change",
 		Long: `Asks the running gateway what would change if it read its configuration again; or,
 with --from, compares two files. Nothing is changed.`,
-		Args:  cobra.MaximumNArgs(1),
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := s.fileArg(cmd, args, 0); err != nil {
 				return err

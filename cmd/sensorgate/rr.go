@@ -12,20 +12,23 @@ import (
 
 func newRR() *cobra.Command {
 	var r mqtttools.Request
+	var own ownBroker
 	cmd := &cobra.Command{
 		Use:   "rr -t TOPIC [-e RESPONSE] {-m MESSAGE | -f FILE | -s | -n}",
 		Short: "send a request and print its response, with the flags of mosquitto_rr",
 		Long: `Subscribes to the response topic, publishes the request and prints the first message
 that comes back. For a command (…/set) the response topic is …/set/result.`,
 		Example: `  sensorgate rr -t barn-pi/pump/state/set -m on -W 5`,
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r.FindBroker, r.Words = own.find(cmd), args
 			out, isTerminal := toolOutput(cmd)
 			r.Terminal = isTerminal
 			return toolError(r.Run(cmd.Context(), cmd.InOrStdin(), out), r.Quiet)
 		},
 	}
 	r.Flags(cmd.Flags())
+	own.flags(cmd.Flags())
 	return cmd
 }
 
@@ -45,8 +48,17 @@ func toolError(err error, quiet bool) error {
 	if err != nil && quiet {
 		shown = errReported
 	}
-	if errors.As(err, new(mqtttools.UsageError)) {
+	var ended mqtttools.Ended
+	switch {
+	case errors.As(err, new(mqtttools.UsageError)):
 		return usageError{shown}
+	case errors.As(err, &ended) && quiet:
+		return silentEnd{ended}
 	}
 	return shown
 }
+
+// silentEnd is an exit code whose reason is not printed.
+type silentEnd struct{ mqtttools.Ended }
+
+func (silentEnd) Is(target error) bool { return target == errReported }

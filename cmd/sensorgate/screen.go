@@ -13,14 +13,22 @@ import (
 // drawScreen shows text in the place of what the terminal shows: from the top, every line
 // cleared to its end, the rest of the screen cleared (ECMA-48 8.3.21, 8.3.41, 8.3.39).
 func drawScreen(f *os.File, text string) error {
-	columns, rows, err := term.GetSize(int(f.Fd()))
-	if err != nil || columns <= 0 || rows <= 0 {
-		columns, rows = 80, 24
-	}
+	columns, rows := sizeOf(f)
 	text = strings.ReplaceAll(fitted(text, columns, rows), "\n", "\x1b[K\r\n")
-	_, err = io.WriteString(f, "\x1b[H"+text+"\x1b[K\x1b[J")
+	_, err := io.WriteString(f, "\x1b[H"+text+"\x1b[K\x1b[J")
 	return err
 }
+
+// sizeOf is the size of a terminal; that of a VT100 where it does not report one.
+func sizeOf(f *os.File) (columns, rows int) {
+	columns, rows, err := term.GetSize(int(f.Fd()))
+	if err != nil || columns <= 0 || rows <= 0 {
+		return 80, 24
+	}
+	return columns, rows
+}
+
+func terminalSize() (columns, rows int) { return sizeOf(os.Stdout) }
 
 // fitted is as much of text as a terminal of that size can show without wrapping and
 // without scrolling: what comes first matters most, so lines are cut at the end, and of

@@ -235,7 +235,7 @@ func TestUsageErrors(t *testing.T) {
 		{"pub -t a/# -m x", "wildcard"},
 		{"pub -t a -m x -q 3", "QoS is 0, 1 or 2"},
 		{"pub -t a -m x -c", "-i ID"},
-		{"pub -t a -m x -V 5", "3.1.1"},
+		{"pub -t a -m x -V 6", "have 5, 311 and 31"},
 		{"pub -t a -m x --will-payload y", "--will-topic"},
 		{"pub -t a -m x -L http://h/t", "mqtts"},
 		{"pub -t a -m x --cert c", "go together"},

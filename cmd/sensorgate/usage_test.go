@@ -50,8 +50,8 @@ func TestUnknownCommandHint(t *testing.T) {
 // A broken file may still name the store whose gateway must hear of the reload.
 func TestStoreOfABrokenFile(t *testing.T) {
 	for text, want := range map[string]string{
-		"node = \"n\"\ndata = \"/x/y\"\n[device.a]\nbad":    "/x/y",
-		"data='z'\nbad":                                     "z",
+		"node = \"n\"\ndata = \"/x/y\"\n[device.a]\nbad": "/x/y",
+		"data='z'\nbad": "z",
 		"\n# data = \"/no\"\n\n  data = \"\" # memory\nbad": "",
 	} {
 		m := dataLine.FindStringSubmatch(text)

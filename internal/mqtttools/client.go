@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -27,6 +26,13 @@ import (
 type client struct {
 	// Quiet is --quiet: whoever runs the tool prints no error.
 	Quiet bool
+
+	// FindBroker finds the gateway's own broker; it is asked when no flag names one. Nil:
+	// the usual address of MQTT on this machine.
+	FindBroker func(context.Context) (Broker, error)
+
+	// Words are the arguments that are no flags: what belongs to -D.
+	Words []string
 
 	flags               *pflag.FlagSet
 	host, url, socket   string
@@ -48,13 +54,22 @@ type client struct {
 	willRetain          bool
 	inflight            int
 	filters             []string // topics of the url of -L
+
+	tool        string // pub, sub or rr
+	found       bool   // FindBroker was asked
+	bind, proxy string
+	webSocket   bool
+	optionsFile string
+	expiry      string
+	propertyAt  []string
+	properties  userProperties
 }
 
-func (c *client) register(f *pflag.FlagSet) {
-	c.flags = f
+func (c *client) register(f *pflag.FlagSet, tool string) {
+	c.flags, c.tool = f, tool
 	f.Bool("help", false, "show this help") // -h is the host
-	f.StringVarP(&c.host, "host", "h", "localhost", "`host` of the broker")
-	f.IntVarP(&c.port, "port", "p", 0, "its `port`; default 1883, with TLS 8883")
+	f.StringVarP(&c.host, "host", "h", usualAddress, "`host` of the broker; if it and -p are not given, the gateway's own broker")
+	f.IntVarP(&c.port, "port", "p", 0, "its `port` (1883, with TLS 8883)")
 	f.StringVar(&c.socket, "unix", "", "connect to a Unix `socket` instead")
 	f.StringVarP(&c.url, "url", "L", "", "mqtt(s)|ws(s)://[user[:password]@]host[:port][/topic], instead of -h, -p, -u, -P and -t")
 	f.StringVarP(&c.user, "username", "u", "", "user `name`")
@@ -64,7 +79,7 @@ func (c *client) register(f *pflag.FlagSet) {
 	f.IntVarP(&c.keepAlive, "keepalive", "k", 60, "`seconds` of silence after which the broker is asked for an answer")
 	f.BoolVarP(&c.keepSession, "disable-clean-session", "c", false, "the broker keeps the session and what arrives meanwhile; needs -i")
 	f.IntVarP(&c.qos, "qos", "q", 0, "0, 1 or 2")
-	f.StringVarP(&c.version, "protocol-version", "V", "311", "311 or 31")
+	f.StringVarP(&c.version, "protocol-version", "V", "311", "`version` of MQTT: 5, 311 or 31")
 	f.BoolVar(&c.Quiet, "quiet", false, "no error messages")
 	f.BoolVarP(&c.debug, "debug", "d", false, "print what happens")
 	f.StringVar(&c.cafile, "cafile", "", "`file` with the certificates that are trusted")
@@ -79,13 +94,21 @@ func (c *client) register(f *pflag.FlagSet) {
 	f.StringVar(&c.willText, "will-payload", "", "its `message`")
 	f.IntVar(&c.willQoS, "will-qos", 0, "its QoS")
 	f.BoolVar(&c.willRetain, "will-retain", false, "it is retained")
+	f.StringVarP(&c.bind, "bind", "A", "", "connect from this `address` of ours")
+	f.StringVar(&c.proxy, "proxy", "", "connect through socks5h://[user:password@]host[:port]")
+	f.BoolVar(&c.webSocket, "ws", false, "MQTT over WebSocket")
+	f.StringVarP(&c.optionsFile, "options", "o", "", "`file` with one option a line; default: ~/.config/mosquitto_"+c.tool)
+	f.StringVarP(&c.expiry, "session-expiry-interval", "x", "", "MQTT 5: `seconds` that the broker keeps the session without us; ∞ or -1 for always")
+	f.StringArrayVarP(&c.propertyAt, "property", "D", nil, "MQTT 5: `packet` property value, e.g. -D publish user-property key value")
 	f.IntVarP(&c.inflight, "max-inflight", "M", 20, "`messages` that wait for their acknowledgement at a time")
 }
 
 // check looks at the flags that need more than a type, and takes -L apart.
 func (c *client) check() error {
-	if err := c.parseURL(); err != nil {
-		return err
+	for _, step := range []func() error{c.readOptions, c.takeProperties, c.parseURL, c.checkProxy, c.checkVersion} {
+		if err := step(); err != nil {
+			return err
+		}
 	}
 	if c.password == "" {
 		c.password = os.Getenv("MQTT_PASSWORD")
@@ -108,13 +131,63 @@ func (c *client) check() error {
 	case c.keepAlive < 0 || c.keepAlive > 65535:
 		return errors.New("-k is 0 to 65535 seconds")
 	}
-	switch strings.TrimPrefix(c.version, "mqttv") {
-	case "311", "31", "3.1.1", "3.1":
-		return nil
-	case "5":
-		return errors.New("-V 5: this tool speaks 3.1.1 (the broker speaks both; mosquitto_pub and mosquitto_sub have -V 5)")
+	return nil
+}
+
+// checkVersion looks at -V and at what only MQTT 5 has.
+func (c *client) checkVersion() error {
+	c.version = strings.TrimPrefix(c.version, "mqttv")
+	switch c.version {
+	case "5", "311", "31", "3.1.1", "3.1":
+	default:
+		return fmt.Errorf("-V %s: have 5, 311 and 31", c.version)
 	}
-	return fmt.Errorf("-V %s: have 311 and 31", c.version)
+	if !c.is5() && (c.expiry != "" || c.properties.given) {
+		return errors.New("-x and -D are of MQTT 5: -V 5")
+	}
+	switch c.expiry {
+	case "", "-1", "∞":
+	default:
+		if err := number(c.expiry, 0, &c.properties.connect.SessionExpiryInterval); err != nil {
+			return fmt.Errorf("-x: %w", err)
+		}
+	}
+	return nil
+}
+
+func (c *client) is5() bool { return c.version == "5" }
+
+// sessionExpiry is how long the broker keeps the session, in seconds: with -c always, as
+// the older versions do (MQTT 5, 3.1.2.11.2).
+func (c *client) sessionExpiry() *uint32 {
+	always := ^uint32(0)
+	switch {
+	case c.properties.connect.SessionExpiryInterval != nil:
+		return c.properties.connect.SessionExpiryInterval
+	case c.expiry != "" || c.keepSession:
+		return &always
+	}
+	return nil
+}
+
+// takeProperties gives every -D the words behind it.
+func (c *client) takeProperties() error {
+	words := c.Words
+	for _, at := range c.propertyAt {
+		words = append([]string{at}, words...)
+		n := propertyWords(words)
+		if len(words) < n {
+			return fmt.Errorf("-D %s: expected a property and its value; user-property has a key and a value", strings.Join(words, " "))
+		}
+		if err := c.properties.set(words[:n]); err != nil {
+			return err
+		}
+		words = words[n:]
+	}
+	if len(words) > 0 {
+		return fmt.Errorf("found the argument %q, and expected only flags", words[0])
+	}
+	return nil
 }
 
 func (c *client) parseURL() error {
@@ -165,6 +238,9 @@ func (c *client) address() string {
 		if port == 0 {
 			port = map[string]int{"tcp": 1883, "ssl": 8883}[scheme]
 		}
+		if c.webSocket {
+			scheme = map[string]string{"tcp": "ws", "ssl": "wss"}[scheme]
+		}
 		return fmt.Sprintf("%s://%s", scheme, net.JoinHostPort(c.host, fmt.Sprint(port)))
 	}
 	u, err := url.Parse(c.url)
@@ -193,14 +269,15 @@ func (c *client) usesTLS() bool {
 func (c *client) options() (*paho.ClientOptions, error) {
 	o := paho.NewClientOptions().AddBroker(c.address()).SetClientID(c.clientID()).
 		SetUsername(c.user).SetPassword(c.password).SetCleanSession(!c.keepSession).
-		SetKeepAlive(time.Duration(c.keepAlive) * time.Second).SetConnectTimeout(10 * time.Second).
+		SetKeepAlive(time.Duration(c.keepAlive) * time.Second).SetConnectTimeout(connectTimeout).
 		SetMaxReconnectInterval(10 * time.Second).SetProtocolVersion(4).SetOrderMatters(true).
-		SetHTTPHeaders(http.Header{"User-Agent": {"sensorgate"}})
-	if strings.HasSuffix(c.version, "31") || c.version == "3.1" {
+		SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+			defer cancel()
+			return c.dial(ctx)
+		})
+	if c.version == "31" || c.version == "3.1" {
 		o.SetProtocolVersion(3)
-	}
-	if strings.HasSuffix(c.version, "311") {
-		o.SetProtocolVersion(4)
 	}
 	if c.willTopic != "" {
 		o.SetBinaryWill(c.willTopic, []byte(c.willText), byte(c.willQoS), c.willRetain)
@@ -208,8 +285,7 @@ func (c *client) options() (*paho.ClientOptions, error) {
 	if !c.usesTLS() {
 		return o, nil
 	}
-	conf, err := c.tlsConfig()
-	o.SetTLSConfig(conf)
+	_, err := c.tlsConfig() // or a missing file would show as a connection that fails
 	return o, err
 }
 
@@ -282,15 +358,8 @@ func (c *client) trusted() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// connect waits for the broker's answer.
-func (c *client) connect(ctx context.Context, o *paho.ClientOptions) (paho.Client, error) {
-	pc := paho.NewClient(o)
-	if err := await(ctx, pc.Connect()); err != nil {
-		return nil, c.connectError(err)
-	}
-	c.debugf("connected to %s", c.address())
-	return pc, nil
-}
+// errNotLetIn is a login that the broker refuses.
+var errNotLetIn = errors.New("not authorised")
 
 // connectError adds what to try.
 func (c *client) connectError(err error) error {
@@ -301,22 +370,12 @@ func (c *client) connectError(err error) error {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(err.Error(), "connection refused"):
 		return fmt.Errorf("%s: connection refused (no broker listens there)", where)
-	case strings.Contains(err.Error(), "ot Authorized") || strings.Contains(err.Error(), "bad user name"):
+	case errors.Is(err, errNotLetIn) || strings.Contains(err.Error(), "ot Authorized") || strings.Contains(err.Error(), "bad user name"):
 		return fmt.Errorf("%s: the broker does not let user %q in (try: -u and -P)", where, c.user)
 	case strings.Contains(err.Error(), "unknown authority"):
 		return fmt.Errorf("%s: its certificate is signed by nobody we trust (try: --cafile)", where)
 	}
 	return fmt.Errorf("%s: %w", where, err)
-}
-
-// await waits for a token or the end of ctx.
-func await(ctx context.Context, t paho.Token) error {
-	select {
-	case <-t.Done():
-		return t.Error()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // debugf prints what --debug asks for.

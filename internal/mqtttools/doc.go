@@ -7,7 +7,10 @@
 // are unacknowledged) and a slow output makes Sub stop reading, so that TCP slows the
 // broker down.
 //
-// Not done here: exit codes and --help texts of the commands (cmd/sensorgate), MQTT 5,
+// MQTT 3.1 and 3.1.1 are spoken by paho.mqtt.golang, MQTT 5 by paho.golang, both over lines
+// that are opened here.
+//
+// Not done here: the exit status itself and --help texts of the commands (cmd/sensorgate),
 // and the bridge's upstream connections, which have their own client.
 package mqtttools
 

@@ -4,19 +4,19 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
-
-	paho "github.com/eclipse/paho.mqtt.golang"
 
 	"sensorgate/internal/terminal"
 )
 
 // The format of sub -F is that of mosquitto_sub: % begins a field of the message,
 // with - or 0, width and precision as in printf; @ begins a part of the time, as in
-// strftime; \n, \t and the like are what they are in C. Fields that only MQTT 5 has
-// are empty.
+// strftime; \n, \t and the like are what they are in C. Fields of MQTT 5 are empty with
+// the older versions.
 
 const (
 	messageFields = "%ACDEFIJPRSUXjlmpqrtx"
@@ -92,22 +92,25 @@ type printer struct {
 	// payloads come from strangers and are escaped then. A format of the user's own is not.
 	Terminal bool
 
-	verbose bool
-	format  string
+	// Size is how many columns and rows the terminal has, for --watch; nil: not known.
+	Size func() (columns, rows int)
+
+	verbose, pretty bool
+	format          string
 }
 
 // append appends m as it is printed, without the line end.
-func (p *printer) append(b []byte, m paho.Message, now time.Time) []byte {
+func (p *printer) append(b []byte, m *message, now time.Time) []byte {
 	switch {
 	case p.format != "":
-		return formatMessage(b, p.format, m, now, p.Terminal)
+		return formatMessage(b, p.format, m, now, p.Terminal, p.pretty)
 	case p.verbose:
-		b = append(append(b, p.shown(m.Topic())...), ' ')
+		b = append(append(b, p.shown(m.topic)...), ' ')
 	}
 	if p.Terminal {
-		return append(b, p.shown(string(m.Payload()))...)
+		return append(b, p.shown(string(m.payload))...)
 	}
-	return append(b, m.Payload()...)
+	return append(b, m.payload...)
 }
 
 func (p *printer) shown(s string) string {
@@ -119,13 +122,13 @@ func (p *printer) shown(s string) string {
 
 // formatMessage appends m as format says; checkFormat has accepted it. escape makes what
 // comes from the message harmless for a terminal.
-func formatMessage(b []byte, format string, m paho.Message, now time.Time, escape bool) []byte {
+func formatMessage(b []byte, format string, m *message, now time.Time, escape, pretty bool) []byte {
 	for i := 0; i < len(format); i++ {
 		switch c := format[i]; c {
 		case '%':
 			var f field
 			f, i = parseField(format, i+1)
-			text := messageField(format[i], m, now)
+			text := messageField(format[i], m, now, pretty)
 			if escape {
 				text = terminal.EscapeText(text)
 			}
@@ -157,36 +160,100 @@ func (f field) append(b []byte, s string) []byte {
 	return append(append(b, strings.Repeat(" ", fill)...), s...)
 }
 
-func messageField(letter byte, m paho.Message, now time.Time) string {
+func messageField(letter byte, m *message, now time.Time, pretty bool) string {
 	switch letter {
 	case '%':
 		return "%"
 	case 't':
-		return m.Topic()
+		return m.topic
 	case 'p':
-		return string(m.Payload())
+		return string(m.payload)
 	case 'x':
-		return hex.EncodeToString(m.Payload())
+		return hex.EncodeToString(m.payload)
 	case 'X':
-		return strings.ToUpper(hex.EncodeToString(m.Payload()))
+		return strings.ToUpper(hex.EncodeToString(m.payload))
 	case 'l':
-		return strconv.Itoa(len(m.Payload()))
+		return strconv.Itoa(len(m.payload))
 	case 'q':
-		return strconv.Itoa(int(m.Qos()))
+		return strconv.Itoa(int(m.qos))
 	case 'r':
-		return map[bool]string{true: "1", false: "0"}[m.Retained()]
+		return map[bool]string{true: "1", false: "0"}[m.retain]
 	case 'm':
-		return strconv.Itoa(int(m.MessageID()))
+		return strconv.Itoa(int(m.id))
 	case 'I':
 		return now.Format("2006-01-02T15:04:05-0700")
 	case 'U':
 		return fmt.Sprintf("%d.%09d", now.Unix(), now.Nanosecond())
 	case 'j':
-		return messageJSON(m, now, false)
+		return messageJSON(m, now, false, pretty)
 	case 'J':
-		return messageJSON(m, now, true)
+		return messageJSON(m, now, true, pretty)
 	}
-	return "" // of MQTT 5
+	return m.props.field(letter)
+}
+
+// field is a property as %A, %C and so on print it; nothing where it is not there.
+func (p *properties) field(letter byte) string {
+	if p == nil {
+		return ""
+	}
+	switch letter {
+	case 'A':
+		return orNothing(p.alias)
+	case 'C':
+		return p.contentType
+	case 'D':
+		return string(p.correlation)
+	case 'E':
+		return orNothing(p.expiry)
+	case 'F':
+		return orNothing(p.format)
+	case 'P':
+		texts := make([]string, len(p.user))
+		for i, u := range p.user {
+			texts[i] = u.key + ":" + u.value
+		}
+		return strings.Join(texts, " ")
+	case 'R':
+		return p.responseTopic
+	case 'S':
+		return orNothing(p.subscriptionID)
+	}
+	return ""
+}
+
+func orNothing[T any](p *T) string {
+	if p == nil {
+		return ""
+	}
+	return fmt.Sprint(*p)
+}
+
+// json is the properties as %j prints them, nil for none.
+func (p *properties) json() any {
+	if p == nil || reflect.ValueOf(*p).IsZero() {
+		return nil
+	}
+	out := propertiesJSON{Format: p.format, Expiry: p.expiry, ContentType: p.contentType, ResponseTopic: p.responseTopic,
+		Correlation: string(p.correlation), SubscriptionID: p.subscriptionID, Alias: p.alias}
+	for _, u := range p.user {
+		if out.User == nil {
+			out.User = map[string]string{}
+		}
+		out.User[u.key] = u.value
+	}
+	return out
+}
+
+type propertiesJSON struct {
+	Format         *byte             `json:"payload-format-indicator,omitempty"`
+	Expiry         *uint32           `json:"message-expiry-interval,omitempty"`
+	ContentType    string            `json:"content-type,omitempty"`
+	ResponseTopic  string            `json:"response-topic,omitempty"`
+	Correlation    string            `json:"correlation-data,omitempty"`
+	SubscriptionID *int              `json:"subscription-identifier,omitempty"`
+	Alias          *uint16           `json:"topic-alias,omitempty"`
+	User           map[string]string `json:"user-properties,omitempty"`
 }
 
 func timeField(letter byte, now time.Time) string {
@@ -203,7 +270,7 @@ func timeField(letter byte, now time.Time) string {
 
 // messageJSON is the message as one object, with the keys of mosquitto_sub. A payload
 // that is to be parsed and cannot be stays a text.
-func messageJSON(m paho.Message, now time.Time, parse bool) string {
+func messageJSON(m *message, now time.Time, parse, pretty bool) string {
 	out := struct {
 		Time    string `json:"tst"`
 		Topic   string `json:"topic"`
@@ -211,25 +278,36 @@ func messageJSON(m paho.Message, now time.Time, parse bool) string {
 		Retain  int    `json:"retain"`
 		Length  int    `json:"payloadlen"`
 		ID      uint16 `json:"mid,omitempty"`
+		Props   any    `json:"properties,omitempty"`
 		Payload any    `json:"payload"`
 	}{
-		Time: now.UTC().Format("2006-01-02T15:04:05.000000Z"), Topic: m.Topic(), QoS: m.Qos(),
-		Length: len(m.Payload()), ID: m.MessageID(), Payload: string(m.Payload()),
+		Time: now.UTC().Format("2006-01-02T15:04:05.000000Z"), Topic: m.topic, QoS: m.qos,
+		Length: len(m.payload), ID: m.id, Props: m.props.json(), Payload: string(m.payload),
 	}
-	if m.Retained() {
+	if m.retain {
 		out.Retain = 1
 	}
 	switch {
-	case len(m.Payload()) == 0:
+	case len(m.payload) == 0:
 		out.Payload = nil
-	case parse && json.Valid(m.Payload()):
-		out.Payload = json.RawMessage(m.Payload())
+	case parse && json.Valid(m.payload):
+		out.Payload = json.RawMessage(m.payload)
 	}
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
+	if pretty {
+		enc.SetIndent("", "\t")
+	}
 	if err := enc.Encode(out); err != nil {
 		return "{}" // does not happen: all fields are plain
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	text := strings.TrimSuffix(b.String(), "\n")
+	if pretty {
+		text = keyInLine.ReplaceAllString(text, "$1:\t") // as mosquitto_sub does it
+	}
+	return text
 }
+
+// keyInLine is the key at the beginning of a line of indented JSON.
+var keyInLine = regexp.MustCompile(`(?m)^(\t+"(?:[^"\\]|\\.)*"): `)

@@ -4,35 +4,17 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	paho "github.com/eclipse/paho.mqtt.golang"
 )
-
-// received is a message as the library hands it over.
-type received struct {
-	paho.Message
-	topic    string
-	payload  string
-	qos      byte
-	retained bool
-	id       uint16
-}
-
-func (m received) Topic() string     { return m.topic }
-func (m received) Payload() []byte   { return []byte(m.payload) }
-func (m received) Qos() byte         { return m.qos }
-func (m received) Retained() bool    { return m.retained }
-func (m received) MessageID() uint16 { return m.id }
 
 // The vectors are what mosquitto_sub 2.0.11 printed for the same messages.
 func TestFormatLikeMosquittoSub(t *testing.T) {
 	at := time.Date(2026, 11, 23, 8, 56, 44, 843706278, time.UTC)
-	object := received{topic: "a", payload: `{"x":1}`, qos: 1, id: 1}
-	text := received{topic: "a", payload: `AB"`}
-	umlaut := received{topic: "a", payload: "hällo"}
-	empty := received{topic: "a", retained: true}
+	object := message{topic: "a", payload: []byte(`{"x":1}`), qos: 1, id: 1}
+	text := message{topic: "a", payload: []byte(`AB"`)}
+	umlaut := message{topic: "a", payload: []byte("hällo")}
+	empty := message{topic: "a", retain: true}
 	for _, c := range []struct {
-		m            received
+		m            message
 		format, want string
 	}{
 		{object, "%I|%U", "2026-11-23T08:56:44+0000|1795424204.843706278"},
@@ -56,7 +38,7 @@ func TestFormatLikeMosquittoSub(t *testing.T) {
 			t.Errorf("%q is refused: %v", c.format, err)
 			continue
 		}
-		if got := string(formatMessage(nil, c.format, c.m, at, false)); got != c.want {
+		if got := string(formatMessage(nil, c.format, &c.m, at, false, false)); got != c.want {
 			t.Errorf("%q prints as %q, want %q", c.format, got, c.want)
 		}
 	}
@@ -71,12 +53,12 @@ func FuzzFormatMessage(f *testing.F) {
 	for _, s := range []string{"%t %p", "%-10t|%05l", "@Y%%@@", `\n\t`, "%99999999999p", "%.", "%00-5x"} {
 		f.Add(s)
 	}
-	m := received{topic: "a/b", payload: "x\x00\xff", qos: 2, id: 7}
+	m := message{topic: "a/b", payload: []byte("x\x00\xff"), qos: 2, id: 7}
 	f.Fuzz(func(t *testing.T, format string) {
 		if len(format) > 200 || checkFormat(format) != nil {
 			return
 		}
-		got := formatMessage(nil, format, m, time.Unix(0, 0), false)
+		got := formatMessage(nil, format, &m, time.Unix(0, 0), false, false)
 		if limit := (strings.Count(format, "%") + 1) * (maxWidth + 1000); len(got) > limit+len(format)*40 {
 			t.Errorf("%q makes %d bytes", format, len(got))
 		}

@@ -22,14 +22,10 @@ func (l Login) Try(ctx context.Context) error {
 	if err := c.parseURL(); err != nil {
 		return err
 	}
-	o, err := c.options()
+	conn, err := c.open(ctx, events{})
 	if err != nil {
 		return err
 	}
-	pc, err := c.connect(ctx, o.SetAutoReconnect(false))
-	if err != nil {
-		return err
-	}
-	pc.Disconnect(100)
+	conn.disconnect()
 	return nil
 }

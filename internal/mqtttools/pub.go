@@ -9,7 +9,6 @@ import (
 	"os"
 	"time"
 
-	paho "github.com/eclipse/paho.mqtt.golang"
 	"github.com/spf13/pflag"
 
 	"sensorgate/internal/mqtt"
@@ -32,7 +31,7 @@ type Pub struct {
 
 // Flags adds the flags of the tool to f; Run reads what was parsed into them.
 func (p *Pub) Flags(f *pflag.FlagSet) {
-	p.register(f)
+	p.register(f, "pub")
 	f.StringVarP(&p.topic, "topic", "t", "", "`topic` to publish on")
 	f.StringVarP(&p.message, "message", "m", "", "the `message`")
 	f.StringVarP(&p.file, "file", "f", "", "the contents of a `file`")
@@ -87,16 +86,12 @@ func (p *Pub) Run(ctx context.Context, in io.Reader) error {
 	if err != nil {
 		return err
 	}
-	o, err := p.options()
+	conn, err := p.open(ctx, events{})
 	if err != nil {
 		return err
 	}
-	pc, err := p.connect(ctx, o.SetAutoReconnect(false))
-	if err != nil {
-		return err
-	}
-	defer pc.Disconnect(1000)
-	out := &outgoing{p: p, pc: pc}
+	defer conn.disconnect()
+	out := &outgoing{p: p, conn: conn}
 	if p.lines {
 		err = out.lines(ctx, in)
 	} else {
@@ -140,8 +135,8 @@ func readPayload(r io.Reader, name string) ([]byte, error) {
 // outgoing keeps a window of messages that the broker has not acknowledged yet.
 type outgoing struct {
 	p      *Pub
-	pc     paho.Client
-	window []paho.Token
+	conn   connection
+	window []func(context.Context) error // each waits for its acknowledgement
 }
 
 // send publishes one message; it waits when the window is full.
@@ -151,33 +146,36 @@ func (o *outgoing) send(ctx context.Context, payload []byte) error {
 			return err
 		}
 	}
-	o.window = append(o.window, o.pc.Publish(o.p.topic, byte(o.p.qos), o.p.retain, payload))
+	wait, err := o.conn.publish(ctx, o.p.publication(payload))
+	if err != nil {
+		return fmt.Errorf("%s: not published: %w", o.p.topic, err)
+	}
+	o.window = append(o.window, wait)
 	o.p.debugf("published %d bytes on %s", len(payload), o.p.topic)
 	return nil
 }
 
-// oldest waits for the acknowledgement of the oldest unacknowledged message. paho leaves
-// its token open when the line drops, so the line is watched as well.
-func (o *outgoing) oldest(ctx context.Context) error {
-	t := o.window[0]
-	o.window = o.window[1:]
-	look := time.NewTicker(100 * time.Millisecond)
-	defer look.Stop()
-	for {
-		select {
-		case <-t.Done():
-			if t.Error() != nil {
-				return fmt.Errorf("%s: not published: %w", o.p.topic, t.Error())
-			}
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-look.C:
-			if !o.pc.IsConnectionOpen() {
-				return fmt.Errorf("%s: the broker closed the connection; %d messages were not acknowledged", o.p.topic, len(o.window)+1)
-			}
-		}
+// publication is the message with what the flags say of it.
+func (p *Pub) publication(payload []byte) *message {
+	m := &message{topic: p.topic, payload: payload, qos: byte(p.qos), retain: p.retain}
+	if p.is5() {
+		m.props = &p.properties.publish
 	}
+	return m
+}
+
+// oldest waits for the acknowledgement of the oldest unacknowledged message.
+func (o *outgoing) oldest(ctx context.Context) error {
+	wait := o.window[0]
+	o.window = o.window[1:]
+	err := wait(ctx)
+	switch {
+	case errors.Is(err, errClosed):
+		return fmt.Errorf("%s: %w; %d messages were not acknowledged", o.p.topic, err, len(o.window)+1)
+	case err != nil && ctx.Err() == nil:
+		return fmt.Errorf("%s: not published: %w", o.p.topic, err)
+	}
+	return err
 }
 
 func (o *outgoing) flush(ctx context.Context) error {

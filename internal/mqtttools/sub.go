@@ -1,7 +1,6 @@
 package mqtttools
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	paho "github.com/eclipse/paho.mqtt.golang"
 	"github.com/spf13/pflag"
 
 	"sensorgate/internal/mqtt"
@@ -27,11 +25,14 @@ type Sub struct {
 	retainedOnly, noRetained bool
 	exitSubscribed           bool
 	removeRetained           bool
+	retainAsPublished        bool
+	retainHandling           string
+	watch, rate              bool
 }
 
 // Flags adds the flags of the tool to f; Run reads what was parsed into them.
 func (s *Sub) Flags(f *pflag.FlagSet) {
-	s.register(f)
+	s.register(f, "sub")
 	f.StringArrayVarP(&s.topics, "topic", "t", nil, "topic `filter`; may be given many times")
 	f.StringArrayVarP(&s.not, "filter-out", "T", nil, "do not print what matches this `filter`")
 	f.StringArrayVarP(&s.unsubscribe, "unsubscribe", "U", nil, "`filter` to unsubscribe from, of a session that -c kept")
@@ -43,6 +44,11 @@ func (s *Sub) Flags(f *pflag.FlagSet) {
 	f.BoolVar(&s.retainedOnly, "retained-only", false, "print retained messages, and end with the first that is not")
 	f.BoolVarP(&s.noRetained, "no-retained", "R", false, "do not print retained messages")
 	f.BoolVarP(&s.exitSubscribed, "exit-subscribed", "E", false, "end when the broker has answered the subscription")
+	f.BoolVarP(&s.watch, "watch", "w", false, "one line a topic, with its newest message; on a terminal")
+	f.BoolVar(&s.rate, "message-rate", false, "print how many messages come in each second instead of the messages")
+	f.BoolVar(&s.pretty, "pretty", false, "JSON of several lines, for -F %j and %J")
+	f.BoolVar(&s.retainAsPublished, "retain-as-published", false, "MQTT 5: a live message keeps the retain flag that it was published with")
+	f.StringVar(&s.retainHandling, "retain-handling", "", "MQTT 5: `when` retained messages come: always, new (subscriptions) or never")
 	f.BoolVar(&s.removeRetained, "remove-retained", false, "remove the retained messages that come")
 }
 
@@ -58,8 +64,15 @@ func (s *Sub) check() error {
 		return errors.New("use either --retained-only or -R")
 	case s.count < 0 || s.timeout < 0:
 		return errors.New("-C and -W are 0 or more")
+	case s.retainAsPublished && !s.is5(), s.retainHandling != "" && !s.is5():
+		return errors.New("--retain-as-published and --retain-handling are of MQTT 5: -V 5")
+	case s.watch && s.rate:
+		return errors.New("use either -w or --message-rate")
 	case s.format != "" && s.verbose:
 		return errors.New("use either -F or -v")
+	}
+	if _, known := retainHandlings[s.retainHandling]; !known {
+		return fmt.Errorf("--retain-handling %s: have always, new and never", s.retainHandling)
 	}
 	for _, f := range append(append(append([]string{}, s.topics...), s.not...), s.unsubscribe...) {
 		if err := mqtt.CheckFilter(f); err != nil {
@@ -79,38 +92,34 @@ func (s *Sub) Run(ctx context.Context, w io.Writer) error {
 	if err := s.check(); err != nil {
 		return UsageError{err}
 	}
-	o, err := s.options()
-	if err != nil {
-		return err
-	}
-	messages := make(chan paho.Message, 100)
+	messages := make(chan message, 100)
 	ended := make(chan struct{})
 	defer close(ended)
-	// The handler waits when we print slower than messages come: then paho stops reading,
-	// and TCP slows the broker down.
-	handler := func(_ paho.Client, m paho.Message) {
-		select {
-		case messages <- m:
-		case <-ended:
-		}
-	}
 	failed := make(chan error, 1)
 	var first atomic.Bool
-	o.SetDefaultPublishHandler(handler).SetAutoReconnect(true).SetOnConnectHandler(func(pc paho.Client) {
-		go func() { // subscribing waits for an answer, which must not wait for us
-			if err := s.subscribe(ctx, pc); err != nil {
+	conn, err := s.open(ctx, events{
+		// It waits when we print slower than messages come: then nothing more is read, and TCP
+		// slows the broker down.
+		message: func(m message) {
+			select {
+			case messages <- m:
+			case <-ended:
+			}
+		},
+		up: func(conn connection) {
+			if err := s.subscribe(ctx, conn); err != nil {
 				trySend(failed, err)
 			} else if s.exitSubscribed && !first.Swap(true) {
 				trySend(failed, errEnough)
 			}
-		}()
-	}).SetConnectionLostHandler(func(_ paho.Client, err error) { s.debugf("connection lost: %v", err) })
-	pc, err := s.connect(ctx, o)
+		},
+		again: true,
+	})
 	if err != nil {
 		return err
 	}
-	defer pc.Disconnect(500)
-	return s.print(ctx, pc, w, messages, failed)
+	defer conn.disconnect()
+	return s.print(ctx, conn, w, messages, failed)
 }
 
 func trySend(c chan error, err error) {
@@ -123,47 +132,54 @@ func trySend(c chan error, err error) {
 // refusedQoS is what a broker answers for a filter that we may not have (3.9.3).
 const refusedQoS = 0x80
 
-func (s *Sub) subscribe(ctx context.Context, pc paho.Client) error {
+func (s *Sub) subscribe(ctx context.Context, conn connection) error {
 	if len(s.unsubscribe) > 0 {
-		if err := await(ctx, pc.Unsubscribe(s.unsubscribe...)); err != nil {
+		if err := conn.unsubscribe(ctx, s.unsubscribe); err != nil {
 			return fmt.Errorf("unsubscribe: %w", err)
 		}
 	}
 	if len(s.topics) == 0 {
 		return nil
 	}
-	filters := map[string]byte{}
-	for _, t := range s.topics {
-		filters[t] = byte(s.qos)
-	}
-	t := pc.SubscribeMultiple(filters, nil)
-	if err := await(ctx, t); err != nil {
+	reasons, err := conn.subscribe(ctx, s.topics, s.how())
+	if err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
 	refused := 0
-	for filter, qos := range t.(*paho.SubscribeToken).Result() {
-		if qos == refusedQoS {
+	for i, filter := range s.topics {
+		if reasons[i] >= refusedQoS {
 			refused++
 			if !s.Quiet {
 				fmt.Fprintf(os.Stderr, "sensorgate: the broker refuses %s\n", filter)
 			}
 			continue
 		}
-		s.debugf("subscribed to %s with QoS %d", filter, qos)
+		s.debugf("subscribed to %s with QoS %d", filter, reasons[i])
 	}
-	if refused == len(filters) {
+	if refused == len(s.topics) {
 		return errors.New("the broker refused every subscription")
 	}
 	return nil
 }
 
-func (s *Sub) print(ctx context.Context, pc paho.Client, w io.Writer, messages <-chan paho.Message, failed <-chan error) error {
-	out := bufio.NewWriter(w)
-	defer out.Flush()
+// how is the way the flags subscribe.
+func (s *Sub) how() subscription {
+	return subscription{qos: byte(s.qos), retainAsPublished: s.retainAsPublished, retainHandling: retainHandlings[s.retainHandling]}
+}
+
+// retainHandlings are mosquitto's names of MQTT 5's 3.8.3.1.
+var retainHandlings = map[string]byte{"": 0, "always": 0, "new": 1, "never": 2}
+
+// print prints what comes until it is enough. While it writes, nothing more is read.
+func (s *Sub) print(ctx context.Context, conn connection, w io.Writer, messages <-chan message, failed <-chan error) (err error) {
+	out := s.output(w)
+	defer func() { err = errors.Join(err, out.flush()) }()
 	var timeout <-chan time.Time
 	if s.timeout > 0 {
 		timeout = time.After(time.Duration(s.timeout * float64(time.Second)))
 	}
+	rate := time.NewTicker(time.Second)
+	defer rate.Stop()
 	for printed := 0; ; {
 		select {
 		case <-ctx.Done():
@@ -174,48 +190,48 @@ func (s *Sub) print(ctx context.Context, pc paho.Client, w io.Writer, messages <
 			}
 			return err
 		case <-timeout:
-			if s.count > 0 || printed == 0 {
-				return fmt.Errorf("%d messages in %v s", printed, s.timeout)
-			}
-			return nil
+			return Ended{fmt.Sprintf("timed out: %d messages in %v s", printed, s.timeout), codeTimedOut}
+		case <-rate.C:
+			out.second()
 		case m := <-messages:
-			if s.retainedOnly && !m.Retained() {
-				return nil
-			}
-			if s.wanted(m) {
-				s.write(out, m)
-				printed++
-			}
-			if s.removeRetained && m.Retained() {
-				pc.Publish(m.Topic(), 1, true, []byte{})
-			}
-			if s.count > 0 && printed >= s.count {
-				return nil
+			more, err := s.take(ctx, conn, out, &m, &printed)
+			if err != nil || !more {
+				return err
 			}
 		}
 		if len(messages) == 0 {
-			if err := out.Flush(); err != nil {
+			if err := out.flush(); err != nil {
 				return err // the pipe is closed
 			}
 		}
 	}
 }
 
-func (s *Sub) wanted(m paho.Message) bool {
-	if s.noRetained && m.Retained() {
+// take prints one message; more is false when that was enough.
+func (s *Sub) take(ctx context.Context, conn connection, out *output, m *message, printed *int) (more bool, err error) {
+	if s.retainedOnly && !m.retain {
+		return false, nil
+	}
+	if s.wanted(m) {
+		out.message(m)
+		*printed++
+	}
+	if s.removeRetained && m.retain {
+		if _, err := conn.publish(ctx, &message{topic: m.topic, qos: 1, retain: true}); err != nil {
+			return false, err
+		}
+	}
+	return s.count == 0 || *printed < s.count, nil
+}
+
+func (s *Sub) wanted(m *message) bool {
+	if s.noRetained && m.retain {
 		return false
 	}
 	for _, f := range s.not {
-		if mqtt.Match(f, m.Topic()) {
+		if mqtt.Match(f, m.topic) {
 			return false
 		}
 	}
 	return true
-}
-
-func (s *Sub) write(w *bufio.Writer, m paho.Message) {
-	w.Write(s.append(nil, m, time.Now()))
-	if !s.noEOL {
-		w.WriteByte('\n')
-	}
 }

@@ -58,14 +58,17 @@ func TestPortTakenSaysByWhom(t *testing.T) {
 	}
 	defer l.Close()
 	port := l.Addr().(*net.TCPAddr).Port
-	out, code := once(t, "run", "--config", write(t, "sensorgate.toml", fmt.Sprintf("data = %q\n", t.TempDir())+simOnly(port)))
+	gw, _ := gateway(t, simOnly(port))
 	self, err := os.ReadFile("/proc/self/comm") // e2e.test, or what emulates it
 	if err != nil {
 		t.Fatal(err)
 	}
-	holder := strings.TrimSpace(string(self))
-	if code != 1 || !strings.Contains(out, fmt.Sprint(port)) || !strings.Contains(out, holder) {
-		t.Errorf("exit code %d, want 1 and who holds the port (%s):\n%s", code, holder, out)
+	out, _ := gw.out.text()
+	if want := fmt.Sprintf("127.0.0.1:%d: already taken by %s", port, strings.TrimSpace(string(self))); !strings.Contains(out, want) {
+		t.Errorf("want %q in:\n%s", want, out)
+	}
+	if code := gw.stop(syscall.SIGTERM); code != 0 {
+		t.Errorf("asked to stop, it ends with %d", code)
 	}
 }
 

@@ -25,7 +25,7 @@ listen = ["tcp://127.0.0.1:%d"]
 driver = "sim"
 every = "1s"
 [device.tank.channels]
-level = { shape = "constant", from = 42, unit = "%%" }
+level = { shape = "sine", from = 42, to = 42.5, unit = "%%" }
 [bridge.local]
 urls = ["mqtt://127.0.0.1:%d"]
 rules = [ { dir = "out", local = "{node}/#", qos = 1 } ]
