@@ -100,7 +100,7 @@ func socks(nc net.Conn) {
 	if _, err := io.ReadFull(nc, request); err != nil || request[3] != 1 {
 		return
 	}
-	to, err := net.Dial("tcp", fmt.Sprintf("%s:%d", net.IP(request[4:8]), int(request[8])<<8|int(request[9])))
+	to, err := net.Dial("tcp", net.JoinHostPort(net.IP(request[4:8]).String(), fmt.Sprint(int(request[8])<<8|int(request[9]))))
 	if err != nil {
 		return
 	}
