@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"sensorgate/drivers"
@@ -29,6 +28,8 @@ type loader struct {
 	toml.Reporter
 	cat    Catalogue
 	dir    string // of the main file
+	alone  bool   // the texts handed in are all there is
+	drafts []Draft
 	root   *toml.Node
 	cfg    *Config
 	claims []claimed
@@ -39,12 +40,16 @@ type loader struct {
 	rules  []ruleAt
 }
 
-// Load reads path and conf.d/*.toml beside it. The Config is nil if the problems
-// have errors; there may be warnings beside a Config.
-func Load(path string, cat Catalogue) (*Config, Problems) {
+// Load reads path, conf.d/*.toml beside it, and conf.d/*.toml in the folder that data
+// names, where the gateway itself writes. The Config is nil if the problems have errors;
+// there may be warnings beside a Config.
+func Load(path string, cat Catalogue) (*Config, Problems) { return LoadDrafts(path, nil, cat) }
+
+// LoadDrafts is Load with some texts in place of what the files have.
+func LoadDrafts(path string, drafts []Draft, cat Catalogue) (*Config, Problems) {
 	l := newLoader(cat)
-	l.dir = filepath.Dir(path)
-	return l.load(l.read(path))
+	l.dir, l.drafts = filepath.Dir(path), drafts
+	return l.load(l.readAll(append([]string{path}, l.tomlFiles(filepath.Join(l.dir, confDir))...)))
 }
 
 // Text is a file that is not on the disk, or not yet.
@@ -57,7 +62,7 @@ func LoadTexts(texts []Text, cat Catalogue) (*Config, Problems) {
 	var sources []*toml.Source
 	for i, t := range texts {
 		if i == 0 {
-			l.dir = filepath.Dir(t.Name)
+			l.dir, l.alone = filepath.Dir(t.Name), true
 		}
 		sources = append(sources, &toml.Source{Name: t.Name, Text: t.Text})
 	}
@@ -75,15 +80,24 @@ func newLoader(cat Catalogue) *loader {
 func (l *loader) load(sources []*toml.Source) (*Config, Problems) {
 	readable := len(l.Problems) == 0
 	roots := make([]*toml.Node, 0, len(sources))
-	for _, src := range sources {
-		l.cfg.Files = append(l.cfg.Files, src.Name)
-		root, ok := l.Parse(src)
-		readable = readable && ok
-		roots = append(roots, root)
+	parse := func(sources []*toml.Source) {
+		for _, src := range sources {
+			l.cfg.Files = append(l.cfg.Files, src.Name)
+			root, ok := l.Parse(src)
+			readable = readable && ok
+			roots = append(roots, root)
+		}
+	}
+	parse(sources)
+	if !l.alone && readable {
+		before := len(roots)
+		parse(l.savedFiles(dataOf(roots)))
+		l.mayBeSaved(roots[before:])
+		readable = readable && !l.Problems.Errors()
 	}
 	// With a part missing, the rest would be blamed for what stands in it.
 	if readable {
-		l.root = l.Merge(roots, namedTables)
+		l.root = l.Merge(roots, manyFiles)
 		l.check()
 	}
 	l.Problems.Sort(l.cfg.Files)
@@ -93,16 +107,14 @@ func (l *loader) load(sources []*toml.Source) (*Config, Problems) {
 	return l.cfg, l.Problems
 }
 
-// read reads the main file and those in conf.d beside it.
-func (l *loader) read(path string) []*toml.Source {
-	paths := []string{path}
-	more, err := filepath.Glob(filepath.Join(filepath.Dir(path), "conf.d", "*.toml"))
-	if err == nil {
-		slices.Sort(more)
-		paths = append(paths, more...)
-	}
+// readAll reads files; one that cannot be read is a problem.
+func (l *loader) readAll(paths []string) []*toml.Source {
 	var sources []*toml.Source
 	for _, p := range paths {
+		if d := l.draft(p); d != nil {
+			sources = append(sources, &toml.Source{Name: p, Text: d.Text})
+			continue
+		}
 		text, err := toml.ReadFile(p)
 		if err != nil {
 			l.Unreadable(p, err, "sensorgate init "+p, "sudo -u sensorgate …, or see who owns it: ls -l "+p)
@@ -113,8 +125,12 @@ func (l *loader) read(path string) []*toml.Source {
 	return sources
 }
 
-// namedTables are the tables of tables: each entry may come from another file.
-var namedTables = []string{"serial", "device", "bridge"}
+// manyFiles are the tables whose entries may come from several files, and the lists that
+// add up.
+var manyFiles = toml.Spread{
+	Tables: []string{"serial", "device", "bridge", "broker", "web", "journal", "history"},
+	Lists:  []string{"broker.listen", "web.listen"},
+}
 
 // check turns the merged tree into the Config, one table after the other.
 func (l *loader) check() {

@@ -35,13 +35,8 @@ func (l *loader) top() *topTable {
 	c := l.cfg
 	c.Topic = string(t.Topic)
 	l.node(t.Node)
-	switch state := os.Getenv("STATE_DIRECTORY"); {
-	case t.Data != nil:
+	if c.Data = usualData(); t.Data != nil {
 		c.Data = *t.Data
-	case state != "":
-		c.Data, _, _ = strings.Cut(state, ":") // systemd.exec(5): several are joined by colons
-	default:
-		c.Data = defaultData
 	}
 	if f := l.root.Field("topic"); f != nil {
 		l.topicVariables(f, c.Topic)
@@ -50,6 +45,15 @@ func (l *loader) top() *topTable {
 		c.payload = mapping.Payload(*t.Payload)
 	}
 	return t
+}
+
+// usualData is the data folder where no file names one.
+func usualData() string {
+	if state := os.Getenv("STATE_DIRECTORY"); state != "" {
+		data, _, _ := strings.Cut(state, ":") // systemd.exec(5): several are joined by colons
+		return data
+	}
+	return defaultData
 }
 
 func (l *loader) node(name *string) {

@@ -40,9 +40,15 @@ func (r *Reporter) Unreadable(path string, err error, missing, denied string) {
 	r.whole(path, text, notes...)
 }
 
-// Merge joins the trees of several files: of the tables called named each entry may come
-// from another file, and what stands in two files is a fault that names both.
-func (r *Reporter) Merge(roots []*Node, named []string) *Node {
+// Spread says what may stand in more than one file.
+type Spread struct {
+	Tables []string // at the top: each entry of one may come from another file
+	Lists  []string // table.key: they add up, in the order of the files
+}
+
+// Merge joins the trees of several files. What stands in two files and is not in may is a
+// fault that names both.
+func (r *Reporter) Merge(roots []*Node, may Spread) *Node {
 	if len(roots) == 1 {
 		return roots[0]
 	}
@@ -53,8 +59,8 @@ func (r *Reporter) Merge(roots []*Node, named []string) *Node {
 			switch {
 			case old == nil:
 				all.Add(f)
-			case slices.Contains(named, f.Name) && old.Kind == KindTable && f.Kind == KindTable:
-				r.mergeNamed(old, f)
+			case slices.Contains(may.Tables, f.Name) && old.Kind == KindTable && f.Kind == KindTable:
+				r.mergeEntries(old, f, may.Lists)
 			default:
 				r.inTwoFiles(old, f)
 			}
@@ -63,13 +69,18 @@ func (r *Reporter) Merge(roots []*Node, named []string) *Node {
 	return all
 }
 
-func (r *Reporter) mergeNamed(into, from *Node) {
+func (r *Reporter) mergeEntries(into, from *Node, lists []string) {
 	for _, f := range from.Fields {
-		if old := into.Field(f.Name); old != nil {
+		old := into.Field(f.Name)
+		switch {
+		case old == nil:
+			into.Add(f)
+		case slices.Contains(lists, into.Name+"."+f.Name) && old.Kind == KindArray && f.Kind == KindArray:
+			// The nodes are of this one run: nobody else sees the longer list.
+			old.Items = append(old.Items, f.Items...)
+		default:
 			r.inTwoFiles(old, f)
-			continue
 		}
-		into.Add(f)
 	}
 }
 
