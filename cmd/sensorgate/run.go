@@ -56,6 +56,11 @@ func run(ctx context.Context, path string, hub *web.Hub, ring *web.LogRing) erro
 		}
 		return c, nil
 	}
+	// Before the configuration is read: a save that nobody confirmed is undone first.
+	folder, err := gateway.OpenFolder(path, hw, log)
+	if err != nil {
+		return err
+	}
 	c, err := load()
 	if err != nil {
 		return usageError{errReported}
@@ -67,7 +72,7 @@ func run(ctx context.Context, path string, hub *web.Hub, ring *web.LogRing) erro
 	defer notify.Close()
 	g, err := gateway.New(gateway.Options{
 		Config: c, Load: load, Hardware: hw, Log: log, Version: version(),
-		Socket: gateway.SocketPath(c), Notify: notify, Hub: hub, Ring: ring,
+		Socket: gateway.SocketPath(c), Notify: notify, Hub: hub, Ring: ring, Folder: folder,
 	})
 	if err != nil {
 		return explainStore(err, c.Data)

@@ -193,3 +193,16 @@ func (f *Folder) read(path string) (string, error) {
 	b, err := readFile(f.fs, path)
 	return string(b), err
 }
+
+// Whole puts the secrets that a file has back into a text, as a save does, where that can
+// be done.
+func (f *Folder) Whole(path, text string) string {
+	old, err := f.read(path)
+	if err != nil {
+		return text
+	}
+	if whole, err := Unhide(text, old); err == nil {
+		return whole
+	}
+	return text
+}

@@ -11,6 +11,7 @@ import (
 
 	"sensorgate/broker"
 	"sensorgate/broker/poll"
+	"sensorgate/internal/confd"
 	"sensorgate/internal/config"
 	"sensorgate/internal/disk"
 	"sensorgate/internal/journal"
@@ -34,6 +35,7 @@ type Options struct {
 	Hub      *web.Hub           // where values, states and log lines go; nil: one of its own
 	Ring     *web.LogRing       // the newest lines of Log; nil: the log is not served
 	Demo     bool               // the page says that all is made up
+	Folder   *confd.Folder      // where configuration is saved, see OpenFolder; nil: nothing can be saved
 	Around   Surroundings
 
 	MustListen bool // a listener whose address is taken ends Run; else all goes on without it
@@ -88,6 +90,9 @@ type Gateway struct {
 // New builds the parts and opens the journal. It starts nothing.
 func New(o Options) (*Gateway, error) {
 	c := o.Config
+	if o.Folder == nil {
+		o.Folder, _ = confd.Open(confd.Options{}) // never fails: it has no folder
+	}
 	g := &Gateway{opt: o, log: o.Log, cfg: c, buses: &group{log: o.Log}, devs: &group{log: o.Log}, bridges: &group{log: o.Log}, begun: make(chan struct{}), stateWake: make(chan struct{}, 1), stateDue: make(chan struct{}, 1)}
 	j, err := journal.Open(journalOptions(c, o))
 	if err != nil {
@@ -142,6 +147,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 		{"serial", g.buses.run},
 		{"devices", g.runDevices},
 		{"figures", g.keepFigures},
+		{"saves", g.opt.Folder.Run},
 		optional("web", g.log, g.page.run),
 		{"notify", g.notify},
 	}

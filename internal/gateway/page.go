@@ -32,11 +32,15 @@ func (p *page) make(c *config.Config) *web.Server {
 	if c.Broker.Passwords != "" {
 		o.Users = webUsers{p.g}
 	}
-	return web.New(o, p.g.hub)
+	s := web.New(o, p.g.hub)
+	if before := p.server.Load(); before != nil {
+		s.Inherit(before)
+	}
+	return s
 }
 
-// set takes another configuration. Who is logged in stays so only if nothing of [web] and
-// of the broker's passwords changed; then this is not called.
+// set takes another configuration. Who is logged in stays so, as long as the user's
+// password is the same: a save of the page must be confirmed by whoever made it.
 func (p *page) set(c *config.Config) {
 	p.server.Store(p.make(c))
 	select {

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"regexp"
 	"time"
 
 	"sensorgate/broker"
@@ -97,44 +95,6 @@ func (w *webSide) Ready() error {
 	}
 	return errors.Join(errs...)
 }
-
-// webConfig is the configuration as an admin sees it over HTTP.
-type webConfig struct{ g *Gateway }
-
-// Files returns the files as they are on the disk. Secrets are in files of their own and
-// never in these; a value that looks like one is blanked out all the same.
-func (c webConfig) Files() ([]web.ConfigFile, error) {
-	var out []web.ConfigFile
-	for _, name := range c.g.config().Files {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, web.ConfigFile{Name: name, Text: hideSecrets(string(text))})
-	}
-	return out, nil
-}
-
-// Check checks texts in place of the files that they name; the first is the main file.
-func (c webConfig) Check(files []web.ConfigFile) any {
-	texts := make([]config.Text, len(files))
-	for i, f := range files {
-		texts[i] = config.Text{Name: f.Name, Text: f.Text}
-	}
-	_, problems := config.LoadTexts(texts, c.g.opt.Hardware.Catalogue())
-	return struct {
-		OK       bool            `json:"ok"`
-		Problems config.Problems `json:"problems"`
-	}{!problems.Errors(), problems}
-}
-
-func (c webConfig) Plan() (any, error) { return c.g.plan() }
-func (c webConfig) Reload() error      { return c.g.Reload() }
-
-// secretLine is a value that should have been in a file of its own.
-var secretLine = regexp.MustCompile(`(?m)^(\s*[\w.-]*(?:password|secret|token)\s*=\s*)["'].*$`)
-
-func hideSecrets(text string) string { return secretLine.ReplaceAllString(text, `$1"…"`) }
 
 // webUsers are the users of the broker.
 type webUsers struct{ g *Gateway }

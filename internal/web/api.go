@@ -203,38 +203,3 @@ func decodeBody(r *http.Request, into any, example string) error {
 	}
 	return nil
 }
-
-func (s *Server) getConfig(w http.ResponseWriter, _ *http.Request) error {
-	files, err := s.o.Config.Files()
-	if err == nil {
-		writeJSON(w, files)
-	}
-	return err
-}
-
-func (s *Server) postCheck(w http.ResponseWriter, r *http.Request) error {
-	var files []ConfigFile
-	if err := decodeBody(r, &files, `[{"name": "sensorgate.toml", "text": "…"}]`); err != nil {
-		return err
-	}
-	writeJSON(w, s.o.Config.Check(files))
-	return nil
-}
-
-func (s *Server) getPlan(w http.ResponseWriter, _ *http.Request) error {
-	plan, err := s.o.Config.Plan()
-	if err != nil {
-		return problem(http.StatusUnprocessableEntity, "the configuration cannot be used", err.Error(), "sensorgate check")
-	}
-	writeJSON(w, plan)
-	return nil
-}
-
-func (s *Server) postReload(w http.ResponseWriter, r *http.Request) error {
-	s.log.Info("reload", "user", whoAsks(r).user)
-	if err := s.o.Config.Reload(); err != nil {
-		return problem(http.StatusUnprocessableEntity, "the reload was refused; nothing changed", err.Error(), "sensorgate check")
-	}
-	writeJSON(w, struct{}{})
-	return nil
-}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"sensorgate/internal/status"
 )
@@ -47,7 +49,25 @@ type identity struct {
 
 type contextKey int
 
-const identityKey contextKey = iota // identity
+const (
+	identityKey  contextKey = iota // identity
+	connectedKey                   // time.Time
+)
+
+// connectedAt notes when the connection of a request was made.
+func connectedAt(ctx context.Context, t time.Time) context.Context {
+	return context.WithValue(ctx, connectedKey, t)
+}
+
+// connected is when the connection of a request was made; zero if that is not known. The
+// control socket counts as new: whoever has it needs no listener.
+func connected(r *http.Request) time.Time {
+	if status.CameFromSocket(r.Context()) {
+		return time.Now()
+	}
+	t, _ := r.Context().Value(connectedKey).(time.Time)
+	return t
+}
 
 func whoAsks(r *http.Request) identity {
 	id, _ := r.Context().Value(identityKey).(identity)

@@ -73,6 +73,7 @@ func (s *Server) listen(ctx context.Context, l config.WebListener) error {
 		Handler: s.Handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return ctx },
+		ConnContext: func(ctx context.Context, _ net.Conn) context.Context { return connectedAt(ctx, time.Now()) },
 	}
 	s.log.Info("page and API are served", "address", tcp.Addr(), "tls", l.TLS)
 	served := make(chan error, 1)

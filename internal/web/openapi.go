@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"sensorgate/internal/config"
 	"sensorgate/internal/status"
 )
 
@@ -73,11 +74,7 @@ func (t schemas) operation(r route) object {
 	}
 	var params []any
 	for _, p := range r.params {
-		in := "query"
-		if p.inPath {
-			in = "path"
-		}
-		params = append(params, object{"name": p.name, "in": in, "required": p.inPath, "description": p.doc, "schema": object{"type": "string"}})
+		params = append(params, object{"name": p.name, "in": p.in, "required": p.in == "path", "description": p.doc, "schema": object{"type": "string"}})
 	}
 	if params != nil {
 		op["parameters"] = params
@@ -101,6 +98,8 @@ func (t schemas) of(rt reflect.Type) object {
 		return object{"type": "string", "format": "date-time"}
 	case rt == reflect.TypeFor[status.Value]():
 		return object{"type": []any{"number", "boolean", "string"}}
+	case rt == reflect.TypeFor[config.Problems](): // it writes itself
+		return object{"type": "array", "items": t.of(reflect.TypeFor[Mark]())}
 	case rt.Kind() == reflect.Pointer:
 		return t.of(rt.Elem())
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+
+	"sensorgate/internal/config"
 )
 
 // Problem is an error as the API answers it (RFC 9457, application/problem+json).
@@ -12,6 +14,9 @@ type Problem struct {
 	Status int    `json:"status"`           // of HTTP
 	Detail string `json:"detail,omitempty"` // where, and what was found
 	Try    string `json:"try,omitempty"`    // what to do
+
+	// Problems are the faults of a configuration, with their places.
+	Problems config.Problems `json:"problems,omitempty"`
 
 	why refusal
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Every route for everybody: who may, gets an answer; who may not, is refused and
@@ -14,17 +15,23 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 	bodies := map[string]string{
 		api + "/login": `{"user":"ann","password":"a-pw"}`, api + "/config/check": `[]`,
 		api + "/devices/{device}/channels/{channel}/command": `{"value":"on"}`,
+		api + "/config/plan": `[]`, api + "/config/files/{file}": `{"text":"x"}`, api + "/config/undo": `{"version":0}`, api + "/config/confirm": `{"version":3}`,
 	}
 	s := newServed(t, nil)
 	for _, rt := range s.handlers.routes {
 		if rt.path == api+"/events" {
 			continue // does not end; see TestEventsNeedTheRole
 		}
-		path := strings.NewReplacer("{device}", "pump", "{channel}", "state").Replace(rt.path)
+		path := strings.NewReplacer("{device}", "pump", "{channel}", "state", "{file}", "a.toml").Replace(rt.path)
 		for who, role := range roles {
-			s.o.Config = &fakeConfig{}
+			s.config = &fakeConfig{}
+			s.o.Config, s.saves = s.config, newPace(10, time.Second)
 			before := len(s.gateway.commands)
-			w := s.ask(who, rt.method, path, bodies[rt.path])
+			body := bodies[rt.path]
+			if rt.method == "GET" || rt.method == "DELETE" {
+				body = ""
+			}
+			w := s.ask(who, rt.method, path, body, func(r *http.Request) { r.Header.Set("If-Match", "x") })
 			if role >= rt.least {
 				if w.Code != http.StatusOK {
 					t.Errorf("%s %s as %s: %d %s", rt.method, path, who, w.Code, w.Body)
@@ -38,7 +45,7 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 			if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Title == "" || p.Status != w.Code {
 				t.Errorf("%s %s as %s: %s is no problem", rt.method, path, who, w.Body)
 			}
-			if len(s.gateway.commands) != before {
+			if len(s.gateway.commands) != before || len(s.config.edits) != 0 || s.config.reloads != 0 {
 				t.Errorf("%s %s as %s did something", rt.method, path, who)
 			}
 		}

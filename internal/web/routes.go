@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -31,7 +32,7 @@ type route struct {
 // param is a part of the path or the query.
 type param struct {
 	name, doc string
-	inPath    bool
+	in        string // path, query or header
 }
 
 type handlers struct {
@@ -40,16 +41,16 @@ type handlers struct {
 }
 
 func (s *Server) table() []route {
-	device := param{"device", "name of the device", true}
-	channel := param{"channel", "name of the channel", true}
+	device := param{"device", "name of the device", "path"}
+	channel := param{"channel", "name of the channel", "path"}
 	span := []param{
-		{"from", "begin of the range, RFC 3339, or a duration before now: 24h; default 24h", false},
-		{"to", "end of the range, RFC 3339; default now", false},
-		{"every", "width of the points' slots: 1m; default: as fine as 2,000 points allow", false},
-		{"max", "most points, up to 2000", false},
-		{"zone", "time zone in which days begin: Europe/Berlin; default UTC", false},
+		{"from", "begin of the range, RFC 3339, or a duration before now: 24h; default 24h", "query"},
+		{"to", "end of the range, RFC 3339; default now", "query"},
+		{"every", "width of the points' slots: 1m; default: as fine as 2,000 points allow", "query"},
+		{"max", "most points, up to 2000", "query"},
+		{"zone", "time zone in which days begin: Europe/Berlin; default UTC", "query"},
 	}
-	return []route{
+	all := []route{
 		{"GET", api + "/me", Nobody, s.getMe, "who asks, and what they may do", nil, nil, Me{}, ""},
 		{"POST", api + "/login", Nobody, s.postLogin, "log in; the answer sets a cookie", nil, Login{}, Me{}, ""},
 		{"POST", api + "/logout", Nobody, s.postLogout, "end the login", nil, nil, Me{}, ""},
@@ -68,17 +69,13 @@ func (s *Server) table() []route {
 		{"GET", api + "/events", View, s.getEvents, "values and states as they change (server-sent events)", nil, nil, nil, "text/event-stream"},
 
 		{"POST", api + "/devices/{device}/channels/{channel}/command", Operate, s.postCommand, "bring a channel to a state", []param{device, channel}, CommandBody{}, Result{}, ""},
-		{"GET", api + "/log", Operate, s.getLog, "the newest log lines", []param{{"level", "least level: debug, info, warn, error", false}, {"part", "only of this part", false}}, nil, []LogLine{}, ""},
-
-		{"GET", api + "/config", Admin, s.getConfig, "the configuration's files, without secrets", nil, nil, []ConfigFile{}, ""},
-		{"POST", api + "/config/check", Admin, s.postCheck, "check files as `sensorgate check` would", nil, []ConfigFile{}, map[string]any{}, ""},
-		{"GET", api + "/config/plan", Admin, s.getPlan, "what a reload would change", nil, nil, map[string]any{}, ""},
-		{"POST", api + "/config/reload", Admin, s.postReload, "read the configuration again", nil, nil, map[string]any{}, ""},
+		{"GET", api + "/log", Operate, s.getLog, "the newest log lines", []param{{"level", "least level: debug, info, warn, error", "query"}, {"part", "only of this part", "query"}}, nil, []LogLine{}, ""},
 
 		{"GET", "/metrics", View, s.getMetrics, "metrics for Prometheus", nil, nil, nil, "text/plain"},
 		{"GET", "/healthz", Nobody, s.getHealth, "does the gateway make progress?", nil, nil, Health{}, ""},
 		{"GET", "/readyz", Nobody, s.getReady, "can the gateway do its work?", nil, nil, Health{}, ""},
 	}
+	return append(all, s.configTable()...)
 }
 
 func (s *Server) routes() handlers {
@@ -116,10 +113,26 @@ func (s *Server) guarded(rt route) http.Handler {
 			return
 		}
 		r = r.WithContext(context.WithValue(r.Context(), identityKey, id))
-		if err := rt.handle(w, r); err != nil {
+		if err := s.handled(rt, w, r); err != nil {
 			s.refuse(w, err)
 		}
 	})
+}
+
+// handled calls the route. A panic in it costs this one request.
+func (s *Server) handled(rt route, w http.ResponseWriter, r *http.Request) (err error) {
+	defer func() {
+		fault := recover()
+		if fault == nil {
+			return
+		}
+		if fault == http.ErrAbortHandler {
+			panic(fault) // net/http's own way to end a connection
+		}
+		s.log.Error("panic while a request was handled", "route", rt.method+" "+rt.path, "err", fault, "stack", string(debug.Stack()))
+		err = problem(http.StatusInternalServerError, "this request is too much for the gateway; everything else goes on", rt.method+" "+rt.path, "report it, with the log")
+	}()
+	return rt.handle(w, r)
 }
 
 func forbidden(id identity, least Role) error {
@@ -162,7 +175,7 @@ func checkOrigin(foreign *http.CrossOriginProtection, r *http.Request) error {
 	if err := foreign.Check(r); err != nil {
 		return problem(http.StatusForbidden, "a page of another site may not do this", err.Error(), "").because(foreignPage)
 	}
-	if r.Method == http.MethodPost && r.ContentLength != 0 && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+	if r.Method != http.MethodGet && r.ContentLength != 0 && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 		return problem(http.StatusUnsupportedMediaType, "the body must be JSON", "Content-Type: "+r.Header.Get("Content-Type"), "Content-Type: application/json")
 	}
 	return nil

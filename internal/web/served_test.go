@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sensorgate/drivers"
+	"sensorgate/internal/confd"
 	"sensorgate/internal/config"
 	"sensorgate/internal/describe"
 	"sensorgate/internal/disk/crashdisk"
@@ -91,21 +92,47 @@ func (f *fakeGateway) Alive() error { return f.dead }
 
 func (f *fakeGateway) Ready() error { return f.dead }
 
-type fakeConfig struct{ reloads int }
-
-func (f *fakeConfig) Files() ([]ConfigFile, error) {
-	return []ConfigFile{{"sensorgate.toml", "node = \"barn\"\n"}}, nil
+// fakeConfig answers as a gateway would, once.
+type fakeConfig struct {
+	reloads int
+	edits   []confd.Edit
+	refuse  error // of a save or confirmation
+	at      time.Time
 }
 
-func (f *fakeConfig) Check([]ConfigFile) any { return []string{} }
+func (f *fakeConfig) Files() ([]confd.File, error) {
+	return []confd.File{{Name: "sensorgate.toml", Text: "node = \"barn\"\n", ETag: "x", Paste: "sudoedit sensorgate.toml"}}, nil
+}
 
-func (f *fakeConfig) Plan() (any, error) { return map[string]any{}, nil }
+func (f *fakeConfig) Check([]ConfigFile) (config.Problems, error) { return nil, nil }
+
+func (f *fakeConfig) Plan([]ConfigFile) (config.Changes, error) {
+	return config.Diff(&config.Config{}, &config.Config{}), nil
+}
 
 func (f *fakeConfig) Reload() error {
 	if f.reloads++; f.reloads > 1 {
 		return errors.New("sensorgate.toml:3:1: unknown key")
 	}
 	return nil
+}
+
+func (f *fakeConfig) Save(e confd.Edit) (confd.Saved, error) {
+	f.edits = append(f.edits, e)
+	return confd.Saved{Version: 3, ETag: "\"y\""}, f.refuse
+}
+
+func (f *fakeConfig) Undo(version int, user string) (confd.Saved, error) {
+	return f.Save(confd.Edit{User: user})
+}
+
+func (f *fakeConfig) Confirm(_ int, connected time.Time) error {
+	f.at = connected
+	return f.refuse
+}
+
+func (f *fakeConfig) Versions() (bool, []confd.Version, *confd.Wait, error) {
+	return true, []confd.Version{{ID: 2, File: "a.toml", Time: testNow, User: "bob", Text: "x"}}, &confd.Wait{Version: 3, File: "a.toml", Until: testNow}, nil
 }
 
 type fakeUsers map[string]string
@@ -128,6 +155,7 @@ type served struct {
 	gateway *fakeGateway
 	users   fakeUsers
 	handler http.Handler
+	config  *fakeConfig
 	view    string // secret of a token that may view
 }
 
@@ -137,7 +165,7 @@ func newServed(t *testing.T, change func(*Options)) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &served{gateway: &fakeGateway{store: store}, users: fakeUsers{"ann": "a-pw", "bob": "b-pw", "vic": "v-pw"}}
+	s := &served{config: &fakeConfig{}, gateway: &fakeGateway{store: store}, users: fakeUsers{"ann": "a-pw", "bob": "b-pw", "vic": "v-pw"}}
 	token, secret, err := NewToken("grafana", View)
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +177,7 @@ func newServed(t *testing.T, change func(*Options)) *served {
 	hub := NewHub()
 	o := Options{
 		Web:     config.Web{Operate: []string{"ann"}, Admin: []string{"bob"}, Tokens: path},
-		Gateway: s.gateway, Config: &fakeConfig{}, Users: s.users,
+		Gateway: s.gateway, Config: s.config, Users: s.users,
 		Ring: NewLogRing(slog.DiscardHandler, hub), Version: "1.2.3",
 	}
 	if change != nil {

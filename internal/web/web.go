@@ -37,14 +37,6 @@ type Gateway interface {
 	Ready() error // nil if it listens, the journal takes records and the configuration is applied
 }
 
-// Configuration is what an admin may read and change.
-type Configuration interface {
-	Files() ([]ConfigFile, error) // as they are on the disk, secrets blanked out
-	Check(files []ConfigFile) any // what `sensorgate check --json` says of them
-	Plan() (any, error)           // what a reload would change
-	Reload() error
-}
-
 // Users are those of the broker.
 type Users interface {
 	// Verify checks a password in the broker's queue of logins. It returns nil, an error
@@ -69,12 +61,6 @@ type Result struct {
 	Reason string `json:"reason,omitempty"` // why not
 }
 
-// ConfigFile is one file of the configuration.
-type ConfigFile struct {
-	Name string `json:"name"`
-	Text string `json:"text"`
-}
-
 // Server serves the gateway over HTTP. Make it with New; Run serves until its context
 // ends. Hub and Log may be used before.
 type Server struct {
@@ -85,6 +71,7 @@ type Server struct {
 	tokens   *tokens
 	conns    *connLimit
 	started  time.Time
+	saves    *pace
 	handlers handlers
 	counts   counts
 }
@@ -101,8 +88,12 @@ func New(o Options, hub *Hub) *Server {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	hub.limit(o.MaxStreams)
-	s := &Server{o: o, log: o.Log, hub: hub, logins: newLogins(), tokens: newTokens(o.Tokens), started: time.Now()}
+	s := &Server{o: o, log: o.Log, hub: hub, logins: newLogins(), tokens: newTokens(o.Tokens), started: time.Now(), saves: newPace(10, 6*time.Second)}
 	s.conns = newConnLimit(o.MaxConnections, &s.counts)
 	s.handlers = s.routes()
 	return s
 }
+
+// Inherit takes over who is logged in from the server before. What each may do is asked of
+// the new configuration with every request.
+func (s *Server) Inherit(before *Server) { s.logins = before.logins }
