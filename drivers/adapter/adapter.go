@@ -21,6 +21,8 @@ type Spec struct {
 	Needs map[string][]string
 	// Sample is for chips that must be asked at a rate of their own; 0: at the device's.
 	Sample time.Duration
+	// Interrupt has the chip asked when its line says so; nil: at the device's interval.
+	Interrupt *Interrupted
 }
 
 // Read asks a chip once and returns its channels' values in their order. NaN is no value
@@ -54,10 +56,17 @@ func Open(ctx context.Context, s Spec, config drivers.DeviceConfig, open func(co
 		return newChecked(s, config, dev, place), nil
 	}
 	dev, err := a.started(ctx)
-	if err == nil && s.Sample > 0 {
+	switch commander, ok := dev.(commanding); {
+	case err != nil:
+		return nil, err
+	case s.Sample > 0:
 		return sampled{a, s.Sample, config.Every}, nil
+	case s.Interrupt == nil:
+		return dev, nil
+	case ok:
+		return interruptedCommander{interrupted{a, *s.Interrupt, config.Every}, commander}, nil
 	}
-	return dev, err
+	return interrupted{a, *s.Interrupt, config.Every}, nil
 }
 
 // adapter is the device that Runner sees: it opens its chip again after every error.

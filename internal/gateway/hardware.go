@@ -41,6 +41,7 @@ func newHardware(log *slog.Logger, lines *gpio.Chips) *Hardware {
 		gpio:   lines,
 		serial: serial.NewBuses(),
 	}
+	h.i2c.SetLines(lines.Interrupt)
 	h.Registry.Add(framing.Drivers(h.serial, log)...)
 	h.Registry.Add(meters.Drivers(h.serial, log)...)
 	h.Registry.Add(modbus.Drivers(h.serial, log)...)

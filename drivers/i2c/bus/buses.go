@@ -27,6 +27,7 @@ type Buses struct {
 	open  Opener
 	sysfs string // where the kernel lists who owns an address; "" does not ask
 	trace Trace
+	lines drivers.InterruptOpener
 
 	wake chan struct{} // 1 deep: there is something in pending
 	done chan struct{} // closed when Run has ended
@@ -58,6 +59,18 @@ func newBuses(log *slog.Logger, open Opener, sysfs string) *Buses {
 
 // SetTrace makes t see every transfer. It must be called before Run.
 func (b *Buses) SetTrace(t Trace) { b.trace = t }
+
+// SetLines has open open the lines that chips' interrupt pins are wired to. It must be
+// called before Run.
+func (b *Buses) SetLines(open drivers.InterruptOpener) { b.lines = open }
+
+// Line opens the line that a device's chip is wired to; see drivers.InterruptOpener.
+func (b *Buses) Line(device, line string, high bool) (drivers.Interrupt, error) {
+	if b.lines == nil {
+		return nil, errors.New("there are no GPIO lines here")
+	}
+	return b.lines(device, line, high)
+}
 
 // Run owns the goroutines of all buses; it returns when they have ended. Devices that
 // ask before it runs wait for it; those that ask after it has ended get an error.

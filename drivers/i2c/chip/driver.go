@@ -33,9 +33,17 @@ type Driver[O Options] struct {
 	// Sample is for chips that must be asked at a rate of their own, such as gas sensors;
 	// what they measure is reported at the device's interval.
 	Sample time.Duration
+	// IRQ is the chip's interrupt pin, of one whose options embed InterruptOptions.
+	IRQ IRQ
 	// SPI is how the chip is talked to where it is wired to SPI; its options embed
 	// EitherOptions then. nil: it is on I2C only.
 	SPI *SPI
+}
+
+// IRQ is an interrupt pin.
+type IRQ struct {
+	High   bool          // active when its level is high
+	Settle time.Duration // after an edge, before the chip may be asked
 }
 
 // Config is what a chip is opened with. Keep survives reopening after an error, but no
@@ -72,6 +80,11 @@ func (c Driver[O]) OnEither(b *bus.Buses, s *spibus.Buses) drivers.Driver {
 			}
 			config := Config{dc, map[string]any{}}
 			spec := adapter.Spec{Name: c.Name, Channels: c.Channels, Needs: c.Needs, Sample: c.Sample}
+			if w, ok := any(o).(interface{ irq() string }); ok && w.irq() != "" {
+				spec.Interrupt = &adapter.Interrupted{Settle: c.IRQ.Settle, Open: func() (drivers.Interrupt, error) {
+					return b.Line(dc.Device, w.irq(), c.IRQ.High)
+				}}
+			}
 			return adapter.Open(ctx, spec, dc, func(ctx context.Context) (Device, adapter.Place, error) {
 				d, err := c.dev(ctx, b, s, o.place())
 				if err != nil {

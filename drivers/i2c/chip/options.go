@@ -40,6 +40,23 @@ type I2COptions struct {
 func (o *I2COptions) place() place { return place{i2c: o.I2C} }
 func (o *I2COptions) know(k known) { o.known = k }
 
+// InterruptOptions are those of a chip whose interrupt pin can be wired to a GPIO line.
+type InterruptOptions struct {
+	I2COptions
+	IRQ string `toml:"irq" doc:"GPIO line that the chip's interrupt pin is wired to: \"GPIO5\". The chip is asked at each edge, and every tenth interval without one; without irq at each interval"`
+}
+
+func (o *InterruptOptions) irq() string { return o.IRQ }
+
+// Claims implements drivers.Claimer.
+func (o *InterruptOptions) Claims() []drivers.Claim {
+	all := o.I2COptions.Claims()
+	if o.IRQ != "" {
+		all = append(all, drivers.Claim{Kind: "gpio", ID: o.IRQ, Key: "irq"})
+	}
+	return all
+}
+
 // NoOptions is Driver.Options of a chip without options of its own.
 func NoOptions() *I2COptions { return &I2COptions{} }
 

@@ -13,7 +13,7 @@ import (
 )
 
 type as3935Options struct {
-	chip.I2COptions
+	chip.InterruptOptions
 	Place   string `toml:"place" doc:"indoor or outdoor: the antenna's gain"`
 	Tuning  int    `toml:"tuning" doc:"capacitors of the antenna, 0 to 15: printed on the module or its bag"`
 	Noise   int    `toml:"noise_level" doc:"noise floor, 0 (sensitive) to 7"`
@@ -43,14 +43,16 @@ func (o *as3935Options) Check() error {
 	return chip.JoinErrors(errs...)
 }
 
-// AS3935 reports lightning. It is asked every second; its interrupt line is not used, so
-// strikes within one second count as one. ams AS3935 v1.2, "Register table".
+// AS3935 reports lightning. It is asked every second, or when its interrupt line says so;
+// strikes before it was asked count as one. Its reason may be read 2 ms after the line rose:
+// "Interrupt management". ams AS3935 v1.2, "Register table".
 func AS3935(b *bus.Buses) drivers.Driver {
 	return chip.Driver[*as3935Options]{
 		Name:      "as3935",
 		Summary:   "ams AS3935: lightning, with its distance",
 		Addresses: []uint16{0x03, 0x02, 0x01},
 		Every:     time.Second,
+		IRQ:       chip.IRQ{High: true, Settle: 2 * time.Millisecond},
 		Channels: []drivers.Channel{
 			{Name: "distance", Unit: "km", Kind: drivers.Event, Min: 0, Max: 63},
 			{Name: "energy", Kind: drivers.Event, Min: 0, Max: 1<<21 - 1},

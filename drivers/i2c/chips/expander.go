@@ -62,18 +62,18 @@ type expander interface {
 	write(ctx context.Context, levels uint16) error
 }
 
-func expanderDriver(b *bus.Buses, name, summary string, addrs []uint16, pins []string, pulls bool, open func(*bus.Dev) expander) drivers.Driver {
-	return chip.Driver[*chip.I2COptions]{
+func expanderDriver(b *bus.Buses, name, summary string, addrs []uint16, pins []string, pulls bool, open func(d *bus.Dev, irq bool) expander) drivers.Driver {
+	return chip.Driver[*chip.InterruptOptions]{
 		Name:      name,
 		Summary:   summary,
 		Addresses: addrs,
 		Every:     time.Second,
-		Options:   chip.NoOptions,
+		Options:   func() *chip.InterruptOptions { return &chip.InterruptOptions{} },
 		ChannelOptions: func() any {
 			return &pinOptions{Active: "high", Start: "off", names: pins, pulls: pulls}
 		},
-		OpenDevice: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions, config chip.Config) (chip.Device, error) {
-			return openExpander(ctx, open(d), pins, config.Channels)
+		OpenDevice: func(ctx context.Context, d *bus.Dev, o *chip.InterruptOptions, config chip.Config) (chip.Device, error) {
+			return openExpander(ctx, open(d, o.IRQ != ""), pins, config.Channels)
 		},
 	}.On(b)
 }

@@ -18,7 +18,12 @@ type registered struct {
 	// configs are where the chip's configuration may be, depending on what it says now: each
 	// is set to config, in this order, and the last one stays so. None: it has none.
 	configs []byte
-	config  byte // what the last one holds, but for the bit that moves it
+	// interrupts is the register of the inputs that the interrupt pin reports, compare that of
+	// what they are compared with (0: what they were before); 0: it has none. The chip
+	// releases its pin when the inputs are read.
+	interrupts, compare byte
+	irq                 bool // the pin is used
+	config              byte // what the last one holds, but for the bit that moves it
 
 	out, levels, pulls uint16
 }
@@ -40,8 +45,8 @@ func (r *registered) setup(ctx context.Context, out, levels, pulls uint16) error
 	for _, set := range []struct {
 		reg byte
 		v   uint16
-	}{{r.output, levels}, {r.polarity, 0}, {r.pull, pulls}, {r.dir, ^out}} {
-		if set.reg == r.pull && r.pull == 0 {
+	}{{r.output, levels}, {r.polarity, 0}, {r.pull, pulls}, {r.dir, ^out}, {r.compare, 0}, {r.interrupts, r.reported()}} {
+		if set.reg == 0 && set.reg != r.dir {
 			continue
 		}
 		if err := r.put(ctx, set.reg, set.v); err != nil {
@@ -49,6 +54,14 @@ func (r *registered) setup(ctx context.Context, out, levels, pulls uint16) error
 		}
 	}
 	return nil
+}
+
+// reported are the pins whose changes the interrupt pin reports.
+func (r *registered) reported() uint16 {
+	if r.irq {
+		return ^r.out
+	}
+	return 0
 }
 
 func (r *registered) read(ctx context.Context) (uint16, error) {
@@ -73,8 +86,8 @@ func (r *registered) unchanged(ctx context.Context) error {
 	for _, kept := range []struct {
 		reg        byte
 		mask, want uint16
-	}{{r.dir, 0xffff, ^r.out}, {r.output, r.out, r.levels}, {r.pull, 0xffff, r.pulls}} {
-		if kept.reg == r.pull && r.pull == 0 {
+	}{{r.dir, 0xffff, ^r.out}, {r.output, r.out, r.levels}, {r.pull, 0xffff, r.pulls}, {r.interrupts, 0xffff, r.reported()}} {
+		if kept.reg == 0 && kept.reg != r.dir {
 			continue
 		}
 		if got, err := r.d.LE16(ctx, kept.reg); err != nil {

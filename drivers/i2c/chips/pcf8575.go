@@ -10,5 +10,5 @@ import (
 func PCF8575(b *bus.Buses) drivers.Driver {
 	names := append(pinNames("P0", 8), pinNames("P1", 8)...)
 	return expanderDriver(b, "pcf8575", "NXP/TI PCF8575: 16 inputs and outputs", chip.Span(0x20, 0x27), names, false,
-		func(d *bus.Dev) expander { return &quasi{d: d, ports: 2} })
+		func(d *bus.Dev, _ bool) expander { return &quasi{d: d, ports: 2} })
 }
