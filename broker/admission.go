@@ -129,9 +129,18 @@ func (b *Broker) enter(c *conn, connect *mqtt.Connect, who *permissions.Identity
 		b.log.Warn("connection refused: as many persistent sessions as allowed", "remote", c.remote, "client", c.id, "sessions", b.persistent)
 		return mqtt.QuotaExceeded
 	}
+	if makes && c.persistent && !b.onDisk.takes(b.onDisk.ofSession(c.id)-s.takesOnDisk()) {
+		b.count.noMemory.Add(1)
+		b.log.Warn("connection refused: persistent sessions take a sixth of the journal", "remote", c.remote, "client", c.id, "sessions", b.persistent)
+		return mqtt.QuotaExceeded
+	}
 	if !c.chargeLocked(who.User, makes) {
 		b.count.noMemory.Add(1)
 		return mqtt.QuotaExceeded
+	}
+	if makes && c.persistent { // held until claim makes the session
+		c.sessionOnDisk = b.onDisk.ofSession(c.id)
+		b.onDisk.sessions.Add(c.sessionOnDisk)
 	}
 	b.conns[c] = struct{}{}
 	b.perHost[c.host]++

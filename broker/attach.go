@@ -80,7 +80,8 @@ func (b *Broker) claim(c *conn, who *permissions.Identity, connect *mqtt.Connect
 	if s == nil {
 		s = b.newSessionLocked(c.id, c.account.Hold(), c.persistent)
 		s.account.Force(budget.Sessions, s.fee-c.sessionFee)
-		c.sessionFee = 0
+		b.onDisk.sessions.Add(-c.sessionOnDisk)
+		c.sessionFee, c.sessionOnDisk = 0, 0
 	}
 	s.stopTimerLocked()
 	s.dropWillLocked()

@@ -443,3 +443,59 @@ func TestAccountAgreesWithTheHeap(t *testing.T) {
 		})
 	}
 }
+
+// Persistent sessions and retained messages must leave room in the journal for messages: what
+// they take there is never dropped.
+func TestSessionsLeaveRoomInTheJournal(t *testing.T) {
+	j, err := journal.Open(journal.Options{Dir: t.TempDir(), Size: 1 << 20, SegmentSize: 64 << 10, FreeFloor: 1, SeqStep: SeqStep})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runJournal(t, j)
+	b := start(t, func(o *Options) { o.Journal = j })
+	first := connect(t, b, mqtt.Level5, "first", persistent)
+	refused := 0
+	for i := range 60 {
+		c := dial(t, b, mqtt.Level5)
+		con := &mqtt.Connect{Level: mqtt.Level5, ClientID: fmt.Sprintf("%d-%s", i, strings.Repeat("x", 1000))}
+		persistent(con)
+		c.write(mqtt.AppendConnect(nil, con))
+		a, err := mqtt.ParseConnack(c.frame(mqtt.CONNACK), mqtt.Level5)
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case a.Reason == mqtt.QuotaExceeded:
+			refused++
+		case a.Reason != mqtt.Success:
+			t.Fatalf("client %d: %v", i, a.Reason)
+		}
+		_ = c.nc.Close()
+	}
+	if refused < 30 || refused > 45 {
+		t.Errorf("%d of 60 sessions of 6 KB refused; a sixth of 1 MiB has room for 26", refused)
+	}
+	_ = first.nc.Close()
+	if !dial(t, b, mqtt.Level5).handshake("first", persistent).SessionPresent {
+		t.Error("who has a session does not get it")
+	}
+	for i := range 10 { // and one that ends makes room
+		if err := b.RemoveSession(t.Context(), fmt.Sprintf("%d-%s", i, strings.Repeat("x", 1000))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	connect(t, b, mqtt.Level5, strings.Repeat("y", 1000), persistent)
+
+	pub := connect(t, b, mqtt.Level5, "pub")
+	kept := 0
+	for i := range 40 {
+		pub.write(mqtt.AppendPublish(nil, pub.level, 1<<1|1, fmt.Sprintf("r/%d", i), uint16(i+1), nil, make([]byte, 5000)))
+		if a, err := mqtt.ParseAck(pub.frame(mqtt.PUBACK), pub.level); err != nil {
+			t.Fatal(err)
+		} else if a.Reason < mqtt.Unspecified {
+			kept++
+		}
+	}
+	if kept < 20 || kept > 26 {
+		t.Errorf("%d retained messages of 5 KB kept, an eighth of 1 MiB has room for 25", kept)
+	}
+}

@@ -30,6 +30,7 @@ type Broker struct {
 	subs        subscriptions
 	retained    retainedStore
 	count       counters
+	onDisk      onDisk
 	permissions atomic.Pointer[permissions.Permissions]
 	idleWorkers chan *worker
 

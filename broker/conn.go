@@ -24,6 +24,7 @@ type conn struct {
 	expiry     uint32 // of the session, as CONNECT asks for
 	// Bytes that the account has for the connection, and for what comes with it.
 	fixed, willFee, sessionFee, aliasFee int64
+	sessionOnDisk                        int64 // held there for the session that this one makes
 	session                              *session
 
 	keepAlive    time.Duration // 0: none

@@ -59,7 +59,7 @@ func (g *gate) open() {
 	}
 }
 
-func startGated(t *testing.T, change ...func(*Options)) (*Broker, *gate) {
+func startGated(t *testing.T) (*Broker, *gate) {
 	t.Helper()
 	g := &gate{FS: disk.OS{}}
 	j, err := journal.Open(journal.Options{Dir: t.TempDir(), Size: 64 << 20, FreeFloor: 1, SeqStep: SeqStep, FS: g})
@@ -67,9 +67,15 @@ func startGated(t *testing.T, change ...func(*Options)) (*Broker, *gate) {
 		t.Fatal(err)
 	}
 	runJournal(t, j)
-	b := start(t, append([]func(*Options){func(o *Options) { o.Journal, o.settleLimit = j, time.Minute }}, change...)...)
+	b := start(t, func(o *Options) { o.Journal, o.settleLimit = j, time.Minute })
 	t.Cleanup(g.open)
 	return b, g
+}
+
+func (b *Broker) setSettleLimit(d time.Duration) {
+	o := *b.limits()
+	o.settleLimit = d
+	b.opt.Store(&o)
 }
 
 // quiet wants that nothing but a PINGRESP comes: all that was asked before is handled then.
@@ -252,8 +258,9 @@ func TestNewestOfSeveralWaitingConnectsWins(t *testing.T) {
 // A disk that does not answer: CONNECT of a new persistent session is refused after a while,
 // and counted. With the disk the client is back.
 func TestConnectIsRefusedWhenTheDiskDoesNotAnswer(t *testing.T) {
-	b, g := startGated(t, func(o *Options) { o.settleLimit = 50 * time.Millisecond })
+	b, g := startGated(t)
 	g.close()
+	b.setSettleLimit(50 * time.Millisecond)
 	c := dial(t, b, mqtt.Level5)
 	con := &mqtt.Connect{Level: mqtt.Level5, ClientID: "new"}
 	persistent(con)
@@ -265,6 +272,7 @@ func TestConnectIsRefusedWhenTheDiskDoesNotAnswer(t *testing.T) {
 		t.Errorf("%d connections counted as refused for the disk, want 1", n)
 	}
 	g.open()
+	b.setSettleLimit(time.Minute)
 	waitFor(t, "the client does not come in", func() bool {
 		again := dial(t, b, mqtt.Level5)
 		again.write(mqtt.AppendConnect(nil, con))
@@ -276,9 +284,10 @@ func TestConnectIsRefusedWhenTheDiskDoesNotAnswer(t *testing.T) {
 // Refused because the disk does not answer, and tried again: the second CONNECT must not be
 // told what the first one waited for without success.
 func TestSecondConnectWaitsForWhatTheFirstWaitedFor(t *testing.T) {
-	b, g := startGated(t, func(o *Options) { o.settleLimit = 50 * time.Millisecond })
+	b, g := startGated(t)
 	connect(t, b, mqtt.Level311, "old", persistent).disconnect()
 	g.close()
+	b.setSettleLimit(50 * time.Millisecond)
 	for _, id := range []string{"new", "old"} {
 		for try := range 2 {
 			c := dial(t, b, mqtt.Level311)

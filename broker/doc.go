@@ -17,7 +17,7 @@
 // counts what does not. The packages permissions, passwd and topics are below all of it.
 //
 //	what is configured    limits options portowner listener tls
-//	small values          logins stats aliases seqstep inflight qos2 acks wheel unsettled
+//	small values          logins stats aliases seqstep inflight qos2 acks wheel unsettled ondisk
 //	nouns                 subscriber broker session conn memory output route publication pending retained
 //	delivery              worker deliver exact durable retain publish fanout local
 //	sessions              subscribe will ends persist settle

@@ -14,6 +14,7 @@ func (b *Broker) removeLocked(s *session) {
 	s.mu.Lock()
 	subs := s.subs
 	s.subs = nil
+	s.growLocked(-s.onDisk)
 	s.mu.Unlock()
 	s.leaveTree(subs)
 	delete(b.sessions, s.id)

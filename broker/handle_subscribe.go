@@ -82,7 +82,7 @@ func (c *conn) maySubscribe(filter string) mqtt.Reason {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, have := s.subs[filter]
-	if !have && (len(s.subs) >= maxSubscriptions || s.isPersistent() && s.subText+len(filter) > maxFilterText) {
+	if !have && (len(s.subs) >= maxSubscriptions || s.isPersistent() && (s.subText+len(filter) > maxFilterText || !c.b.onDisk.takes(c.b.onDisk.ofFilter(filter)))) {
 		return mqtt.QuotaExceeded
 	}
 	return mqtt.Success

@@ -95,6 +95,8 @@ func (c *conn) release() {
 	a.Release(budget.Sessions, c.sessionFee)
 	a.Release(budget.Aliases, c.aliasFee)
 	c.fixed, c.willFee, c.sessionFee, c.aliasFee = 0, 0, 0, 0
+	c.b.onDisk.sessions.Add(-c.sessionOnDisk)
+	c.sessionOnDisk = 0
 	a.Close()
 }
 
@@ -160,4 +162,23 @@ func (s *session) dropWillLocked() {
 		s.account.Release(budget.Wills, s.will.fee)
 		s.will = nil
 	}
+}
+
+// takesOnDisk is what a session would give back, nil too.
+func (s *session) takesOnDisk() int64 {
+	if s == nil {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.onDisk
+}
+
+// growLocked accounts for n more bytes of a persistent session, fewer if n is negative.
+func (s *session) growLocked(n int64) {
+	if !s.kept {
+		return
+	}
+	s.onDisk += n
+	s.b.onDisk.sessions.Add(n)
 }

@@ -63,6 +63,10 @@ const (
 	defaultSessionExpiry = 28 * 24 * time.Hour
 )
 
+// settleTimeout is how long a CONNECT waits for the disk. Longer, and it is refused: the
+// disk is full or stuck.
+const settleTimeout = 5 * time.Second
+
 // DefaultMemory is Options.Memory where it is not set, in bytes.
 const DefaultMemory = 64 << 20
 

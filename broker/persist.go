@@ -18,6 +18,7 @@ func (b *Broker) newSessionLocked(id string, account *budget.Account, kept bool)
 	s := &session{b: b, id: id, origin: originClient + id, account: account, kept: kept}
 	if kept {
 		b.persistent++
+		s.growLocked(b.onDisk.ofSession(id)) // nobody else knows it yet
 	}
 	s.fee = sessionFee(id, kept)
 	b.sessions[id] = s

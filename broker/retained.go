@@ -45,6 +45,10 @@ func (r *retained) publication() publication {
 // size is what it takes in memory besides its nodes, with its entry in the journal.
 func (r *retained) size() int64 { return retainedSize(len(r.topic), len(r.bytes)) }
 
+func (r *retained) onDisk() int64 {
+	return retainedOnDisk + 2*int64(len(r.topic)) + int64(len(r.bytes))
+}
+
 func retainedSize(topic, bytes int) int64 {
 	return retainedCost + 2*int64(topic) + int64(bytes+bytes/8)
 }
@@ -62,6 +66,8 @@ type retainedStore struct {
 	mu    sync.RWMutex
 	tree  topics.Retained[retained]
 	bytes int64
+	room  int64           // bytes that clients' messages may take on the disk; 0: any
+	disk  int64           // that all take there
 	own   *budget.Account // for the nodes whose message is gone
 }
 
@@ -82,10 +88,12 @@ func (t *retainedStore) setLocked(r *retained, force bool) bool {
 	r.account.Hold()
 	_, r.nodes = t.tree.Set(r.topic, r)
 	t.bytes += r.size()
+	t.disk += r.onDisk()
 	if old == nil {
 		return true
 	}
 	t.bytes -= old.size()
+	t.disk -= old.onDisk()
 	if old.account == r.account {
 		r.nodes += old.nodes
 	} else {
@@ -103,6 +111,7 @@ func (t *retainedStore) removeLocked(topic string) bool {
 		return false
 	}
 	t.bytes -= old.size()
+	t.disk -= old.onDisk()
 	old.account.Release(budget.Retained, old.size())
 	t.orphanLocked(old, -grown)
 	old.account.Close()
@@ -133,8 +142,15 @@ func (t *retainedStore) fits(a *budget.Account, topic string, bytes int) bool {
 
 func (t *retainedStore) fitsLocked(a *budget.Account, topic string, bytes int) bool {
 	need := retainedSize(len(topic), bytes) + t.tree.Cost(topic)
-	if old := t.tree.Get(topic); old != nil && old.account == a {
-		need -= old.size()
+	disk := t.disk + retainedOnDisk + 2*int64(len(topic)) + int64(bytes)
+	if old := t.tree.Get(topic); old != nil {
+		disk -= old.onDisk()
+		if old.account == a {
+			need -= old.size()
+		}
+	}
+	if t.room > 0 && disk > t.room {
+		return false
 	}
 	if !a.Charge(budget.Retained, need) {
 		return false

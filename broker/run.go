@@ -40,6 +40,8 @@ func New(o Options) (*Broker, error) {
 	b.memory = budget.New(o.Memory)
 	b.own = b.memory.Own()
 	b.retained.own = b.own
+	b.onDisk.size = b.journal.Size()
+	b.retained.room = b.onDisk.size / 8
 	b.waiting.account = b.memory.Own()
 	b.parsing = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
 	b.idleWorkers = make(chan *worker, maxIdleWorkers)

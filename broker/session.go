@@ -63,6 +63,7 @@ type session struct {
 
 	subs    map[string]*subscription // by full filter, with $share/GROUP
 	subText int                      // bytes of the filters
+	onDisk  int64                    // bytes that it takes there; persistent only
 	walks   []*retainedWalk          // retained messages that new subscriptions still have to get
 
 	// Towards the client.

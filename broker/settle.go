@@ -7,10 +7,6 @@ import (
 	"sensorgate/internal/journal"
 )
 
-// settleTimeout is how long a CONNECT waits for the disk. Longer, and it is refused: the
-// disk is full or stuck.
-const settleTimeout = 5 * time.Second
-
 var errSettle = errors.New("the disk does not take the session")
 
 // settle waits until the disk has what CONNACK promises: that a session which a clean start

@@ -39,6 +39,7 @@ func (s *session) subscribe(want mqtt.Subscription, id uint32, force bool) (sub 
 	s.subs[full] = sub
 	if !existed {
 		s.subText += len(full)
+		s.growLocked(s.b.onDisk.ofFilter(full))
 	}
 	s.mu.Unlock()
 	s.b.subs.Add(sub)
@@ -57,6 +58,7 @@ func (s *session) unsubscribe(full string) bool {
 	if sub != nil {
 		delete(s.subs, full)
 		s.subText -= len(full)
+		s.growLocked(-s.b.onDisk.ofFilter(full))
 	}
 	s.mu.Unlock()
 	if sub == nil {

@@ -16,7 +16,8 @@ import (
 // position exist, in different files, and a queue that neither names was dropped.
 //
 // While the states are few, every segment begins with a checkpoint. When they take more
-// than a quarter of a segment, one is written for every four times its size.
+// than a quarter of a segment, one is written for every four times its size, but not more
+// seldom than for a sixteenth of the journal: what two of them span is never reused.
 type checkpoint struct {
 	start   uint64 // lsn of its first frame
 	slotLSN uint64 // of the first frame in the slot in which it begins
@@ -55,7 +56,7 @@ func (j *Journal) checkpointDue() bool {
 		return true
 	}
 	size := j.statesSize()
-	return size <= j.wr.st.segSize/4 || j.sinceCheckpoint >= 4*size
+	return size <= j.wr.st.segSize/4 || j.sinceCheckpoint >= min(4*size, j.wr.st.max/16)
 }
 
 // writeCheckpoint writes the states of all queues. If the disk is full it is left unfinished,

@@ -111,9 +111,8 @@ func (j *Journal) writeOnce(end uint64) error {
 	if err := j.writeStates(); err != nil {
 		return err
 	}
-	j.mu.Lock()
-	pos := j.pend.first
-	j.mu.Unlock()
+	pos := j.firstPending()
+	j.encoded = pos
 	for pos < end {
 		next, full := j.encode(pos, end)
 		switch {

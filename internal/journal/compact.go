@@ -54,7 +54,11 @@ func (j *Journal) compactable() *slot {
 		return nil
 	}
 	short := spares < 2 && (j.full != nil || size+j.wr.st.segSize > j.wr.st.max)
-	here := j.wr.tail()+least.liveBytes+4*int64(least.live) < j.wr.slot.size*7/8
+	left := j.wr.slot.size * 7 / 8
+	if spares == 0 {
+		left = j.wr.slot.size - sealSize
+	}
+	here := j.wr.tail()+least.liveBytes+4*int64(least.live) < left
 	if short && (spares > 0 || here) && least.liveBytes < least.size*3/4 {
 		return least
 	}
@@ -82,32 +86,48 @@ func (j *Journal) compactSlot(s *slot) error {
 		s.bad = true
 		return nil
 	}
+	fits := j.wr.fits
+	if fit, _ := j.spare(j.wr.st.segSize); fit == nil { // then the room for positions is for what makes room
+		fits = j.wr.fitsState
+	}
 	var done []moved
+	copied := 0
+	settle := func() error { // before another segment is begun: the copies must count in theirs
+		if err := j.wr.sync(); err != nil {
+			return err
+		}
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		for _, m := range done {
+			j.movedLocked(m)
+		}
+		copied, done = copied+len(done), done[:0]
+		return nil
+	}
 	frames := findFrames(b, j.wr.st.salt, s.firstLSN, 0)
 	for _, f := range frames {
-		m, need := j.copyFrame(s, f)
+		m, need := j.copyFrame(s, f, fits)
 		if need > 0 {
-			pos := j.firstPending()
-			if err := j.rotate(pos, need, true); err != nil {
+			if err := settle(); err != nil {
+				return err
+			}
+			if err := j.rotate(j.firstPending(), need, true); err != nil {
 				if !errors.Is(err, errNoSpace) {
 					return err
 				}
 				break
 			}
-			m, _ = j.copyFrame(s, f)
+			m, _ = j.copyFrame(s, f, fits)
 		}
 		if m.to != 0 {
 			done = append(done, m)
 		}
 	}
-	if err := j.wr.sync(); err != nil {
+	if err := settle(); err != nil {
 		return err
 	}
 	j.mu.Lock()
-	for _, m := range done {
-		j.movedLocked(m)
-	}
-	if len(done) > 0 || s.live == 0 {
+	if copied > 0 || s.live == 0 {
 		j.loseLocked(s, frames)
 	}
 	j.unlockAndNotify()
@@ -125,7 +145,7 @@ func (j *Journal) firstPending() uint64 {
 //
 // The copy names all consumers of the original, also those that have acknowledged:
 // their positions say so, and may reach the disk later than the copy does.
-func (j *Journal) copyFrame(s *slot, f found) (m moved, need int) {
+func (j *Journal) copyFrame(s *slot, f found, fits func(int) bool) (m moved, need int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n := 0
@@ -142,14 +162,15 @@ func (j *Journal) copyFrame(s *slot, f found) (m moved, need int) {
 			return moved{}, 0
 		}
 		m.from = onDisk(s.no, f.off, n)
-		if e := j.entries[m.key]; e == nil || e.pos != 0 || e.loc != m.from {
+		// Also if a newer one is pending: in a full journal that has to wait for this very room.
+		if e := j.entries[m.key]; e == nil || e.loc != m.from {
 			return moved{}, 0
 		}
 	default:
 		return moved{}, 0
 	}
 	w := j.wr
-	if need = frameSize(len(f.body)); !w.fits(need) {
+	if need = frameSize(len(f.body)); !fits(need) {
 		return moved{}, need
 	}
 	at := w.start()

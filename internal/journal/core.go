@@ -57,6 +57,7 @@ type Journal struct {
 	wantCheckpoint  bool
 	checkpointing   bool
 	again           []second // second copies to be written
+	encoded         uint64   // position in the ring: what is before has a frame
 	young           []string // keys of Options.Twice written in this segment
 	marked          uint64   // lsn of the newest mark
 
@@ -196,6 +197,14 @@ func (j *Journal) deadLocked(l location) {
 	s := j.slots[l.slot()]
 	s.live--
 	s.liveBytes -= int64(l.dataLen()) + frameHeader
+}
+
+// Size is how many bytes all files together may have; 0: everything is in memory.
+func (j *Journal) Size() int64 {
+	if j.wr == nil {
+		return 0
+	}
+	return j.wr.st.max
 }
 
 // Stats reports how the journal does.

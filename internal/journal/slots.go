@@ -17,6 +17,7 @@ const maxSpare = 4
 // the last spare slot: positions, checkpoints, and the copies that make room.
 func (j *Journal) rotate(pos uint64, need int, urgent bool) error {
 	w := j.wr
+	j.encoded = pos
 	s, err := j.takeSlot(int64(need), urgent)
 	if err != nil {
 		if !errors.Is(err, errNoSpace) {
@@ -29,6 +30,13 @@ func (j *Journal) rotate(pos uint64, need int, urgent bool) error {
 		j.complete(pos)
 		return err
 	}
+	return j.leaveFor(s, pos)
+}
+
+// leaveFor seals the segment and goes on in s. Everything of the ring before pos has been
+// encoded.
+func (j *Journal) leaveFor(s *slot, pos uint64) error {
+	w := j.wr
 	if w.tail()+sealSize <= w.slot.size { // else a crash came between the seal and the next segment
 		at := w.start()
 		w.buf = binary.AppendUvarint(append(w.buf, byte(kindSeal)), uint64(s.no))
@@ -37,7 +45,7 @@ func (j *Journal) rotate(pos uint64, need int, urgent bool) error {
 	if err := w.sync(); err != nil {
 		return err
 	}
-	j.complete(pos)
+	j.complete(pos) // else the segment that is left would count as dead
 	return j.enter(s)
 }
 
@@ -150,23 +158,25 @@ func (j *Journal) spare(size int64) (fit *slot, n int) {
 	return fit, n
 }
 
-// addSlot makes a new empty slot.
+// addSlot makes a new empty slot, if the bounds allow it.
 func (j *Journal) addSlot(size int64) (*slot, error) {
+	if err := j.wr.st.allows(j.slotBytes(), size); err != nil {
+		return nil, err
+	}
+	return j.makeSlot(size)
+}
+
+func (j *Journal) makeSlot(size int64) (*slot, error) {
 	j.mu.Lock()
-	no, have := 1, int64(0)
+	no := 1
 	for no < len(j.slots) && j.slots[no] != nil {
 		no++
-	}
-	for _, s := range j.slots {
-		if s != nil {
-			have += s.size
-		}
 	}
 	j.mu.Unlock()
 	if no > maxSlots {
 		return nil, errNoSpace
 	}
-	s, err := j.wr.st.create(no, have, size, j.wr.lsn, j.wr.epoch)
+	s, err := j.wr.st.create(no, size, j.wr.lsn, j.wr.epoch)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +202,9 @@ func (j *Journal) freeDead() (freed bool, err error) {
 			return false, err
 		}
 		if !ok {
-			return false, nil
+			if ok, err = j.positionsElsewhere(); err != nil || !ok {
+				return false, err
+			}
 		}
 	}
 	dead, extra := j.unused()
@@ -219,6 +231,53 @@ func (j *Journal) freeDead() (freed bool, err error) {
 	return freed || len(extra) > 0, nil
 }
 
+// positionsElsewhere writes the positions into another segment, because they have no room in
+// the one that is written and dead segments wait for them. If there is no empty slot, one is
+// made beyond the bounds, and taken back when another is free: else the journal would stay
+// full for ever. Whoever needs a slot for anything else waits for those that become free.
+func (j *Journal) positionsElsewhere() (bool, error) {
+	if j.wr.broken {
+		return false, nil
+	}
+	s, _ := j.spare(j.wr.st.segSize)
+	if s == nil {
+		var err error
+		if s, err = j.addExtraSlot(); err != nil || s == nil {
+			return false, err
+		}
+	}
+	if err := j.leaveFor(s, j.encoded); err != nil {
+		return false, err
+	}
+	return j.statesDurable()
+}
+
+// addExtraSlot makes a slot although the bounds are reached; nil if it did once before, or the
+// file system has no room.
+func (j *Journal) addExtraSlot() (*slot, error) {
+	st := j.wr.st
+	if j.slotBytes() > st.max {
+		return nil, nil
+	}
+	s, err := j.makeSlot(st.segSize)
+	if errors.Is(err, errNoSpace) {
+		return nil, nil
+	}
+	return s, err
+}
+
+// slotBytes is the size of all files.
+func (j *Journal) slotBytes() (n int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, s := range j.slots {
+		if s != nil {
+			n += s.size
+		}
+	}
+	return n
+}
+
 func (j *Journal) deadSegment(s *slot) bool {
 	return s != nil && s.used && s.live == 0 && !s.bad && s.readers == 0 && !j.pinned(s)
 }
@@ -235,9 +294,17 @@ func (j *Journal) anyDead() bool {
 func (j *Journal) unused() (dead, extra []*slot) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	spares := 0
+	spares, size := 0, int64(0)
+	for _, s := range j.slots {
+		if s != nil {
+			size += s.size
+		}
+	}
 	for _, s := range j.slots {
 		switch {
+		case j.deadSegment(s) && size > j.wr.st.max: // one was made beyond the bound
+			extra = append(extra, s)
+			size -= s.size
 		case j.deadSegment(s):
 			dead = append(dead, s)
 		case s == nil || s.used || s.bad || s.readers > 0:

@@ -157,20 +157,25 @@ func (st *store) zero(s *slot, from, to int64) error {
 // errNoSpace says why no slot can be made; the journal is then full, not failed.
 var errNoSpace = errors.New("no room")
 
-// create makes slot no with its blocks allocated. have is the size of the slots
-// that there are, lsn and epoch those of the next frame. What a failure leaves behind is
-// removed.
-func (st *store) create(no int, have, size int64, lsn uint64, epoch uint32) (*slot, error) {
+// allows returns errNoSpace if a slot of that size goes beyond a bound. have is the size of
+// the slots that there are.
+func (st *store) allows(have, size int64) error {
 	if have+size > st.max {
-		return nil, fmt.Errorf("%w: %d MiB of the configured %d MiB are in use", errNoSpace, have>>20, st.max>>20)
+		return fmt.Errorf("%w: %d MiB of the configured %d MiB are in use", errNoSpace, have>>20, st.max>>20)
 	}
 	free, _, err := st.fs.Space(st.dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if free-size < st.floor {
-		return nil, fmt.Errorf("%w: %d MiB free on the file system of %s, %d MiB are left alone", errNoSpace, free>>20, st.dir, st.floor>>20)
+		return fmt.Errorf("%w: %d MiB free on the file system of %s, %d MiB are left alone", errNoSpace, free>>20, st.dir, st.floor>>20)
 	}
+	return nil
+}
+
+// create makes slot no with its blocks allocated. lsn and epoch are those of the next frame.
+// What a failure leaves behind is removed.
+func (st *store) create(no int, size int64, lsn uint64, epoch uint32) (*slot, error) {
 	name := filepath.Join(st.dir, slotName(no))
 	f, err := st.fs.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 	if err != nil {

@@ -38,6 +38,7 @@ type client struct {
 	pullID   uint16
 	pending  []string // filters of the SUBSCRIBE under way
 	retains  map[string][]retainedValue
+	refused  bool // the last CONNECT was refused, for want of room
 	brief    bool // the last connection began with a clean start
 }
 
@@ -313,9 +314,10 @@ func (c *client) connackLocked(l *peerConn, f mqtt.Frame) bool {
 	}
 	if ack.Reason != mqtt.Success {
 		c.w.log("%s: refused: %v", c.name, ack.Reason)
+		c.refused = ack.Reason == mqtt.QuotaExceeded || c.level != mqtt.Level5
 		return false
 	}
-	c.accepted = true
+	c.accepted, c.refused = true, false
 	switch {
 	case l.clean:
 		c.w.led.cleanStarted(c.name, l.asked)
@@ -634,9 +636,13 @@ func (c *client) setLazy(d time.Duration) {
 	c.mu.Unlock()
 }
 
-// busy reports whether the client still waits for something of its own.
+// busy reports whether the client still waits for something of its own. One that is refused because other sessions
+// have all the room knows where it stands.
 func (c *client) busy() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.refused && c.w.s.crowded() {
+		return false
+	}
 	return !c.accepted || len(c.flight) > 0 || len(c.queue) > 0
 }

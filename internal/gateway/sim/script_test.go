@@ -38,6 +38,11 @@ func (s script) String() string {
 	return b.String()
 }
 
+// crowded reports whether the script makes more sessions than there may be room for.
+func (s *script) crowded() bool {
+	return slices.ContainsFunc(s.Events, func(e event) bool { return e.Do == "many-ids" })
+}
+
 // parseScript reads what String wrote.
 func parseScript(text string) (s script, err error) {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
