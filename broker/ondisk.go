@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // What stands in the journal for as long as a session or a retained message exists is never
 // dropped to make room. It must leave room for what comes and goes, or the journal would be
-// full for ever: persistent sessions may take a sixth of the journal's size, retained
+// full forever: persistent sessions may take a sixth of the journal's size, retained
 // messages of clients an eighth. Beyond it a CONNECT that makes a session, a SUBSCRIBE and a
 // retained message are refused, as without memory.
 type onDisk struct {

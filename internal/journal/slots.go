@@ -234,7 +234,7 @@ func (j *Journal) freeDead() (freed bool, err error) {
 // positionsElsewhere writes the positions into another segment, because they have no room in
 // the one that is written and dead segments wait for them. If there is no empty slot, one is
 // made beyond the bounds, and taken back when another is free: else the journal would stay
-// full for ever. Whoever needs a slot for anything else waits for those that become free.
+// full forever. Whoever needs a slot for anything else waits for those that become free.
 func (j *Journal) positionsElsewhere() (bool, error) {
 	if j.wr.broken {
 		return false, nil
