@@ -1,18 +1,22 @@
 #!/bin/bash
 # What a gateway costs that has little to do: three devices, one upstream that is there,
-# nobody else. Prints the lines of docs/benchmarks.md. Needs mosquitto.
+# nobody else; beside it, at the same time, the same gateway without page, API and history.
+# Prints the lines of docs/benchmarks.md. Needs mosquitto.
 #
 #   deploy/idle.sh [SECONDS]      default 600
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-600}
-make -s build
+[ -n "${PROGRAM:-}" ] || make -s build
+program=${PROGRAM:-bin/sensorgate}
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$work"' EXIT
-cat >"$work/idle.toml" <<T
-data = "$work/store"
+
+config() { # NAME PORT
+	cat <<T
+data = "$work/store-$1"
 [broker]
-listen = ["tcp://127.0.0.1:18873"]
+listen = ["tcp://127.0.0.1:$2"]
 [device.attic]
 driver = "sim"
 every = "10s"
@@ -32,31 +36,57 @@ every = "60s"
 level = { shape = "walk", unit = "%", digits = 0 }
 [bridge.cloud]
 urls = ["mqtt://127.0.0.1:18874"]
+client_id = "idle-$1"
 rules = [ { dir = "out", local = "{node}/#", qos = 1 } ]
 T
+}
+{
+	config whole 18873
+	printf '[web]\nlisten = ["http://127.0.0.1:18876"]\n'
+} >"$work/whole.toml"
+{
+	config bare 18875
+	printf '[history]\nenabled = false\n'
+} >"$work/bare.toml"
+
 mosquitto -p 18874 >/dev/null 2>&1 &
 sleep 1
-bin/sensorgate run -c "$work/idle.toml" 2>"$work/warm.log" & # warms the page cache, makes the store
-warm=$!
-sleep 3
-kill $warm
-wait $warm
+for name in whole bare; do # warms the page cache, makes the stores
+	"$program" run -c "$work/$name.toml" 2>"$work/warm.log" &
+	warm=$!
+	sleep 3
+	kill $warm
+	wait $warm
+done
 
 start=$(date +%s%N)
-bin/sensorgate run -c "$work/idle.toml" 2>"$work/log" &
-pid=$!
-until bin/sensorgate sub -p 18873 -t '+/meter/power' -C 1 -W 10 >"$work/first" 2>/dev/null; do sleep 0.002; done
+"$program" run -c "$work/whole.toml" 2>"$work/whole.log" &
+whole=$!
+until "$program" sub -p 18873 -t '+/meter/power' -C 1 -W 10 >"$work/first" 2>/dev/null; do sleep 0.002; done
 first=$(($(date +%s%N) - start))
+"$program" run -c "$work/bare.toml" 2>"$work/bare.log" &
+bare=$!
 
-written() { awk '/^write_bytes/ {print $2}' "/proc/$pid/io"; }
-ticks() { awk '{print $14 + $15}' "/proc/$pid/stat"; }
+written() { awk '/^write_bytes/ {print $2}' "/proc/$1/io"; }
+ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
+resident() { awk '/^VmRSS/ {print $2}' "/proc/$1/status"; }
 sleep 30 # past the start
-w0=$(written) t0=$(ticks)
-sleep "$seconds"
-w1=$(written) t1=$(ticks)
+w0=$(written $whole) t0=$(ticks $whole) bt0=$(ticks $bare) bw0=$(written $bare)
+rounds=0 sum=0 bsum=0
+end=$(($(date +%s) + seconds))
+began=$(date +%s)
+while [ "$(date +%s)" -lt $end ]; do
+	sleep 10
+	rounds=$((rounds + 1))
+	sum=$((sum + $(resident $whole)))
+	bsum=$((bsum + $(resident $bare)))
+done
+lasted=$(($(date +%s) - began))
+w1=$(written $whole) t1=$(ticks $whole) bt1=$(ticks $bare) bw1=$(written $bare)
 hz=$(getconf CLK_TCK)
-awk '/^VmRSS/ {printf "| resident memory | %.1f MB |\n", $2 / 1024}' "/proc/$pid/status"
-awk -v t=$((t1 - t0)) -v hz="$hz" -v s="$seconds" 'BEGIN {printf "| CPU per hour | %.1f s |\n", t / hz / s * 3600}'
-awk -v w=$((w1 - w0)) -v s="$seconds" 'BEGIN {printf "| written to the disk per day | %.1f MB |\n", w / s * 86400 / 1e6}'
-awk -v n="$first" 'BEGIN {printf "| start to the first reading at a subscriber | %.0f ms |\n", n / 1e6}'
-stat -c '| binary (amd64) | %s |' bin/sensorgate | awk '{printf "| binary (amd64) | %.1f MB |\n", $5 / 1e6}'
+awk -v w=$sum -v b=$bsum -v n=$rounds 'BEGIN {printf "| resident memory, mean | %.1f MB | %.1f MB | %+.1f MB |\n", w/n/1024, b/n/1024, (w-b)/n/1024}'
+awk -v t=$((t1 - t0)) -v u=$((bt1 - bt0)) -v hz="$hz" -v s="$lasted" 'BEGIN {printf "| CPU per hour | %.1f s | %.1f s | %+.1f s |\n", t/hz/s*3600, u/hz/s*3600, (t-u)/hz/s*3600}'
+awk -v w=$((w1 - w0)) -v v=$((bw1 - bw0)) -v s="$lasted" 'BEGIN {printf "| written to the disk per day | %.1f MB | %.1f MB | %+.1f MB |\n", w/s*86400/1e6, v/s*86400/1e6, (w-v)/s*86400/1e6}'
+awk -v n="$first" 'BEGIN {printf "| start to the first reading at a subscriber | %.0f ms | | |\n", n / 1e6}'
+stat -c '%s' "$program" | awk '{printf "| binary (amd64) | %.1f MB | | |\n", $1 / 1e6}'
+echo "load average at the end: $(cut -d' ' -f1-3 /proc/loadavg), $lasted s"

@@ -176,7 +176,7 @@ func (h *honest) logIn(ctx context.Context, addr string) {
 			HasUsername: true, Username: honestUser, HasPassword: true, Password: []byte(honestPassword)})
 		h.mu.Lock()
 		if err != nil || reason != mqtt.Success {
-			h.fault = fmt.Errorf("the right password: %v %v after %v", reason, err, time.Since(begin))
+			h.fault = fmt.Errorf("the right password: %v %w after %v", reason, err, time.Since(begin))
 		}
 		h.took = append(h.took, time.Since(begin))
 		h.mu.Unlock()

@@ -7,5 +7,13 @@
 // memory, that client's 99th percentile and worst latency, the longest turn of the event
 // loop by the gateway's own clock, and whether the gateway was killed.
 //
+// The rows http-… attack the page and the API. Beside them an honest person looks at the
+// page from an address of their own, and what the attacker should not have got is a fault:
+// an answer to a stranger, to a foreign name, a file of the machine, a header that never
+// ends.
+//
+// make attack judges times; attack-check, which runs beside everything else on any
+// machine, judges memory, whether everybody was served, and what the attacker got.
+//
 // All of it is on loopback, on ports of its own, bounded in count and in time.
 package attack

@@ -28,6 +28,8 @@ type gateway struct {
 	dir    string
 	addr   string
 	secure string // TLS
+	page   string // http
+	web    bool   // it is served
 	cmd    *exec.Cmd
 	log    *bytes.Buffer
 	cgroup string
@@ -58,7 +60,7 @@ func freePort(t *testing.T) string {
 
 // newGateway writes a configuration; start starts it.
 func newGateway(t *testing.T, cert, key string) *gateway {
-	g := &gateway{t: t, dir: t.TempDir(), addr: freePort(t), secure: freePort(t)}
+	g := &gateway{t: t, dir: t.TempDir(), addr: freePort(t), secure: freePort(t), page: freePort(t)}
 	passwords := filepath.Join(g.dir, "passwd")
 	if err := os.WriteFile(passwords, []byte(honestUser+":"+passwd.Hash([]byte(honestPassword))+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -108,8 +110,7 @@ func (g *gateway) start(program string) (took time.Duration) {
 		close(g.done)
 	}()
 	for time.Since(begin) < 30*time.Second {
-		if nc, err := net.Dial("tcp", g.addr); err == nil {
-			_ = nc.Close()
+		if accepts(g.addr) && (!g.web || accepts(g.page)) {
 			return time.Since(begin)
 		}
 		select {
@@ -120,6 +121,15 @@ func (g *gateway) start(program string) (took time.Duration) {
 	}
 	g.t.Fatalf("the gateway does not accept after 30 s\n%s", g.tail())
 	return 0
+}
+
+func accepts(addr string) bool {
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		return false
+	}
+	_ = nc.Close()
+	return true
 }
 
 // confine puts the gateway into a memory cgroup of its own, version 2 or 1; without root,

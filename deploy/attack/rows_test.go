@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,9 +16,36 @@ import (
 
 // attacker is what a row gets: where the gateway is, and until when it may go on.
 type attacker struct {
-	addr, secure string
-	until        time.Time
+	addr, secure, page string
+	until              time.Time
+
+	mu     sync.Mutex
+	faults map[string]bool // what it got and should not have got
 }
+
+// fault notes something that the attacker should not have got.
+func (a *attacker) fault(format string, args ...any) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.faults == nil {
+		a.faults = map[string]bool{}
+	}
+	if len(a.faults) < 20 {
+		a.faults[fmt.Sprintf(format, args...)] = true
+	}
+}
+
+// report tells the process that started this one.
+func (a *attacker) report() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for f := range a.faults {
+		fmt.Println(strings.ReplaceAll(f, "\n", " "))
+	}
+}
+
+// allRows are the whole table.
+func allRows() []row { return slices.Concat(rows, webRows) }
 
 func (a *attacker) over() bool { return time.Now().After(a.until) }
 
@@ -36,6 +64,7 @@ type row struct {
 // short are the rows of make attack-check.
 var short = []string{
 	"none", "sessions-1000", "hash-900", "hash-100k", "routes", "aliases", "filters-190", "retained-150", "wills", "never-ack", "properties", "answers", "half-packets", "passwords",
+	"http-slowloris", "http-sse", "http-logins", "http-forgeries", "http-strangers",
 }
 
 // rows are those of the first table that this broker failed, and variations on them.
