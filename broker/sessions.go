@@ -71,6 +71,23 @@ func (s *session) info() SessionInfo {
 	return i
 }
 
+// Disconnect ends the connection of a client id; a persistent session stays. ErrNoSession
+// if nobody is connected with it.
+func (b *Broker) Disconnect(client string) error {
+	b.mu.Lock()
+	var c *conn
+	if s := b.sessions[client]; s != nil {
+		c = s.owner
+	}
+	b.mu.Unlock()
+	if c == nil {
+		return fmt.Errorf("client %q: %w", client, ErrNoSession)
+	}
+	c.stop(mqtt.AdministrativeAction)
+	b.log.Info("client disconnected", "client", client)
+	return nil
+}
+
 // RemoveSession ends the session of a client id with all that waits for it: a client that
 // is connected is disconnected first. It waits for that until ctx ends. ErrNoSession if
 // there is none.

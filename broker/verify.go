@@ -27,6 +27,26 @@ func (b *Broker) Verify(ctx context.Context, user string, password []byte, from 
 	return ErrLogin
 }
 
+// Reader returns what a user may read, as a client with the login would; "" is a client
+// without one. ok is false if there is no such user, or nobody gets in without a login.
+func (b *Broker) Reader(user string) (may func(topic string) bool, ok bool) {
+	p := b.permissions.Load()
+	who, ok := identityOf(p, user)
+	return func(topic string) bool { return p.MayRead(who, topic) }, ok
+}
+
+// Writer is Reader for what a user may publish.
+func (b *Broker) Writer(user string) (may func(topic string) bool, ok bool) {
+	p := b.permissions.Load()
+	who, ok := identityOf(p, user)
+	return func(topic string) bool { return !ownTopic(topic) && p.MayWrite(who, topic) }, ok
+}
+
+func identityOf(p *permissions.Permissions, user string) (who *permissions.Identity, ok bool) {
+	who = &permissions.Identity{User: user, Hash: p.Hash(user)}
+	return who, user == "" && !p.HasUsers() || user != "" && who.Hash != ""
+}
+
 // HashOf returns what the password file has for a user; "" if it has no such user. It
 // changes whenever the password does.
 func (b *Broker) HashOf(user string) string { return b.permissions.Load().Hash(user) }

@@ -6,7 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sensorgate/internal/config"
 	"sensorgate/internal/doctor"
+	"sensorgate/internal/web"
 )
 
 func newDoctor() *cobra.Command {
@@ -34,4 +36,18 @@ func newDoctor() *cobra.Command {
 	s.flags(cmd)
 	cmd.Flags().StringVar(&m.User, "user", "", "whom the gateway runs as (default: sensorgate, or you where it does not exist)")
 	return cmd
+}
+
+// examine is the doctor as the HTTP API asks for it.
+func examine(c *config.Config) []web.Finding {
+	m := doctor.This(os.Geteuid() == 0)
+	m.User = doctor.Self()
+	if len(c.Files) > 0 {
+		m.Learn(c.Files[0], func() (*config.Config, config.Problems) { return c, nil })
+	}
+	out := []web.Finding{}
+	for _, f := range m.Examine() {
+		out = append(out, web.Finding{Check: f.Check, Verdict: string(f.Verdict), What: f.What, Try: f.Try})
+	}
+	return out
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"path/filepath"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -30,7 +29,7 @@ func newModelList() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			models := []config.Model{}
 			for _, m := range s.models() {
-				if len(args) == 0 || mentions(&m, args[0]) {
+				if len(args) == 0 || m.Mentions(args[0]) {
 					models = append(models, m)
 				}
 			}
@@ -64,13 +63,6 @@ func confirmed(m *config.Model) string {
 		}
 	}
 	return fmt.Sprintf("%d of %d", n, len(m.Channels))
-}
-
-// mentions reports whether a model has to do with word: a maker, a kind of device, a
-// driver, a quantity.
-func mentions(m *config.Model, word string) bool {
-	text := strings.Join(append([]string{m.Name, m.Title, m.Driver}, m.Channels...), " ")
-	return strings.Contains(strings.ToLower(text), strings.ToLower(word))
 }
 
 func newModelShow() *cobra.Command {

@@ -72,7 +72,7 @@ func run(ctx context.Context, path string, hub *web.Hub, ring *web.LogRing) erro
 	defer notify.Close()
 	g, err := gateway.New(gateway.Options{
 		Config: c, Load: load, Hardware: hw, Log: log, Version: version(),
-		Socket: gateway.SocketPath(c), Notify: notify, Hub: hub, Ring: ring, Folder: folder,
+		Socket: gateway.SocketPath(c), Notify: notify, Hub: hub, Ring: ring, Folder: folder, Doctor: examine,
 	})
 	if err != nil {
 		return explainStore(err, c.Data)

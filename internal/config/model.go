@@ -141,6 +141,13 @@ func (m *Model) Confirmation(channel string) string {
 	return "one"
 }
 
+// Mentions reports whether a model has to do with a word: a maker, a kind of device, a
+// driver, a quantity. With "" every model has.
+func (m *Model) Mentions(word string) bool {
+	text := strings.Join(append([]string{m.Name, m.Title, m.Driver}, m.Channels...), " ")
+	return strings.Contains(strings.ToLower(text), strings.ToLower(word))
+}
+
 // Models returns all models with what they say of themselves, sorted by name.
 func Models(cat Catalogue, dir string) []Model {
 	l := newLoader(cat)

@@ -93,6 +93,11 @@ func ServiceUser() string {
 	if _, err := user.Lookup("sensorgate"); err == nil {
 		return "sensorgate"
 	}
+	return Self()
+}
+
+// Self is the user of this process.
+func Self() string {
 	if u, err := user.Current(); err == nil {
 		return u.Username
 	}

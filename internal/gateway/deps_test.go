@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 	"internal/describe":   {"drivers", "internal/config", "internal/mapping"},
 	"internal/plot":       {},
 	"internal/confd":      {"internal/config", "internal/disk", "internal/disk/crashdisk"},
-	"internal/web":        {"drivers", "internal/confd", "internal/config", "internal/describe", "internal/history", "internal/status", "internal/disk/crashdisk"},
+	"internal/web":        {"drivers", "internal/mqtt", "internal/confd", "internal/config", "internal/describe", "internal/history", "internal/status", "internal/disk/crashdisk"},
 	"internal/web/page":   {},
 	"internal/history":    {"internal/disk", "internal/disk/crashdisk"},
 	"internal/sdnotify":   {},

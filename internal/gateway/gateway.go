@@ -30,12 +30,13 @@ type Options struct {
 	Hardware *Hardware                      // that Config was checked against
 	Log      *slog.Logger
 	Version  string
-	Socket   string             // path of the control socket; "" is none
-	Notify   *sdnotify.Notifier // one that does nothing outside systemd
-	Hub      *web.Hub           // where values, states and log lines go; nil: one of its own
-	Ring     *web.LogRing       // the newest lines of Log; nil: the log is not served
-	Demo     bool               // the page says that all is made up
-	Folder   *confd.Folder      // where configuration is saved, see OpenFolder; nil: nothing can be saved
+	Socket   string                             // path of the control socket; "" is none
+	Notify   *sdnotify.Notifier                 // one that does nothing outside systemd
+	Hub      *web.Hub                           // where values, states and log lines go; nil: one of its own
+	Ring     *web.LogRing                       // the newest lines of Log; nil: the log is not served
+	Demo     bool                               // the page says that all is made up
+	Folder   *confd.Folder                      // where configuration is saved, see OpenFolder; nil: nothing can be saved
+	Doctor   func(*config.Config) []web.Finding // looks at the machine, some seconds; nil: nobody does
 	Around   Surroundings
 
 	MustListen bool // a listener whose address is taken ends Run; else all goes on without it

@@ -12,21 +12,23 @@ import (
 // page is the web server as a part of the gateway: one server after the other, as the
 // configuration wants it.
 type page struct {
-	g      *Gateway
-	side   *webSide
-	server atomic.Pointer[web.Server]
-	change chan struct{} // has a value when the server is another
+	g       *Gateway
+	side    *webSide
+	broker  *webBroker
+	machine *webMachine
+	server  atomic.Pointer[web.Server]
+	change  chan struct{} // has a value when the server is another
 }
 
 func newPage(g *Gateway) *page {
-	p := &page{g: g, side: &webSide{g: g}, change: make(chan struct{}, 1)}
+	p := &page{g: g, side: &webSide{g: g}, broker: &webBroker{g: g}, machine: &webMachine{g: g}, change: make(chan struct{}, 1)}
 	p.server.Store(p.make(g.cfg))
 	return p
 }
 
 func (p *page) make(c *config.Config) *web.Server {
 	o := web.Options{
-		Web: c.Web, Gateway: p.side, Config: webConfig{p.g}, Ring: p.g.opt.Ring,
+		Web: c.Web, Gateway: p.side, Config: webConfig{p.g}, Broker: p.broker, Machine: p.machine, Ring: p.g.opt.Ring,
 		Log: p.g.log.With("part", "web"), Version: p.g.opt.Version, Demo: p.g.opt.Demo,
 	}
 	if c.Broker.Passwords != "" {

@@ -69,6 +69,10 @@ func connected(r *http.Request) time.Time {
 	return t
 }
 
+// tokenUser begins the name of a script's token, which is no user of the broker: those
+// have no colon.
+const tokenUser = "token:"
+
 func whoAsks(r *http.Request) identity {
 	id, _ := r.Context().Value(identityKey).(identity)
 	return id
@@ -89,7 +93,7 @@ func (s *Server) identify(r *http.Request) (identity, error) {
 		if !ok {
 			return identity{}, problem(http.StatusUnauthorized, "the token is not known", "Authorization: Bearer", "sensorgate passwd token list FILE").because(wrongPassword)
 		}
-		return identity{user: "token:" + name, role: role}, nil
+		return identity{user: tokenUser + name, role: role}, nil
 	}
 	if user, password, ok := r.BasicAuth(); ok && s.o.Users != nil {
 		if err := s.verify(r, user, password); err != nil {

@@ -15,16 +15,16 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 	bodies := map[string]string{
 		api + "/login": `{"user":"ann","password":"a-pw"}`, api + "/config/check": `[]`,
 		api + "/devices/{device}/channels/{channel}/command": `{"value":"on"}`,
-		api + "/config/plan": `[]`, api + "/config/files/{file}": `{"text":"x"}`, api + "/config/undo": `{"version":0}`, api + "/config/confirm": `{"version":3}`,
+		api + "/config/plan": `[]`, api + "/topics/publish": `{"topic":"a/b","payload":"x"}`, api + "/config/files/{file}": `{"text":"x"}`, api + "/config/undo": `{"version":0}`, api + "/config/confirm": `{"version":3}`,
 	}
 	s := newServed(t, nil)
 	for _, rt := range s.handlers.routes {
 		if rt.path == api+"/events" {
 			continue // does not end; see TestEventsNeedTheRole
 		}
-		path := strings.NewReplacer("{device}", "pump", "{channel}", "state", "{file}", "a.toml").Replace(rt.path)
+		path := strings.NewReplacer("{device}", "pump", "{channel}", "state", "{file}", "a.toml", "{client}", "meter", "{maker}", "eastron", "{model}", "sdm630").Replace(rt.path)
 		for who, role := range roles {
-			s.config = &fakeConfig{}
+			s.config, s.did = &fakeConfig{}, nil
 			s.o.Config, s.saves = s.config, newPace(10, time.Second)
 			before := len(s.gateway.commands)
 			body := bodies[rt.path]
@@ -45,7 +45,7 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 			if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Title == "" || p.Status != w.Code {
 				t.Errorf("%s %s as %s: %s is no problem", rt.method, path, who, w.Body)
 			}
-			if len(s.gateway.commands) != before || len(s.config.edits) != 0 || s.config.reloads != 0 {
+			if len(s.gateway.commands) != before || len(s.config.edits) != 0 || len(s.did) != 0 || s.config.reloads != 0 {
 				t.Errorf("%s %s as %s did something", rt.method, path, who)
 			}
 		}

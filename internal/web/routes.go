@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,7 +76,7 @@ func (s *Server) table() []route {
 		{"GET", "/healthz", Nobody, s.getHealth, "does the gateway make progress?", nil, nil, Health{}, ""},
 		{"GET", "/readyz", Nobody, s.getReady, "can the gateway do its work?", nil, nil, Health{}, ""},
 	}
-	return append(all, s.configTable()...)
+	return slices.Concat(all, s.brokerTable(), s.machineTable(), s.configTable())
 }
 
 func (s *Server) routes() handlers {
@@ -140,7 +141,7 @@ func forbidden(id identity, least Role) error {
 		return problem(http.StatusUnauthorized, "log in first", "this needs the role "+least.String(), "POST "+api+"/login, or a token: Authorization: Bearer …").because(noRole)
 	}
 	return problem(http.StatusForbidden, "not allowed", id.user+" has the role "+id.role.String()+", this needs "+least.String(),
-		`in [web]: `+least.String()+` = ["`+strings.TrimPrefix(id.user, "token:")+`"]`).because(noRole)
+		`in [web]: `+least.String()+` = ["`+strings.TrimPrefix(id.user, tokenUser)+`"]`).because(noRole)
 }
 
 // Handler serves everything, behind the checks that all requests pass.

@@ -156,7 +156,8 @@ type served struct {
 	users   fakeUsers
 	handler http.Handler
 	config  *fakeConfig
-	view    string // secret of a token that may view
+	did     []string // what was asked of the broker
+	view    string   // secret of a token that may view
 }
 
 func newServed(t *testing.T, change func(*Options)) *served {
@@ -177,7 +178,7 @@ func newServed(t *testing.T, change func(*Options)) *served {
 	hub := NewHub()
 	o := Options{
 		Web:     config.Web{Operate: []string{"ann"}, Admin: []string{"bob"}, Tokens: path},
-		Gateway: s.gateway, Config: s.config, Users: s.users,
+		Gateway: s.gateway, Config: s.config, Broker: s, Machine: fakeMachine{}, Users: s.users,
 		Ring: NewLogRing(slog.DiscardHandler, hub), Version: "1.2.3",
 	}
 	if change != nil {

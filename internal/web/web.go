@@ -19,6 +19,8 @@ type Options struct {
 
 	Gateway Gateway
 	Config  Configuration
+	Broker  Broker
+	Machine Machine
 	Users   Users    // nil: nobody can log in
 	Ring    *LogRing // of the whole gateway; nil: the log is not served
 	Log     *slog.Logger
@@ -64,16 +66,16 @@ type Result struct {
 // Server serves the gateway over HTTP. Make it with New; Run serves until its context
 // ends. Hub and Log may be used before.
 type Server struct {
-	o        Options
-	log      *slog.Logger
-	hub      *Hub
-	logins   *logins
-	tokens   *tokens
-	conns    *connLimit
-	started  time.Time
-	saves    *pace
-	handlers handlers
-	counts   counts
+	o                Options
+	log              *slog.Logger
+	hub              *Hub
+	logins           *logins
+	tokens           *tokens
+	conns            *connLimit
+	started          time.Time
+	saves, publishes *pace
+	handlers         handlers
+	counts           counts
 }
 
 // New makes a server; it opens nothing.
@@ -88,7 +90,7 @@ func New(o Options, hub *Hub) *Server {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	hub.limit(o.MaxStreams)
-	s := &Server{o: o, log: o.Log, hub: hub, logins: newLogins(), tokens: newTokens(o.Tokens), started: time.Now(), saves: newPace(10, 6*time.Second)}
+	s := &Server{o: o, log: o.Log, hub: hub, logins: newLogins(), tokens: newTokens(o.Tokens), started: time.Now(), saves: newPace(10, 6*time.Second), publishes: newPace(20, time.Second)}
 	s.conns = newConnLimit(o.MaxConnections, &s.counts)
 	s.handlers = s.routes()
 	return s
