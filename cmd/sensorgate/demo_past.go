@@ -34,22 +34,28 @@ var demoPast = map[string]func(hours float64, random *rand.Rand) float64{
 	},
 }
 
+// demoNow is what the devices begin with.
+var demoNow = map[string]float64{"greenhouse/temperature": 22.5, "greenhouse/humidity": 65, "meter/power": 1700, "shed/temperature": 7}
+
 // writeDemoPast puts a day that never was into the history in dir. What follows is
 // measured.
-func writeDemoPast(dir string, now time.Time) error {
+func writeDemoPast(dir string, end time.Time) error {
 	s, err := history.Open(history.Options{Dir: filepath.Join(dir, "history")})
 	if err != nil {
 		return err
 	}
 	random := rand.New(rand.NewPCG(1, 2)) // every demo has the same yesterday
 	energy := 1840.0 - 24*0.55
-	for at := now.Add(-24 * time.Hour); at.Before(now); at = at.Add(time.Minute) {
+	for at := end.Add(-24 * time.Hour); at.Before(end); at = at.Add(time.Minute) {
 		hours := float64(at.Hour()) + float64(at.Minute())/60
 		for series, value := range demoPast {
 			if series == "shed/temperature" && hours > 9 && hours < 10 { // its cable was out
 				continue
 			}
 			v := value(hours, random)
+			if now, known := demoNow[series]; known { // no jump where the devices begin
+				v += (now - v) * max(0, 1-end.Sub(at).Minutes()/30)
+			}
 			s.Add(series, history.Number, at, history.Value{Number: v})
 			if series == "meter/power" {
 				energy += v / 60000

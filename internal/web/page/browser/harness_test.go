@@ -84,6 +84,13 @@ func findBrowser() string {
 	return ""
 }
 
+func needBrowser(t *testing.T) {
+	t.Helper()
+	if noBrowser != "" {
+		t.Skip("skipped: " + noBrowser)
+	}
+}
+
 // program is one that runs beside the test.
 type program struct {
 	t    *testing.T
@@ -171,6 +178,7 @@ func listens(port int) bool {
 // demo starts `sensorgate demo` and returns the port of its page.
 func demo(t *testing.T) int {
 	t.Helper()
+	needBrowser(t)
 	port := freePort(t)
 	start(t, binary, "demo", "--port", strconv.Itoa(freePort(t)), "--upstream-port", strconv.Itoa(freePort(t)), "--page-port", strconv.Itoa(port))
 	until(t, "the page of the demo", func() bool { return listens(port) })
@@ -188,6 +196,7 @@ type station struct {
 
 func gateway(t *testing.T, toml string) *station {
 	t.Helper()
+	needBrowser(t)
 	s := &station{t: t, port: freePort(t), dir: t.TempDir()}
 	users := filepath.Join(s.dir, "passwd")
 	for _, user := range []string{"ann", "bob", "vic"} {
@@ -208,6 +217,22 @@ func (s *station) config() string { return filepath.Join(s.dir, "sensorgate.toml
 func (s *station) write(text string) {
 	s.t.Helper()
 	if err := os.WriteFile(s.config(), []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *station) read() string {
+	s.t.Helper()
+	text, err := os.ReadFile(s.config())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(text)
+}
+
+func (s *station) reload() {
+	s.t.Helper()
+	if err := s.p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -244,9 +269,7 @@ var (
 // open opens an address and waits until the page is there.
 func open(t *testing.T, url string, s size, before ...action) *tab {
 	t.Helper()
-	if noBrowser != "" {
-		t.Skip("skipped: " + noBrowser)
-	}
+	needBrowser(t)
 	ctx, stop := chromedp.NewContext(allocator, chromedp.WithNewBrowserContext())
 	t.Cleanup(stop)
 	x := &tab{t: t, ctx: ctx}
@@ -320,12 +343,23 @@ func (x *tab) run(steps ...action) {
 	}
 }
 
-// see waits until an expression is true in the page.
+// see waits until an expression is true in the page. A navigation in between is no fault.
 func (x *tab) see(expression string) {
 	x.t.Helper()
-	_, err := chromedp.Run(x.ctx, chromedp.Poll[bool]("!!("+expression+")", chromedp.WithPollingTimeout(longest), chromedp.WithPollingInterval(50*time.Millisecond)))
-	if err != nil {
-		x.t.Fatalf("not seen: %s: %v\nthe page says: %s", expression, err, x.text("body"))
+	ctx, stop := context.WithTimeout(x.ctx, longest)
+	defer stop()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		yes, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+		if yes && err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			x.t.Fatalf("not seen: %s: %v\nthe page says: %s", expression, err, x.text("body"))
+		}
 	}
 }
 

@@ -47,6 +47,7 @@ function showFacts() {
   const parts = [t('fact.devices', { n: store.devices.length })]
   if (bad) parts.push(h('b.poor', t('fact.bad', { n: bad })))
   parts.push(zoned())
+  if (!store.status.time_synced) parts.push(h('a.warn-text', { href: '#/gateway', title: t('clock.unset.text') }, h('span', { 'aria-hidden': 'true' }, '◆ '), h('span.long', t('clock.unset'))))
   swap(facts, ...parts.flatMap((p, i) => i ? [' · ', p] : [p]))
   document.title = (bad ? `(${bad}) ` : '') + (store.status.node || 'sensorgate')
 }
@@ -65,25 +66,27 @@ function zoned() {
 
 // ------------------------------------------------------------------ notes above the view
 
-const notes = { demo: null, line: null, clock: null, config: null }
+const notes = { line: null, login: null, config: null, confirm: null, demo: null }
 function note(name, look, ...what) {
   notes[name] = look ? h('p.note.' + look, { 'data-note': name }, ...what) : null
   swap(document.getElementById('notes'), ...Object.values(notes).filter(Boolean))
 }
 
+// lost waits before it says so: a reload takes less than that, and nobody needs to know.
 let lostTimer = 0
-function line(state) {
-  if (state === store.line) return
-  const was = store.line
-  if (state === 'lost') {
-    if (lostTimer || was === 'lost') return
-    // A reload takes less than this; nobody needs to know.
-    lostTimer = setTimeout(() => { lostTimer = 0; setLine('lost') }, 1500)
-    return
-  }
+function lost() {
+  if (lostTimer || store.line === 'lost') return
+  lostTimer = setTimeout(() => { lostTimer = 0; setLine('lost') }, 1500)
+}
+
+// opened is after the start and after each break, however short: what was missed is asked
+// for, and whether it is still the same gateway and the same user.
+function opened() {
+  const broke = lostTimer || store.line === 'lost' || !store.devices.length
   clearTimeout(lostTimer)
   lostTimer = 0
-  setLine(state)
+  if (store.line !== 'open') setLine('open')
+  if (broke) again()
 }
 
 function setLine(state) {
@@ -102,7 +105,6 @@ function showLine() {
 
 function showStatus() {
   const s = store.status
-  note('clock', s.time_synced ? '' : 'warn', h('span', { 'aria-hidden': 'true' }, '◆'), h('div', h('b', t('clock.unset')), ' ', t('clock.unset.text')))
   note('config', s.config_error && 'bad', h('span', { 'aria-hidden': 'true' }, '▲'), h('div', h('b', t('config.refused')), ' ', h('span', s.config_error || ''),
     h('div.try', t('try'), ' ', h('code', 'sensorgate check'))))
   note('demo', store.me.demo && 'demo', h('div', h('b', t('demo.title')), ' ', t('demo.text')))
@@ -189,8 +191,8 @@ function alarm(change) {
 
 function hear(m) {
   switch (m.type) {
-    case 'open': if (store.line !== 'open') { const was = store.line; line('open'); if (was !== 'starting' || !store.devices.length) again() } break
-    case 'lost': line('lost'); break
+    case 'open': opened(); break
+    case 'lost': lost(); break
     case 'values': takeValues(JSON.parse(m.data)); break
     case 'state': takeState(JSON.parse(m.data)); break
     case 'log': emit('log', JSON.parse(m.data)); break

@@ -36,7 +36,7 @@ class PlotView {
       this.problem,
       h('div.sides', h('div.card', this.readout, this.canvas, this.gapList), h('div.card', this.table)))
     this.plot = new Plot(this.canvas, { zoom: (a, b) => this.go({ from: a, to: b }), cursor: at => this.showCursor(at) })
-    this.off = [on('devices', () => this.load()), on('values', () => this.liveValues()), on('states', () => this.liveValues())]
+    this.off = [on('devices', () => this.load()), on('values', () => this.liveValues()), on('states', () => this.liveValues()), on('me', () => this.liveValues())]
     this.timer = setInterval(() => { if (!document.hidden && !this.fixed) this.load() }, 30000)
     this.params(params)
   }
@@ -170,7 +170,7 @@ class PlotView {
     const rows = new Map()
     this.answers.forEach((a, i) => {
       const put = (at, what) => { if (!rows.has(at)) rows.set(at, []); rows.get(at)[i] = what }
-      if (a.kind === 'state') a.states.forEach(s => put(Date.parse(s.time) / 1000, s.state === 'true' ? t('on') : s.state === 'false' ? t('off') : s.state))
+      if (a.kind === 'state') a.states.forEach(s => put(Date.parse(s.time) / 1000, stateText(s.state)))
       else if (bars) a.bars.forEach(b => put(b[0], number(b[1], a.channel.digits)))
       else a.points.forEach(p => put(p[0], p[5] > 1 ? [number(p[2], a.channel.digits), ' ', h('span.soft', `${number(p[1], a.channel.digits)}…${number(p[3], a.channel.digits)}`)] : number(p[3], a.channel.digits)))
     })
@@ -225,10 +225,12 @@ function growth(points) {
   return points.slice(1).map((p, i) => { const by = p[4] - points[i][4]; return [p[0], by >= 0 ? by : p[4]] })
 }
 
+const stateText = s => s === 'true' ? t('on') : s === 'false' ? t('off') : s
+
 function nearest(a, at) {
   if (a.kind === 'state') {
     const s = at ? a.states.filter(s => Date.parse(s.time) / 1000 <= at).pop() : a.states[a.states.length - 1]
-    return s && (s.state === 'true' ? t('on') : s.state === 'false' ? t('off') : s.state)
+    return s && stateText(s.state)
   }
   const p = at ? a.points.findLast(p => p[0] <= at + 1) : a.points[a.points.length - 1]
   if (!p) return undefined

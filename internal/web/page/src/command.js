@@ -4,7 +4,7 @@ import { h, text, swap, ask } from './dom.js'
 import { post, channelPath, Problem } from './api.js'
 import { t } from './i18n.js'
 import { value, when } from './format.js'
-import { store, may, on, key } from './store.js'
+import { store, may, key } from './store.js'
 import { split } from './state.js'
 
 // answers outlive a change of view.
@@ -47,7 +47,7 @@ export function control(c) {
   }
   body.onwant = wanted => send(c, wanted, show)
   show()
-  return { el, update: show, off: on('me', show) }
+  return { el, update: show }
 }
 
 // kindOf chooses: a switch for what is on or off, a list for a choice, a number, or a

@@ -50,10 +50,10 @@ export function span(seconds, parts = 1) {
 }
 
 const day = { year: 'numeric', month: '2-digit', day: '2-digit' }
-const clock = { hour: '2-digit', minute: '2-digit', second: '2-digit' }
+const clock = { hour: 'numeric', minute: '2-digit', second: '2-digit' }
 const times = {
   clock: new Intl.DateTimeFormat(locale, clock),
-  short: new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' }),
+  short: new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' }),
   day: new Intl.DateTimeFormat(locale, day),
   full: new Intl.DateTimeFormat(locale, { ...day, ...clock }),
   month: new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' }),

@@ -12,7 +12,7 @@ function facts(...pairs) {
 function about(s) {
   return h('section.card', h('h2', h('span.name', s.node)), facts(
     ['gw.version', s.version], ['gw.uptime', span((now() - Date.parse(s.started)) / 1000, 2)], ['gw.started', time(Date.parse(s.started))],
-    ['gw.clock', s.time_synced ? t('gw.clock.set') : t('gw.clock.unset'), !s.time_synced], ['gw.listeners', s.listeners.join(', ') || '–']))
+    ['gw.clock', s.time_synced ? t('gw.clock.set') : [t('gw.clock.unset'), h('br'), h('small', t('clock.unset.text'))], !s.time_synced], ['gw.listeners', s.listeners.join(', ') || '–']))
 }
 
 function broker(b) {

@@ -83,7 +83,7 @@ class Card {
     const about = [d.model || d.driver, d.bus].filter(Boolean).join(' · ')
     this.el = h('section.card', { 'aria-label': d.name },
       h('h2', h('span.name', d.name), this.state, h('small', { title: d.summary }, about)), this.why,
-      h('table', h('colgroup', ['', 'c-line', 'c-value', 'c-age', 'c-fav'].map(k => h('col', { class: k || null }))), h('thead', { class: 'heads' }, h('tr', ['channel', 'lasthour', 'value', 'age', 'favourite'].map(k => h('th', { scope: 'col' }, t(k))))),
+      h('table', h('thead', { class: 'heads' }, h('tr', ['channel', 'lasthour', 'value', 'age', 'favourite'].map(k => h('th', { scope: 'col' }, t(k))))),
         h('tbody', [...this.rows.values()].map(r => r.rows()))))
     this.states()
   }
@@ -158,7 +158,7 @@ class NowView {
     }, { rootMargin: '100px' })
     this.build()
     this.off = [on('devices', () => this.build()), on('values', l => this.values(l)), on('states', () => this.states()),
-      on('favourites', () => this.favourites()), on('line', () => this.tick())]
+      on('favourites', () => this.favourites()), on('line', () => this.tick()), on('me', () => this.values([...store.channels.values()]))]
     this.timers = [setInterval(() => this.tick(), 1000), setInterval(() => this.sparks(), 30000)]
   }
 

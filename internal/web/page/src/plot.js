@@ -8,8 +8,8 @@ const css = name => getComputedStyle(document.documentElement).getPropertyValue(
 export const colours = ['--s1', '--s2', '--s3', '--s4']
 const day = 86400
 
-const axisClock = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' })
-const axisSecond = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+const axisClock = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' })
+const axisSecond = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit', second: '2-digit' })
 const axisDay = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' })
 const axisMonth = new Intl.DateTimeFormat(locale, { month: 'short', year: 'numeric' })
 
@@ -36,16 +36,26 @@ function table(s) {
   return [x, low, mean, high]
 }
 
-// steps is the column of a state channel: 1, 0 or a hole.
+// steps is the column of a state channel: 1 and 0, a set point's numbers, or a hole.
 function steps(s, from, to) {
   const x = [], y = []
   for (const c of s.states) {
     x.push(Math.max(from, Date.parse(c.time) / 1000))
-    y.push(c.state === 'true' || c.state === 'on' ? 1 : c.state === 'false' || c.state === 'off' ? 0 : null)
+    y.push(level(c.state))
   }
   if (x.length && x[x.length - 1] < to) { x.push(to); y.push(y[y.length - 1]) }
   return [x, y]
 }
+
+// level is the height of a state in a plot; null if it has none.
+export function level(state) {
+  if (state === 'true' || state === 'on') return 1
+  if (state === 'false' || state === 'off') return 0
+  return state !== '' && Number.isFinite(+state) ? +state : null
+}
+
+// isNumeric: a set point is kept as states, but drawn by its numbers.
+const isNumeric = s => s.kind === 'state' && typeof s.channel.value === 'number'
 
 function spans(series, from, to) {
   const out = []
@@ -82,13 +92,14 @@ export class Plot {
   draw(series, from, to, bars) {
     this.last = [series, from, to, bars]
     this.u?.destroy()
-    const units = [...new Set(series.filter(s => s.kind !== 'state').map(s => s.channel.unit || ''))].slice(0, 2)
+    const units = [...new Set(series.filter(s => s.kind !== 'state' || isNumeric(s)).map(s => s.channel.unit || ''))].slice(0, 2)
     const parts = [], list = [{}], bands = []
     series.forEach((s, i) => {
       const colour = css(colours[i % colours.length])
       if (s.kind === 'state') {
         parts.push(steps(s, from, to))
-        list.push({ scale: 'state', stroke: colour, fill: colour + '40', width: 1.5, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false } })
+        const numeric = isNumeric(s)
+        list.push({ scale: numeric ? 'y' + units.indexOf(s.channel.unit || '') : 'state', stroke: colour, fill: numeric ? null : colour + '40', width: 1.5, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false } })
         return
       }
       const scale = 'y' + units.indexOf(s.channel.unit || '')

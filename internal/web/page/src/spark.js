@@ -29,7 +29,7 @@ export class Spark {
     const c = this.channel
     const a = await get(channelPath(c.device, c.name) + '/history?from=1h&every=1m')
     this.points = a.kind === 'state'
-      ? a.states.map(s => [Date.parse(s.time) / 1000, s.state === 'true' || s.state === 'on' ? 1 : 0])
+      ? a.states.map(s => [Date.parse(s.time) / 1000, s.state === 'true' || s.state === 'on' ? 1 : +s.state || 0])
       : a.points.map(p => [p[0], p[2]])
     this.step = a.kind === 'state'
     this.draw()
@@ -47,7 +47,7 @@ export class Spark {
 
   draw() {
     const end = now() / 1000, begin = end - hour
-    const all = this.points.filter((p, i) => p[0] >= begin || this.step && this.points[i + 1]?.[0] > begin)
+    const all = this.points.filter((p, i) => p[0] >= begin || this.step && !(this.points[i + 1]?.[0] <= begin))
     if (this.step && all.length) all.push([end, all[all.length - 1][1]])
     const values = all.map(p => p[1])
     const low = Math.min(...values), high = Math.max(...values)
