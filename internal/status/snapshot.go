@@ -112,8 +112,8 @@ type Upstream struct {
 
 	Connects   uint64            `json:"-"` // connections that the upstream accepted
 	InFlight   int64             `json:"-"` // messages that wait for its acknowledgement
-	Limit      int64             `json:"-"` // bytes that may wait
-	DroppedFor map[string]uint64 `json:"-"` // by reason
+	Limit      int64             `json:"limit_bytes,omitzero"` // that may wait
+	DroppedFor map[string]uint64 `json:"dropped_for,omitempty"` // by reason
 }
 
 // Broker is the local broker.

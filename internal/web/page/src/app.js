@@ -79,14 +79,13 @@ function lost() {
   lostTimer = setTimeout(() => { lostTimer = 0; setLine('lost') }, 1500)
 }
 
-// opened is after the start and after each break, however short: what was missed is asked
-// for, and whether it is still the same gateway and the same user.
+// opened is after the start and after each break, however short: what was missed since the
+// last answer is asked for, and whether it is still the same gateway and the same user.
 function opened() {
-  const broke = lostTimer || store.line === 'lost' || !store.devices.length
   clearTimeout(lostTimer)
   lostTimer = 0
   if (store.line !== 'open') setLine('open')
-  if (broke) again()
+  again()
 }
 
 function setLine(state) {
@@ -134,7 +133,7 @@ async function route() {
   view = next
   view.name = wanted
   swap(main, view.el)
-  main.className = wanted
+  main.dataset.view = wanted
   showHead()
 }
 
