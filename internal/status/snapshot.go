@@ -110,9 +110,9 @@ type Upstream struct {
 	Dropped      uint64    `json:"dropped"`
 	Ignored      uint64    `json:"ignored"` // echoes, loops, stale commands
 
-	Connects   uint64            `json:"-"` // connections that the upstream accepted
-	InFlight   int64             `json:"-"` // messages that wait for its acknowledgement
-	Limit      int64             `json:"limit_bytes,omitzero"` // that may wait
+	Connects   uint64            `json:"-"`                     // connections that the upstream accepted
+	InFlight   int64             `json:"-"`                     // messages that wait for its acknowledgement
+	Limit      int64             `json:"limit_bytes,omitzero"`  // that may wait
 	DroppedFor map[string]uint64 `json:"dropped_for,omitempty"` // by reason
 }
 
