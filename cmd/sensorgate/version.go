@@ -38,9 +38,9 @@ func version() string {
 	return "devel-" + rev + dirty
 }
 
-// versionLine is what version and --version print.
-func versionLine() string {
-	return fmt.Sprintf("sensorgate %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+// versionText is what version and --version print behind the program's name.
+func versionText() string {
+	return fmt.Sprintf("%s (%s, %s/%s)", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 func newVersion() *cobra.Command {
@@ -55,7 +55,7 @@ func newVersion() *cobra.Command {
 					"version": version(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
 				})
 			}
-			_, err := fmt.Fprint(cmd.OutOrStdout(), versionLine())
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s version %s\n", cmd.Root().Name(), versionText())
 			return err
 		},
 	}

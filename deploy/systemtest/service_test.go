@@ -195,7 +195,7 @@ func upgrade(m *machine) {
 	m.sh("rm -f /run/acked; (/host/ledger publish 127.0.0.1:1883 /run/acked >/run/ledger.log 2>&1 &)")
 	m.until("test $(wc -l </run/acked) -gt 200", 60*time.Second)
 	m.sh("dpkg -i /host/v1.0.1.deb")
-	if got := m.sh("sensorgate version"); !strings.HasPrefix(got, "sensorgate v1.0.1 ") {
+	if got := m.sh("sensorgate version"); !strings.HasPrefix(got, "sensorgate version v1.0.1 ") {
 		m.t.Errorf("after the upgrade: %s", got)
 	}
 	m.sh("test -s /etc/sensorgate/conf.d/devices.toml")
