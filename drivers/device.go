@@ -163,6 +163,7 @@ type DeviceConfig struct {
 	Channels []ChannelConfig // the user's channels, in the order of the file
 	Every    time.Duration   // the device's interval
 	Store    Store           // never nil
+	Latest   *Latest         // what other devices measure; nil in tools: nothing
 
 	// Unlisted is called for what the device sends and no channel takes; Channel of the
 	// reading is what to write in the file to have it, such as obis = "1-0:96.1.0". nil,

@@ -37,6 +37,7 @@ type device struct {
 	may      mayAnswer
 	counted  *counted
 	watching observers
+	latest   *drivers.Latest // for devices that compute with this one's; nil in tests
 	log      *slog.Logger
 
 	mu     sync.Mutex
@@ -62,6 +63,12 @@ func newDevice(cfg config.Device, b publisher, may mayAnswer, c *counted, watchi
 	conf := cfg.Config
 	conf.Store = deviceStore{j, "device/" + cfg.Name + "/"}
 	d.runner = &drivers.Runner{Config: conf, Driver: cfg.Driver, Expect: cfg.Expect, Sink: d.out, Log: log}
+	return d
+}
+
+// follow gives the device the readings of the others, and them its own.
+func (g *Gateway) follow(d *device) *device {
+	d.latest, d.runner.Config.Latest = &g.latest, &g.latest
 	return d
 }
 
@@ -156,6 +163,7 @@ func (d *device) remember(raw, published drivers.Reading) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.newest[published.Channel] = seen{raw, published}
+	d.latest.Put(d.cfg.Name, published)
 }
 
 // status reports how the device does, its channels in the order of their names.

@@ -11,6 +11,7 @@ import (
 
 	"sensorgate/broker"
 	"sensorgate/broker/poll"
+	"sensorgate/drivers"
 	"sensorgate/internal/confd"
 	"sensorgate/internal/config"
 	"sensorgate/internal/disk"
@@ -72,9 +73,10 @@ type Gateway struct {
 
 	audience *audience
 
-	begun     chan struct{} // closed when all devices have been started
-	stateWake chan struct{} // has a value when {node}/gateway/state must be published at once
-	stateDue  chan struct{} // has a value when it must be published soon
+	latest    drivers.Latest // readings that other devices compute with
+	begun     chan struct{}  // closed when all devices have been started
+	stateWake chan struct{}  // has a value when {node}/gateway/state must be published at once
+	stateDue  chan struct{}  // has a value when it must be published soon
 
 	reloading sync.Mutex // one reload at a time
 
@@ -121,7 +123,7 @@ func New(o Options) (*Gateway, error) {
 		g.upstreams = append(g.upstreams, u)
 	}
 	for _, d := range c.Devices {
-		g.devices = append(g.devices, newDevice(d, g.broker, g.mayAnswer, &g.counted, g.observers, j, o.Log))
+		g.devices = append(g.devices, g.follow(newDevice(d, g.broker, g.mayAnswer, &g.counted, g.observers, j, o.Log)))
 	}
 	return g, nil
 }

@@ -149,7 +149,7 @@ func (g *Gateway) changeDevices(old, next *config.Config, changes *config.Change
 	for _, c := range next.Devices {
 		d := keep[c.Name]
 		if d == nil {
-			d = newDevice(c, g.broker, g.mayAnswer, &g.counted, g.observers, g.journal, g.log)
+			d = g.follow(newDevice(c, g.broker, g.mayAnswer, &g.counted, g.observers, g.journal, g.log))
 			g.startDevice(d)
 		}
 		devices = append(devices, d)

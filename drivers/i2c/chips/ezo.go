@@ -31,8 +31,10 @@ var ezoKinds = map[string]struct {
 
 type ezoOptions struct {
 	chip.I2COptions
-	Circuit string   `toml:"circuit" required:"true" doc:"ph, orp, do, ec or rtd"`
-	Water   *float64 `toml:"water" doc:"temperature of the water in °C, to compensate for (ph, do, ec); 25 unless given"`
+	Circuit   string              `toml:"circuit" required:"true" doc:"ph, orp, do, ec or rtd"`
+	Water     *float64            `toml:"water" doc:"temperature of the water in °C, to compensate for (ph, do, ec); 25 unless given"`
+	WaterFrom drivers.ChannelName `toml:"water_from" doc:"channel of another device with that temperature: \"tank/temperature\"; water, or 25 °C, without one or while it is too old"`
+	followOptions
 }
 
 // Check implements drivers.Checker.
@@ -63,8 +65,8 @@ func EZO(b *bus.Buses) drivers.Driver {
 		Addresses: chip.Span(0x61, 0x6f), // programmable; 0x61 to 0x66 from the factory
 		Every:     30 * time.Second,
 		Options:   func() *ezoOptions { return &ezoOptions{} },
-		OpenDevice: func(ctx context.Context, d *bus.Dev, o *ezoOptions, _ chip.Config) (chip.Device, error) {
-			e := &ezo{d: d, o: o}
+		OpenDevice: func(ctx context.Context, d *bus.Dev, o *ezoOptions, config chip.Config) (chip.Device, error) {
+			e := &ezo{d: d, o: o, latest: config.Latest}
 			info, err := e.ask(ctx, "i", 300*time.Millisecond)
 			if errors.Is(err, drivers.ErrNoAnswer) && ctx.Err() == nil {
 				info, err = e.ask(ctx, "i", 300*time.Millisecond) // asleep: the first command woke it
@@ -84,8 +86,24 @@ func EZO(b *bus.Buses) drivers.Driver {
 }
 
 type ezo struct {
-	d *bus.Dev
-	o *ezoOptions
+	d      *bus.Dev
+	o      *ezoOptions
+	latest *drivers.Latest
+}
+
+// water returns the temperature to compensate for, whether there is one, and how far what
+// was asked for is measured.
+func (e *ezo) water() (celsius float64, given bool, quality drivers.Quality) {
+	if v, ok := e.o.follow(e.latest, e.o.WaterFrom, "°C", -20, 120); ok {
+		return v, true, drivers.Good
+	}
+	if e.o.WaterFrom != "" {
+		celsius, given, quality = usualTemperature, true, drivers.Uncertain
+	}
+	if e.o.Water != nil {
+		celsius, given = *e.o.Water, true
+	}
+	return celsius, given, quality
 }
 
 // ezoOutputs says, for circuits that can answer in more than one unit, how to ask for what
@@ -141,8 +159,9 @@ func (e *ezo) outputs(ctx context.Context, question string) ([]string, error) {
 
 func (e *ezo) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	// Not kept over a power cut, so it is sent each time.
-	if e.o.Water != nil && slices.Contains([]string{"ph", "do", "ec"}, e.o.Circuit) {
-		if _, err := e.ask(ctx, "T,"+strconv.FormatFloat(*e.o.Water, 'f', 1, 64), 300*time.Millisecond); err != nil {
+	water, given, quality := e.water()
+	if given && slices.Contains([]string{"ph", "do", "ec"}, e.o.Circuit) {
+		if _, err := e.ask(ctx, "T,"+strconv.FormatFloat(water, 'f', 1, 64), 300*time.Millisecond); err != nil {
 			return nil, err
 		}
 	}
@@ -156,7 +175,7 @@ func (e *ezo) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	if err != nil {
 		return nil, fmt.Errorf("answered %.20q, expected a number", text)
 	}
-	r := drivers.Reading{Channel: k.channel.Name, Unit: k.channel.Unit, Value: drivers.Number(v), Time: time.Now()}
+	r := drivers.Reading{Channel: k.channel.Name, Unit: k.channel.Unit, Value: drivers.Number(v), Time: time.Now(), Quality: quality}
 	if err := k.channel.Plausible(r.Value); err != nil { // a probe that is not connected reads as an end of the range
 		return nil, chip.Fault(r.Channel, fmt.Errorf("%w (is the probe connected?)", err))
 	}

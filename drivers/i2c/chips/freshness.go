@@ -1,10 +1,13 @@
 package chips
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	"sensorgate/drivers"
+	"sensorgate/drivers/adapter"
+	"sensorgate/drivers/i2c/bus"
 )
 
 // fresh allows a chip that measures on its own time to have something new: no value is
@@ -19,4 +22,19 @@ func (f *fresh) none() error {
 		return fmt.Errorf("%w: nothing new for %v (did it lose its supply?)", drivers.ErrNoAnswer, f.limit)
 	}
 	return nil
+}
+
+// cleanTime is how long the fan of a sensor of dust runs at full speed; there are no new
+// values meanwhile. SPS30 and SEN5x data sheets, "Start Fan Cleaning".
+const cleanTime = 10 * time.Second
+
+// cleaning has a sensor of dust clean its fan, which it does only while it measures.
+func (f *fresh) cleaning(d *bus.Dev) adapter.Action {
+	return adapter.On(func(ctx context.Context) error {
+		if err := sensirionCommand(ctx, d, 0x5607); err != nil {
+			return err
+		}
+		f.last = time.Now().Add(cleanTime)
+		return nil
+	})
 }

@@ -3,9 +3,11 @@ package chips
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"sensorgate/drivers"
+	"sensorgate/drivers/adapter"
 	"sensorgate/drivers/i2c/bus"
 	"sensorgate/drivers/i2c/chip"
 )
@@ -17,10 +19,10 @@ func SCD30(b *bus.Buses) drivers.Driver {
 		Summary:   "Sensirion SCD30: CO2, temperature, humidity",
 		Addresses: []uint16{0x61},
 		Every:     10 * time.Second,
-		Channels:  co2Channels(1, 40000),
+		Channels:  append(co2Channels(1, 40000), co2Reference(), airPressure(700, 1400)),
 		Needs:     chip.Need("temperature", "humidity", "co2"),
 		Options:   func() *scdOptions { return &scdOptions{} },
-		Open: func(ctx context.Context, d *bus.Dev, o *scdOptions) (chip.Read, error) {
+		OpenDevice: func(ctx context.Context, d *bus.Dev, o *scdOptions, config chip.Config) (chip.Device, error) {
 			// Interface description sections 1.4.2 to 1.4.8: interval, altitude, self
 			// calibration, then start without pressure.
 			for _, set := range [][2]uint16{{0x4600, 2}, {0x5102, uint16(o.Altitude)}, {0x5306, flag(o.SelfCal)}, {0x0010, 0}} {
@@ -32,7 +34,30 @@ func SCD30(b *bus.Buses) drivers.Driver {
 				}
 			}
 			f := &fresh{last: time.Now(), limit: 8 * time.Second}
-			return func(ctx context.Context) ([]float64, error) { return readSCD30(ctx, d, f) }, nil
+			pressure := 0.0 // none was written
+			numbers := chip.Numbers(co2Channels(1, 40000), func(ctx context.Context) ([]float64, error) {
+				// Starting anew with a pressure costs no measurement: section 1.4.1. Only when it changed,
+				// as it starts the interval anew.
+				if p, ok := o.follow(config.Latest, o.PressureFrom, "Pa", 70000, 140000); ok && math.Abs(p-pressure) >= 100 {
+					pressure = p
+					if err := sensirionCommand(ctx, d, 0x0010, uint16(math.Round(p/100))); err != nil {
+						return nil, err
+					}
+					if err := bus.Sleep(ctx, 20*time.Millisecond); err != nil {
+						return nil, err
+					}
+				}
+				return readSCD30(ctx, d, f)
+			})
+			set := func(cmd uint16, scale float64) func(context.Context, float64) error {
+				return func(ctx context.Context, v float64) error {
+					return sensirionCommand(ctx, d, cmd, uint16(math.Round(v*scale)))
+				}
+			}
+			// Sections 1.4.6 and 1.4.1: the reference is in ppm, the pressure in mbar.
+			return adapter.Acting(numbers, map[string]adapter.Action{
+				"reference": adapter.Within(400, 2000, "ppm", set(0x5204, 1)), "pressure": adapter.Within(70000, 140000, "Pa", set(0x0010, 0.01)),
+			}), nil
 		},
 	}.On(b)
 }

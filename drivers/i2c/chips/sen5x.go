@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sensorgate/drivers"
+	"sensorgate/drivers/adapter"
 	"sensorgate/drivers/i2c/bus"
 	"sensorgate/drivers/i2c/chip"
 )
@@ -20,7 +21,7 @@ func SEN5x(b *bus.Buses) drivers.Driver {
 		Summary:   "Sensirion SEN50, SEN54, SEN55: dust, humidity, temperature, VOC index, NOx index",
 		Addresses: []uint16{0x69},
 		Every:     10 * time.Second,
-		Channels:  channels,
+		Channels:  append(channels, adapter.Commanded("clean", "", 0, 0)),
 		Options:   chip.NoOptions,
 		OpenDevice: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions, config chip.Config) (chip.Device, error) {
 			// Once: stopping makes it forget what its indexes have learnt, so a fault of the bus
@@ -38,7 +39,8 @@ func SEN5x(b *bus.Buses) drivers.Driver {
 			}
 			config.Keep["started"] = true
 			f := &fresh{last: time.Now(), limit: 5 * time.Second}
-			return chip.Numbers(channels, func(ctx context.Context) ([]float64, error) { return readSEN5x(ctx, d, f) }), nil
+			numbers := chip.Numbers(channels, func(ctx context.Context) ([]float64, error) { return readSEN5x(ctx, d, f) })
+			return adapter.Acting(numbers, map[string]adapter.Action{"clean": f.cleaning(d)}), nil
 		},
 	}.On(b)
 }

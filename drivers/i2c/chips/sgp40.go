@@ -11,16 +11,16 @@ import (
 
 // SGP40 measures volatile organic compounds.
 func SGP40(b *bus.Buses) drivers.Driver {
-	return chip.Driver[*chip.I2COptions]{
+	return chip.Driver[*sgp4xOptions]{
 		Name:      "sgp40",
 		Summary:   "Sensirion SGP40: VOC index (sampled every second)",
 		Addresses: []uint16{0x59},
 		Every:     10 * time.Second,
 		Sample:    gasSampleRate,
 		Channels:  indexChannels("voc"),
-		Options:   chip.NoOptions,
-		OpenDevice: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions, config chip.Config) (chip.Device, error) {
-			return openSGP4x(ctx, d, config, false)
+		Options:   func() *sgp4xOptions { return &sgp4xOptions{} },
+		OpenDevice: func(ctx context.Context, d *bus.Dev, o *sgp4xOptions, config chip.Config) (chip.Device, error) {
+			return openSGP4x(ctx, d, o, config, false)
 		},
 	}.On(b)
 }

@@ -10,13 +10,10 @@ import (
 	"sensorgate/drivers/i2c/chip"
 )
 
-// What SGP40 and SGP41 share. The compensation is for the usual air: SGP40 data sheet
-// table 10, 50 % and 25 °C.
+// What SGP40 and SGP41 share.
 const (
 	gasSampleRate    = time.Second // what all three SGPs want
 	sgp4xSaveEvery   = 5 * time.Minute
-	sgp4xDefaultRH   = 0x8000
-	sgp4xDefaultT    = 0x6666
 	sgp41Conditioned = 10 * time.Second // never longer: SGP41 data sheet section 3.2
 )
 
@@ -28,8 +25,15 @@ func indexChannels(gases ...string) []drivers.Channel {
 	return all
 }
 
+type sgp4xOptions struct {
+	chip.I2COptions
+	airOptions
+}
+
 type sgp4x struct {
 	d        *bus.Dev
+	o        *sgp4xOptions
+	latest   *drivers.Latest
 	store    drivers.Store
 	voc, nox *gasIndex // nox: SGP41
 	since    time.Time
@@ -37,12 +41,12 @@ type sgp4x struct {
 	channels []drivers.Channel
 }
 
-func openSGP4x(ctx context.Context, d *bus.Dev, config chip.Config, nox bool) (chip.Device, error) {
+func openSGP4x(ctx context.Context, d *bus.Dev, o *sgp4xOptions, config chip.Config, nox bool) (chip.Device, error) {
 	// The serial number has a checksum: there is one of Sensirion's here.
 	if _, err := sensirionAsk(ctx, d, time.Millisecond, 3, 0x3682); err != nil {
 		return nil, err
 	}
-	g := &sgp4x{d: d, store: config.Store, since: time.Now(), saved: time.Now(), channels: indexChannels("voc")}
+	g := &sgp4x{d: d, o: o, latest: config.Latest, store: config.Store, since: time.Now(), saved: time.Now(), channels: indexChannels("voc")}
 	if nox {
 		g.channels = indexChannels("voc", "nox")
 	}
@@ -65,7 +69,8 @@ func openSGP4x(ctx context.Context, d *bus.Dev, config chip.Config, nox bool) (c
 }
 
 func (g *sgp4x) Poll(ctx context.Context) ([]drivers.Reading, error) {
-	raw, err := g.raw(ctx)
+	rh, celsius, quality := g.o.air(g.latest)
+	raw, err := g.raw(ctx, sgp4xTicks(rh, 100), sgp4xTicks(celsius+45, 175))
 	if err != nil || raw == nil {
 		return nil, err
 	}
@@ -82,18 +87,25 @@ func (g *sgp4x) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	if math.IsNaN(values[0]) { // the first 45 seconds
 		return nil, nil
 	}
-	return chip.Readings(g.channels, values), nil
+	rs := chip.Readings(g.channels, values)
+	for i := range rs {
+		rs[i].Quality = quality
+	}
+	return rs, nil
 }
 
-// raw asks for the signals, compensated for the usual air. SGP40 data sheet table 9: 30 ms;
+// sgp4xTicks is a part of a whole in 16 bits: SGP40 data sheet table 11.
+func sgp4xTicks(v, whole float64) uint16 { return uint16(math.Round(v * 65535 / whole)) }
+
+// raw asks for the signals, compensated for the air. SGP40 data sheet table 9: 30 ms;
 // SGP41 table 10: 50 ms.
-func (g *sgp4x) raw(ctx context.Context) ([]uint16, error) {
+func (g *sgp4x) raw(ctx context.Context, rh, t uint16) ([]uint16, error) {
 	switch {
 	case g.nox == nil:
-		return sensirionAsk(ctx, g.d, 30*time.Millisecond, 1, 0x260f, sgp4xDefaultRH, sgp4xDefaultT)
+		return sensirionAsk(ctx, g.d, 30*time.Millisecond, 1, 0x260f, rh, t)
 	case time.Since(g.since) < sgp41Conditioned:
-		_, err := sensirionAsk(ctx, g.d, 50*time.Millisecond, 1, 0x2612, sgp4xDefaultRH, sgp4xDefaultT)
+		_, err := sensirionAsk(ctx, g.d, 50*time.Millisecond, 1, 0x2612, rh, t)
 		return nil, err
 	}
-	return sensirionAsk(ctx, g.d, 50*time.Millisecond, 2, 0x2619, sgp4xDefaultRH, sgp4xDefaultT)
+	return sensirionAsk(ctx, g.d, 50*time.Millisecond, 2, 0x2619, rh, t)
 }

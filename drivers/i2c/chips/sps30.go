@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sensorgate/drivers"
+	"sensorgate/drivers/adapter"
 	"sensorgate/drivers/i2c/bus"
 	"sensorgate/drivers/i2c/chip"
 )
@@ -21,9 +22,9 @@ func SPS30(b *bus.Buses) drivers.Driver {
 		Summary:   "Sensirion SPS30: dust by mass and number",
 		Addresses: []uint16{0x69},
 		Every:     10 * time.Second,
-		Channels:  channels,
+		Channels:  append(channels, adapter.Commanded("clean", "", 0, 0)),
 		Options:   chip.NoOptions,
-		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
+		OpenDevice: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions, _ chip.Config) (chip.Device, error) {
 			// Stop, or start would be ignored while another program has it measure whole numbers;
 			// wake it, if one put it to sleep, twice within 100 ms: sections 6.3.2 and 6.3.6.
 			if err := sensirionAwake(ctx, d, 0x0104, 0x1103, 2, 5*time.Millisecond); err != nil {
@@ -41,7 +42,7 @@ func SPS30(b *bus.Buses) drivers.Driver {
 				return nil, err
 			}
 			f := &fresh{last: time.Now(), limit: 5 * time.Second}
-			return func(ctx context.Context) ([]float64, error) {
+			read := func(ctx context.Context) ([]float64, error) {
 				ready, err := sensirionAsk(ctx, d, time.Millisecond, 1, 0x0202)
 				if err != nil {
 					return nil, err
@@ -56,7 +57,8 @@ func SPS30(b *bus.Buses) drivers.Driver {
 				f.last = time.Now()
 				out := floats(w)
 				return out, sensirionNumbers(channels, out)
-			}, nil
+			}
+			return adapter.Acting(chip.Numbers(channels, read), map[string]adapter.Action{"clean": f.cleaning(d)}), nil
 		},
 	}.On(b)
 }

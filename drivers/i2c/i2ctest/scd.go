@@ -15,6 +15,16 @@ type Streaming struct {
 	offset uint16 // what another program takes off the temperature
 	shift  uint16 // what another program's pressure or humidity does to the gas
 	woken  time.Time
+
+	Calibrated uint16 // the reference of the last forced calibration, in ppm
+	Answer     uint16 // to it: 0xffff is that it failed
+	Cleaned    int    // how often the fan was cleaned
+}
+
+// clean runs the fan, without new values meanwhile.
+func (c *Streaming) clean() {
+	c.Cleaned++
+	c.next = time.Now().Add(10 * time.Second)
 }
 
 // streams are the commands of such a chip.
@@ -50,6 +60,9 @@ func newStreaming(s streams, data []uint16) *Streaming {
 			return s.shown(c), 900 * time.Microsecond, true
 		}
 		takes, known := s.own(c, cmd, args)
+		if cmd == 0x362f && known { // the only one of own's that answers
+			return []uint16{c.Answer}, takes, true
+		}
 		return nil, takes, known
 	}
 	return c
@@ -78,6 +91,9 @@ func NewSCD4x(data ...uint16) *Streaming {
 				return time.Millisecond, true
 			case c.measuring():
 				return 0, false
+			case cmd == 0x362f && len(args) == 1: // forced recalibration
+				c.Calibrated = args[0]
+				return 400 * time.Millisecond, true
 			case cmd == 0x21b1:
 				c.begin(cmd, 5*time.Second)
 			case cmd == 0x21ac:
@@ -109,6 +125,8 @@ func NewSCD30(data ...uint16) *Streaming {
 				return 0, false
 			case cmd == 0x0010:
 				c.begin(cmd, every)
+			case cmd == 0x5204:
+				c.Calibrated = args[0]
 			case cmd == 0x4600:
 				every = time.Duration(args[0]) * time.Second
 			default:
@@ -141,6 +159,8 @@ func NewSPS30(data ...uint16) *Streaming {
 				return 0, false
 			case c.asleep:
 				return 0, false
+			case cmd == 0x5607 && c.measuring():
+				c.clean()
 			case c.measuring(): // not while it measures, and it does not complain
 				return 0, true
 			case cmd == 0x0010 && len(args) == 1 && (args[0] == floats || args[0] == whole):
@@ -172,6 +192,8 @@ func NewSEN5x(data ...uint16) *Streaming {
 			switch {
 			case cmd == 0x60b2 && len(args) == 3:
 				c.offset = args[0]
+			case cmd == 0x5607 && c.measuring():
+				c.clean()
 			case c.measuring():
 				return 0, cmd == 0x0021 || cmd == 0x0037
 			case cmd == 0x0021, cmd == 0x0037:
