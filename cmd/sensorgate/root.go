@@ -18,7 +18,6 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newVersion(),
 		newRun(),
-		newCheck(),
 		newTopics(),
 		newRoute(),
 		newPub(),
@@ -27,7 +26,6 @@ func newRoot() *cobra.Command {
 		newStatus(),
 		newHistory(),
 		newPlan(),
-		newModel(),
 		newSchema(),
 		newFmt(),
 		newInit(),
@@ -36,16 +34,11 @@ func newRoot() *cobra.Command {
 		newJournal(),
 		newDemo(),
 		newBench(),
-		newScan(),
-		newWatch(),
-		newRead(),
-		newDoctor(),
-		newSniff(),
-		newModbus(),
-		newRecord(),
-		newReplay(),
 		newMan(),
 	)
+	root.AddCommand(guard(
+		newCheck(), newModel(), newScan(), newWatch(), newRead(), newDoctor(), newSniff(), newModbus(), newRecord(), newReplay(),
+	)...)
 	usageErrors(root)
 	return root
 }

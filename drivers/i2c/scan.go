@@ -50,8 +50,14 @@ func Scan(ctx context.Context, b *Buses, name string) ([]Found, error) {
 			continue
 		}
 		f := Found{Addr: a}
-		if id := identify(ctx, d); id != nil {
-			f.Chip, f.Sure, f.Note = id.chip, id.sure, id.note
+		// A fault in one chip's identification must not hide the others.
+		if err := drivers.Guard(func() error {
+			if id := identify(ctx, d); id != nil {
+				f.Chip, f.Sure, f.Note = id.chip, id.sure, id.note
+			}
+			return nil
+		}); err != nil {
+			f.Note = err.Error()
 		}
 		for _, name := range possible[addr] {
 			if name != f.Chip {

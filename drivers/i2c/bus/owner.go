@@ -106,7 +106,7 @@ func (o *owner) serve(c *call) {
 	start := time.Now()
 	err := o.selectPath(c.addr)
 	if err == nil {
-		err = o.bus.Tx(c.addr.Chip, c.w, c.r)
+		err = drivers.Guard(func() error { return o.bus.Tx(c.addr.Chip, c.w, c.r) })
 		c.err = explain(err)
 	} else {
 		c.err = err
@@ -152,7 +152,7 @@ func (o *owner) judge(err error) {
 	}
 	o.failed.Add(1)
 	switch {
-	case errors.Is(err, syscall.ENODEV), errors.Is(err, syscall.EBADF), errors.Is(err, syscall.ESHUTDOWN):
+	case errors.Is(err, syscall.ENODEV), errors.Is(err, syscall.EBADF), errors.Is(err, syscall.ESHUTDOWN), errors.As(err, new(*drivers.PanicError)):
 		o.close()
 	case isHang(err):
 		o.hangs++

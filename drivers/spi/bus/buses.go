@@ -242,7 +242,7 @@ func (o *owner) serve(c *call) {
 		o.seen[a] = true
 	}
 	start := time.Now()
-	err := o.open[a].Tx(c.w, c.r)
+	err := drivers.Guard(func() error { return o.open[a].Tx(c.w, c.r) })
 	o.busy.Add(int64(time.Since(start)))
 	if err == nil {
 		return
