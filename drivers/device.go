@@ -88,6 +88,10 @@ type Driver struct {
 	// and no error: none was given.
 	Example func(s DeviceConfig) ([]Reading, error)
 
+	// Simulate makes a device that answers or speaks as one with these options and channels
+	// would. It opens nothing. nil: the driver cannot.
+	Simulate func(s DeviceConfig) (Simulation, error)
+
 	// Open makes a device. It may touch the hardware. An error means: try again later.
 	Open func(ctx context.Context, s DeviceConfig) (any, error)
 }

@@ -37,7 +37,7 @@ func newRoot() *cobra.Command {
 		newMan(),
 	)
 	root.AddCommand(guard(
-		newCheck(), newModel(), newScan(), newWatch(), newRead(), newDoctor(), newSniff(), newModbus(), newRecord(), newReplay(),
+		newCheck(), newModel(), newScan(), newWatch(), newRead(), newDoctor(), newSniff(), newModbus(), newRecord(), newReplay(), newSimulate(),
 	)...)
 	usageErrors(root)
 	return root

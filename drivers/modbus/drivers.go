@@ -22,6 +22,7 @@ func Drivers(buses *serial.Buses, log *slog.Logger) []drivers.Driver {
 		Options:        newOptions,
 		ChannelOptions: func() any { return new(Channel) },
 		Open:           m.open,
+		Simulate:       simulate,
 	}}
 }
 

@@ -18,6 +18,7 @@ const (
 	writeRegister       = 6
 	writeCoils          = 15
 	writeRegisters      = 16
+	encapsulated        = 43 // with MEI type 14: device identification. App 6.21
 	exceptionBit   byte = 0x80
 )
 
