@@ -110,7 +110,7 @@ func Likely(c Channel, n int, lowest, highest *float64, ran time.Duration) float
 	v, ok := usualValues[c.Unit]
 	switch {
 	case !ok:
-		v = 1
+		v = 7 + float64(n)
 	case strings.HasSuffix(c.Unit, "h") && strings.Contains(c.Unit, "W"):
 		v *= 1 + 0.001*ran.Hours()
 	case strings.HasPrefix(c.Name, "power_factor") || c.Unit == "Hz": // hardly changes

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sensorgate/drivers"
+	"sensorgate/drivers/modbus"
 	"sensorgate/drivers/serial"
 	"sensorgate/drivers/serial/framing"
 	"sensorgate/internal/config"
@@ -37,6 +38,9 @@ func simulationOf(t *testing.T, dev config.Device) drivers.Simulation {
 	return sim
 }
 
+// waitFor is how long a channel may take to come.
+const waitFor = 50 * time.Second
+
 // readSimulation runs a model's device against its simulation on a pty, until all of want
 // came and nothing new does.
 func readSimulation(t *testing.T, cat config.Catalogue, model string, sim drivers.Simulation, want map[string]string) (values, faults map[string]string) {
@@ -52,7 +56,7 @@ func readSimulation(t *testing.T, cat config.Catalogue, model string, sim driver
 		t.Fatal(err)
 	}
 	defer opened.(io.Closer).Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), waitFor+10*time.Second)
 	served := make(chan error, 1)
 	go func() { served <- sim.Serve(ctx, far) }()
 	defer func() { cancel(); far.Close(); <-served }()
@@ -78,14 +82,16 @@ func readSimulation(t *testing.T, cat config.Catalogue, model string, sim driver
 		}
 		return values, faults
 	}
-	quiet := time.AfterFunc(50*time.Second, cancel)
+	all := false
+	over := time.AfterFunc(waitFor, cancel)
+	defer over.Stop()
 	opened.(drivers.Watcher).Watch(ctx, func(r drivers.Reading, err error) {
-		before := len(values)
-		if take(r, err); len(values) > before || err != nil && len(values) < len(want) {
-			quiet.Reset(50 * time.Second)
+		if ctx.Err() != nil {
+			return // the port is closed under it
 		}
-		if len(values) >= len(want) {
-			quiet.Reset(300 * time.Millisecond) // for what should not come
+		if take(r, err); !all && len(values) >= len(want) {
+			all = true
+			over.Reset(100 * time.Millisecond) // for what should not come
 		}
 	})
 	return values, faults
@@ -197,9 +203,13 @@ func TestSimulatedDeviceOverTCP(t *testing.T) {
 	}
 }
 
-// coolDown takes out what a model waits for after it was switched on.
+// coolDown takes out what a model waits for after it was switched on, and how long it may
+// take to answer.
 func coolDown(dev *config.Device) {
-	if o, ok := dev.Config.Options.(*framing.FramesOptions); ok {
+	switch o := dev.Config.Options.(type) {
+	case *framing.FramesOptions:
 		o.WarmUp = 0
+	case *modbus.Options:
+		o.Timeout = 20 * time.Second // here a late answer is this machine's fault
 	}
 }

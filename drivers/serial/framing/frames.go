@@ -149,6 +149,7 @@ func framesDriver(ws *serial.Wires) drivers.Driver {
 		Options:        defaultFrames,
 		ChannelOptions: func() any { return new(FrameChannel) },
 		Example:        framesExample,
+		Simulate:       simulateFrames,
 		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*FramesOptions)
 			d, err := newFrameDecoder(o, s.Channels)

@@ -73,6 +73,7 @@ func linesDriver(ws *serial.Wires) drivers.Driver {
 		Options:        defaultLines,
 		ChannelOptions: func() any { return new(LineChannel) },
 		Example:        linesExample,
+		Simulate:       simulateLines,
 		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*LinesOptions)
 			for _, c := range s.Channels {

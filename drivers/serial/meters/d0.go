@@ -64,6 +64,7 @@ func d0Driver(ws *serial.Wires) drivers.Driver {
 			return &D0Options{Mode: D0Push, Timeout: 3 * time.Second, Silence: time.Minute}
 		},
 		ChannelOptions: func() any { return new(OBISChannel) },
+		Simulate:       simulateD0,
 		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*D0Options)
 			obis, err := newOBISDecoder(obisChannels, s.Channels)

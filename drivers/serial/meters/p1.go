@@ -84,6 +84,7 @@ func p1Driver(ws *serial.Wires) drivers.Driver {
 		Summary:        "P1 customer port of smart meters (DSMR, ESMR, Fluvius and others), with gas, heat and water meters behind it",
 		Options:        func() any { return &P1Options{CRC: true, Silence: time.Minute} },
 		ChannelOptions: func() any { return new(P1Channel) },
+		Simulate:       simulateP1,
 		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*P1Options)
 			d, err := newP1Decoder(s.Channels)

@@ -50,6 +50,7 @@ func smlDriver(ws *serial.Wires) drivers.Driver {
 		Summary:        "SML electricity meters (Germany: eHZ, mMe) through an optical head",
 		Options:        func() any { return &SMLOptions{Silence: time.Minute} },
 		ChannelOptions: func() any { return new(OBISChannel) },
+		Simulate:       simulateSML,
 		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*SMLOptions)
 			d, err := newSMLDecoder(o, s.Channels)

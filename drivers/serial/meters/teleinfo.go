@@ -92,6 +92,7 @@ func teleinfoDriver(ws *serial.Wires) drivers.Driver {
 		Summary:        "French electricity meters (Linky and older): customer port, historic and standard mode",
 		Options:        func() any { return &TeleinfoOptions{Mode: Historic, Silence: time.Minute} },
 		ChannelOptions: func() any { return new(TeleinfoChannel) },
+		Simulate:       simulateTeleinfo,
 		Open: func(_ context.Context, s drivers.DeviceConfig) (any, error) {
 			o := s.Options.(*TeleinfoOptions)
 			line := serial.Line{Baud: 1200, Bits: 7, Parity: 'E', Stop: 1}
