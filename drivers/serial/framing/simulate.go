@@ -8,7 +8,7 @@ import (
 	"sensorgate/drivers"
 )
 
-// spokenEvery is how often a simulated device speaks that has no interval of its own.
+// spokenEvery is how often a simulated device speaks by itself.
 const spokenEvery = time.Second
 
 // simulateLines speaks the example of the file: what a line may look like only a regular
@@ -19,7 +19,7 @@ func simulateLines(s drivers.DeviceConfig) (drivers.Simulation, error) {
 		return drivers.Simulation{}, errNoExample
 	}
 	values, err := linesExample(s)
-	return spoken(s, o.Dialogue, []byte(o.Example+"\r\n"), values), err
+	return spoken(o.Dialogue, []byte(o.Example+"\r\n"), values), err
 }
 
 // simulateFrames speaks the example of the file.
@@ -29,16 +29,16 @@ func simulateFrames(s drivers.DeviceConfig) (drivers.Simulation, error) {
 		return drivers.Simulation{}, errNoExample
 	}
 	values, err := framesExample(s)
-	return spoken(s, o.Dialogue, o.Example, values), err
+	return spoken(o.Dialogue, o.Example, values), err
 }
 
 var errNoExample = errors.New("there is no example of what it sends (try: example = … in its file)")
 
 // spoken is a device that sends the same telegram again and again, or when it is asked.
-func spoken(s drivers.DeviceConfig, d Dialogue, telegram []byte, values []drivers.Reading) drivers.Simulation {
+func spoken(d Dialogue, telegram []byte, values []drivers.Reading) drivers.Simulation {
 	sim := drivers.Simulation{Values: func(time.Duration) []drivers.Reading { return values }}
 	if len(d.Poll) == 0 {
-		sim.Every = max(s.Every, spokenEvery)
+		sim.Every = spokenEvery
 		sim.Speak = func(time.Duration) []byte { return telegram }
 		return sim
 	}
