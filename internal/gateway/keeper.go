@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
@@ -23,11 +24,12 @@ type keeper struct {
 	store  atomic.Pointer[history.Store] // nil: nothing is kept
 	wanted atomic.Pointer[config.History]
 	change chan struct{} // has a value when wanted is another
+	faults chan error    // panics of the store, in the goroutines of devices
 	dir    string        // of the gateway's store; "" is memory
 }
 
 func newKeeper(c *config.Config, log *slog.Logger) *keeper {
-	k := &keeper{log: log.With("part", "history"), change: make(chan struct{}, 1), dir: c.Data}
+	k := &keeper{log: log.With("part", "history"), change: make(chan struct{}, 1), faults: make(chan error, 1), dir: c.Data}
 	k.wanted.Store(&c.History)
 	return k
 }
@@ -68,21 +70,22 @@ func (k *keeper) run(ctx context.Context) error {
 				return err
 			}
 		}
-		if k.once(ctx); ctx.Err() != nil {
-			return nil
+		if err := k.once(ctx); err != nil || ctx.Err() != nil {
+			return err
 		}
 	}
 }
 
-// once keeps one store until ctx ends or other options are wanted.
-func (k *keeper) once(ctx context.Context) {
+// once keeps one store until ctx ends or other options are wanted. An error is a panic in
+// the store, which is then given up.
+func (k *keeper) once(ctx context.Context) (err error) {
 	s := k.store.Load()
 	if s == nil { // off
 		select {
 		case <-ctx.Done():
 		case <-k.change:
 		}
-		return
+		return nil
 	}
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
@@ -94,44 +97,59 @@ func (k *keeper) once(ctx context.Context) {
 		case <-inner.Done():
 		case <-k.change:
 			stop()
+		case err = <-k.faults:
+			stop()
 		}
 	}()
-	if err := s.Run(inner); err != nil {
-		k.log.Warn("history was not closed in good order", "err", err)
-	}
+	closing := drivers.Guard(func() error { return s.Run(inner) })
 	k.store.Store(nil)
 	stop()
 	<-changed
+	if panicked := (*drivers.PanicError)(nil); errors.As(closing, &panicked) {
+		return errors.Join(closing, s.Abandon())
+	}
+	if closing != nil {
+		k.log.Warn("history was not closed in good order", "err", closing)
+	}
+	return err
 }
 
-// reading keeps a published value.
-func (k *keeper) reading(series string, kind drivers.Kind, r drivers.Reading) {
+// add hands a value to the store. A panic in there is none of the device that reported it.
+func (k *keeper) add(series string, kind history.Kind, at time.Time, v history.Value) {
 	s := k.store.Load()
 	if s == nil {
 		return
 	}
+	err := drivers.Guard(func() error { s.Add(series, kind, at, v); return nil })
+	if err == nil {
+		return
+	}
+	select {
+	case k.faults <- err:
+	default: // one is reported already
+	}
+}
+
+// reading keeps a published value.
+func (k *keeper) reading(series string, kind drivers.Kind, r drivers.Reading) {
 	n, isNumber := r.Value.Number()
 	switch {
 	case isNumber && kind == drivers.Total:
-		s.Add(series, history.Total, r.Time, history.Value{Number: n})
+		k.add(series, history.Total, r.Time, history.Value{Number: n})
 	case isNumber && kind != drivers.State:
-		s.Add(series, history.Number, r.Time, history.Value{Number: n})
+		k.add(series, history.Number, r.Time, history.Value{Number: n})
 	default:
-		s.Add(series, history.State, r.Time, history.Value{State: r.Value.String()})
+		k.add(series, history.State, r.Time, history.Value{State: r.Value.String()})
 	}
 }
 
 // state keeps a change of state: it is what explains a gap.
 func (k *keeper) state(series, state string, at time.Time) {
-	if s := k.store.Load(); s != nil {
-		s.Add(series, history.State, at, history.Value{State: state})
-	}
+	k.add(series, history.State, at, history.Value{State: state})
 }
 
 func (k *keeper) number(series string, kind history.Kind, at time.Time, v float64) {
-	if s := k.store.Load(); s != nil {
-		s.Add(series, kind, at, history.Value{Number: v})
-	}
+	k.add(series, kind, at, history.Value{Number: v})
 }
 
 // keepFigures puts the gateway's own figures into the history until ctx ends.

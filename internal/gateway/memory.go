@@ -16,15 +16,29 @@ import (
 const (
 	memoryOfProgram = 20 << 20 // code that is resident, journal, one device
 	memoryOfDevice  = 44 << 10
+
+	// Of the page: headers, buffers, stacks and an answer of each connection, what waits for
+	// a stream that is slow, and the rings of events and of the log. Logins (256 at most) and
+	// tokens are some kilobytes.
+	memoryOfConnection = 80 << 10
+	memoryOfStream     = 64 << 10
+	memoryOfRings      = 1 << 20
 )
 
 // MemoryNeed estimates what a gateway with the configuration may take at most, in bytes,
 // and says of what it is the sum.
 func MemoryNeed(c *config.Config) (need int64, parts string) {
 	devices := int64(len(c.Devices)) * memoryOfDevice
-	need = memoryOfProgram + devices + c.Broker.Memory
-	return need, fmt.Sprintf("%s for clients of the broker, %s for %d devices, %s for the program",
-		status.Bytes(c.Broker.Memory), status.Bytes(devices), len(c.Devices), status.Bytes(memoryOfProgram))
+	var history, page int64
+	if c.History.Enabled {
+		history = c.History.Memory
+	}
+	if len(c.Web.Listeners) > 0 {
+		page = int64(c.Web.MaxConnections)*memoryOfConnection + int64(c.Web.MaxStreams)*memoryOfStream + memoryOfRings
+	}
+	need = memoryOfProgram + devices + c.Broker.Memory + history + page
+	return need, fmt.Sprintf("%s for clients of the broker, %s for %d devices, %s for the history, %s for the page, %s for the program",
+		status.Bytes(c.Broker.Memory), status.Bytes(devices), len(c.Devices), status.Bytes(history), status.Bytes(page), status.Bytes(memoryOfProgram))
 }
 
 // MemoryLimit returns the least of what this machine has, what this process may have, and

@@ -7,6 +7,7 @@ import (
 
 	"sensorgate/broker"
 	"sensorgate/internal/config"
+	"sensorgate/internal/history"
 )
 
 // The least of machine, own control group and service counts, in both versions of control
@@ -47,6 +48,20 @@ func TestCheckWarnsOfMemoryThatIsNotThere(t *testing.T) {
 		if !strings.Contains(w, part) {
 			t.Errorf("the warning %q does not name %q", w, part)
 		}
+	}
+	c.Devices = c.Devices[:1]
+	c.History = config.History{Enabled: true, Options: history.Options{Memory: 100 << 20}}
+	if w := memoryWarning(c, 160<<20, "sensorgate.service"); !strings.Contains(w, "100.0 MiB for the history") {
+		t.Errorf("a history of 100 MiB: %q", w)
+	}
+	c.History.Enabled = false
+	c.Web = config.Web{MaxConnections: 1000, MaxStreams: 100, Listeners: make([]config.WebListener, 1)}
+	if w := memoryWarning(c, 160<<20, "sensorgate.service"); !strings.Contains(w, "MiB for the page") {
+		t.Errorf("a page for a thousand: %q", w)
+	}
+	c.Web.Listeners = nil
+	if w := memoryWarning(c, 160<<20, "sensorgate.service"); w != "" {
+		t.Errorf("neither history nor page: %s", w)
 	}
 	if w := memoryWarning(c, 0, ""); w != "" {
 		t.Errorf("a warning without a known limit: %s", w)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync/atomic"
 
+	"sensorgate/drivers"
 	"sensorgate/internal/config"
 	"sensorgate/internal/web"
 )
@@ -57,13 +58,17 @@ func (p *page) run(ctx context.Context) error {
 		inner, stop := context.WithCancel(ctx)
 		done := make(chan error, 1)
 		s := p.server.Load()
-		go func() { done <- s.Run(inner) }()
+		go func() { done <- drivers.Guard(func() error { return s.Run(inner) }) }()
+		var err error
 		select {
 		case <-ctx.Done():
 		case <-p.change:
+		case err = <-done:
+			stop()
+			return err
 		}
 		stop()
-		if err := <-done; err != nil {
+		if err = <-done; err != nil {
 			return err
 		}
 	}

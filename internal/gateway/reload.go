@@ -11,6 +11,7 @@ import (
 	"sensorgate/internal/config"
 	"sensorgate/internal/mapping"
 	"sensorgate/internal/mqtt"
+	"sensorgate/internal/web"
 )
 
 // startTimeout is how long a reload waits for a gateway that is still starting.
@@ -61,6 +62,9 @@ func (g *Gateway) reload() error {
 	if err != nil {
 		return err
 	}
+	if err := web.CheckCertificates(next.Web.Listeners); err != nil {
+		return err
+	}
 	if err := g.broker.Reload(brokerOptions(next, g.journal, g.opt)); err != nil {
 		return err
 	}
@@ -75,6 +79,8 @@ func (g *Gateway) reload() error {
 	}
 	if len(changes.Web) > 0 || old.Broker.Passwords != next.Broker.Passwords {
 		g.page.set(next)
+	} else if err := g.page.server.Load().RenewCertificates(); err != nil {
+		g.log.Warn("the page keeps its old certificate", "err", err)
 	}
 	g.hub.Changed()
 	g.log.Info("configuration reloaded", "files", next.Files)

@@ -147,6 +147,10 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
+// Abandon closes the files and writes nothing any more: for a store that panicked, of
+// which nobody knows what is in its memory.
+func (s *Store) Abandon() error { return s.close() }
+
 func (s *Store) close() error { return errors.Join(s.disk.close(), s.lock.Close()) }
 
 // Run writes what comes, until ctx ends; then the rest, and closes the store. An error

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"sensorgate/drivers"
 )
 
 const (
@@ -36,7 +38,8 @@ type Hub struct {
 	next    uint64    // id of the next event
 	kept    []event
 	bytes   int
-	left    time.Time // when the last stream ended: for a minute events are kept for it
+	left    time.Time  // when the last stream ended: for a minute events are kept for it
+	faults  chan error // panics, for Server.Run
 }
 
 // Value is a value as it was published.
@@ -69,7 +72,7 @@ type stream struct {
 
 // NewHub makes a hub without streams.
 func NewHub() *Hub {
-	return &Hub{streams: map[*stream]bool{}, values: map[string]Value{}, most: 32, next: uint64(time.Now().UnixMilli())}
+	return &Hub{streams: map[*stream]bool{}, values: map[string]Value{}, most: 32, faults: make(chan error, 1), next: uint64(time.Now().UnixMilli())}
 }
 
 func (h *Hub) limit(most int) { h.most = most }
@@ -88,7 +91,18 @@ func (h *Hub) Value(v Value) {
 	h.values[v.Device+"/"+v.Channel] = v
 	if !h.armed {
 		h.armed = true
-		time.AfterFunc(max(0, tick-time.Since(h.last)), h.tick)
+		time.AfterFunc(max(0, tick-time.Since(h.last)), func() { h.guard(h.tick) })
+	}
+}
+
+// guard keeps a panic from who reports values: a device must not fail because they cannot
+// be shown.
+func (h *Hub) guard(f func()) {
+	if err := drivers.Guard(func() error { f(); return nil }); err != nil {
+		select {
+		case h.faults <- err:
+		default: // one is reported already
+		}
 	}
 }
 
@@ -108,7 +122,7 @@ func (h *Hub) tick() {
 }
 
 // State spreads a change of state at once.
-func (h *Hub) State(s State) { h.spread("state", s, View) }
+func (h *Hub) State(s State) { h.guard(func() { h.spread("state", s, View) }) }
 
 // Changed says that the description changed: a reload.
 func (h *Hub) Changed() { h.spread("config", struct{}{}, View) }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"sensorgate/drivers"
 	"sensorgate/internal/config"
 )
 
@@ -19,14 +20,31 @@ const (
 	longestPause = time.Minute
 )
 
-// Run serves all listeners until ctx ends. One that cannot listen is tried again.
+// Run serves all listeners until ctx ends. One that cannot listen is tried again. An error
+// is a panic of ours: whoever runs the server starts it again.
 func (s *Server) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case err := <-s.hub.faults: // while values were encoded
+			stop(err)
+		case <-ctx.Done():
+		}
+	})
 	for _, l := range s.o.Listeners {
-		wg.Go(func() { s.keepListening(ctx, l) })
+		wg.Go(func() {
+			if err := drivers.Guard(func() error { s.keepListening(ctx, l); return nil }); err != nil {
+				stop(err)
+			}
+		})
 	}
 	wg.Wait()
 	s.hub.close()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
 	return nil
 }
 
@@ -55,8 +73,8 @@ func (s *Server) keepListening(ctx context.Context, l config.WebListener) {
 func (s *Server) listen(ctx context.Context, l config.WebListener) error {
 	var config *tls.Config
 	if l.TLS {
-		certs := &certificate{cert: l.Cert, key: l.Key}
-		if _, err := certs.get(nil); err != nil {
+		certs := s.certificate(l)
+		if err := certs.read(); err != nil {
 			return err
 		}
 		config = &tls.Config{GetCertificate: certs.get, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
@@ -93,7 +111,7 @@ func (s *Server) listen(ctx context.Context, l config.WebListener) error {
 	return err
 }
 
-// certificate reads its files again when they changed, at most once a minute.
+// certificate reads its files again once a minute, and when it is asked to.
 type certificate struct {
 	cert, key string
 
@@ -102,21 +120,66 @@ type certificate struct {
 	looks time.Time
 }
 
-func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+// certificate is the one of a listener.
+func (s *Server) certificate(l config.WebListener) *certificate {
+	s.certsMu.Lock()
+	defer s.certsMu.Unlock()
+	c := s.certs[l.Address]
+	if c == nil {
+		c = &certificate{cert: l.Cert, key: l.Key}
+		s.certs[l.Address] = c
+	}
+	return c
+}
+
+// RenewCertificates reads the certificates of all listeners again: a reload shall not leave
+// an old one in use for another minute.
+func (s *Server) RenewCertificates() error {
+	s.certsMu.Lock()
+	defer s.certsMu.Unlock()
+	var errs []error
+	for _, c := range s.certs {
+		errs = append(errs, c.read())
+	}
+	return errors.Join(errs...)
+}
+
+// CheckCertificates returns what is wrong with the files of listeners.
+func CheckCertificates(listeners []config.WebListener) error {
+	var errs []error
+	for _, l := range listeners {
+		if l.TLS {
+			errs = append(errs, (&certificate{cert: l.Cert, key: l.Key}).read())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// read takes the files as they are. If they are not good, the old pair goes on.
+func (c *certificate) read() error {
+	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pair != nil && time.Since(c.looks) < time.Minute {
-		return c.pair, nil
-	}
 	c.looks = time.Now()
-	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
-	switch {
-	case err == nil:
-		c.pair = &pair
-	case c.pair == nil:
-		return nil, fmt.Errorf("certificate %s with key %s: %w", c.cert, c.key, err)
+	if err != nil {
+		return fmt.Errorf("certificate %s with key %s: %w", c.cert, c.key, err)
 	}
-	return c.pair, nil
+	c.pair = &pair
+	return nil
+}
+
+// get is for tls.Config.GetCertificate.
+func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	pair, old := c.pair, time.Since(c.looks) > time.Minute
+	c.mu.Unlock()
+	if !old {
+		return pair, nil
+	}
+	if err := c.read(); err != nil {
+		return pair, nil // half written, perhaps; in a minute it is looked at again
+	}
+	return c.get(nil)
 }
 
 // connLimit bounds the connections of all listeners together. One address may have

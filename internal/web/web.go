@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"time"
 
 	"sensorgate/internal/config"
@@ -76,6 +77,9 @@ type Server struct {
 	saves, publishes *pace
 	handlers         handlers
 	counts           counts
+
+	certsMu sync.Mutex
+	certs   map[string]*certificate // by address
 }
 
 // New makes a server; it opens nothing.
@@ -90,7 +94,7 @@ func New(o Options, hub *Hub) *Server {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	hub.limit(o.MaxStreams)
-	s := &Server{o: o, log: o.Log, hub: hub, logins: newLogins(), tokens: newTokens(o.Tokens), started: time.Now(), saves: newPace(10, 6*time.Second), publishes: newPace(20, time.Second)}
+	s := &Server{o: o, log: o.Log, hub: hub, logins: newLogins(), tokens: newTokens(o.Tokens), started: time.Now(), saves: newPace(10, 6*time.Second), publishes: newPace(20, time.Second), certs: map[string]*certificate{}}
 	s.conns = newConnLimit(o.MaxConnections, &s.counts)
 	s.handlers = s.routes()
 	return s
