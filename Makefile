@@ -17,7 +17,7 @@ env-linux-armv7 := GOARCH=arm GOARM=7
 env-linux-armv6 := GOARCH=arm GOARM=6
 
 .PHONY: times bridgesim gatewaysim natstest crashmodel crashmodel-long killloop soak soak-check
-.PHONY: attack attack-check deadcode build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-spi board-kernel dist deb sbom release reproducible system-test bench fuzz clean
+.PHONY: attack attack-check deadcode build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-spi board-kernel dist deb tarball apt sbom release reproducible system-test bench fuzz clean
 
 build: bin/sensorgate
 
@@ -142,7 +142,17 @@ sbom: $(TARGETS:%=sbom-%)
 sbom-%: dist-%
 	$(GO) run ./deploy/sbom -version $(VERSION) dist/sensorgate-$* > dist/sensorgate-$*.cdx.json
 
-release: dist deb sbom
+# For systems without dpkg; see docs/install.md, "Any Linux with systemd".
+tarball: build dist $(TARGETS:%=tarball-%)
+tarball-%:
+	deploy/tarball.sh dist/sensorgate-$* bin/sensorgate $(VERSION) dist/sensorgate-$*.tar.gz
+
+# An apt repository in dist/apt, to be put on any web server; SIGN_KEY=NAME signs it with
+# gpg. Needs dpkg-scanpackages (Debian package dpkg-dev).
+apt: deb
+	deploy/deb/repository.sh dist/apt dist
+
+release: dist deb sbom tarball apt
 	cd dist && sha256sum sensorgate-* sensorgate_* > SHA256SUMS
 
 # Builds the release again in a fresh clone with an empty build cache and compares.

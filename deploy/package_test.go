@@ -64,6 +64,9 @@ func TestPackage(t *testing.T) {
 	deb := buildPackage(t, dir, "UTC", "022")
 	t.Run("same input, same bytes", func(t *testing.T) { samebytes(t, deb) })
 	t.Run("contents", func(t *testing.T) { contents(t, deb) })
+	t.Run("links", func(t *testing.T) { links(t, deb) })
+	t.Run("lintian", func(t *testing.T) { lintian(t, deb) })
+	t.Run("repository", func(t *testing.T) { repository(t, deb) })
 	t.Run("lifecycle", func(t *testing.T) { lifecycle(t, deb) })
 }
 
@@ -94,6 +97,8 @@ func contents(t *testing.T, deb string) {
 		"./usr/lib/sysusers.d/sensorgate.conf", "./usr/lib/tmpfiles.d/sensorgate.conf", "./usr/lib/udev/rules.d/60-sensorgate.rules",
 		"./usr/share/man/man1/sensorgate.1.gz", "./usr/share/bash-completion/completions/sensorgate",
 		"./usr/share/doc/sensorgate/reference.toml.gz", "./usr/share/doc/sensorgate/first-hour.md", "./usr/share/doc/sensorgate/examples/minimal.toml",
+		"./usr/share/doc/sensorgate/topics.md", "./usr/share/doc/sensorgate/serial.md", "./usr/share/doc/sensorgate/hardware.md",
+		"./usr/share/doc/sensorgate/NEWS.gz", "./usr/share/man/man5/sensorgate.toml.5.gz",
 		"./usr/share/doc/sensorgate/copyright", "./usr/share/doc/sensorgate/sbom.cdx.json.gz",
 	} {
 		if !strings.Contains(list, " "+path+"\n") {
@@ -350,7 +355,7 @@ func TestPreinstRefusesAnOlderCPU(t *testing.T) {
 }
 
 func TestScriptsAreCleanShell(t *testing.T) {
-	scripts := []string{"deb/preinst", "deb/postinst", "deb/prerm", "deb/postrm", "deb/build.sh", "version.sh", "reproducible.sh"}
+	scripts := []string{"deb/preinst", "deb/postinst", "deb/prerm", "deb/postrm", "deb/build.sh", "deb/repository.sh", "tarball.sh", "version.sh", "reproducible.sh"}
 	for _, s := range scripts {
 		if strings.HasSuffix(s, ".sh") {
 			run(t, "bash", "-n", s)

@@ -19,6 +19,10 @@ func newMan() *cobra.Command {
 		Args:   cobra.ExactArgs(1),
 		Hidden: true, // for the package build
 		RunE: func(cmd *cobra.Command, args []string) error {
+			page := filepath.Join(args[0], "sensorgate.toml.5")
+			if err := os.WriteFile(page, []byte(manConfiguration()), 0o644); err != nil {
+				return err
+			}
 			return writeManPages(cmd.Root(), args[0])
 		},
 	}
@@ -48,7 +52,11 @@ func manPage(cmd *cobra.Command) string {
 	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
 	fmt.Fprintf(&b, ".TH %s 1 \"\" \"sensorgate\" \"User Commands\"\n", strings.ToUpper(roff(name)))
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff(name), roff(cmd.Short))
-	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", roff(cmd.UseLine()))
+	synopsis := cmd.UseLine()
+	if cmd.HasAvailableSubCommands() && !cmd.Runnable() {
+		synopsis = cmd.CommandPath() + " COMMAND [flags]"
+	}
+	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", roff(synopsis))
 	long := cmd.Long
 	if long == "" {
 		long = cmd.Short
@@ -64,11 +72,27 @@ func manPage(cmd *cobra.Command) string {
 	case "sub", "rr":
 		b.WriteString("27 when the time of \\-W is over, as the mosquitto tools; rr \\-\\-result ends with 3 when a command was not done.\n")
 	}
-	if !cmd.HasParent() {
-		b.WriteString(".SH FILES\n.TP\n.I /etc/sensorgate/sensorgate.toml\nwhat to read and where to send it\n" +
-			".TP\n.I /var/lib/sensorgate\nthe journal: what waits, and what must survive a power cut\n")
+	manFiles(&b, cmd)
+	b.WriteString(".SH SEE ALSO\n")
+	if cmd.HasParent() {
+		fmt.Fprintf(&b, ".BR %s (1),\n", roff(strings.ReplaceAll(cmd.Parent().CommandPath(), " ", "-")))
 	}
+	b.WriteString(".BR sensorgate.toml (5)\n.PP\nThe pages in /usr/share/doc/sensorgate; first\\-hour.md to begin with.\n")
 	return b.String()
+}
+
+// manFiles lists the files that a command has to do with.
+func manFiles(b *strings.Builder, cmd *cobra.Command) {
+	if cmd.HasParent() && cmd.Flags().Lookup("config") == nil {
+		return
+	}
+	b.WriteString(".SH FILES\n.TP\n.I /etc/sensorgate/sensorgate.toml\nwhat to read and where to send it; see sensorgate.toml(5)\n" +
+		".TP\n.I /etc/sensorgate/conf.d/*.toml\nthe same, for devices with files of their own\n")
+	if cmd.HasParent() {
+		return
+	}
+	b.WriteString(".TP\n.I /var/lib/sensorgate\nthe store: what waits, what must survive a power cut, what was measured\n" +
+		".TP\n.I /run/sensorgate/control.sock\nwhere status, plan and reload ask the running gateway\n")
 }
 
 func manCommands(b *strings.Builder, cmd *cobra.Command) {
@@ -96,7 +120,7 @@ func manFlags(b *strings.Builder, cmd *cobra.Command) {
 			b.WriteString(roff("-"+f.Shorthand) + ", ")
 		}
 		fmt.Fprintf(b, "%s\n%s", strings.TrimSpace(roff("--"+f.Name)+" "+roff(kind)), roff(usage))
-		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "[]" {
+		if d := f.DefValue; d != "" && d != "false" && d != "[]" && !(d == "0" && f.Value.Type() == "int") {
 			fmt.Fprintf(b, " (default %s)", roff(f.DefValue))
 		}
 		b.WriteString("\n")

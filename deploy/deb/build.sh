@@ -31,11 +31,19 @@ put 644 deploy/60-sensorgate.rules usr/lib/udev/rules.d/60-sensorgate.rules
 put 644 deploy/sensorgate.toml etc/sensorgate/sensorgate.toml
 
 doc=usr/share/doc/sensorgate
-for page in README.md SECURITY.md docs/install.md docs/first-hour.md docs/migration.md; do
-	put 644 "$page" $doc/"$(basename "$page")"
+# The pages for users, side by side; what they link for those who change the code is not
+# here, so that of such a link only the words stay.
+for page in README.md SECURITY.md docs/*.md; do
+	case $page in docs/ARCHITECTURE.md | docs/adding-a-driver.md | docs/board.md | docs/benchmarks.md | docs/glossary.md) continue ;; esac
+	install -d "$root/$doc"
+	sed -E -e '/\(CONTRIBUTING\.md\)/d' -e 's#\]\(docs/#](#g' -e 's#\]\((\.\./)?configs/reference\.toml\)#](reference.toml.gz)#g' \
+		-e 's#\[([^]]+)\]\((ARCHITECTURE|adding-a-driver|board|benchmarks|glossary|\.\./drivers|\.\./deploy)[^)]*\)#\1#g' \
+		"$page" >"$root/$doc/$(basename "$page")"
+	chmod 644 "$root/$doc/$(basename "$page")"
 done
-zipped CHANGELOG.md $doc/changelog
+zipped CHANGELOG.md $doc/NEWS
 zipped configs/reference.toml $doc/reference.toml
+put 644 deploy/deb/lintian-overrides usr/share/lintian/overrides/sensorgate
 for example in configs/*.toml; do
 	[ "$example" = configs/reference.toml ] || put 644 "$example" $doc/examples/"$(basename "$example")"
 done
@@ -52,8 +60,8 @@ zipped "$root/work/sbom" $doc/sbom.cdx.json
 
 mkdir "$root/work/man"
 "$native" man "$root/work/man"
-for page in "$root"/work/man/*.1; do
-	zipped "$page" usr/share/man/man1/"$(basename "$page")"
+for page in "$root"/work/man/*.[15]; do
+	zipped "$page" usr/share/man/man"${page##*.}"/"$(basename "$page")"
 done
 "$native" completion bash >"$root/work/bash"
 "$native" completion zsh >"$root/work/zsh"
@@ -61,10 +69,15 @@ done
 put 644 "$root/work/bash" usr/share/bash-completion/completions/sensorgate
 put 644 "$root/work/zsh" usr/share/zsh/vendor-completions/_sensorgate
 put 644 "$root/work/fish" usr/share/fish/vendor_completions.d/sensorgate.fish
-rm -r "$root/work"
-
 # v1.2.0-rc.1+x is 1.2.0~rc.1+x in Debian's order of versions.
 debversion=$(sed 's/^v//; s/-/~/' <<<"$version")
+# What changed is in NEWS.gz; Debian's tools want a list of versions in a form of their own.
+maintainer=$(sed -n 's/^Maintainer: //p' deploy/deb/control.in)
+printf 'sensorgate (%s) stable; urgency=medium\n\n  * See NEWS.gz.\n\n -- %s  %s\n' \
+	"$debversion" "$maintainer" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" >"$root/work/changelog"
+zipped "$root/work/changelog" $doc/changelog
+rm -r "$root/work"
+
 # Not du: it depends on the file system's blocks.
 size=$(find "$root" -type f -printf '%s\n' | awk '{s += int(($1 + 1023) / 1024)} END {print s}')
 mkdir "$root/DEBIAN"

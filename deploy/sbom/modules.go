@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -125,6 +126,16 @@ func recognise(files []string) (string, error) {
 	return "", nil
 }
 
+// apacheTerms is where the terms of the Apache License begin and end in its file; behind
+// them some projects have their own notice.
+var apacheTerms = regexp.MustCompile(`(?s)^\s*Apache License\s+Version 2\.0, January 2004\s.*?(?:END OF TERMS AND CONDITIONS|\z)\s*(APPENDIX: How to apply.*?limitations under the License\.)?`)
+
+// shortened leaves out the terms of the Apache License, which every Debian has: policy
+// 12.5 asks for the reference instead. Whoever ships the file elsewhere adds LICENSE.
+func shortened(text []byte) []byte {
+	return bytes.TrimSpace(apacheTerms.ReplaceAll(text, []byte("Apache License, version 2.0: /usr/share/common-licenses/Apache-2.0\n")))
+}
+
 func writeLicenses(w io.Writer, mods []module) error {
 	for _, m := range mods {
 		for _, f := range m.files {
@@ -132,7 +143,7 @@ func writeLicenses(w io.Writer, mods []module) error {
 			if err != nil {
 				return err
 			}
-			if _, err := fmt.Fprintf(w, "==== %s %s (%s)\n\n%s\n\n", m.Path, m.Version, filepath.Base(f), bytes.TrimSpace(text)); err != nil {
+			if _, err := fmt.Fprintf(w, "==== %s %s (%s)\n\n%s\n\n", m.Path, m.Version, filepath.Base(f), shortened(bytes.TrimSpace(text))); err != nil {
 				return err
 			}
 		}
