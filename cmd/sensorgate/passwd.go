@@ -22,9 +22,10 @@ func newPasswd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "passwd",
 		Short: "add, change, delete and list the users of a password file",
-		Long: `Password files are those of mosquitto: one user:hash per line. New hashes are argon2id;
-those that mosquitto_passwd has written are read as they are. A running gateway takes
-the file up with: sensorgate reload.`,
+		Long: `Password files are those of mosquitto: one user:hash per line. New hashes are argon2id,
+which mosquitto reads from 2.1 on; with -H sha512-pbkdf2 2.0 reads them too. Those that
+mosquitto_passwd has written are read as they are. A running gateway takes the file up
+with: sensorgate reload.`,
 	}
 	cmd.AddCommand(newPasswdAdd(), newPasswdDelete(), newPasswdList(), newPasswdToken())
 	return cmd
@@ -32,6 +33,7 @@ the file up with: sensorgate reload.`,
 
 func newPasswdAdd() *cobra.Command {
 	var create bool
+	var algorithm string
 	cmd := &cobra.Command{
 		Use:     "add FILE USER",
 		Aliases: []string{"create"},
@@ -59,7 +61,9 @@ input. It is never an argument: those can be seen by everybody on the machine.`,
 				return err
 			}
 			_, known := users[user]
-			users[user] = userfile.Hash(secret)
+			if users[user], err = hashed(secret, algorithm); err != nil {
+				return err
+			}
 			if err := saveUsers(users, path, isNew); err != nil {
 				return err
 			}
@@ -72,7 +76,19 @@ input. It is never an argument: those can be seen by everybody on the machine.`,
 		},
 	}
 	cmd.Flags().BoolVarP(&create, "create", "c", false, "begin a new file, also if there is one")
+	cmd.Flags().StringVarP(&algorithm, "hash", "H", "argon2id", "`algorithm`: argon2id, or sha512-pbkdf2 for a file that mosquitto 2.0 reads too")
 	return cmd
+}
+
+// hashed is a password as it stands in the file.
+func hashed(secret []byte, algorithm string) (string, error) {
+	switch algorithm {
+	case "argon2id":
+		return userfile.Hash(secret), nil
+	case "sha512-pbkdf2":
+		return userfile.HashPBKDF2(secret)
+	}
+	return "", usageError{fmt.Errorf("-H %s: have argon2id and sha512-pbkdf2", algorithm)}
 }
 
 func newPasswdDelete() *cobra.Command {
@@ -121,7 +137,7 @@ func newPasswdList() *cobra.Command {
 			for user, hash := range users {
 				kind := "argon2id"
 				if strings.HasPrefix(hash, "$7$") {
-					kind = "PBKDF2, by mosquitto_passwd"
+					kind = "sha512-pbkdf2"
 				}
 				rows = append(rows, row{user, kind})
 			}
