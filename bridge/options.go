@@ -99,5 +99,6 @@ type Rule struct {
 	Every    time.Duration `toml:"every" doc:"At most one message per topic is sent in this interval, the newest."`
 	Deadband float64       `toml:"deadband" doc:"A number that differs from the last one sent by less is not sent."`
 	Expire   time.Duration `toml:"expire" doc:"What comes in older than this is dropped and counted, so that no old command is executed; default 60s for …/set."` // 0: never
+	Newest   bool          // out: only what this process publishes itself, and of each topic only the newest; see Bridge.Offer
 	Queue    bool          `toml:"queue" doc:"The upstream keeps what arrives for us while we are away."`
 }

@@ -108,7 +108,17 @@ type Channel struct {
 	// reading (see Range). HasRange is needed only where both limits are 0.
 	Min, Max float64
 	HasRange bool
+
+	// Values are all that a State or an Event can be, where that is known: of two the first
+	// is what counts as on. "true" and "false" are booleans, everything else is text.
+	Values []string
+
+	// Text: its values are texts of which nobody can say what they will be.
+	Text bool
 }
+
+// Booleans are the Values of what is true or false.
+func Booleans() []string { return []string{"true", "false"} }
 
 // Kind says how the values of a channel behave.
 type Kind uint8

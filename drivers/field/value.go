@@ -1,9 +1,12 @@
 package field
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -125,6 +128,21 @@ func (v *Value) rawOfName(c drivers.Command) (float64, error) {
 		}
 	}
 	return 0, fmt.Errorf("%w: %.40q is none of the names in map", drivers.ErrRefused, want)
+}
+
+// Names are what Map can make of a raw value, sorted; nil without Map. Of two, that of the
+// greater raw value is the first: 1 is on.
+func (v *Value) Names() []string {
+	names := slices.Compact(slices.Sorted(maps.Values(v.Map)))
+	if len(v.Map) == 2 && len(names) == 2 {
+		raws := slices.SortedFunc(maps.Keys(v.Map), func(a, b string) int {
+			x, _ := ParseNumber(a)
+			y, _ := ParseNumber(b)
+			return cmp.Or(cmp.Compare(y, x), strings.Compare(b, a))
+		})
+		names = []string{v.Map[raws[0]], v.Map[raws[1]]}
+	}
+	return names
 }
 
 func (v *Value) hasName(name string) bool {

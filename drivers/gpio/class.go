@@ -83,6 +83,9 @@ func (c class) value(active bool) drivers.Value {
 	return drivers.Text(c.inactive)
 }
 
+// words are both states, the active one first.
+func (c class) words() []string { return []string{c.active, c.inactive} }
+
 func (c class) word(active bool) string {
 	if active {
 		return c.active

@@ -35,7 +35,7 @@ func (o *inputOptions) Check() error {
 
 // Outputs reports whether the state is kept by the broker or happens once.
 func (o *inputOptions) Outputs() []drivers.Channel {
-	return []drivers.Channel{{Name: "state", Kind: o.Class.kind}}
+	return []drivers.Channel{{Name: "state", Kind: o.Class.kind, Values: o.Class.words()}}
 }
 
 // StuckWhen is the state of an input that may not last.

@@ -123,5 +123,5 @@ func (o *outputOptions) offOnKeep(word string) (state, error) {
 
 // Outputs: the state takes commands.
 func (o *outputOptions) Outputs() []drivers.Channel {
-	return []drivers.Channel{{Name: "state", Kind: o.Class.kind, Writable: true}}
+	return []drivers.Channel{{Name: "state", Kind: o.Class.kind, Writable: true, Values: o.Class.words()}}
 }

@@ -181,8 +181,15 @@ func checkAddress(key string, at int, exact bool) error {
 // Outputs reports whether the channel can be commanded.
 func (c *Channel) Outputs() []drivers.Channel {
 	out := drivers.Channel{Writable: c.Write}
-	if !c.registers() || c.Bit != nil || c.Map != nil {
-		out.Kind = drivers.State
+	switch {
+	case c.Map != nil:
+		out.Kind, out.Values = drivers.State, c.Names()
+	case !c.registers() || c.Bit != nil:
+		out.Kind, out.Values = drivers.State, drivers.Booleans()
+	case c.Type.IsText():
+		out.Text = true
+	case c.Min != nil && c.Max != nil:
+		out.Min, out.Max, out.HasRange = *c.Min, *c.Max, true
 	}
 	return []drivers.Channel{out}
 }

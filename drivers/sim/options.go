@@ -68,10 +68,14 @@ func (o *ChannelOptions) Check() error {
 
 // Outputs returns what kind of channel the shape makes.
 func (o *ChannelOptions) Outputs() []drivers.Channel {
-	return []drivers.Channel{{
-		Kind:     kinds[o.Shape],
-		Writable: o.Shape == Output || o.Shape == Setpoint,
-	}}
+	c := drivers.Channel{Kind: kinds[o.Shape], Writable: o.Shape == Output || o.Shape == Setpoint}
+	switch o.Shape {
+	case Switch, Output:
+		c.Values = drivers.Booleans()
+	case Setpoint:
+		c.Min, c.Max, c.HasRange = o.From, o.To, true
+	}
+	return []drivers.Channel{c}
 }
 
 // Shape of a channel.

@@ -136,6 +136,7 @@ func (l *loader) bridge(n *toml.Node) {
 			l.rules = append(l.rules, newRuleAt(rule, b, t.Rules[i].n))
 		}
 	}
+	l.made(b, n)
 	l.cfg.Bridges = append(l.cfg.Bridges, *b)
 }
 

@@ -88,6 +88,12 @@ func (l *loader) channel(d *deviceAt, known drivers.Channel, n *toml.Node) {
 	}
 	conf.Unit = c.Unit
 	d.dev.Map.Channels = append(d.dev.Map.Channels, c)
+	known.Unit, known.Kind = c.Unit, c.Kind
+	if len(t.Options) > 0 {
+		known.Values = t.Options
+	}
+	d.dev.Channels = append(d.dev.Channels, known)
+	d.dev.Described.Channels = append(d.dev.Described.Channels, DescribedChannel{Class: t.Class, HA: t.HA})
 	if n != nil {
 		d.dev.Config.Channels = append(d.dev.Config.Channels, conf)
 	}

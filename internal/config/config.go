@@ -23,9 +23,13 @@ type Config struct {
 	Journal journal.Options // without Dir, which is Data
 	History History         // without Dir, which lies in Data
 	Web     Web
-	Serial  []SerialBus // in the order of the file, like all lists here
-	Devices []Device
-	Bridges []Bridge
+
+	NodeGiven     bool // in the file; else Node is the host name, which may change
+	HomeAssistant HomeAssistant
+	Homie         Homie
+	Serial        []SerialBus // in the order of the file, like all lists here
+	Devices       []Device
+	Bridges       []Bridge
 
 	payload mapping.Payload // default of every channel
 }
@@ -48,6 +52,10 @@ type Device struct {
 	Expect []drivers.Expectation // channels that must come, or that the model or driver lists
 	Map    mapping.Device
 
+	Title     string            // of the model: "Eastron SDM630 three-phase energy meter"
+	Channels  []drivers.Channel // what is known of each of Map.Channels, in their order
+	Described Described
+
 	text toml.TableText
 }
 
@@ -57,6 +65,7 @@ type Bridge struct {
 	bridge.Options
 	Secret Secret // where the password is
 	Spool  journal.Limits
+	Made   int // so many of the last Rules are not in the file: a convention made them
 
 	text toml.TableText
 }

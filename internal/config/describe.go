@@ -18,6 +18,12 @@ func Describe(cat Catalogue) []toml.Table {
 		toml.Describe("history", "what was measured, kept on this board", defaultHistory()),
 		toml.Describe("web", "the page, the HTTP API and the metrics", defaultWeb()),
 	}
+	tables = append(tables,
+		toml.Describe("homeassistant", "Home Assistant finds all devices by itself", defaultHomeAssistant()),
+		toml.Describe("homie", "Homie controllers find all devices by themselves", defaultHomie()),
+		toml.Describe("device.NAME.ha", "what Home Assistant is to know of a device otherwise", HADevice{}),
+		toml.Describe("device.NAME.channels.NAME.ha", "what Home Assistant is to know of a channel otherwise", HAChannel{}),
+	)
 	if cat.SerialBus != nil {
 		tables = append(tables, toml.Describe("serial.NAME", "a serial wire with several devices on it", cat.SerialBus()))
 	}

@@ -24,6 +24,7 @@ type deviceTable struct {
 	QoS      *qosNumber    `toml:"qos" doc:"The quality of service of its messages; default 1."`
 	Retain   *bool         `toml:"retain" doc:"The broker keeps the last message for those who subscribe later; default: for states only."`
 	History  *bool         `toml:"history" doc:"Whether its values are kept in the history; default true."`
+	HA       *HADevice     `toml:"ha" doc:"What Home Assistant is to know of it otherwise: { name = \"Grid meter\", area = \"Cellar\" }; { leave_out = true }."`
 	Channels toml.Subtree  `toml:"channels" doc:"What is measured, or what to change about it."`
 }
 
@@ -50,6 +51,9 @@ type channelTable struct {
 	AtLeast  time.Duration        `toml:"at_least" doc:"An unchanged value is published again after this long."`
 	Digits   *int                 `toml:"digits" doc:"How many digits behind the point are published."`
 	History  *bool                `toml:"history" doc:"Whether its values are kept in the history; default: as the device."`
+	Class    string               `toml:"class" doc:"What it measures or is, where its name does not say so: humidity, battery, gas, water, door, motion, …"`
+	Options  []string             `toml:"options" doc:"All texts that a state can be, where the driver does not know them."`
+	HA       *HAChannel           `toml:"ha" doc:"What Home Assistant is to know of it otherwise: { device_class = \"gas\", name = \"Gas\" }; { leave_out = true }."`
 }
 
 // deviceAt is a device while it is checked.
@@ -60,6 +64,7 @@ type deviceAt struct {
 	options any
 	known   []drivers.Channel // that driver and options give
 	unsure  bool              // known may lack some, because the options are at fault
+	title   string            // of the model
 	dev     Device
 }
 
@@ -91,6 +96,7 @@ func (l *loader) device(n *toml.Node) {
 		if d.n, ok = l.fromModel(n, m); !ok {
 			return
 		}
+		d.title = l.models[m.Text()].title
 	}
 	if !l.driver(d) {
 		return
@@ -113,6 +119,7 @@ func (l *loader) device(n *toml.Node) {
 		l.runExample(d)
 	}
 	l.cfg.Devices = append(l.cfg.Devices, d.dev)
+	l.places[d.dev.Name] = d
 }
 
 // runExample runs the driver on the example that the user gave.
@@ -228,8 +235,9 @@ func (l *loader) assemble(d *deviceAt) {
 		m.QoS = byte(*t.QoS)
 	}
 	d.dev = Device{
-		Name: d.n.Name, Driver: d.driver, Model: t.Model, Map: m, text: toml.TextOf(d.n),
-		Config: drivers.DeviceConfig{Device: d.n.Name, Options: d.options, Every: every},
+		Name: d.n.Name, Driver: d.driver, Model: t.Model, Map: m, text: toml.TextOf(d.n), Title: d.title,
+		Described: Described{HA: t.HA},
+		Config:    drivers.DeviceConfig{Device: d.n.Name, Options: d.options, Every: every},
 	}
 	l.channels(d)
 	if f := d.n.Field("payload"); f != nil && d.dev.Map.PerDevice {

@@ -21,6 +21,10 @@ type Catalogue struct {
 	// StablePort names the path of a port that stays the same after a reboot, "" if it
 	// is not known. nil: nobody looks.
 	StablePort func(port string) string
+
+	// Conventions reports what [homeassistant] and [homie] cannot describe, of a
+	// configuration without other faults. nil: nobody looks.
+	Conventions func(c *Config) []Objection
 }
 
 // loader carries one Load.
@@ -38,6 +42,8 @@ type loader struct {
 	models map[string]*model
 	topics []topicUse
 	rules  []ruleAt
+	places map[string]*deviceAt // by device
+	tables map[string]*toml.Node
 }
 
 // Load reads path, conf.d/*.toml beside it, and conf.d/*.toml in the folder that data
@@ -74,6 +80,7 @@ func newLoader(cat Catalogue) *loader {
 		Reporter: toml.Reporter{Hints: hintsFor(cat)},
 		cat:      cat, cfg: &Config{},
 		used: map[string]bool{}, buses: map[string]*toml.Node{}, models: map[string]*model{},
+		places: map[string]*deviceAt{}, tables: map[string]*toml.Node{},
 	}
 }
 
@@ -146,8 +153,10 @@ func (l *loader) check() {
 	l.devices(top.Device.Node)
 	l.unusedBuses()
 	l.claimedTwice()
+	l.conventions(top)
 	l.bridges(top.Bridge.Node)
 	l.topicsTwice()
+	l.objections()
 }
 
 // each calls visit for every table below n, which is a table of tables.

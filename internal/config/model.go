@@ -13,8 +13,9 @@ import (
 
 // model is one template: the body of a device table.
 type model struct {
-	root *toml.Node
-	ok   bool
+	root  *toml.Node
+	title string
+	ok    bool
 }
 
 // aboutModel are the keys of a model's file that are not of a device table.
@@ -76,7 +77,7 @@ func (l *loader) loadModel(name *toml.Node) *model {
 			body.Add(f)
 		}
 	}
-	return &model{root: body, ok: true}
+	return &model{root: body, title: root.Field("title").Text(), ok: true}
 }
 
 // modelSource finds the text of a model: the user's own first.

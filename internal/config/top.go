@@ -19,6 +19,8 @@ type topTable struct {
 	Journal toml.Subtree `toml:"journal" doc:"What survives a power cut."`
 	History toml.Subtree `toml:"history" doc:"What was measured, kept on this board."`
 	Web     toml.Subtree `toml:"web" doc:"The page, the HTTP API and the metrics."`
+	HA      toml.Subtree `toml:"homeassistant" doc:"Home Assistant finds all devices by itself; the bare table turns it on."`
+	Homie   toml.Subtree `toml:"homie" doc:"Homie controllers find all devices by themselves; the bare table turns it on."`
 	Serial  toml.Subtree `toml:"serial" doc:"Each [serial.NAME] is a serial wire with several devices on it."`
 	Device  toml.Subtree `toml:"device" doc:"Each [device.NAME] is one thing on a bus or a pin."`
 	Bridge  toml.Subtree `toml:"bridge" doc:"Each [bridge.NAME] is an upstream broker."`
@@ -66,7 +68,7 @@ func (l *loader) node(name *string) {
 		l.cfg.Node = host
 		return
 	}
-	l.cfg.Node = *name
+	l.cfg.Node, l.cfg.NodeGiven = *name, true
 	n := l.root.Field("node")
 	if err := validName(strings.ReplaceAll(*name, "/", "")); err != nil && n.Kind == toml.KindString {
 		l.AtValue(n, err.Error())

@@ -70,3 +70,42 @@ func withoutChannel(template string) string {
 		return strings.Contains(l, "{channel}") || strings.Contains(l, "{unit}")
 	}), "/")
 }
+
+// ResultSuffix is what follows the topic of commands in that of their results.
+const ResultSuffix = "/result"
+
+// ReadingsFilter is a filter that covers Topic, and where the template names devices and
+// channels by whole levels those of all devices with the same template.
+func (d Device) ReadingsFilter(channel string) string {
+	c, known := d.channel(channel)
+	template, unit := d.TopicTemplate, ""
+	if known {
+		unit = c.Unit
+		if c.TopicTemplate != "" && !d.PerDevice {
+			template = c.TopicTemplate
+		}
+	}
+	if d.PerDevice {
+		template = withoutChannel(d.TopicTemplate)
+	}
+	levels := strings.Split(template, "/")
+	for i, level := range levels {
+		if level == "{device}" || level == "{channel}" {
+			levels[i] = "+"
+			continue
+		}
+		levels[i] = d.expand(level, channel, unit)
+	}
+	return strings.Join(levels, "/")
+}
+
+// SetFilter is the same for SetTopic.
+func (d Device) SetFilter(channel string) string {
+	if d.PerDevice {
+		return d.ReadingsFilter(channel) + "/+" + setLevel
+	}
+	return d.ReadingsFilter(channel) + setLevel
+}
+
+// StatusFilter is the same for StatusTopic.
+func (d Device) StatusFilter() string { return d.Node + "/+" + statusLevel }

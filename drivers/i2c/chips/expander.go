@@ -48,7 +48,7 @@ func (o *pinOptions) Check() error {
 
 // Outputs implements drivers.Outputter.
 func (o *pinOptions) Outputs() []drivers.Channel {
-	return []drivers.Channel{{Kind: drivers.State, Writable: o.Out}}
+	return []drivers.Channel{{Kind: drivers.State, Writable: o.Out, Values: drivers.Booleans()}}
 }
 
 // expander is what a chip with input and output pins can do. Pins are bits, the lowest

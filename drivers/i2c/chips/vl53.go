@@ -8,7 +8,7 @@ import (
 )
 
 func distanceChannels(most float64) []drivers.Channel {
-	return []drivers.Channel{{Name: "distance", Unit: "m", Min: 0, Max: most}, {Name: "target", Kind: drivers.State}}
+	return []drivers.Channel{{Name: "distance", Unit: "m", Min: 0, Max: most}, {Name: "target", Kind: drivers.State, Values: drivers.Booleans()}}
 }
 
 // ranger measures a distance, and whether there is anything at all within range.

@@ -17,12 +17,21 @@ type Commands struct {
 	Set map[string]field.Bytes `toml:"set" doc:"The bytes to send for each command: { on = \"A0 01 01 A2\", off = \"A0 01 00 A1\" }."`
 }
 
-// Outputs reports that the channel takes commands, if it does.
-func (o *Commands) Outputs() []drivers.Channel {
-	if len(o.Set) == 0 {
-		return nil
+// outputs describes a channel that may take commands: what it reports, or what it can be
+// set to.
+func (o *Commands) outputs(value *field.Value, typ field.Type) []drivers.Channel {
+	c := drivers.Channel{Values: value.Names(), Text: typ.IsText()}
+	if typ.IsBool() && c.Values == nil {
+		c.Values = drivers.Booleans()
 	}
-	return []drivers.Channel{{Writable: true, Kind: drivers.State}}
+	if len(o.Set) > 0 {
+		c.Writable, c.Kind = true, drivers.State
+		if c.Values == nil {
+			c.Values = slices.Sorted(maps.Keys(o.Set))
+			slices.Reverse(c.Values) // on before off
+		}
+	}
+	return []drivers.Channel{c}
 }
 
 // commander sends the commands of a device's channels. A device that does not say what

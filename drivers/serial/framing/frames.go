@@ -62,6 +62,15 @@ type FrameChannel struct {
 	Valid *field.Binary `toml:"valid" doc:"Another number of the frame that must be in its own range for this one to be a reading: { at = 4, type = \"u16\", min = 100 }."`
 }
 
+// Outputs describes what the channel reports.
+func (c *FrameChannel) Outputs() []drivers.Channel {
+	out := c.Commands.outputs(&c.Value, c.Type)
+	if c.Bit != nil && c.Map == nil {
+		out[0].Values = drivers.Booleans()
+	}
+	return out
+}
+
 // Check is called when the file is read.
 func (c *FrameChannel) Check() error {
 	keys := c.Selector.given()

@@ -52,6 +52,9 @@ type LineChannel struct {
 	Type   field.Type `toml:"type" doc:"The word text keeps the value as text even if it looks like a number."`
 }
 
+// Outputs describes what the channel reports.
+func (c *LineChannel) Outputs() []drivers.Channel { return c.Commands.outputs(&c.Value, c.Type) }
+
 // Check is called when the file is read.
 func (c *LineChannel) Check() error {
 	if keys := c.Selector.given(); len(keys) > 1 {
