@@ -47,6 +47,7 @@ type Bridge struct {
 	gaps       *gaps
 	clock      *clock
 	sentEchoes *echoes // messages that may come back
+	newest     *newest
 
 	sent, received, ignored, connects atomic.Uint64
 	inFlight                          atomic.Int64
@@ -84,7 +85,7 @@ func New(o Options) (*Bridge, error) {
 	b := &Bridge{
 		opt: o, log: o.Log, rules: rules,
 		origin:   "bridge/" + o.Name,
-		seenRing: newEchoes(), sentEchoes: newEchoes(),
+		seenRing: newEchoes(), sentEchoes: newEchoes(), newest: newNewest(),
 		retainedLive:   newRetainedLive(o.Store, o.Name),
 		gaps:           newGaps(o.Store, o.Name),
 		clock:          newClock(o.TimeSynced, o.Queue.Last(), now.Round(0), now),

@@ -107,8 +107,10 @@ func (c *connection) run(ctx context.Context, urlNumber int) error {
 	if wait := b.probeWait(urlNumber); wait > 0 {
 		wg.Go(func() { b.probeFirst(inner, wait, better) })
 	}
+	b.newest.begin()
 	b.connected(c.url)
 	err := c.send(ctx, better)
+	b.newest.end()
 	cancel()
 	c.conn.Close()
 	wg.Wait()
@@ -167,6 +169,7 @@ func (c *connection) send(ctx context.Context, better <-chan struct{}) error {
 		case <-c.b.opt.Queue.Wake():
 		case <-c.woken:
 		case <-c.b.ledger.wake:
+		case <-c.b.newest.wake:
 		case <-timer.C:
 		case <-offlineChanged:
 		case <-better:
@@ -190,6 +193,7 @@ func (c *connection) encode(now time.Time) {
 	c.mu.Unlock()
 	c.presence(subscribed, now)
 	c.reportGap()
+	c.announce(now)
 	c.rateWait = 0
 	if b.streams.ahead {
 		c.sendBacklog(now)

@@ -19,12 +19,13 @@ type flight struct {
 const flightSpan = 4096
 
 type slot struct {
-	seq    journal.Seq // 0: made by the bridge itself
-	bytes  int32
-	rule   int16 // for QoS 2
-	state  slotState
-	kind   slotKind
-	stream streamID
+	seq       journal.Seq // 0: made by the bridge itself
+	announced uint64      // number of an Announcement
+	bytes     int32
+	rule      int16 // for QoS 2
+	state     slotState
+	kind      slotKind
+	stream    streamID
 }
 
 type slotState uint8
@@ -42,6 +43,7 @@ const (
 	fromSpool slotKind = iota
 	ofPresence
 	ofGap
+	ofNewest
 )
 
 // room reports whether n more publications may be numbered.

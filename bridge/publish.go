@@ -113,7 +113,7 @@ func (c *connection) plan(w *work, item *journal.Item, stream streamID, now time
 	for i := range b.rules.out {
 		r := &b.rules.out[i]
 		topic, ok := r.rename.Rename(m.Topic)
-		if !ok || planned(w.pubs, topic) {
+		if !ok || planned(w.pubs, topic) || b.saidBeside(&m, topic) {
 			continue
 		}
 		if state, before := c.before[beforeKey{item.Seq, i}]; before {
@@ -136,6 +136,13 @@ func (c *connection) plan(w *work, item *journal.Item, stream streamID, now time
 		c.multi[item.Seq] = missing
 	}
 	return missing
+}
+
+// saidBeside reports whether a topic of the upstream gets its messages from elsewhere: the
+// status that is ours there and not what the gateway says here of itself, and what is
+// announced.
+func (b *Bridge) saidBeside(m *mqtt.Message, remote string) bool {
+	return b.opt.Status.Topic != "" && remote == b.statusTopic() || m.Origin == "" && b.rules.newestSends(m.Topic, remote)
 }
 
 // planned: two rules that give a message the same remote name send it once.

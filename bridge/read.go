@@ -117,7 +117,7 @@ func (c *connection) acknowledged(t mqtt.Type, a mqtt.Ack, acked []journal.Seq) 
 // finishLocked takes a publication out of flight; its record leaves the spool with the
 // last of them.
 func (c *connection) finishLocked(s *slot, acked []journal.Seq) []journal.Seq {
-	seq, kind := s.seq, s.kind
+	seq, kind, announced := s.seq, s.kind, s.announced
 	c.flight.done(s)
 	c.b.inFlight.Store(int64(c.flight.count))
 	c.progress = time.Now()
@@ -126,6 +126,9 @@ func (c *connection) finishLocked(s *slot, acked []journal.Seq) []journal.Seq {
 		c.b.gaps.reported()
 		c.wake()
 	case kind == ofPresence:
+		c.wake()
+	case kind == ofNewest:
+		c.b.newest.acknowledged(announced)
 		c.wake()
 	case c.lastLocked(seq):
 		acked = append(acked, seq)

@@ -9,8 +9,9 @@ import (
 
 // ruleSet is Options.Rules made ready.
 type ruleSet struct {
-	out []outRule
-	in  []inRule
+	out    []outRule
+	newest []outRule // Rule.Newest: they go beside the spool
+	in     []inRule
 }
 
 type outRule struct {
@@ -33,6 +34,10 @@ func newRuleSet(rules []Rule) (*ruleSet, error) {
 			rename, err := mqtt.NewRenamer(r.Local, r.Remote)
 			if err != nil {
 				return nil, fmt.Errorf("rules[%d]: %w", i, err)
+			}
+			if r.Newest {
+				s.newest = append(s.newest, outRule{r, rename})
+				continue
 			}
 			s.out = append(s.out, outRule{r, rename})
 		}

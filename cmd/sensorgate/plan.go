@@ -78,6 +78,9 @@ func writeChanges(w io.Writer, c config.Changes) {
 	for _, ch := range c.Broker {
 		fmt.Fprintf(w, "~ %s: %s\n", ch.Name, strings.Join(ch.Why, "; "))
 	}
+	for _, ch := range c.Conventions {
+		fmt.Fprintf(w, "~ %s: %s\n", ch.Name, strings.Join(ch.Why, "; "))
+	}
 	for _, t := range []struct {
 		kind   string
 		tables config.Tables

@@ -20,7 +20,7 @@ type bridgeTable struct {
 	Secret Secret       `toml:"password" doc:"Where the password is: { file = } { env = } { credential = }."`
 	Spool  spoolTable   `toml:"spool" doc:"What waits while the upstream is away."`
 	Status *statusTable `toml:"status" doc:"The retained topic at the upstream: online, or offline by last will."`
-	Rules  []ruleTable  `toml:"rules" required:"true" example:"[ { dir = \"out\", local = \"{node}/#\" } ]" doc:"Which topics go where."`
+	Rules  []ruleTable  `toml:"rules" example:"[ { dir = \"out\", local = \"{node}/#\" } ]" doc:"Which topics go where; not needed where [homeassistant] or [homie] names the bridge."`
 }
 
 type spoolTable struct {
@@ -127,8 +127,13 @@ func (l *loader) bridge(n *toml.Node) {
 	if f := n.Field("keep_alive"); f.Text() != "" && (t.KeepAlive < time.Second || t.KeepAlive > 18*time.Hour) {
 		l.Wrong(f, "1s to 18h", `"30s"`) // two bytes of seconds in CONNECT (MQTT 3.1.1, 3.1.2.10)
 	}
-	if ok && len(t.Rules) == 0 {
-		l.Wrong(n.Field("rules"), "at least one rule", `[ { dir = "out", local = "{node}/#" } ]`)
+	conventions := slices.Contains(l.cfg.HomeAssistant.Bridges, b.Name) || slices.Contains(l.cfg.Homie.Bridges, b.Name)
+	switch rules := n.Field("rules"); {
+	case len(t.Rules) > 0 || conventions:
+	case rules == nil:
+		l.AtKey(n, "rules is missing", toml.Expected("rules: Which topics go where."), toml.Try(`rules = [ { dir = "out", local = "{node}/#" } ]`))
+	case ok:
+		l.Wrong(rules, "at least one rule", `[ { dir = "out", local = "{node}/#" } ]`)
 	}
 	for i := range t.Rules {
 		if rule, ok := l.rule(b, &t.Rules[i]); ok {

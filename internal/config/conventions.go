@@ -64,7 +64,7 @@ type HAChannel struct {
 	Component   string   `toml:"component" doc:"sensor, binary_sensor, switch, valve, lock, number, select, button or event; default: what kind and values of the channel say."`
 	DeviceClass *string  `toml:"device_class" doc:"Home Assistant's word for what it measures; \"\" is none."`
 	StateClass  *string  `toml:"state_class" doc:"measurement, measurement_angle, total or total_increasing; \"\" is none: no long-term statistics."`
-	Unit        *string  `toml:"unit" doc:"The unit that Home Assistant is told, where it knows another word for the same."`
+	Unit        *string  `toml:"unit" doc:"The unit for Home Assistant, where it has another word for the same."`
 	Name        string   `toml:"name" doc:"How Home Assistant calls it; default: its name here."`
 	Icon        string   `toml:"icon" doc:"The icon: mdi:gauge."`
 	Category    string   `toml:"category" doc:"diagnostic or config: not shown among what matters."`

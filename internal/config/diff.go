@@ -20,6 +20,10 @@ type Changes struct {
 	Broker  []Change `json:"broker"` // listeners, passwords, limits: at most one entry per key of [broker]
 	History []Change `json:"history"`
 	Web     []Change `json:"web"`
+
+	// Conventions are [homeassistant], [homie], and what tables of devices say for them:
+	// descriptions are published anew.
+	Conventions []Change `json:"conventions"`
 	Serial  Tables   `json:"serial"`
 	Devices Tables   `json:"devices"`
 	Bridges Tables   `json:"bridges"`
@@ -40,7 +44,7 @@ type Change struct {
 
 // Empty reports whether there is nothing to do.
 func (c *Changes) Empty() bool {
-	return len(c.Restart)+len(c.Broker)+len(c.History)+len(c.Web) == 0 && c.Serial.empty() && c.Devices.empty() && c.Bridges.empty()
+	return len(c.Restart)+len(c.Broker)+len(c.History)+len(c.Web)+len(c.Conventions) == 0 && c.Serial.empty() && c.Devices.empty() && c.Bridges.empty()
 }
 
 func (t *Tables) empty() bool { return len(t.Added)+len(t.Changed)+len(t.Removed) == 0 }
@@ -69,6 +73,7 @@ func Diff(from, to *Config) Changes {
 	c.Broker = diffOptions("broker", from.Broker, to.Broker)
 	c.History = diffOptions("history", from.History, to.History)
 	c.Web = diffOptions("web", from.Web, to.Web)
+	c.Conventions = diffConventions(from, to)
 	c.Serial = diffTables(from.Serial, to.Serial, func(b SerialBus) string { return b.Name }, diffSerial)
 	c.Devices = diffTables(from.Devices, to.Devices, func(d Device) string { return d.Name },
 		func(a, b Device) []string { return diffDevice(a, b, &c.Serial) })
@@ -152,6 +157,20 @@ func diffOptions(table string, a, b any) []Change {
 	return out
 }
 
+// diffConventions compares what is only for those who find devices by themselves. A device
+// that changes otherwise is described anew, too.
+func diffConventions(from, to *Config) []Change {
+	out := append(diffOptions("homeassistant", from.HomeAssistant, to.HomeAssistant), diffOptions("homie", from.Homie, to.Homie)...)
+	for i := range to.Devices {
+		d := &to.Devices[i]
+		k := slices.IndexFunc(from.Devices, func(o Device) bool { return o.Name == d.Name })
+		if k >= 0 && !reflect.DeepEqual(from.Devices[k].Described, d.Described) {
+			out = append(out, Change{"device." + d.Name, toml.DiffText(from.Devices[k].text, d.text, "defaults")})
+		}
+	}
+	return out
+}
+
 func diffSerial(a, b SerialBus) []string {
 	if reflect.DeepEqual(a.Options, b.Options) {
 		return nil
@@ -179,7 +198,10 @@ func diffBridge(a, b Bridge) []string {
 	if reflect.DeepEqual(a, b) {
 		return nil
 	}
-	return toml.DiffText(ta, tb, "node")
+	if why := toml.DiffText(ta, tb, "node"); len(why) > 0 {
+		return why
+	}
+	return []string{"the rules that [homeassistant] makes"}
 }
 
 func arrow(a, b any) string { return shown(a) + " → " + shown(b) }

@@ -21,24 +21,37 @@ type Hop struct {
 	Expire string `json:"expire,omitempty"`
 	// Note is why nothing is sent although the rule matches.
 	Note string `json:"note,omitempty"`
+	// Made: no rule of the file does it, but [homeassistant] or [homie]; of each topic only
+	// the newest message goes out.
+	Made string `json:"made,omitempty"`
 }
 
 // Short is the hop in a few characters, for a table.
 func (h *Hop) Short() string {
+	by := fmt.Sprintf("%s[%d]", h.Bridge, h.Rule)
+	if h.Made != "" {
+		by = h.Bridge + "[" + h.Made + "]"
+	}
 	switch {
 	case h.Note != "":
-		return fmt.Sprintf("%s[%d] not sent", h.Bridge, h.Rule)
+		return by + " not sent"
 	case h.Dir == "in":
-		return fmt.Sprintf("%s[%d] ← %s", h.Bridge, h.Rule, h.Remote)
+		return by + " ← " + h.Remote
 	}
-	return fmt.Sprintf("%s[%d] → %s", h.Bridge, h.Rule, h.Remote)
+	return by + " → " + h.Remote
 }
 
 // Sentence is the hop for people.
 func (h *Hop) Sentence() string {
-	s := fmt.Sprintf("bridge.%s.rules[%d] sends %s as %s with QoS %d", h.Bridge, h.Rule, h.Local, h.Remote, h.QoS)
+	by := fmt.Sprintf("bridge.%s.rules[%d]", h.Bridge, h.Rule)
+	if h.Made != "" {
+		by = fmt.Sprintf("[%s] by bridge.%s", h.Made, h.Bridge)
+	}
+	s := fmt.Sprintf("%s sends %s as %s with QoS %d", by, h.Local, h.Remote, h.QoS)
 	if h.Dir == "in" {
-		s = fmt.Sprintf("bridge.%s.rules[%d] fetches %s as %s with QoS %d", h.Bridge, h.Rule, h.Remote, h.Local, h.QoS)
+		s = fmt.Sprintf("%s fetches %s as %s with QoS %d", by, h.Remote, h.Local, h.QoS)
+	} else if h.Made != "" {
+		s += ", of each topic the newest, never a backlog"
 	}
 	if h.Every != "" {
 		s += ", at most every " + h.Every
@@ -61,20 +74,40 @@ func (c *Config) Route(topic string) []Hop {
 		b := &c.Bridges[i]
 		fetched := b.fetches(topic)
 		for k, r := range b.Rules {
+			made := ""
+			if k >= len(b.Rules)-b.Made {
+				made = "homeassistant"
+			}
 			if h, ok := sends(&r, topic); ok {
-				h.Bridge, h.Rule = b.Name, k
-				if fetched && !r.In {
-					h.Note = "not sent: the same bridge fetches this topic, and in beats out"
-				}
+				h.Bridge, h.Rule, h.Made = b.Name, k, made
+				h.Note = b.notSent(&r, topic, h.Remote, fetched)
 				hops = append(hops, h)
 			}
 			for _, h := range brings(&r, topic) {
-				h.Bridge, h.Rule = b.Name, k
+				h.Bridge, h.Rule, h.Made = b.Name, k, made
 				hops = append(hops, h)
 			}
 		}
 	}
 	return hops
+}
+
+// notSent is why a rule does not send a topic that it matches, "" if it does.
+func (b *Bridge) notSent(r *bridge.Rule, local, remote string, fetched bool) string {
+	switch {
+	case b.Status.Topic != "" && remote == b.Prefix+b.Status.Topic:
+		return "not sent: the bridge has its own status there"
+	case fetched && !r.In:
+		return "not sent: the same bridge fetches this topic, and in beats out"
+	case r.Newest:
+		return ""
+	}
+	for _, m := range b.Rules[len(b.Rules)-b.Made:] {
+		if h, ok := sends(&m, local); ok && m.Newest && h.Remote == remote {
+			return "what this gateway publishes there [homeassistant] sends, without a backlog"
+		}
+	}
+	return ""
 }
 
 // fetches reports whether a rule that only fetches owns the local topic.

@@ -46,9 +46,16 @@ func (g *Gateway) mayAnswer(command *mqtt.Message, topic string) bool {
 }
 
 // owns reports whether only the gateway itself publishes on a topic: its own state, the
-// readings, states and results of its devices, and the commands to them.
+// readings, states and results of its devices, the commands to them, and what controllers
+// find devices by.
 func owns(c *config.Config, topic string) bool {
 	if below, ok := strings.CutPrefix(topic, c.Node+"/"); ok && (below == "status" || below == "gateway" || strings.HasPrefix(below, "gateway/")) {
+		return true
+	}
+	if ha := &c.HomeAssistant; ha.Enabled && strings.HasPrefix(topic, ha.Prefix+"/") {
+		return true
+	}
+	if h := &c.Homie; h.Enabled && strings.HasPrefix(topic, h.Domain+"/") {
 		return true
 	}
 	for _, t := range c.Topics() {

@@ -7,6 +7,7 @@ import (
 	"sensorgate/drivers"
 	"sensorgate/internal/config"
 	"sensorgate/internal/mapping"
+	"sensorgate/internal/mqtt"
 	"sensorgate/internal/web"
 )
 
@@ -69,6 +70,8 @@ func (a *audience) published(device string, rs []mapping.Sample) {
 		a.hub.Value(v)
 	}
 }
+
+func (*audience) sent(string, *mqtt.Message) {}
 
 func (a *audience) condition(device string, h drivers.Health) {
 	w := (*a.devices.Load())[device]

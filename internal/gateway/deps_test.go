@@ -54,6 +54,11 @@ var allowed = map[string][]string{
 	"broker/passwd":       {"internal/disk"},
 	"bridge":              {"internal/mqtt", "internal/journal", "internal/varint"},
 	"deploy":              {"internal/mqtt", "internal/web"},
+
+	// What others find us by.
+	"internal/discovery":     {},
+	"internal/homeassistant": {"drivers", "internal/config", "internal/describe", "internal/discovery", "internal/mapping"},
+	"internal/homie":         {"drivers", "internal/config", "internal/describe", "internal/discovery", "internal/mapping"},
 }
 
 // importers lists which package alone may import an outside library (and its tests).

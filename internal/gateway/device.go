@@ -152,10 +152,15 @@ func (d *device) publish(ctx context.Context, f func() []mqtt.Message) bool {
 }
 
 func (d *device) send(ctx context.Context, ms []mqtt.Message) {
-	for _, m := range ms {
-		if err := d.broker.Publish(ctx, m); err != nil && ctx.Err() == nil {
-			d.log.Warn("reading not published", "topic", m.Topic, "err", err)
+	for i := range ms {
+		m := &ms[i]
+		if err := d.broker.Publish(ctx, *m); err != nil {
+			if ctx.Err() == nil {
+				d.log.Warn("reading not published", "topic", m.Topic, "err", err)
+			}
+			continue
 		}
+		d.watching.sent(d.cfg.Name, m)
 	}
 }
 

@@ -71,7 +71,8 @@ type Gateway struct {
 	hub    *web.Hub
 	page   *page
 
-	audience *audience
+	audience    *audience
+	conventions *conventions
 
 	latest    drivers.Latest // readings that other devices compute with
 	begun     chan struct{}  // closed when all devices have been started
@@ -113,7 +114,8 @@ func New(o Options) (*Gateway, error) {
 	}
 	g.page = newPage(g)
 	g.audience = newAudience(c, g.keeper, g.hub)
-	g.observers = observers{stateObserver{g}, g.audience}
+	g.conventions = newConventions(g, c)
+	g.observers = observers{stateObserver{g}, g.audience, g.conventions}
 	g.commands = newCommandRouter(c.Node, g.broker, g.mayAnswer, &g.counted, o.Log)
 	for _, b := range c.Bridges {
 		u, err := g.newUpstream(b)
@@ -143,6 +145,8 @@ func (g *Gateway) Run(ctx context.Context) error {
 		optional("history", g.log, g.keeper.run),
 		{"bridges", g.bridges.run},
 		{"broker", g.broker.Run},
+		{"presence", g.publishPresence},
+		optional("discovery", g.log, g.conventions.run),
 		{"state", g.publishState},
 		{"commands", g.commands.run},
 		{"i2c", g.opt.Hardware.i2c.Run},
@@ -235,7 +239,7 @@ func (g *Gateway) Snapshot() status.Snapshot {
 }
 
 // keptTwice are the keys of the journal of which more than one message depends.
-var keptTwice = []string{"session/", "bridge/", "device/"}
+var keptTwice = []string{"session/", "bridge/", "device/", ledgerKey}
 
 // StoreOptions are those with which another program may open the store in dir while no
 // gateway runs on it, to take something out: whatever the configuration says, nothing in

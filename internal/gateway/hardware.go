@@ -60,7 +60,8 @@ func (h *Hardware) Catalogue() config.Catalogue {
 		SerialBus: func() any { return &serial.PortOptions{} },
 		Models:    []fs.FS{models(serial.Models), models(modbus.Models)},
 
-		StablePort: serial.StableName,
+		StablePort:  serial.StableName,
+		Conventions: objections,
 	}
 }
 

@@ -3,6 +3,7 @@ package gateway
 import (
 	"sensorgate/drivers"
 	"sensorgate/internal/mapping"
+	"sensorgate/internal/mqtt"
 )
 
 // An observer takes what devices publish: history, events, the gateway's own state. Its
@@ -15,6 +16,9 @@ type observer interface {
 	// condition is called with each change of a device's or a channel's state that goes to
 	// the device's status topic.
 	condition(device string, h drivers.Health)
+
+	// sent is called with each message of a device, when the broker has it.
+	sent(device string, m *mqtt.Message)
 }
 
 // observers are all that are to be called. The list is complete before the first device
@@ -33,9 +37,17 @@ func (os observers) condition(device string, h drivers.Health) {
 	}
 }
 
+func (os observers) sent(device string, m *mqtt.Message) {
+	for _, o := range os {
+		o.sent(device, m)
+	}
+}
+
 // stateObserver publishes {node}/gateway/state soon after a device's change.
 type stateObserver struct{ g *Gateway }
 
 func (stateObserver) published(string, []mapping.Sample) {}
+
+func (stateObserver) sent(string, *mqtt.Message) {}
 
 func (o stateObserver) condition(string, drivers.Health) { o.g.deviceChanged() }

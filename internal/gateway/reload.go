@@ -74,6 +74,7 @@ func (g *Gateway) reload() error {
 	g.mu.Lock()
 	g.cfg = next
 	g.mu.Unlock()
+	g.conventions.configure(next)
 	if len(changes.History) > 0 {
 		g.keeper.set(next.History)
 	}

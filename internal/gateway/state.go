@@ -80,7 +80,11 @@ func (g *Gateway) publishJSON(ctx context.Context, below string, v any) {
 		return
 	}
 	m := mqtt.Message{Topic: g.config().Node + "/" + below, Payload: payload, QoS: 1, Retain: true, Time: time.Now()}
-	if err := g.broker.Publish(ctx, m); err != nil && ctx.Err() == nil {
-		g.log.Warn("state not published", "topic", m.Topic, "err", err)
+	if err := g.broker.Publish(ctx, m); err != nil {
+		if ctx.Err() == nil {
+			g.log.Warn("state not published", "topic", m.Topic, "err", err)
+		}
+		return
 	}
+	g.conventions.sent("", &m)
 }

@@ -47,9 +47,15 @@ func (g *Gateway) bridgeOptions(c config.Bridge, q *journal.Queue) bridge.Option
 	if c.Secret != (config.Secret{}) {
 		o.Password = c.Secret.Read
 	}
-	o.Local, o.TimeSynced, o.Changed = g.broker, timeSynced, g.changed
+	o.Local, o.TimeSynced, o.Changed = g.broker, timeSynced, g.upstreamChanged
 	o.Log, o.Version, o.Dial = g.log.With("upstream", c.Name), g.opt.Version, g.opt.Around.Dial
 	return o
+}
+
+// upstreamChanged is called by a bridge that was connected or has lost its upstream.
+func (g *Gateway) upstreamChanged() {
+	g.changed()
+	g.conventions.upstreamChanged()
 }
 
 // startUpstream fills the spool from now on, whether it is connected or not.

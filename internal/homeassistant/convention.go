@@ -83,3 +83,18 @@ func Ours(payload []byte, id string) bool {
 	}
 	return p.Device.Via == id || len(p.Device.Identifiers) == 1 && p.Device.Identifiers[0] == id
 }
+
+// Parts are the components of a device's message; nil for one of a single entity.
+func Parts(payload []byte) discovery.Parts {
+	var p struct {
+		Components map[string]struct{ Platform string }
+	}
+	if json.Unmarshal(payload, &p) != nil || p.Components == nil {
+		return discovery.Parts{}
+	}
+	parts := discovery.Parts{}
+	for id, c := range p.Components {
+		parts[id] = c.Platform
+	}
+	return parts
+}

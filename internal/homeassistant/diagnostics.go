@@ -31,7 +31,7 @@ func (m *maker) deviceDiagnostics(d *describe.Device) []entity {
 	here := []keys{{"topic": m.topic(m.node.StatusTopic)}}
 	status := m.topic(d.StatusTopic)
 	list := []entity{
-		m.diagnostic("state", "sensor", "state", keys{
+		m.diagnostic("state", "sensor", "condition", keys{
 			"state_topic": status, "value_template": "{{ value_json.state }}", "device_class": "enum", "options": deviceStates,
 		}, d),
 		m.diagnostic("error", "sensor", "error", keys{
@@ -66,7 +66,7 @@ func lastSeen(d *describe.Device) string {
 	for i := range d.Channels {
 		c := &d.Channels[i]
 		p := c.Place.Path
-		if c.Kind == "event" || len(p) == 0 || c.Payload != mapping.JSON {
+		if c.Kind == "event" || c.Kind == "state" || len(p) == 0 || c.Payload != mapping.JSON {
 			continue
 		}
 		if c.Topic == "" {
