@@ -153,8 +153,10 @@ func (d *describer) findForeign(l discovery.Ledger) {
 		return
 	}
 	d.k.g.broker.Subscribe(d.k.g.config().HomeAssistant.Prefix+"/#", func(m *mqtt.Message) {
-		if parts, ours := d.foreign(m.Topic, m.Payload); ours && l[m.Topic] == nil {
-			l[m.Topic] = parts
+		if _, known := l[m.Topic]; !known {
+			if parts, ours := d.foreign(m.Topic, m.Payload); ours {
+				l[m.Topic] = parts
+			}
 		}
 	})()
 }

@@ -20,7 +20,6 @@ var unreachable = map[string]string{
 	"journal.Options.SegmentSize": "the default follows from the size; tests make it small",
 	"journal.Options.Wall":        "a simulation's clock; nil: of the operating system",
 	"journal.Limits.Reserve":      "newUpstream: half of the journal, for all spools together",
-	"bridge.Rule.Newest":          "the rules that [homeassistant] makes",
 	"bridge.Options.Inbound":      "newUpstream: a queue of the journal beside the spool",
 }
 
