@@ -269,23 +269,26 @@ func TestAnUpstreamThatWasAwayGetsTheNewestOnly(t *testing.T) {
 	rules := "rules = [ { dir = \"out\", local = \"{node}/#\" } ]" // would send a backlog
 	g := startGateway(t, upstreamOf(t, address, rules, file+tank))
 	w.exactly(t, "at the start", g.yields("sites/42/"))
-	states.until(t, "the state", func(w *watcher) bool { return strings.Contains(w.retained["sites/42/barn/pump/state"], "false") })
+	states.until(t, "the state", func(w *watcher) bool { return strings.Contains(w.retained["sites/42/barn/pump/state"], `"value":false`) })
 
 	g.Cut(true)
 	local := watchBroker(t, g, "barn/pump/state")
 	for _, on := range []bool{true, false, true} {
 		is := fmt.Sprint(on)
 		g.publish(mqtt.Message{Topic: "barn/pump/state/set", Payload: []byte(is), QoS: 1})
-		local.until(t, "switched to "+is, func(w *watcher) bool { return strings.Contains(w.retained["barn/pump/state"], is) })
+		local.until(t, "switched to "+is, func(w *watcher) bool { return strings.Contains(w.retained["barn/pump/state"], `"value":`+is) })
 	}
 	g.reload(upstreamOf(t, address, rules, file)) // a bridge that did not change stays cut
 	g.Cut(false)
 	w.exactly(t, "when it is back", g.yields("sites/42/"))
-	states.until(t, "the newest state", func(w *watcher) bool { return strings.Contains(w.retained["sites/42/barn/pump/state"], "true") })
+	states.until(t, "the newest state", func(w *watcher) bool { return strings.Contains(w.retained["sites/42/barn/pump/state"], `"value":true`) })
+	marker := watchBroker(t, home, "sites/42/barn/marker")
+	g.publish(mqtt.Message{Topic: "barn/marker", Payload: []byte("the backlog is through"), QoS: 1})
+	marker.until(t, "all that waited", func(w *watcher) bool { return len(w.seen) > 0 })
 	states.mu.Lock()
 	defer states.mu.Unlock()
 	for i, m := range states.seen {
-		if i > 0 && strings.Contains(string(m.Payload), "false") && !strings.Contains(string(states.seen[i-1].Payload), "false") {
+		if i > 0 && strings.Contains(string(m.Payload), `"value":false`) && strings.Contains(string(states.seen[i-1].Payload), `"value":true`) {
 			t.Errorf("a backlog came: %s after %s", m.Payload, states.seen[i-1].Payload)
 		}
 	}
