@@ -20,6 +20,7 @@ func newRoot() *cobra.Command {
 		newRun(),
 		newTopics(),
 		newRoute(),
+		newDiscovery(),
 		newPub(),
 		newSub(),
 		newRR(),

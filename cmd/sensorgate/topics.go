@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sensorgate/internal/config"
+	"sensorgate/internal/gateway"
 )
 
 // topicRow is one topic with the upstream rules that it meets.
@@ -33,7 +34,7 @@ func newTopics() *cobra.Command {
 				return err
 			}
 			rows := []topicRow{}
-			for _, t := range c.Topics() {
+			for _, t := range append(c.Topics(), gateway.DiscoveryTopics(c)...) {
 				rows = append(rows, topicRow{t, c.Route(t.Topic)})
 			}
 			if s.json {

@@ -24,9 +24,9 @@ type Changes struct {
 	// Conventions are [homeassistant], [homie], and what tables of devices say for them:
 	// descriptions are published anew.
 	Conventions []Change `json:"conventions"`
-	Serial  Tables   `json:"serial"`
-	Devices Tables   `json:"devices"`
-	Bridges Tables   `json:"bridges"`
+	Serial      Tables   `json:"serial"`
+	Devices     Tables   `json:"devices"`
+	Bridges     Tables   `json:"bridges"`
 }
 
 // Tables are the changes of all tables of one kind, in the order of the files.

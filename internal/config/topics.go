@@ -117,9 +117,9 @@ func (c *Config) Topics() []Topic {
 // Topic is one topic of this gateway.
 type Topic struct {
 	Topic   string `json:"topic"`
-	Device  string `json:"device"`
+	Device  string `json:"device,omitempty"` // "" of descriptions
 	Channel string `json:"channel,omitempty"`
-	Use     string `json:"use"` // readings, commands, results, status
+	Use     string `json:"use"` // readings, commands, results, status, description
 	Unit    string `json:"unit,omitempty"`
 	QoS     byte   `json:"qos"`
 	Retain  bool   `json:"retain"`

@@ -269,7 +269,9 @@ func TestAnUpstreamThatWasAwayGetsTheNewestOnly(t *testing.T) {
 	rules := "rules = [ { dir = \"out\", local = \"{node}/#\" } ]" // would send a backlog
 	g := startGateway(t, upstreamOf(t, address, rules, file+tank))
 	w.exactly(t, "at the start", g.yields("sites/42/"))
-	states.until(t, "the state", func(w *watcher) bool { return strings.Contains(w.retained["sites/42/barn/pump/state"], `"value":false`) })
+	states.until(t, "the state", func(w *watcher) bool {
+		return strings.Contains(w.retained["sites/42/barn/pump/state"], `"value":false`)
+	})
 
 	g.Cut(true)
 	local := watchBroker(t, g, "barn/pump/state")

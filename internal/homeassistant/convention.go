@@ -68,9 +68,16 @@ func (c Convention) split(topic string) (kind, node, object string, ok bool) {
 // Before: nothing has to be removed before anything else.
 func (Convention) Before(string, string) bool { return false }
 
-// Ours reports whether a retained discovery message is of this node: it names us as its
-// origin, and its device or what that is reached by is the node with this id.
+// Ours reports whether a retained discovery message is of the node with this id.
 func Ours(payload []byte, id string) bool {
+	node, ok := Describer(payload)
+	return ok && node == id
+}
+
+// Describer is the id of the node that has made a discovery message; false if no
+// sensorgate has. A message names us as its origin, and its device is the node or is
+// reached by it.
+func Describer(payload []byte) (id string, ok bool) {
 	var p struct {
 		Origin struct{ Name string }
 		Device struct {
@@ -79,9 +86,15 @@ func Ours(payload []byte, id string) bool {
 		}
 	}
 	if json.Unmarshal(payload, &p) != nil || p.Origin.Name != originName {
-		return false
+		return "", false
 	}
-	return p.Device.Via == id || len(p.Device.Identifiers) == 1 && p.Device.Identifiers[0] == id
+	if p.Device.Via != "" {
+		return p.Device.Via, true
+	}
+	if len(p.Device.Identifiers) == 1 {
+		return p.Device.Identifiers[0], true
+	}
+	return "", false
 }
 
 // Parts are the components of a device's message; nil for one of a single entity.

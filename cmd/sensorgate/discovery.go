@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"sensorgate/internal/config"
+	"sensorgate/internal/gateway"
+	"sensorgate/internal/mqtttools"
+)
+
+func newDiscovery() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "discovery",
+		Short: "what controllers find on a broker: list it, and remove what is left of earlier configurations",
+	}
+	cmd.AddCommand(newDiscoveryList(), newDiscoveryClean())
+	return cmd
+}
+
+// discoveryTool looks at the descriptions on one broker.
+type discoveryTool struct {
+	settings
+	mqtttools.Retained
+	node string
+}
+
+func (d *discoveryTool) register(cmd *cobra.Command) {
+	d.settings.flags(cmd)
+	d.Retained.Flags(cmd.Flags())
+}
+
+// rows lists the descriptions that a sensorgate has left on the broker.
+func (d *discoveryTool) rows(ctx context.Context) ([]gateway.Described, error) {
+	c, err := d.load(os.Stderr)
+	if err != nil {
+		return nil, err
+	}
+	d.At(ownBroker(c))
+	filters := gateway.DiscoveryFilters(c)
+	found, err := d.List(ctx, filters...)
+	if err != nil {
+		return nil, toolError(err, false)
+	}
+	rows, known := []gateway.Described{}, gateway.NewDescriptions(c)
+	for _, topic := range slices.Sorted(maps.Keys(found)) {
+		if row, ours := known.Of(topic, found[topic]); ours {
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
+}
+
+// ownBroker is where this gateway's broker can be reached without TLS.
+func ownBroker(c *config.Config) string {
+	for _, l := range c.Broker.Listeners {
+		if l.Network == "tcp" {
+			return "mqtt://" + l.Address
+		}
+	}
+	return "mqtt://127.0.0.1:1883"
+}
+
+func newDiscoveryList() *cobra.Command {
+	var d discoveryTool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "list what gateways like this one have described for Home Assistant and Homie, and what of it is left over",
+		Example: `  sensorgate discovery list
+  sensorgate discovery list -L mqtt://homeassistant.local -u barn-pi`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			rows, err := d.rows(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if d.json {
+				return writeJSON(cmd.OutOrStdout(), rows)
+			}
+			return writeDescribed(cmd.OutOrStdout(), rows)
+		},
+	}
+	d.register(cmd)
+	return cmd
+}
+
+func writeDescribed(w io.Writer, rows []gateway.Described) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "TOPIC\tGATEWAY\tSTATE")
+	for _, r := range rows {
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", r.Topic, r.Node, r.State)
+	}
+	return tw.Flush()
+}
+
+func newDiscoveryClean() *cobra.Command {
+	var d discoveryTool
+	var dry bool
+	cmd := &cobra.Command{
+		Use:   "clean",
+		Short: "remove what is left over of this gateway, or all of another one that is gone",
+		Long: `Removes the retained descriptions of this gateway that its configuration does not yield.
+A running gateway does so by itself, here and at each upstream that it can reach; this is
+for what it cannot know of: an upstream that was taken out of the file, a store that was lost.`,
+		Example: `  sensorgate discovery clean --dry-run
+  sensorgate discovery clean -L mqtt://homeassistant.local --node old-pi`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			rows, err := d.rows(cmd.Context())
+			if err != nil {
+				return err
+			}
+			var topics []string
+			for _, r := range rows {
+				if r.State == gateway.LeftOver && d.node == "" || d.node != "" && r.Node == d.node && r.State != gateway.Wanted {
+					topics = append(topics, r.Topic)
+				}
+			}
+			for _, t := range topics {
+				fmt.Fprintln(cmd.OutOrStdout(), t)
+			}
+			if dry || len(topics) == 0 {
+				fmt.Fprintf(cmd.OutOrStdout(), "%d are left over\n", len(topics))
+				return nil
+			}
+			if err := d.Remove(cmd.Context(), topics); err != nil {
+				return toolError(err, false)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d removed\n", len(topics))
+			return nil
+		},
+	}
+	d.register(cmd)
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "only print what would be removed")
+	cmd.Flags().StringVar(&d.node, "node", "", "all that the gateway with this `id` has described; it must not be running")
+	return cmd
+}
