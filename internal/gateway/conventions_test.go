@@ -151,11 +151,11 @@ func TestARemovedChannelIsSaidToBeGone(t *testing.T) {
 	w.exactly(t, "after the reload", g.yields("")[1:])
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	farewell := slices.IndexFunc(w.seen, func(m mqtt.Message) bool {
+	goodbye := slices.IndexFunc(w.seen, func(m mqtt.Message) bool {
 		return strings.Contains(string(m.Payload), `"power":{"platform":"sensor"}`)
 	})
-	if farewell < 0 || farewell == len(w.seen)-1 {
-		t.Errorf("power was not said to be gone, or last: %d of %d", farewell, len(w.seen))
+	if goodbye < 0 || goodbye == len(w.seen)-1 {
+		t.Errorf("power was not said to be gone, or last: %d of %d", goodbye, len(w.seen))
 	}
 }
 
