@@ -43,7 +43,7 @@ func (d *discoveryTool) rows(ctx context.Context) ([]gateway.Described, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.At(ownBroker(c))
+	d.At(brokerURL(c))
 	filters := gateway.DiscoveryFilters(c)
 	found, err := d.List(ctx, filters...)
 	if err != nil {
@@ -58,8 +58,8 @@ func (d *discoveryTool) rows(ctx context.Context) ([]gateway.Described, error) {
 	return rows, nil
 }
 
-// ownBroker is where this gateway's broker can be reached without TLS.
-func ownBroker(c *config.Config) string {
+// brokerURL is where this gateway's broker can be reached without TLS.
+func brokerURL(c *config.Config) string {
 	for _, l := range c.Broker.Listeners {
 		if l.Network == "tcp" {
 			return "mqtt://" + l.Address

@@ -3,10 +3,9 @@ package mqtttools
 import (
 	"context"
 	"fmt"
-	"sync"
+	"os"
 	"time"
 
-	paho "github.com/eclipse/paho.mqtt.golang"
 	"github.com/spf13/pflag"
 )
 
@@ -35,67 +34,79 @@ const quietTime = 500 * time.Millisecond
 // List returns the retained messages that match the filters, by topic.
 func (r *Retained) List(ctx context.Context, filters ...string) (map[string][]byte, error) {
 	found := map[string][]byte{}
-	err := r.with(ctx, func(pc paho.Client) error {
-		var mu sync.Mutex
-		came := make(chan struct{}, 1)
-		want := map[string]byte{}
-		for _, f := range filters {
-			want[f] = 0
+	came := make(chan message)
+	done := make(chan struct{})
+	defer close(done)
+	conn, err := r.connect(ctx, events{message: func(m message) {
+		select {
+		case came <- m:
+		case <-done:
 		}
-		t := pc.SubscribeMultiple(want, func(_ paho.Client, m paho.Message) {
-			if m.Retained() {
-				mu.Lock()
-				found[m.Topic()] = m.Payload()
-				mu.Unlock()
-			}
-			select {
-			case came <- struct{}{}:
-			default:
-			}
-		})
-		if err := await(ctx, t); err != nil {
-			return fmt.Errorf("subscribe: %w", err)
-		}
-		for {
-			select {
-			case <-came:
-			case <-time.After(quietTime):
-				mu.Lock()
-				defer mu.Unlock()
-				return pc.Unsubscribe(filters...).Error()
-			case <-ctx.Done():
-				return ctx.Err()
+	}})
+	if err != nil {
+		return nil, err
+	}
+	defer conn.disconnect()
+	answered := make(chan error, 1)
+	go func() {
+		reasons, err := conn.subscribe(ctx, filters, subscription{})
+		for i, reason := range reasons {
+			if err == nil && reason >= refusedQoS {
+				err = fmt.Errorf("the broker refuses the subscription to %s", filters[i])
 			}
 		}
-	})
-	return found, err
+		answered <- err
+	}()
+	quiet := time.NewTimer(time.Hour) // begins with the answer
+	defer quiet.Stop()
+	for {
+		select {
+		case m := <-came:
+			if m.retain {
+				found[m.topic] = m.payload
+			}
+			quiet.Reset(quietTime)
+		case err := <-answered:
+			if err != nil {
+				return nil, fmt.Errorf("subscribe: %w", err)
+			}
+			quiet.Reset(quietTime)
+		case <-quiet.C:
+			return found, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // Remove removes the retained messages of the topics.
 func (r *Retained) Remove(ctx context.Context, topics []string) error {
-	return r.with(ctx, func(pc paho.Client) error {
-		for _, topic := range topics {
-			if err := await(ctx, pc.Publish(topic, 1, true, []byte{})); err != nil {
-				return fmt.Errorf("%s: %w", topic, err)
-			}
+	conn, err := r.connect(ctx, events{})
+	if err != nil {
+		return err
+	}
+	defer conn.disconnect()
+	for _, topic := range topics {
+		wait, err := conn.publish(ctx, &message{topic: topic, qos: 1, retain: true, payload: []byte{}})
+		if err == nil {
+			err = wait(ctx)
 		}
-		return nil
-	})
+		if err != nil {
+			return fmt.Errorf("%s: %w", topic, err)
+		}
+	}
+	return nil
 }
 
-func (r *Retained) with(ctx context.Context, do func(paho.Client) error) error {
+func (r *Retained) connect(ctx context.Context, e events) (connection, error) {
 	r.inflight = 20
-	if err := r.check(); err != nil {
-		return UsageError{err}
+	if r.password == "" {
+		r.password = os.Getenv("MQTT_PASSWORD")
 	}
-	o, err := r.options()
-	if err != nil {
-		return err
+	if err := r.parseURL(); err != nil {
+		return nil, UsageError{err}
 	}
-	pc, err := r.connect(ctx, o)
-	if err != nil {
-		return err
-	}
-	defer pc.Disconnect(500)
-	return do(pc)
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	return r.open(ctx, e)
 }
