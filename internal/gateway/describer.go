@@ -291,7 +291,7 @@ func pauseFor(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// states says the newest values again. What our own broker retains it says by itself.
+// states publishes the newest values again. What our own broker retains it says by itself.
 func (d *describer) states() {
 	for _, s := range d.k.current() {
 		m := s.m

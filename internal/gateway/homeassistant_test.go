@@ -228,7 +228,7 @@ func publishOne(t *testing.T, dev *config.Device, channel string, v drivers.Valu
 	return ms[0].Topic, string(ms[0].Payload)
 }
 
-// wrong says what is wrong with what a template has rendered, "" if nothing.
+// wrong returns what is wrong with what a template has rendered, "" if nothing.
 func wrong(where string, e *hatest.Config, v drivers.Value, payload string) func(got string) string {
 	return func(got string) string {
 		want := v.String()

@@ -120,7 +120,7 @@ func (m *maker) device(d *describe.Device) unit {
 	return u
 }
 
-// identify gives an entity its identity, which never changes while names stay.
+// identify sets the identity of an entity, which never changes while names stay.
 func (m *maker) identify(d *describe.Device, e *entity) {
 	e.keys["unique_id"] = m.deviceID(d) + "_" + e.id
 }
