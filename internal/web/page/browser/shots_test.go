@@ -29,9 +29,17 @@ func TestScreenshots(t *testing.T) {
 		{"plot", "#/plot?c=greenhouse%2Ftemperature&c=meter%2Fpower&r=24h", desktop, nil},
 		{"upstreams", "#/upstreams", desktop, nil},
 		{"gateway", "#/gateway", desktop, nil},
+		{"config", "#/config", desktop, nil},
+		{"clients", "#/clients", desktop, nil},
 	} {
 		x := open(t, address(port)+s.view, s.size, s.before...)
 		switch s.name {
+		case "config", "clients", "gateway":
+			x.login("demo", "demo")
+			get[bool](x, "(location.hash = '#/now', true)")
+			x.seeText("nav", "Configuration")
+			get[bool](x, "(location.hash = '"+s.view+"', true)")
+			x.seeText("#main", map[string]string{"config": "[device.greenhouse]", "clients": "demo", "gateway": "Running"}[s.name])
 		case "plot":
 			x.see(`document.querySelector('.u-over') && document.querySelectorAll('.beside tbody tr').length > 20`)
 		case "now", "now-dark", "phone":

@@ -12,6 +12,7 @@ export class Problem extends Error {
     this.title = this.message
     this.detail = p.detail || ''
     this.try = p.try || ''
+    this.problems = p.problems || []
   }
 }
 
@@ -40,10 +41,10 @@ async function send(path, options = {}, wait = 30000) {
 
 export async function get(path, options) { return (await send(path, options)).json() }
 
-export async function post(path, body, method = 'POST') {
-  const options = { method }
+export async function post(path, body, method = 'POST', headers = {}) {
+  const options = { method, headers }
   if (body !== undefined) {
-    options.headers = { 'Content-Type': 'application/json' }
+    options.headers = { ...headers, 'Content-Type': 'application/json' }
     options.body = JSON.stringify(body)
   }
   return (await send(path, options)).json()

@@ -12,7 +12,9 @@ const views = {
   now: { make: async () => now_, role: 'view' },
   plot: { make: () => import('./channel.js').then(m => m.default), role: 'view' },
   upstreams: { make: () => import('./upstreams.js').then(m => m.default), role: 'view' },
+  clients: { make: () => import('./clients.js').then(m => m.default), role: 'view' },
   log: { make: () => import('./log.js').then(m => m.default), role: 'operate' },
+  config: { make: () => import('./config.js').then(m => m.default), role: 'admin' },
   gateway: { make: () => import('./gateway.js').then(m => m.default), role: 'view' },
 }
 

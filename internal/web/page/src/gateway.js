@@ -1,9 +1,9 @@
 // The gateway itself: version, uptime, clock, history, broker; what the page is.
 import { h, swap } from './dom.js'
-import { get } from './api.js'
+import { get, Problem } from './api.js'
 import { t, language, languages, speak } from './i18n.js'
 import { bytes, count, span, time } from './format.js'
-import { store, on, now } from './store.js'
+import { store, on, now, may } from './store.js'
 
 function facts(...pairs) {
   return h('dl.facts', pairs.filter(Boolean).map(([k, v, poor]) => h('div', h('dt', t(k)), h('dd' + (poor ? '.poor' : ''), v))))
@@ -32,6 +32,25 @@ function history(i) {
       ['history.lost', count(i.lost), i.lost], ['history.damaged', count(i.damaged), i.damaged]) : h('p.soft', t('history.off')))
 }
 
+const verdicts = { ok: ['ok', '●'], note: ['warn', '◆'], wrong: ['bad', '▲'], skipped: ['soft', '◌'] }
+
+// doctor is asked for when somebody wants it: it looks at the whole machine.
+function doctor() {
+  const list = h('ul.findings')
+  const run = h('button', { type: 'button', onclick: async () => {
+    run.disabled = true
+    try {
+      const order = Object.keys(verdicts).reverse()
+      const all = await get('doctor')
+      all.sort((a, b) => order.indexOf(a.verdict) % 3 - order.indexOf(b.verdict) % 3)
+      swap(list, ...all.map(f => h('li', h('span.state.' + (verdicts[f.verdict] || verdicts.note)[0], (verdicts[f.verdict] || verdicts.note)[1], ' ', t('doctor.' + f.verdict)), ' ', h('b', f.check), ' ', f.what,
+        f.try ? h('div.try', t('try'), ' ', h('code', f.try)) : null)))
+    } catch (e) { swap(list, h('li.poor', e instanceof Problem ? e.title : t('gone.title'))) }
+    run.disabled = false
+  } }, t('doctor.run'))
+  return h('section.card', h('h2', h('span.name', t('doctor')), h('small', t('doctor.text'))), run, list)
+}
+
 function page() {
   const list = h('select', { id: 'language', onchange: () => speak(list.value) }, Object.entries(languages).map(([k, v]) => h('option', { value: k, selected: k === language }, v)))
   return h('section.card', h('h2', h('span.name', t('page'))), h('p', h('label', { for: 'language' }, t('page.language'), ' '), list),
@@ -42,8 +61,8 @@ export default () => {
   const body = h('div.grid')
   const el = h('div', h('h1.unseen', t('nav.gateway')), body)
   let info = null
-  const own = page()
-  const show = () => store.status && swap(body, about(store.status), broker(store.status.broker), history(info), own)
+  const own = page(), machine = may('operate') ? doctor() : null
+  const show = () => store.status && swap(body, about(store.status), broker(store.status.broker), history(info), machine, own)
   const load = () => get('history').then(i => { info = i; show() }, () => {})
   const off = on('status', show)
   const timer = setInterval(load, 30000)

@@ -1,0 +1,33 @@
+// Adding a device: a model by search, put into the file that is being edited.
+import { h, text, swap } from './dom.js'
+import { get, Problem } from './api.js'
+import { t } from './i18n.js'
+
+export function adding(insert) {
+  const words = h('input', { type: 'search', placeholder: t('add.search'), 'aria-label': t('add.search'), oninput: () => { clearTimeout(soon); soon = setTimeout(search, 300) } })
+  const list = h('ul.models')
+  let soon = 0
+  const el = h('section.card', h('h2', t('add')), words, list)
+
+  async function search() {
+    const q = words.value.trim()
+    if (!q) return swap(list)
+    try {
+      const models = await get('models?search=' + encodeURIComponent(q))
+      swap(list, ...models.slice(0, 20).map(one), models.length ? null : h('li.soft', t('add.none')))
+    } catch (e) { swap(list, h('li.poor', e instanceof Problem ? e.title : t('gone.title'))) }
+  }
+
+  function one(m) {
+    return h('li', h('b', m.name), ' ', m.title, h('div.soft', m.channels.slice(0, 8).join(', ') + (m.channels.length > 8 ? ' …' : '')),
+      h('div.soft', m.tested && m.tested !== 'no' ? t('add.tested', { on: m.tested }) : t('add.untested')), h('button', { type: 'button', onclick: () => insert('50-devices.toml', snippet(m)) }, t('add.use')))
+  }
+
+  return { el, stop() { clearTimeout(soon) } }
+}
+
+// snippet is the least that a device of the model needs; check marks what is still to be said.
+function snippet(m) {
+  const name = m.name.split('/').pop().replace(/[^a-z0-9-]/g, '-')
+  return `[device.${name}]\ndriver = "${m.driver}"\nmodel  = "${m.name}"\n`
+}
