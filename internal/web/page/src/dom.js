@@ -27,6 +27,7 @@ function fill(el, classes, rest) {
 function attributes(el, all) {
   for (const [key, value] of Object.entries(all)) {
     if (key.startsWith('on')) el.addEventListener(key.slice(2), value)
+    else if (key.startsWith('aria-') && typeof value === 'boolean') el.setAttribute(key, String(value)) // never just there
     else if (value === true) el.setAttribute(key, '')
     else if (value !== false && value !== null && value !== undefined) el.setAttribute(key, value)
   }
