@@ -107,7 +107,7 @@ func explainStore(err error, data string) error {
 	if home, herr := os.UserHomeDir(); state == "" && herr == nil {
 		state = filepath.Join(home, ".local/state")
 	}
-	return fmt.Errorf("%w\n%s is the store of the service. For a gateway of your own write a folder of yours at the top of its file:\n\n    data = %q\n",
+	return fmt.Errorf("%w\n%s is the store of the service. For a gateway of your own write a folder of yours at the top of its file:\n\n    data = %q",
 		err, data, filepath.Join(state, "sensorgate"))
 }
 

@@ -180,7 +180,7 @@ func TestUnconfirmedSaveReturns(t *testing.T) {
 		before := time.Now()
 		time.Sleep(time.Second)
 		s := l.save(t, "a.toml", "web")
-		if s.Confirm == nil || s.Confirm.Sub(time.Now()) != ConfirmTime {
+		if s.Confirm == nil || time.Until(*s.Confirm) != ConfirmTime {
 			t.Fatalf("saved %+v, want to be asked for a confirmation within %v", s, ConfirmTime)
 		}
 		if err := f.Confirm(s.Version, before); !errors.Is(err, ErrOldWay) {
