@@ -83,6 +83,8 @@ type interview struct {
 	out io.Writer
 	yes bool
 
+	ended bool // nobody answers any more
+
 	text    strings.Builder
 	devices int
 }
@@ -96,6 +98,7 @@ func (q *interview) ask(question, proposal string) string {
 	}
 	line, err := q.in.ReadString('\n')
 	if err != nil {
+		q.ended = true
 		fmt.Fprintln(q.out)
 	}
 	if line = strings.TrimSpace(line); line == "" {

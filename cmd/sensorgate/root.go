@@ -38,7 +38,7 @@ func newRoot() *cobra.Command {
 		newMan(),
 	)
 	root.AddCommand(guard(
-		newCheck(), newModel(), newScan(), newWatch(), newRead(), newDoctor(), newSniff(), newModbus(), newRecord(), newReplay(), newSimulate(),
+		newCheck(), newModel(), newScan(), newAdd(), newWatch(), newRead(), newDoctor(), newSniff(), newModbus(), newRecord(), newReplay(), newSimulate(),
 	)...)
 	usageErrors(root)
 	return root

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sensorgate/drivers/serial"
+	"sensorgate/internal/scan"
 	"sensorgate/internal/terminal"
 )
 
@@ -44,21 +45,13 @@ as may be seen: root sees all).`,
 				return err
 			}
 			for _, p := range ports {
-				fmt.Fprintf(cmd.OutOrStdout(), "port = %q\n", bestName(p))
+				fmt.Fprintf(cmd.OutOrStdout(), "port = %q\n", scan.BestName(p))
 			}
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
 	return cmd
-}
-
-// bestName is the one to write into a configuration.
-func bestName(p serial.PortInfo) string {
-	if len(p.Stable) > 0 {
-		return p.Stable[0]
-	}
-	return p.Path
 }
 
 func inUse(by []string) string {

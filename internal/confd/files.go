@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"sensorgate/internal/disk"
 )
@@ -79,4 +80,13 @@ func removeFile(d disk.FS, path string) error {
 		return err
 	}
 	return d.SyncDir(filepath.Dir(path))
+}
+
+// Append puts a device table at the end of a file's text.
+func Append(file, device string) string {
+	file = strings.TrimRight(file, "\n")
+	if file != "" {
+		file += "\n\n"
+	}
+	return file + strings.TrimRight(device, "\n") + "\n"
 }

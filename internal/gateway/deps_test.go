@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"internal/journal":    {"internal/disk", "internal/disk/crashdisk", "internal/varint"},
 	"internal/describe":   {"drivers", "internal/config", "internal/mapping"},
 	"internal/plot":       {},
+	"internal/scan":       {"drivers/serial", "drivers/modbus", "drivers/i2c", "drivers/spi", "drivers/gpio"},
 	"internal/confd":      {"internal/config", "internal/disk", "internal/disk/crashdisk"},
 	"internal/web":        {"drivers", "internal/mqtt", "internal/confd", "internal/config", "internal/describe", "internal/history", "internal/status", "internal/disk/crashdisk"},
 	"internal/web/page":   {},

@@ -155,6 +155,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 		{"devices", g.runDevices},
 		{"figures", g.keepFigures},
 		{"saves", g.opt.Folder.Run},
+		{"scan", g.page.machine.run},
 		optional("web", g.log, g.page.run),
 		{"notify", g.notify},
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sensorgate/drivers"
+	"sensorgate/internal/confd"
 	"sensorgate/internal/config"
 	"sensorgate/internal/mqtt"
 	"sensorgate/internal/sdnotify"
@@ -70,7 +71,11 @@ func startGatewayOn(t testing.TB, hw *Hardware, toml string) *started {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Gateway, err = New(Options{Config: c, Load: load, Hardware: hw, Log: quiet, Version: "test", Notify: notify})
+	folder, err := confd.Open(confd.Options{Data: c.Data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Gateway, err = New(Options{Folder: folder, Config: c, Load: load, Hardware: hw, Log: quiet, Version: "test", Notify: notify})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,6 +60,15 @@ func (t *Trial) Mark() string {
 // them again. c must have been checked against h. Outputs are skipped: opening one
 // sets it.
 func (h *Hardware) Try(ctx context.Context, c *config.Config, log *slog.Logger) []Trial {
+	return h.try(ctx, c, log, h.i2c.Run, h.spi.Run)
+}
+
+// tryBeside is Try on hardware that runs already: only the serial buses of c are started.
+func (h *Hardware) tryBeside(ctx context.Context, c *config.Config, log *slog.Logger) []Trial {
+	return h.try(ctx, c, log)
+}
+
+func (h *Hardware) try(ctx context.Context, c *config.Config, log *slog.Logger, run ...func(context.Context) error) []Trial {
 	ctx, cancel := context.WithTimeout(ctx, trialTime)
 	defer cancel()
 	buses, busesCtx := sync.WaitGroup{}, context.WithoutCancel(ctx)
@@ -71,8 +80,9 @@ func (h *Hardware) Try(ctx context.Context, c *config.Config, log *slog.Logger) 
 			}
 		})
 	}
-	start(h.i2c.Run)
-	start(h.spi.Run)
+	for _, r := range run {
+		start(r)
+	}
 	for _, s := range c.Serial {
 		start(h.addSerial(s, log))
 		defer h.removeSerial(s.Name)

@@ -23,6 +23,8 @@ type webMachine struct {
 	looked   time.Time
 	models   []config.Model
 	modelsAt time.Time
+
+	job scanJob
 }
 
 // Doctor implements web.Machine.

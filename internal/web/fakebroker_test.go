@@ -52,3 +52,13 @@ func (fakeMachine) Models(string) []Model {
 func (m fakeMachine) Model(name string) (Model, bool) {
 	return m.Models("")[0], name == "eastron/sdm630"
 }
+
+func (fakeMachine) StartScan(ScanBody) error { return nil }
+
+func (fakeMachine) Scan() ScanState { return ScanState{Found: []ScanFound{}, Failed: []string{}} }
+
+func (fakeMachine) StopScan() {}
+
+func (fakeMachine) Preview(context.Context, string, string) ([]Preview, error) {
+	return []Preview{{Name: "device.x", OK: true}}, nil
+}

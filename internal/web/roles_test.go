@@ -15,7 +15,7 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 	bodies := map[string]string{
 		api + "/login": `{"user":"ann","password":"a-pw"}`, api + "/config/check": `[]`,
 		api + "/devices/{device}/channels/{channel}/command": `{"value":"on"}`,
-		api + "/config/plan": `[]`, api + "/topics/publish": `{"topic":"a/b","payload":"x"}`, api + "/config/files/{file}": `{"text":"x"}`, api + "/config/undo": `{"version":0}`, api + "/config/confirm": `{"version":3}`,
+		api + "/config/plan": `[]`, api + "/scan": `{}`, api + "/preview": `{"text":""}`, api + "/config/devices": `{"text":"x"}`, api + "/topics/publish": `{"topic":"a/b","payload":"x"}`, api + "/config/files/{file}": `{"text":"x"}`, api + "/config/undo": `{"version":0}`, api + "/config/confirm": `{"version":3}`,
 	}
 	s := newServed(t, nil)
 	for _, rt := range s.handlers.routes {

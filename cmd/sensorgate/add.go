@@ -1,0 +1,286 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sensorgate/internal/confd"
+	"sensorgate/internal/config"
+	"sensorgate/internal/disk"
+	"sensorgate/internal/gateway"
+	"sensorgate/internal/scan"
+	"sensorgate/internal/status"
+	"sensorgate/internal/terminal"
+)
+
+// addFlags are the answers that are given beforehand.
+type addFlags struct {
+	settings
+	connection
+	name    string
+	yes     bool
+	unproof bool
+}
+
+// connection is how a device is reached.
+type connection struct {
+	port, tcp, line, i2c, spi string
+	unit                      int
+}
+
+func newAdd() *cobra.Command {
+	var a addFlags
+	cmd := &cobra.Command{
+		Use:   "add [MODEL]",
+		Short: "find a device, look at its values, write it into conf.d, and load it",
+		Long: `Scans what is connected and asks, or takes a model (sensorgate model list) or a driver.
+Reads the device once and shows its values. If you agree it is written into a file of its
+own in conf.d beside the configuration, the whole is checked, and a gateway that runs takes
+it up; what is refused is taken back. What is given as a flag is not asked.`,
+		Example: "  sudo sensorgate add\n  sudo sensorgate add eastron/sdm630 --port /dev/ttyUSB0 --unit 1\n  sudo sensorgate add bme280 --i2c 1:0x76 --name attic -y",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			q := &interview{in: bufio.NewReader(cmd.InOrStdin()), out: cmd.OutOrStdout(), yes: a.yes}
+			model := ""
+			if len(args) == 1 {
+				model = args[0]
+			}
+			return a.add(cmd.Context(), q, model, cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&a.path, "config", "c", defaultConfig, "configuration `file`")
+	f.StringVar(&a.name, "name", "", "name of the device in topics")
+	f.StringVar(&a.port, "port", "", "serial port")
+	f.StringVar(&a.tcp, "tcp", "", "`host:port` of a Modbus TCP device or a serial server")
+	f.StringVar(&a.line, "line", "", "line settings of the serial port: \"9600 8N1\"")
+	f.IntVar(&a.unit, "unit", 0, "Modbus unit")
+	f.StringVar(&a.i2c, "i2c", "", "I2C bus and address: 1:0x76")
+	f.StringVar(&a.spi, "spi", "", "SPI bus and select: 0.1")
+	f.BoolVarP(&a.yes, "yes", "y", false, "ask nothing and take what is proposed")
+	f.BoolVar(&a.unproof, "unseen", false, "write it down also if it does not answer")
+	return cmd
+}
+
+func (a *addFlags) add(ctx context.Context, q *interview, model string, progress io.Writer) error {
+	c, err := a.load(os.Stderr)
+	if err != nil {
+		return err
+	}
+	found := scan.Found{Name: "device"}
+	if model == "" && a.connection == (connection{}) {
+		if found, err = choose(ctx, q, progress, a.hardware, c); err != nil {
+			return err
+		}
+		model = a.whichModel(q, found)
+	} else if model == "" {
+		return usageError{errors.New("which model? (see: sensorgate model list WORD)")}
+	}
+	if found.Text == "" || model != "" && found.Kind == "" {
+		found.Text = a.ask(q, model)
+	}
+	if model != "" {
+		if found.Kind == "serial" || found.Kind == "modbus" {
+			a.mayAskUnit(q, model, &found)
+		}
+		found.Text, found.Name = scan.WithModel(found.Text, model, a.driverNames()), filepath.Base(model)
+	}
+	taken := func(name string) bool {
+		return slices.ContainsFunc(c.Devices, func(d config.Device) bool { return d.Name == name })
+	}
+	name := a.name
+	if name == "" {
+		name = q.ask("Its name in topics", scan.Proposal(found.Name, taken))
+	}
+	name = scan.Proposal(name, func(string) bool { return false })
+	if taken(name) {
+		return usageError{fmt.Errorf("there is a device %s already (try: --name %s)", name, scan.Proposal(name, taken))}
+	}
+	return a.try(ctx, q, name, found.Device(name))
+}
+
+// choose lets somebody pick one of what a scan found.
+func choose(ctx context.Context, q *interview, progress io.Writer, h *gateway.Hardware, c *config.Config) (scan.Found, error) {
+	var all []scan.Found
+	sink, done := collect(progress, &all)
+	err := scan.Run(ctx, scan.Options{Kinds: []string{"serial", "i2c", "spi", "w1"}, Used: h.Users(c)}, sink)
+	done()
+	if err != nil {
+		return scan.Found{}, err
+	}
+	all = slices.DeleteFunc(all, func(f scan.Found) bool {
+		if f.Used != "" {
+			fmt.Fprintf(q.out, "     %s %s: %s, used by %s\n", f.Kind, f.Where, terminal.Escape(f.Title), terminal.Escape(f.Used))
+		}
+		return f.Used != ""
+	})
+	if len(all) == 0 {
+		return scan.Found{}, errors.New("nothing was found that is free (try: sensorgate doctor; or name a model: sensorgate add MODEL --tcp HOST:PORT)")
+	}
+	for i, f := range all {
+		fmt.Fprintf(q.out, "%3d  %s %s: %s  %s\n", i+1, f.Kind, f.Where, terminal.Escape(f.Title), terminal.Escape(f.Note))
+	}
+	n, err := strconv.Atoi(q.ask("Which one", "1"))
+	if err != nil || n < 1 || n > len(all) {
+		return scan.Found{}, usageError{fmt.Errorf("expected a number from 1 to %d", len(all))}
+	}
+	return all[n-1], nil
+}
+
+// whichModel asks what a found thing is, where it cannot be asked itself.
+func (a *addFlags) whichModel(q *interview, f scan.Found) string {
+	if f.Needs == "" {
+		return ""
+	}
+	for {
+		answer := q.ask("What is connected (a model or driver; a word lists those that have it)", "nmea")
+		var names []string
+		for _, m := range a.models() {
+			if m.Name == answer {
+				return answer
+			}
+			if m.Mentions(answer) {
+				names = append(names, fmt.Sprintf("  %-28s %s", m.Name, m.Title))
+			}
+		}
+		if slices.Contains(a.driverNames(), answer) || q.yes {
+			return answer
+		}
+		fmt.Fprintln(q.out, strings.Join(names, "\n"))
+		if len(names) == 0 {
+			fmt.Fprintf(q.out, "  nothing mentions %q; how to describe it: docs/not-listed.md\n", answer)
+		}
+		if q.ended {
+			return answer
+		}
+	}
+}
+
+func (a *addFlags) driverNames() []string { return a.hardware.Registry.Names() }
+
+// ask writes down how a device of a model is reached, from flags and questions.
+func (a *addFlags) ask(q *interview, model string) string {
+	driver := model
+	for _, m := range a.models() {
+		if m.Name == model {
+			driver = m.Driver
+		}
+	}
+	var b strings.Builder
+	_, _, isSelect := strings.Cut(a.spi, ".")
+	switch {
+	case isSelect:
+		fmt.Fprintf(&b, "spi = %q\n", a.spi)
+	case a.i2c != "":
+		fmt.Fprintf(&b, "i2c = %q\n", a.i2c)
+	case driver == "modbus" && a.tcp != "":
+		fmt.Fprintf(&b, "tcp = %q\n", a.tcp)
+	case a.tcp != "":
+		fmt.Fprintf(&b, "serial = { tcp = %q }\n", a.tcp)
+	case a.port != "" || slices.Contains(serialDrivers, driver):
+		if a.port == "" {
+			a.port = q.ask("Serial port (sensorgate scan serial lists them)", "/dev/ttyUSB0")
+		}
+		line := ""
+		if a.line != "" {
+			line = fmt.Sprintf(", line = %q", a.line)
+		}
+		fmt.Fprintf(&b, "serial = { port = %q%s }\n", a.port, line)
+	}
+	f := scan.Found{Text: b.String()}
+	a.mayAskUnit(q, model, &f)
+	return f.Text
+}
+
+// serialDrivers are those that are on a serial port.
+var serialDrivers = []string{"modbus", "lines", "frames", "nmea", "p1", "sml", "d0", "mbus", "teleinfo"}
+
+// mayAskUnit adds the unit of a Modbus device.
+func (a *addFlags) mayAskUnit(q *interview, model string, f *scan.Found) {
+	isModbus := model == "modbus" || slices.ContainsFunc(a.models(), func(m config.Model) bool { return m.Name == model && m.Driver == "modbus" })
+	if !isModbus || strings.Contains(f.Text, "unit ") {
+		return
+	}
+	if a.unit == 0 {
+		a.unit, _ = strconv.Atoi(q.ask("Its unit on the wire (1 to 247)", "1")) // what is none is refused by the check
+	}
+	f.Text += fmt.Sprintf("unit = %d\n", a.unit)
+}
+
+// try checks and reads the device before it is written down.
+func (a *addFlags) try(ctx context.Context, q *interview, name, text string) error {
+	file := filepath.Join(filepath.Dir(a.path), "conf.d", name+".toml")
+	if _, err := os.Stat(file); err == nil {
+		return usageError{fmt.Errorf("%s is there already (try: --name)", file)}
+	}
+	fmt.Fprintf(q.out, "\n%s\n", text)
+	h := gateway.NewHardware(discard)
+	next, problems := config.LoadDrafts(a.path, []config.Draft{{Name: file, Text: text}}, h.Catalogue())
+	if next == nil {
+		problems.WriteText(q.out, false)
+		return usageError{errReported}
+	}
+	one, err := onlyDevice(next, name)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(q.out, "Reading it, up to ten seconds …")
+	t := h.Try(ctx, one, discard)[0]
+	if err := writeChannels(q.out, t, false); err != nil {
+		return err
+	}
+	if !t.OK && !t.Skipped {
+		fmt.Fprintf(q.out, "%s: %s\n", t.Name, terminal.Escape(t.Text))
+		if q.yes && !a.unproof {
+			return fmt.Errorf("%s does not answer; nothing was written (try: --unseen)", name)
+		}
+	}
+	if !a.unproof && !q.yes && q.ask("Write it down", map[bool]string{true: "yes", false: "no"}[t.OK || t.Skipped])[:1] != "y" {
+		return errors.New("nothing was written")
+	}
+	return a.write(ctx, q, file, text)
+}
+
+// write puts the file in place and has a gateway that runs take it up; what is refused is
+// taken back.
+func (a *addFlags) write(ctx context.Context, q *interview, file, text string) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return asRoot(err)
+	}
+	if err := disk.Replace(file, []byte(confd.Append("", text))); err != nil {
+		return asRoot(err)
+	}
+	if err := letServiceRead(file); err != nil {
+		return err
+	}
+	fmt.Fprintf(q.out, "Wrote %s.\n", file)
+	err := status.Reload(ctx, a.findSocket())
+	switch {
+	case err == nil:
+		fmt.Fprintln(q.out, "The gateway has it now.")
+		return nil
+	case errors.Is(err, status.ErrNotRunning):
+		fmt.Fprintf(q.out, "No gateway runs on this configuration. Next: sudo systemctl start sensorgate, or: sensorgate run -c %s\n", a.path)
+		return nil
+	}
+	return errors.Join(fmt.Errorf("the gateway did not take it, and %s is removed: %w", file, err), os.Remove(file))
+}
+
+// asRoot adds what to type for a folder of root's.
+func asRoot(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w (try: %s)", err, terminal.Sudo("sensorgate", os.Args[1:]))
+	}
+	return err
+}

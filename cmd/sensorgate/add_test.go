@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A device is read before it is written down, and the file is one that check takes.
+func TestAddShowsValuesAndWritesTheDevice(t *testing.T) {
+	port := replaying(t, strings.Repeat("0.2 < 53 54 2C 47 53 2C 2B 20 31 2E 35 6B 67 0D 0A\n", 20))
+	file := filepath.Join(t.TempDir(), "sensorgate.toml")
+	if err := os.WriteFile(file, []byte("node = \"n\"\ndata = \"\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := commandOutput(t.Context(), "add", "generic/scale", "--port", port, "-y", "-c", file)
+	if err != nil || !strings.Contains(out, "1.5 kg") || !strings.Contains(out, "No gateway runs") {
+		t.Fatalf("%q, %v, want the weight and what comes next", out, err)
+	}
+	if out, err := commandOutput(t.Context(), "check", "-c", file); err != nil {
+		t.Errorf("%s %v", out, err)
+	}
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(file), "conf.d", "scale.toml"))
+	if err != nil || !strings.HasPrefix(string(text), "[device.scale]\nmodel  = \"generic/scale\"\nserial = { port = ") {
+		t.Errorf("%s %v", text, err)
+	}
+	if _, err := commandOutput(t.Context(), "add", "generic/scale", "--port", port, "--name", "scale", "-y", "-c", file); err == nil || !strings.Contains(err.Error(), "scale_2") {
+		t.Errorf("a second of the same name: %v", err)
+	}
+}
+
+// What does not answer is not written down by a script.
+func TestAddRefusesWhatDoesNotAnswer(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "sensorgate.toml")
+	if err := os.WriteFile(file, []byte("node = \"n\"\ndata = \"\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := commandOutput(t.Context(), "add", "generic/scale", "--port", "/dev/ttyNone0", "-y", "-c", file)
+	if err == nil || !strings.Contains(err.Error(), "nothing was written") {
+		t.Errorf("%v", err)
+	}
+	if files, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "conf.d", "*")); len(files) != 0 {
+		t.Errorf("files %v", files)
+	}
+	if _, err := commandOutput(t.Context(), "add", "no/such-model", "--port", "/dev/ttyNone0", "-y", "-c", file); err == nil {
+		t.Error("a model that does not exist")
+	}
+	if out, err := commandOutput(t.Context(), "scan", "--kinds", "gpio,w1"); err != nil || !strings.Contains(out, "sensorgate add") {
+		t.Errorf("%q %v", out, err)
+	}
+}

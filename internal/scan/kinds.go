@@ -1,0 +1,239 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"sensorgate/drivers/gpio"
+	"sensorgate/drivers/i2c"
+	"sensorgate/drivers/modbus"
+	"sensorgate/drivers/serial"
+	"sensorgate/drivers/spi"
+)
+
+// BestName is the name of a port to write into a configuration.
+func BestName(p serial.PortInfo) string {
+	if len(p.Stable) > 0 {
+		return p.Stable[0]
+	}
+	return p.Path
+}
+
+func (s *scanner) serial(context.Context) error {
+	ports, err := serial.Ports()
+	for _, p := range ports {
+		where := BestName(p)
+		f := Found{Kind: "serial", Where: where, Title: strings.TrimSpace(p.Path + "  " + p.Name), Name: "meter", Needs: "model",
+			Text: fmt.Sprintf("serial = { port = %q }\n", where), Used: s.o.Used("serial", p.Path)}
+		if f.Used == "" {
+			f.Used = strings.Join(p.UsedBy, ", ")
+		}
+		s.to.Found(f)
+	}
+	return err
+}
+
+func (s *scanner) i2c(ctx context.Context) error {
+	adapters, err := i2c.Adapters()
+	if err != nil || len(adapters) == 0 {
+		return err
+	}
+	scan := func(ctx context.Context, b *i2c.Buses) error {
+		var faults []error
+		for i, a := range adapters {
+			s.to.Progress(Progress{"i2c", "bus " + strconv.Itoa(a.Number) + ", " + a.Name, i, len(adapters)})
+			found, err := i2c.Scan(ctx, b, strconv.Itoa(a.Number))
+			if err != nil {
+				faults = append(faults, fmt.Errorf("bus %d: %w", a.Number, err))
+			}
+			for _, f := range found {
+				s.to.Found(s.chip(f))
+			}
+		}
+		return errors.Join(faults...)
+	}
+	if s.o.I2C != nil {
+		return scan(ctx, s.o.I2C)
+	}
+	b := i2c.NewBuses(quiet)
+	return during(ctx, b.Run, func(ctx context.Context) error { return scan(ctx, b) })
+}
+
+func (s *scanner) chip(c i2c.Found) Found {
+	where := c.Addr.String()
+	f := Found{Kind: "i2c", Where: where, Sure: c.Sure, Note: c.Note, Used: s.o.Used("i2c", where)}
+	switch {
+	case c.Kernel != "":
+		f.Title, f.Used, f.Note = "a chip of the kernel's driver "+c.Kernel, "the kernel", `driver = "iio" or "hwmon"`
+		return f
+	case c.Chip == "" && len(c.Others) == 0:
+		f.Title, f.Needs, f.Note = "a chip that is not known", "model", `driver = "i2c" describes one`
+	case c.Chip == "":
+		f.Title, f.Needs, f.Note = "a chip that cannot be asked who it is", "model", "it could be: "+strings.Join(c.Others, ", ")
+	default:
+		f.Title, f.Name = c.Chip, c.Chip
+		f.Text = fmt.Sprintf("driver = %q\ni2c    = %q\n", c.Chip, where)
+		if !c.Sure {
+			f.Note = "probably; it could be: " + strings.Join(c.Others, ", ")
+		}
+		return f
+	}
+	f.Name, f.Text = "chip", fmt.Sprintf("i2c = %q\n", where)
+	return f
+}
+
+func (s *scanner) spi(ctx context.Context) error {
+	selects, err := spi.Selects()
+	if err != nil || len(selects) == 0 {
+		return err
+	}
+	scan := func(ctx context.Context, b *spi.Buses) error {
+		var faults []error
+		for i, a := range selects {
+			where := a.String()
+			s.to.Progress(Progress{"spi", "select " + where, i, len(selects)})
+			out := Found{Kind: "spi", Where: where, Title: "a select", Name: "spi", Used: s.o.Used("spi", where), Needs: "model", Text: fmt.Sprintf("spi = %q\n", where)}
+			if out.Used == "" {
+				f, err := spi.Scan(ctx, b, a)
+				if err != nil {
+					faults = append(faults, fmt.Errorf("select %s: %w", where, err))
+					continue
+				}
+				out.Sure, out.Note = f.Sure, f.Note
+				if f.Chip != "" {
+					out.Title, out.Name, out.Needs = f.Chip, f.Chip, ""
+					out.Text = fmt.Sprintf("driver = %q\n", f.Chip) + out.Text
+				}
+			}
+			s.to.Found(out)
+		}
+		return errors.Join(faults...)
+	}
+	if s.o.SPI != nil {
+		return scan(ctx, s.o.SPI)
+	}
+	b := spi.NewBuses(quiet)
+	return during(ctx, b.Run, func(ctx context.Context) error { return scan(ctx, b) })
+}
+
+// w1 lists the thermometers that the kernel knows.
+func (s *scanner) w1(context.Context) error {
+	paths, err := filepath.Glob("/sys/bus/w1/devices/28-*")
+	for _, p := range paths {
+		id := filepath.Base(p)
+		s.to.Found(Found{Kind: "w1", Where: id, Title: "a 1-Wire thermometer", Sure: true, Name: "probe", Used: s.o.Used("w1", id),
+			Text: fmt.Sprintf("driver = \"w1\"\nid     = %q\n", id)})
+	}
+	return err
+}
+
+// gpio lists the lines with a name that nobody uses. It touches none.
+func (s *scanner) gpio(context.Context) error {
+	board, lines, err := gpio.NewChips(quiet).Scan()
+	for _, l := range lines {
+		if l.Name == "" || l.Used || board != "" && l.Pin == "" {
+			continue
+		}
+		where := string(l.Ref)
+		f := Found{Kind: "gpio", Where: where, Title: strings.TrimSpace("a free line  " + l.Pin), Name: "contact", Used: s.o.Used("gpio", where),
+			Note: "a contact between the line and ground",
+			Text: fmt.Sprintf("driver   = \"input\"\ngpio     = %q\npull     = \"up\"\nactive   = \"low\"\ndebounce = \"30ms\"\n", where)}
+		s.to.Found(f)
+	}
+	return err
+}
+
+// UsualLines are tried in this order: most meters leave the factory with one of the first.
+const UsualLines = "9600 8N1,9600 8E1,19200 8E1,19200 8N1,2400 8N1,38400 8N1,115200 8N1,4800 8N1,9600 8N2,9600 8O1"
+
+// ParseLines reads line settings with commas between them.
+func ParseLines(s string) (lines []serial.Line, err error) {
+	for _, part := range strings.Split(s, ",") {
+		var l serial.Line
+		if err := l.UnmarshalText([]byte(part)); err != nil {
+			return nil, err
+		}
+		lines = append(lines, l)
+	}
+	return lines, nil
+}
+
+// ParseUnits reads "1-10,100".
+func ParseUnits(s string) (units []byte, err error) {
+	for _, part := range strings.Split(s, ",") {
+		from, to, isRange := strings.Cut(strings.TrimSpace(part), "-")
+		if !isRange {
+			to = from
+		}
+		low, err1 := strconv.Atoi(from)
+		high, err2 := strconv.Atoi(to)
+		if err1 != nil || err2 != nil || low < 1 || high > 247 || low > high {
+			return nil, fmt.Errorf("found %q, expected numbers from 1 to 247, such as 1-10,100", part)
+		}
+		for u := low; u <= high; u++ {
+			units = append(units, byte(u))
+		}
+	}
+	return units, nil
+}
+
+// portKey is the key under which a port as on a command line stands in a file.
+func portKey(port string) string {
+	switch {
+	case strings.HasPrefix(port, "/"):
+		return "port"
+	case new(serial.USBID).UnmarshalText([]byte(port)) == nil:
+		return "usb"
+	}
+	return "tcp"
+}
+
+const unitTime = 150 * time.Millisecond // that a unit may think
+
+// modbus asks on one port who is there.
+func (s *scanner) modbus(ctx context.Context) error {
+	if s.o.Port == "" {
+		return errors.New("for Modbus the port must be named")
+	}
+	if used := s.o.Used("serial", s.o.Port); used != "" {
+		return fmt.Errorf("%s is used by %s: take that out first", s.o.Port, used)
+	}
+	o, err := serial.ParsePort(s.o.Port, serial.Line{})
+	if err != nil {
+		return err
+	}
+	lines, units, timeout := s.o.Lines, s.o.Units, s.o.Timeout
+	if lines == nil {
+		if lines, err = ParseLines(UsualLines); err != nil {
+			return err
+		}
+	}
+	if units == nil {
+		if units, err = ParseUnits("1-32"); err != nil {
+			return err
+		}
+	}
+	if timeout == 0 {
+		timeout = unitTime
+	}
+	b := serial.NewBus(s.o.Port, o, quiet)
+	n := 0
+	err = during(ctx, func(ctx context.Context) error { return b.Run(ctx) }, func(ctx context.Context) error {
+		return modbus.Scan(ctx, b, lines, units, timeout, func(line serial.Line, unit byte, done, total int) {
+			s.to.Progress(Progress{"modbus", fmt.Sprintf("%s unit %d", line, unit), done, total})
+		}, func(f modbus.Found) {
+			n++
+			s.to.Found(Found{Kind: "modbus", Where: fmt.Sprintf("%s unit %d, %s", s.o.Port, f.Unit, f.Line), Title: fmt.Sprintf("Modbus unit %d", f.Unit), Sure: true, Note: f.Says,
+				Name: fmt.Sprintf("unit%d", f.Unit), Needs: "model", Text: fmt.Sprintf("serial = { %s = %q, line = %q }\nunit   = %d\n", portKey(s.o.Port), s.o.Port, f.Line.String(), f.Unit)})
+		})
+	})
+	if err == nil && n == 0 {
+		return fmt.Errorf("no unit answered on %s (wires A and B swapped? termination? more units: 1-247)", s.o.Port)
+	}
+	return err
+}
