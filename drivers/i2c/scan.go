@@ -160,6 +160,11 @@ var identities = []identity{
 	{chip: "mpu6050", from: 0x68, to: 0x69, reg: []byte{0x75}, answers: [][]byte{{0x68}, {0x70}, {0x71}, {0x73}}, sure: true},
 	{chip: "mpu6050", from: 0x68, to: 0x69, reg: []byte{0x75}, answers: [][]byte{{0x98}}, sure: true, note: "a copy of the chip, with id 0x98"},
 
+	{chip: "hts221", from: 0x5f, to: 0x5f, reg: []byte{0x0f}, answers: [][]byte{{0xbc}}, sure: true},
+	{chip: "lps22hb", from: 0x5d, to: 0x5d, reg: []byte{0x0f}, answers: [][]byte{{0xb1}}, sure: true},
+	{chip: "lps25hb", from: 0x5d, to: 0x5d, reg: []byte{0x0f}, answers: [][]byte{{0xbd}}, sure: true},
+	{chip: "max17048", from: 0x36, to: 0x36, reg: []byte{0x08}, answers: [][]byte{{0x00, 0x10}}, mask: []byte{0xff, 0xf0}, sure: true},
+
 	// Never written to: an AHT answers a plain read with its status, calibrated and idle.
 	{chip: "aht20", from: 0x38, to: 0x38, answers: [][]byte{{0x18}}, mask: []byte{0x98}},
 }

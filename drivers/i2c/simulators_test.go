@@ -70,6 +70,24 @@ var simulators = map[string]func() i2ctest.Chip{
 	"mcp23017": func() i2ctest.Chip { return i2ctest.NewMCP23017(0xfffe) },
 	"pca9535":  func() i2ctest.Chip { return i2ctest.NewPCA9535(0xfffe) },
 	"pcf8574":  func() i2ctest.Chip { c := &i2ctest.PCF{Ports: 1, Low: 1}; c.PowerOn(); return c },
+	"tmp1075":  func() i2ctest.Chip { return i2ctest.NewTMP75(0x1900) }, "pct2075": func() i2ctest.Chip { return i2ctest.NewLM75(0x1920) },
+	"sts3x":   func() i2ctest.Chip { return i2ctest.NewSHT3x(0x6666, 0x8000) },
+	"lps22hb": func() i2ctest.Chip { return i2ctest.NewLPS22HB([]byte{0x00, 0xd0, 0x3e, 0xc4, 0x09}) },
+	"lps25hb": func() i2ctest.Chip { return i2ctest.NewLPS25HB([]byte{0x00, 0xd0, 0x3e, 0x30, 0xdf}) },
+	"hts221": func() i2ctest.Chip {
+		return i2ctest.NewHTS221([]byte{60, 140, 160, 0x40, 0, 0x04, 0, 0x10, 0, 0, 0, 0xd0, 0xf4, 1, 0xdc, 5}, []byte{0, 0xf0, 0xe8, 3})
+	},
+	"ms5611": func() i2ctest.Chip { // the checksum of AN520's example is right
+		return &i2ctest.MS56{PROM: []uint16{0x3132, 0x3334, 0x3536, 0x3738, 0x3940, 0x4142, 0x4344, 0x450b}, D1: 8000000, D2: 4200000}
+	},
+	"ms5637": func() i2ctest.Chip {
+		return &i2ctest.MS56{PROM: []uint16{0x8000, 46372, 43981, 29059, 27842, 31553, 28165}, D1: 6465444, D2: 8077636}
+	},
+	"ina237": func() i2ctest.Chip { return i2ctest.NewINA238(3240, 0x3c00, 0x0c80) }, "ina238": func() i2ctest.Chip { return i2ctest.NewINA238(3240, 0x3c00, 0x0c80) },
+	"max17048": func() i2ctest.Chip { return i2ctest.NewMAX17048(0xbe60, 0x4b80, 0xfff6) },
+	"mcp3421":  mcp342x, "mcp3424": mcp342x,
+	"opt3001":  func() i2ctest.Chip { return i2ctest.NewOPT3001(0x3456) },
+	"max44009": func() i2ctest.Chip { return i2ctest.NewMAX44009(0x89, 0x0c) },
 	"pcf8575":  func() i2ctest.Chip { c := &i2ctest.PCF{Ports: 2, Low: 1}; c.PowerOn(); return c },
 }
 
@@ -127,6 +145,12 @@ func bme680() i2ctest.Chip {
 	return i2ctest.NewBME680(c1, c2, []byte{43, 0, 1 << 4, 0, 0xd0}, []byte{0x5c, 0xc6, 0x00, 0x7a, 0x12, 0x00, 0x55, 0xf0}, 500, 5)
 }
 
+func mcp342x() i2ctest.Chip {
+	c := &i2ctest.MCP342x{Code: map[byte]int32{0x00: 64000, 0x20: 32000}}
+	c.PowerOn()
+	return c
+}
+
 func htu21() i2ctest.Chip { return i2ctest.NewHTU21(0x68ac, 0x72b0) }
 
 func ads(rates []int, step uint16) i2ctest.Chip {
@@ -166,7 +190,7 @@ func deviceOf(t testing.TB, d drivers.Driver) (uint16, drivers.DeviceConfig) {
 // set sets a field of the struct that o points to, if it has one of this name.
 func set(o any, field string, v any) {
 	f := reflect.ValueOf(o).Elem().FieldByName(field)
-	if f.IsValid() {
+	if f.IsValid() && reflect.TypeOf(v).ConvertibleTo(f.Type()) {
 		f.Set(reflect.ValueOf(v).Convert(f.Type()))
 	}
 }

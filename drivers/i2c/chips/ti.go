@@ -10,7 +10,7 @@ import (
 
 // tiIDs are the die ids of TI's chips that have the maker's id 0x5449 ("TI").
 var tiIDs = map[uint32]string{
-	0x2260: "ina226", 0x2270: "ina260", 0x3220: "ina3221", 0x2281: "ina228", 0x1050: "hdc1080", 0x1000: "hdc1080", 0x07d0: "opt3001",
+	0x2260: "ina226", 0x2270: "ina260", 0x3220: "ina3221", 0x2281: "ina228", 0x2381: "ina238", 0x3001: "opt3001", 0x1050: "hdc1080", 0x1000: "hdc1080",
 }
 
 // checkTIIDs checks the maker's id and that of the die, which must be one of dies.

@@ -1,0 +1,107 @@
+package chips
+
+import (
+	"context"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
+)
+
+// hts221Calibration are two points of humidity and two of temperature, as raw numbers and
+// what they stand for. DocID026333 section 8.
+type hts221Calibration struct{ rh, rhOut, t, tOut [2]float64 }
+
+// HTS221 measures humidity and temperature. DocID026333 section 7.
+func HTS221(b *bus.Buses) drivers.Driver {
+	return chip.Driver[*chip.I2COptions]{
+		Name:      "hts221",
+		Summary:   "ST HTS221: temperature, humidity",
+		Addresses: []uint16{0x5f},
+		Every:     10 * time.Second,
+		Channels:  []drivers.Channel{chip.Temperature(-40, 120), chip.Humidity()},
+		Options:   chip.NoOptions,
+		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
+			id, err := d.U8(ctx, 0x0f)
+			if err != nil {
+				return nil, err
+			}
+			if id != 0xbc {
+				return nil, chip.WrongChip("hts221", uint32(id), nil)
+			}
+			raw, err := d.Reg(ctx, 0x30|htsBurst, 16)
+			if err != nil {
+				return nil, err
+			}
+			c := decodeHTS221(raw)
+			if c.rhOut[0] == c.rhOut[1] || c.tOut[0] == c.tOut[1] {
+				return nil, chip.ErrNoCalibration
+			}
+			return func(ctx context.Context) ([]float64, error) { return readHTS221(ctx, d, c) }, nil
+		},
+	}.On(b)
+}
+
+const (
+	htsBurst  = 0x80 // set in the number of a register to read on
+	htsPower  = 0x20
+	htsOn     = 0x84 // on, halves of one measurement, on demand; 0 after power-on
+	htsStart  = 0x21 // bit 1 is its heater
+	htsStatus = 0x27
+	htsData   = 0x28
+)
+
+func decodeHTS221(b []byte) (c hts221Calibration) {
+	s := func(i int) float64 { return float64(int16(uint16(b[i]) | uint16(b[i+1])<<8)) }
+	c.rh = [2]float64{float64(b[0]) / 2, float64(b[1]) / 2}
+	c.t = [2]float64{float64(uint16(b[2])|uint16(b[5]&0x03)<<8) / 8, float64(uint16(b[3])|uint16(b[5]&0x0c)<<6) / 8}
+	c.rhOut, c.tOut = [2]float64{s(6), s(10)}, [2]float64{s(12), s(14)}
+	return c
+}
+
+// between is the straight line through two points.
+func between(x float64, at, is [2]float64) float64 {
+	return is[0] + (x-at[0])*(is[1]-is[0])/(at[1]-at[0])
+}
+
+func readHTS221(ctx context.Context, d *bus.Dev, c hts221Calibration) ([]float64, error) {
+	for _, set := range [][2]byte{{htsPower, 0}, {htsStart, 0}, {htsPower, htsOn}} {
+		if err := d.Write(ctx, set[0], set[1]); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := d.Reg(ctx, htsData|htsBurst, 4); err != nil { // so that what is ready is what follows
+		return nil, err
+	}
+	if err := d.Write(ctx, htsStart, 0x01); err != nil {
+		return nil, err
+	}
+	for range 8 {
+		if err := bus.Sleep(ctx, 30*time.Millisecond); err != nil {
+			return nil, err
+		}
+		s, err := d.U8(ctx, htsStatus)
+		if err != nil {
+			return nil, err
+		}
+		if s&0x03 != 0x03 {
+			continue
+		}
+		b, err := d.Reg(ctx, htsData|htsBurst, 4)
+		if err != nil {
+			return nil, err
+		}
+		set, err := d.Reg(ctx, htsPower|htsBurst, 2)
+		if err != nil {
+			return nil, err
+		}
+		if set[0] != htsOn || set[1]&0x02 != 0 {
+			return nil, chip.ErrReset
+		}
+		rh := between(float64(int16(uint16(b[0])|uint16(b[1])<<8)), c.rhOut, c.rh)
+		t := between(float64(int16(uint16(b[2])|uint16(b[3])<<8)), c.tOut, c.t)
+		return []float64{t, min(max(rh, 0), 100)}, nil // beyond by its calibration, in fog and in dry air
+	}
+	return nil, chip.ErrNoData
+}

@@ -1,0 +1,70 @@
+package chips
+
+import (
+	"context"
+	"time"
+
+	"sensorgate/drivers"
+	"sensorgate/drivers/i2c/bus"
+	"sensorgate/drivers/i2c/chip"
+)
+
+// OPT3001 measures light as the eye sees it. SBOS681 section 7.6.
+func OPT3001(b *bus.Buses) drivers.Driver {
+	const (
+		result, config = 0x00, 0x01
+		// The range is found by itself, 800 ms, once. The latch (bit 4) is on after power-on and
+		// not used, so that it is off shows that this was written.
+		shot = 0xca00
+		kept = 0xf810 // range, time and latch; the mode falls back to off, and bits 8 to 5 are flags
+		done = 0x0080
+		over = 0x0100
+	)
+	return chip.Driver[*chip.I2COptions]{
+		Name:      "opt3001",
+		Summary:   "TI OPT3001: light",
+		Addresses: chip.Span(0x44, 0x47),
+		Every:     10 * time.Second,
+		Channels:  light(84000),
+		Options:   chip.NoOptions,
+		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
+			if err := checkTIIDs(ctx, d, "opt3001", 0x7e, 0x7f, 0x3001); err != nil {
+				return nil, err
+			}
+			return func(ctx context.Context) ([]float64, error) {
+				if err := d.Write16(ctx, config, shot); err != nil {
+					return nil, err
+				}
+				if err := bus.Sleep(ctx, 880*time.Millisecond); err != nil { // the longest: section 6.5
+					return nil, err
+				}
+				var flags uint16
+				for range 6 {
+					var err error
+					if flags, err = d.U16(ctx, config); err != nil || flags&done != 0 {
+						break
+					}
+					if err := bus.Sleep(ctx, 50*time.Millisecond); err != nil {
+						return nil, err
+					}
+				}
+				raw, err := d.U16(ctx, result)
+				if err != nil {
+					return nil, err
+				}
+				got, err := d.U16(ctx, config)
+				switch {
+				case err != nil:
+					return nil, err
+				case (flags^shot)&kept != 0, (got^shot)&kept != 0:
+					return nil, chip.ErrReset
+				case flags&done == 0:
+					return nil, chip.ErrNoData
+				case flags&over != 0:
+					return nil, errTooBright
+				}
+				return []float64{0.01 * float64(uint32(raw&0x0fff)<<(raw>>12))}, nil // equation 3
+			}, nil
+		},
+	}.On(b)
+}
