@@ -33,6 +33,8 @@ func newRoot() *cobra.Command {
 		newPasswd(),
 		newReload(),
 		newJournal(),
+		newBackup(),
+		newRestore(),
 		newDemo(),
 		newBench(),
 		newMan(),

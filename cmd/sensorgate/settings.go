@@ -83,6 +83,9 @@ const defaultData = "/var/lib/sensorgate"
 // dataLine is data = "…" at the top of a file, before any table.
 var dataLine = regexp.MustCompile(`\A(?:[^\[\n][^\n]*\n|\n)*?[ \t]*data[ \t]*=[ \t]*["']([^"'\n]*)["']`)
 
+// nodeLine is node = "…" there.
+var nodeLine = regexp.MustCompile(`\A(?:[^\[\n][^\n]*\n|\n)*?[ \t]*node[ \t]*=`)
+
 func (s *settings) read() (*config.Config, config.Problems) {
 	s.hardware = gateway.NewHardware(discard)
 	return config.Load(s.path, s.hardware.Catalogue())

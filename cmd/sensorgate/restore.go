@@ -1,0 +1,209 @@
+package main
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"sensorgate/internal/status"
+)
+
+func newRestore() *cobra.Command {
+	var s settings
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "restore FILE",
+		Short: "put a backup in place of an empty store and the configuration of a fresh installation",
+		Long: `Unpacks what backup has written: the configuration into the folder of --config, the store
+where that configuration says. The gateway must be stopped, and a store that is not empty
+is only replaced with --force. What an upstream has received since the backup was made is
+sent once more.`,
+		Example: "  sudo systemctl stop sensorgate\n  sudo sensorgate restore /media/usb/barn-pi.tar.gz\n  sudo systemctl start sensorgate",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := status.Fetch(cmd.Context(), s.findSocket()); err == nil {
+				return usageError{errors.New("the gateway is running (try: sudo systemctl stop sensorgate)")}
+			}
+			r := restore{settings: &s, force: force}
+			if err := r.unpack(args[0]); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "node %s of %s is restored: %s, store in %s\n", r.head.Node, r.head.Time.Format("2006-01-02 15:04 MST"),
+				s.path, orDash(r.data))
+			return err
+		},
+	}
+	cmd.Flags().StringVarP(&s.path, "config", "c", defaultConfig, "configuration `file` to write")
+	cmd.Flags().BoolVar(&force, "force", false, "replace a store that is not empty")
+	return cmd
+}
+
+type restore struct {
+	settings *settings
+	force    bool
+	head     backupHead
+	data     string
+}
+
+// unpack reads the archive once: backup.json first, then the configuration, then the store.
+func (r *restore) unpack(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	zip, err := gzip.NewReader(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w (is it a file that sensorgate backup has written?)", file, err)
+	}
+	in, storeReady := tar.NewReader(zip), false
+	for first := true; ; first = false {
+		h, err := in.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		switch {
+		case first:
+			if h.Name != "backup.json" || json.NewDecoder(io.LimitReader(in, 1<<20)).Decode(&r.head) != nil {
+				return usageError{fmt.Errorf("%s: no backup of sensorgate", file)}
+			}
+		case h.Typeflag != tar.TypeReg || !filepath.IsLocal(h.Name):
+			return fmt.Errorf("%s: %q is not a file of a backup", file, h.Name)
+		case strings.HasPrefix(h.Name, "config/"):
+			if err := r.configFile(strings.TrimPrefix(h.Name, "config/"), h, in); err != nil {
+				return err
+			}
+		case strings.HasPrefix(h.Name, "store/"):
+			if !storeReady {
+				if err := r.prepareStore(); err != nil {
+					return err
+				}
+				storeReady = true
+			}
+			if err := writeRestored(filepath.Join(r.data, strings.TrimPrefix(h.Name, "store/")), 0o600, in); err != nil {
+				return err
+			}
+		}
+	}
+	if !storeReady {
+		r.load()
+	}
+	return r.owners()
+}
+
+// configFile writes one file of the configuration beside --config; the main one is --config.
+func (r *restore) configFile(name string, h *tar.Header, in io.Reader) error {
+	path := filepath.Join(filepath.Dir(r.settings.path), name)
+	if name == r.head.Main {
+		path = r.settings.path
+		text, err := io.ReadAll(io.LimitReader(in, 64<<20))
+		if err != nil {
+			return err
+		}
+		in = strings.NewReader(r.withNode(string(text)))
+	}
+	return writeRestored(path, fs.FileMode(h.Mode)&0o777, in)
+}
+
+// withNode gives the node its name where it came from the old board's host name.
+func (r *restore) withNode(text string) string {
+	if nodeLine.MatchString(text) {
+		return text
+	}
+	return fmt.Sprintf("node = %q    # the host name of the board that the backup is of\n%s", r.head.Node, text)
+}
+
+// load reads what was restored and finds out where its store is. Secrets that the backup
+// does not have may be missing; the store is put in its place all the same.
+func (r *restore) load() {
+	c, problems := r.settings.read()
+	if c == nil {
+		problems.WriteText(os.Stderr, useColour(os.Stderr))
+		fmt.Fprintf(os.Stderr, "sensorgate: %s is restored and not complete: put the missing files there before the start\n", r.settings.path)
+		r.data = r.head.Data
+		return
+	}
+	r.data = c.Data
+}
+
+// prepareStore makes the folder of the store, and room in it.
+func (r *restore) prepareStore() error {
+	r.load()
+	if r.data == "" {
+		return fmt.Errorf("%s keeps nothing on disk (data is empty), and the backup has a store", r.settings.path)
+	}
+	have, err := stampsOf(r.data)
+	if errors.Is(err, fs.ErrNotExist) {
+		return os.MkdirAll(r.data, 0o700)
+	}
+	if err != nil {
+		return err
+	}
+	if len(have) > 0 && !r.force {
+		return usageError{fmt.Errorf("the store %s is not empty (--force replaces it; what waits in it is lost then)", r.data)}
+	}
+	for name := range have {
+		if err := os.Remove(filepath.Join(r.data, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeRestored(path string, mode fs.FileMode, in io.Reader) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return err
+	}
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Chmod(mode), out.Sync(), out.Close())
+}
+
+// owners gives the store to whom its folder belongs, and what others may not read of the
+// configuration to the group of its folder: root has unpacked it.
+func (r *restore) owners() error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	if err := ownedLike(r.data, true); r.data != "" && err != nil {
+		return err
+	}
+	return ownedLike(filepath.Dir(r.settings.path), false)
+}
+
+func ownedLike(dir string, owner bool) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || st.Gid == 0 && st.Uid == 0 {
+		return nil
+	}
+	uid := 0
+	if owner {
+		uid = int(st.Uid)
+	}
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == dir || d.Name() == "credentials" || filepath.Base(filepath.Dir(path)) == "credentials" {
+			return err
+		}
+		return os.Lchown(path, uid, int(st.Gid))
+	})
+}
