@@ -30,9 +30,7 @@ func (b *Broker) makePersistent(s *session) {
 	limits := journal.Limits{Bytes: b.limits().MaxQueued, Full: journal.DropOldest}
 	queue, err := b.journal.OpenQueue(queueOut+s.id, limits)
 	if err == nil {
-		// When the journal is full the oldest is forgotten, and taken for a new message if it is
-		// repeated: a client that never sends PUBREL must not keep the journal full.
-		s.inbound, err = b.journal.OpenQueue(queueIn+s.id, journal.Limits{})
+		s.inbound, err = b.journal.OpenQueue(queueIn+s.id, RememberedLimits(b.journal.Size()))
 	}
 	if err != nil {
 		b.log.Error("no queue for a persistent session: it lasts as long as its connection", "client", s.id, "err", err)

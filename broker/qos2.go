@@ -23,6 +23,14 @@ type qos2In struct {
 	n        int
 }
 
+// RememberedLimits are those of a queue that remembers which messages of QoS 2 have come, in
+// a journal of that size. What is in its reserve goes last when the journal is full: a message
+// that is repeated then is not taken for a new one. But it can go: a client that never sends
+// PUBREL must not keep the journal full.
+func RememberedLimits(journalSize int64) journal.Limits {
+	return journal.Limits{Full: journal.DropOldest, Reserve: max(journalSize/64, 32<<10)}
+}
+
 // add enters an id; again reports that it was there.
 func (q *qos2In) add(id uint16) (again bool) {
 	q.mu.Lock()

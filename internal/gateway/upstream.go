@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"sensorgate/bridge"
+	"sensorgate/broker"
 	"sensorgate/internal/config"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/status"
@@ -20,14 +21,17 @@ type upstream struct {
 func (g *Gateway) newUpstream(c config.Bridge) (*upstream, error) {
 	limits := c.Spool
 	// Half of the journal is for the spools before anything else, whatever clients leave in it.
-	limits.Reserve = min(limits.Bytes, g.cfg.Journal.Size/2/max(1, int64(len(g.cfg.Bridges))))
+	limits.Reserve = g.cfg.Journal.Size / 2 / max(1, int64(len(g.cfg.Bridges)))
+	if limits.Bytes > 0 {
+		limits.Reserve = min(limits.Bytes, limits.Reserve)
+	}
 	q, err := g.journal.OpenQueue("spool/"+c.Name, limits)
 	if err != nil {
 		return nil, err
 	}
 	o := g.bridgeOptions(c, q)
 	if o.Store != nil {
-		if o.Inbound, err = g.journal.OpenQueue(inboundPrefix+c.Name, journal.Limits{}); err != nil {
+		if o.Inbound, err = g.journal.OpenQueue(inboundPrefix+c.Name, broker.RememberedLimits(g.journal.Size())); err != nil {
 			return nil, err
 		}
 	}

@@ -9,9 +9,12 @@ import (
 // When the store is full, queues that drop their oldest make room. Who has more than its
 // share pays first: one absent client must not cost the others their messages.
 //
-// The share of a queue is the size of the store divided by the queues in which something
-// waits, or its reserve if that is more. Only when nobody has more than that, all pay, the
-// oldest records first, those within a reserve last.
+// The share of a queue is what waits in all of them divided by those in which something
+// waits, or its reserve if that is more. (Not the size divided by them: what else is on the
+// disk may leave the one who fills it less than that.) When nobody has more, those pay
+// who have something beyond their reserve, but not the last quarter of a share: next to
+// nothing is gained by it, and a reserve must not cost a client its only message. Then those
+// with more than the share, reserve or not; then all. Always the oldest records first.
 
 // evict drops records until about a segment's worth is no longer wanted, and reports whether
 // it dropped any.
@@ -20,9 +23,10 @@ func (j *Journal) evict() bool {
 	defer j.unlockAndNotify()
 	share := j.shareLocked()
 	excess := func(q *Queue) int64 { return q.bytes - max(share, q.lim.Reserve) }
-	beyond := func(q *Queue) int64 { return q.bytes - q.lim.Reserve }
+	beyond := func(q *Queue) int64 { return q.bytes - max(share/4, q.lim.Reserve) }
+	most := func(q *Queue) int64 { return q.bytes - share }
 	all := func(q *Queue) int64 { return q.bytes }
-	for _, over := range []func(*Queue) int64{excess, beyond, all} {
+	for _, over := range []func(*Queue) int64{excess, beyond, most, all} {
 		if j.evictOverLocked(over) {
 			return true
 		}
@@ -31,13 +35,14 @@ func (j *Journal) evict() bool {
 }
 
 func (j *Journal) shareLocked() int64 {
-	waiting := int64(0)
+	waiting, bytes := int64(0), int64(0)
 	for _, q := range j.durable {
 		if q.wait.n > 0 {
 			waiting++
+			bytes += q.bytes
 		}
 	}
-	return j.wr.st.max / max(1, waiting)
+	return bytes / max(1, waiting)
 }
 
 // evictOverLocked drops the oldest of the queues as long as over is positive, segment by
