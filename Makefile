@@ -16,7 +16,7 @@ env-linux-arm64 := GOARCH=arm64
 env-linux-armv7 := GOARCH=arm GOARM=7
 env-linux-armv6 := GOARCH=arm GOARM=6
 
-.PHONY: times bridgesim gatewaysim natstest crashmodel crashmodel-long killloop soak soak-check
+.PHONY: times bridgesim gatewaysim gatewaysim-check natstest crashmodel crashmodel-long killloop soak soak-check
 .PHONY: attack attack-check deadcode build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-spi board-kernel dist deb tarball apt sbom release reproducible system-test bench fuzz clean
 
 build: bin/sensorgate
@@ -41,7 +41,7 @@ attack:
 attack-check:
 	$(GO) test -count 1 -v -timeout 10m ./deploy/attack -attack=short $(ATTACK)
 
-check: fmt-check vet staticcheck deadcode race times bridgesim crashmodel soak-check deps dist arm-test board-smoke attack-check tidy-check
+check: fmt-check vet staticcheck deadcode race times bridgesim gatewaysim-check crashmodel soak-check deps dist arm-test board-smoke attack-check tidy-check
 	@echo "check: all passed"
 
 fmt-check:
@@ -78,6 +78,9 @@ bridgesim:
 
 # Whole gateways under everything at once (internal/gateway/sim): make gatewaysim SEEDS=100000
 # for a night. A failing seed is made shorter and printed as a script to replay.
+gatewaysim-check:
+	$(GO) test -count=1 -run 'TestSeeds|TestScripts' ./internal/gateway/sim
+
 gatewaysim:
 	$(GO) test -run TestSeeds -timeout 24h ./internal/gateway/sim -sim.seeds $(or $(SEEDS),2000)
 

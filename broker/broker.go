@@ -48,6 +48,7 @@ type Broker struct {
 	nextLoop  atomic.Uint32
 
 	mu         sync.Mutex
+	wills      storedWills
 	sessions   map[string]*session
 	claims     map[string]*conn // the newest connection that waits for the session of its client id
 	persistent int              // of these

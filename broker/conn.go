@@ -35,6 +35,7 @@ type conn struct {
 	problemInfo  bool // reason strings are welcome
 	aliasesIn    []string
 	will         *mqtt.Will
+	willStored   uint64       // its number in storedWills
 	connack      mqtt.Connack // what a successful CONNECT is answered with
 	endedWill    *delayedWill // of the session that this CONNECT ended
 

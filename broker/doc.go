@@ -20,10 +20,10 @@
 //	small values          logins stats aliases seqstep inflight qos2 acks wheel unsettled ondisk
 //	nouns                 subscriber broker session conn memory output route publication pending retained
 //	delivery              worker deliver exact durable retain publish fanout local
-//	sessions              subscribe will ends persist settle
+//	sessions              subscribe will ends persist settle storedwill
 //	packets               walk acknowledge handle_ack handle_subscribe handle_publish handle
 //	connections           admission verify login attach loop stream socket turn websocket accept
-//	the whole             sys sessions reload run
+//	the whole             sys sessions reload taken run
 //
 // # The way of a published reading
 //
@@ -96,10 +96,10 @@
 // were received (the publisher's session is itself a subscriber of the record, so message
 // and packet id survive together) and which were completed. QoS 2 towards a persistent
 // session waits for the disk before it is sent, because a message that was seen and then
-// lost would come again under another id; QoS 1 does not wait.
+// lost would come again under another id; QoS 1 does not wait. Wills, also of clients that
+// were connected when the power went, from journal.commit after CONNECT on (storedwill.go).
 //
-// Not: what waits for a session that is not persistent; delayed wills, and the wills of
-// clients that were connected when the power went; which messages were sent once before
+// Not: what waits for a session that is not persistent; which messages were sent once before
 // (after a restart up to a window of them is marked DUP).
 //
 // # If somebody is slow
@@ -129,6 +129,5 @@
 // # What is not done
 //
 // Enhanced authentication (AUTH) is refused. Response information is not offered. Server
-// redirection is not used. A will that belongs to a session restored after a crash is not
-// published.
+// redirection is not used.
 package broker

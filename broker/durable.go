@@ -231,7 +231,7 @@ func (s *session) sendItemLocked(w *worker, it *journal.Item) bool {
 		s.skipLocked(it.Seq)
 		return true
 	}
-	p, t, ok := w.fromRecord(s, &rec)
+	p, t, ok := w.fromRecord(s, it, &rec)
 	if !ok || s.outState.released(it.Seq) {
 		s.skipLocked(it.Seq)
 		return true
@@ -246,11 +246,15 @@ func (s *session) skipLocked(seq journal.Seq) {
 
 // fromRecord turns a record into a publication for s, as its subscriptions and permissions
 // are now; ok is false, and it is counted, when it must not have it any more.
-func (w *worker) fromRecord(s *session, rec *mqtt.RecordView) (p publication, t target, ok bool) {
+func (w *worker) fromRecord(s *session, it *journal.Item, rec *mqtt.RecordView) (p publication, t target, ok bool) {
 	r := w.route(rec.Topic)
 	p = publication{route: r, payload: rec.Payload, qos: rec.QoS, retain: rec.Retain, asRetained: rec.AsRetained, at: rec.Time}
 	if !rec.Time.IsZero() {
 		p.hasExpiry, p.expiry = rec.Expiry()
+	}
+	if p.hasExpiry { // not by the wall clock, which may have been set since
+		age, _ := s.queue.Age(it)
+		p.at = w.now.Add(-age)
 	}
 	w.props = rec.AppendProperties(w.props[:0])
 	p.props = w.props

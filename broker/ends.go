@@ -68,17 +68,29 @@ func (b *Broker) expireLocked(s *session) {
 	if at.IsZero() {
 		return
 	}
+	if look := time.Now().Add(clockLook); !s.goneBefore.IsZero() && look.Before(at) {
+		at = look // the clock may be set until then
+	}
 	s.timer = time.AfterFunc(time.Until(at), func() { b.due(s) })
 }
 
-// endsAt is when the session expires; zero for never.
+// clockLook is how often it is asked whether the clock says that a session of an earlier run
+// has expired.
+const clockLook = time.Minute
+
+// endsAt is when the session expires; zero for never. What an earlier run stamped counts only
+// while the clock can be trusted.
 func (s *session) endsAt() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.expiry == mqtt.SessionForever {
 		return time.Time{}
 	}
-	return s.gone.Add(time.Duration(s.expiry) * time.Second)
+	gone := s.gone
+	if age, ok := s.b.journal.AgeOf(s.goneBefore); ok && !s.goneBefore.IsZero() {
+		gone = time.Now().Add(-max(time.Since(gone), age))
+	}
+	return gone.Add(time.Duration(s.expiry) * time.Second)
 }
 
 // due is called by the session's timer.
@@ -117,7 +129,7 @@ func (s *session) stopTimerLocked() {
 	}
 }
 
-// stopTimers ends all timers when the broker stops. Delayed wills are lost, sessions
+// stopTimers ends all timers when the broker stops. Delayed wills and sessions
 // go on counting with the next start.
 func (b *Broker) stopTimers() {
 	b.mu.Lock()

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"sensorgate/internal/disk"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
@@ -31,7 +32,15 @@ func TestMain(m *testing.M) {
 }
 
 func serveChild(dir string) error {
-	j, err := journal.Open(journal.Options{Dir: dir, Size: 64 << 20, FreeFloor: 1, SeqStep: SeqStep})
+	o := journal.Options{Dir: dir, Size: 64 << 20, FreeFloor: 1, SeqStep: SeqStep}
+	if slow := os.Getenv("SENSORGATE_TEST_SYNC"); slow != "" {
+		d, err := time.ParseDuration(slow)
+		if err != nil {
+			return err
+		}
+		o.FS = slowFS{disk.OS{}, d}
+	}
+	j, err := journal.Open(o)
 	if err != nil {
 		return err
 	}
@@ -83,6 +92,7 @@ type exactly struct {
 	nc   net.Conn
 	in   []byte
 	gone bool
+	left int // packets until it leaves its connection as it is; 0: it stays
 }
 
 // reconnect returns a new connection to the same session.
@@ -119,12 +129,16 @@ func (e *exactly) next() mqtt.Frame {
 		}
 		if f.Raw != nil {
 			e.in = e.in[n:]
+			if e.left > 0 {
+				e.left--
+				e.gone = e.left == 0
+			}
 			return f
 		}
-		_ = e.nc.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = e.nc.SetReadDeadline(time.Now().Add(time.Minute))
 		m, err := e.nc.Read(buf)
 		if isTimeout(err) {
-			e.t.Errorf("%s: nothing for 10 s", e.id)
+			e.t.Errorf("%s: nothing for a minute", e.id)
 		}
 		e.in = append(e.in, buf[:m]...)
 		e.gone = err != nil && m == 0

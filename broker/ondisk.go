@@ -1,6 +1,9 @@
 package broker
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // What stands in the journal for as long as a session or a retained message exists is never
 // dropped to make room. It must leave room for what comes and goes, or the journal would be
@@ -16,6 +19,7 @@ type onDisk struct {
 const (
 	sessionOnDisk  = 450 // both queues and the entry of a session
 	filterOnDisk   = 70
+	willOnDisk     = 200
 	retainedOnDisk = 64
 )
 
@@ -28,4 +32,17 @@ func (d *onDisk) ofFilter(filter string) int64 { return filterOnDisk + 2*int64(l
 // takes reports whether sessions may have n more bytes.
 func (d *onDisk) takes(n int64) bool {
 	return d.size == 0 || d.sessions.Load()+n <= d.size/6
+}
+
+// storedWills knows whose will stands in the journal. The zero value is ready. Its mutex is
+// held while the journal is called, so that both change in one order.
+type storedWills struct {
+	mu   sync.Mutex
+	byID map[string]willEntry
+	n    uint64
+}
+
+type willEntry struct {
+	n     uint64 // the newest will of a client id voids those before
+	bytes int64
 }

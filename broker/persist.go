@@ -42,8 +42,9 @@ func (b *Broker) makePersistent(s *session) {
 // savedSession is a persistent session's entry in the journal. JSON, so that `journal dump`
 // shows it to people and a newer program may add to it.
 type savedSession struct {
-	Expiry uint32     `json:"expiry"`         // seconds
-	Gone   int64      `json:"gone,omitempty"` // Unix milliseconds of the end of the last connection; 0: connected
+	Expiry uint32     `json:"expiry"`                // seconds
+	Gone   int64      `json:"gone,omitempty"`        // Unix milliseconds of the end of the last connection; 0: connected
+	Unsure bool       `json:"clock_unset,omitempty"` // Gone is of a clock that was not set
 	User   string     `json:"user,omitempty"`
 	Subs   []savedSub `json:"subs,omitempty"`
 }
@@ -59,7 +60,8 @@ func (s *session) save(class journal.CommitClass, waiter journal.Waiter, token u
 	s.mu.Lock()
 	saved := savedSession{Expiry: s.expiry, User: s.who.Load().User}
 	if !s.gone.IsZero() {
-		saved.Gone = s.gone.UnixMilli()
+		stamp, ok := s.b.journal.Stamp(s.gone)
+		saved.Gone, saved.Unsure = stamp.UnixMilli(), !ok
 	}
 	for full, sub := range s.subs {
 		saved.Subs = append(saved.Subs, savedSub{full, sub.Options(), sub.ID})
@@ -105,9 +107,10 @@ func (b *Broker) restoreSession(id string, saved *savedSession) error {
 	account.Force(budget.Sessions, s.fee) // acknowledged in the previous run: kept, whether it fits or not
 	s.expiry, s.known = b.restoredExpiry(saved.Expiry), true
 	s.who.Store(&permissions.Identity{User: saved.User, Client: id})
-	s.gone = time.UnixMilli(saved.Gone)
-	if saved.Gone == 0 { // it was connected when we were killed
-		s.gone = time.Now()
+	// By the monotonic clock it is gone since this start at least; for longer, if clocks count.
+	s.gone = time.Now()
+	if saved.Gone != 0 && !saved.Unsure { // else it was connected when we were killed
+		s.goneBefore = time.UnixMilli(saved.Gone)
 	}
 	for _, sub := range saved.Subs {
 		want := mqtt.Subscription{Filter: sub.Filter}

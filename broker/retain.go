@@ -2,6 +2,7 @@ package broker
 
 import (
 	"strings"
+	"time"
 
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
@@ -83,6 +84,10 @@ func (b *Broker) restoreRetained() {
 			at: v.Time, origin: string(v.Origin),
 		}
 		p.hasExpiry, p.expiry = v.Expiry()
+		if p.hasExpiry { // on the monotonic clock from here on
+			age, _ := b.journal.AgeOf(v.Time)
+			p.at = time.Now().Add(-age)
+		}
 		r := keep(&p)
 		r.account = b.own
 		if id, ok := strings.CutPrefix(p.origin, originClient); ok {

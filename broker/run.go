@@ -81,6 +81,7 @@ func (b *Broker) Run(ctx context.Context) error {
 		b.closeListeners()
 		return err
 	}
+	b.restoreWills()
 	b.mu.Lock()
 	b.running = true
 	for _, l := range b.listeners {

@@ -16,6 +16,7 @@ const (
 	keySession  = "session/meta/" // + client id: subscriptions and expiry
 	keyIn       = "session/in/"   // + client id: QoS 2 from the client
 	keyOut      = "session/out/"  // + client id: QoS 2 towards it
+	keyWill     = "will/"         // + client id: its will, as long as that may be due
 	keyBarrier  = "barrier"       // no value: its commit comes after all that was removed before
 )
 
@@ -59,7 +60,9 @@ type session struct {
 	conn   *conn // while connected; all that is written to it is written under mu
 	dirty  bool  // something was appended to conn's output and somebody will flush it
 	expiry uint32
-	gone   time.Time // when the last connection ended
+	gone   time.Time // when the last connection ended, or this run began
+
+	goneBefore time.Time // by the clock of an earlier run; zero: not, or nobody knows
 
 	subs    map[string]*subscription // by full filter, with $share/GROUP
 	subText int                      // bytes of the filters

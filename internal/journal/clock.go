@@ -184,6 +184,26 @@ func (c *clock) age(s Seq, stamp, now time.Time) (age time.Duration, sure bool) 
 	return max(run, c.wall().Sub(stamp)), true
 }
 
+// Stamp returns the wall clock's time of a moment of this run, for a later run to judge; ok is
+// false while the clock is not set, or was set within the last hour.
+func (j *Journal) Stamp(at time.Time) (stamp time.Time, ok bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := time.Now()
+	return j.clock.wall().Add(-now.Sub(at)), j.clock.judged(now)
+}
+
+// AgeOf returns how long ago an earlier run made a stamp; ok is false while that cannot be
+// judged.
+func (j *Journal) AgeOf(stamp time.Time) (age time.Duration, ok bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.clock.judged(time.Now()) {
+		return 0, false
+	}
+	return max(0, j.clock.wall().Sub(stamp)), true
+}
+
 // Age returns how old a record of the queue is at least, whatever the wall clock did. It is
 // not sure for what an earlier run appended while the clock is not set, or was set less than
 // an hour ago, or was not set when the record was stamped.

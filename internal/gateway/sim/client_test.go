@@ -174,6 +174,7 @@ func (c *client) connect(clean bool) {
 		for _, o := range c.flight { // their session ended with its connection
 			c.w.led.resentAnew(o.message)
 		}
+		c.w.led.sessionEnded(c.name)
 	}
 	c.brief = clean
 	l.must = c.must

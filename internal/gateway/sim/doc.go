@@ -7,7 +7,7 @@
 // Everything that is chosen comes from the seed. What does not is the order in which Go runs goroutines, so a script
 // that failed once may pass the next time: it is played several times, and a shorter one is looked for that still fails.
 //
-//	go test ./internal/gateway/sim                                30 s of seeds at most
+//	go test ./internal/gateway/sim                                the first 200 seeds, with a journal that has room
 //	make gatewaysim SEEDS=100000                                  a night of them
 //	go test ./internal/gateway/sim -run Replay -sim.script=FILE   one script, as it was printed
 package sim

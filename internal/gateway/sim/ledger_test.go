@@ -180,6 +180,16 @@ func (l *ledger) cleanStarted(name string, asked int) {
 	s.got, s.first = map[string]int{}, nil
 }
 
+// sessionEnded notes that a client begins another session: what it got in the one before may come again.
+func (l *ledger) sessionEnded(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.subscriberLocked(name)
+	for k := range s.got {
+		s.older[k] = true
+	}
+}
+
 // received notes a receipt; keep is false if the client itself knows it for a repetition.
 func (l *ledger) received(name, topic, payload string, qos byte, retained, late bool) {
 	key, _, _ := strings.Cut(payload, " ")

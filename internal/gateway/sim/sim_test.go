@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -24,10 +25,14 @@ var (
 	shrinks = flag.Duration("sim.shrink", 20*time.Second, "how long a shorter script is looked for")
 )
 
-// TestSeeds plays seeds. A failing one is made shorter and printed as a script to replay.
+// TestSeeds plays seeds: without flags always the same, with a journal that has room, for half a minute on two processors.
+// A failing one is made shorter and printed as a script to replay.
 func TestSeeds(t *testing.T) {
 	if *seeds == 0 && *budget == 0 {
-		t.Skip("give -sim.seeds or -sim.time")
+		*seeds, *without, *segment, *size = 200, "many-ids", 256<<10, 64<<20
+		if raceEnabled || runtime.GOARCH == "arm" {
+			*seeds = 25
+		}
 	}
 	began := time.Now()
 	n := *first
@@ -163,7 +168,11 @@ func TestScriptsThatFailedOnce(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for range 10 {
+			plays := 10
+			if raceEnabled {
+				plays = 3
+			}
+			for range plays {
 				if faults, _ := play(t, s); len(faults) > 0 {
 					t.Fatal(strings.Join(faults, "\n"))
 				}
