@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sensorgate/internal/timing"
 )
 
 var (
@@ -30,7 +32,7 @@ var (
 func TestSeeds(t *testing.T) {
 	if *seeds == 0 && *budget == 0 {
 		*seeds, *without, *segment, *size = 200, "many-ids", 256<<10, 64<<20
-		if raceEnabled || runtime.GOARCH == "arm" {
+		if timing.Race || runtime.GOARCH == "arm" {
 			*seeds = 25
 		}
 	}
@@ -169,7 +171,7 @@ func TestScriptsThatFailedOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			plays := 10
-			if raceEnabled {
+			if timing.Race {
 				plays = 3
 			}
 			for range plays {

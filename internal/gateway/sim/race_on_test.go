@@ -1,6 +1,0 @@
-//go:build race
-
-package sim
-
-// raceEnabled: a seed takes ten times as long.
-const raceEnabled = true
