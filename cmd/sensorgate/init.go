@@ -19,6 +19,7 @@ import (
 	"sensorgate/drivers/serial"
 	"sensorgate/internal/config"
 	"sensorgate/internal/gateway"
+	"sensorgate/internal/scan"
 	"sensorgate/internal/toml"
 )
 
@@ -214,18 +215,57 @@ func (q *interview) ports() {
 		if len(p.Stable) > 0 {
 			path = p.Stable[0]
 		}
-		switch q.ask(fmt.Sprintf("Serial port %s: what is connected? (gps, lines, modbus, no)", path), "no") {
-		case "gps":
-			q.device("gps", "nmea")
-			q.add("serial = { port = %q, line = \"9600 8N1\" }\npublish = \"device\"\n", path)
-		case "lines":
-			q.device("lines", "lines")
-			q.add("serial = { port = %q, line = \"9600 8N1\" }\nmatch = '^(?P<value>[-+0-9.]+)$'                # name the groups: they become the channels\n", path)
-		case "modbus":
-			model := q.ask("  its model (sensorgate model list), or modbus", "modbus")
-			q.modbus(path, model)
+		q.connected(path, q.ask(fmt.Sprintf("Serial port %s: what is connected? (gps, p1, sml, mbus, scale, lines, modbus, a model, no)", path), "no"))
+	}
+}
+
+// meterModels are models and drivers by the words that people have for them.
+var meterModels = map[string]string{"p1": "dsmr/p1", "sml": "sml", "mbus": "mbus", "scale": "generic/scale"}
+
+// connected writes down what somebody says is on a port.
+func (q *interview) connected(path, answer string) {
+	switch answer {
+	case "no", "n":
+	case "gps":
+		q.device("gps", "nmea")
+		q.add("serial = { port = %q, line = \"9600 8N1\" }\npublish = \"device\"\n", path)
+	case "lines":
+		q.device("lines", "lines")
+		q.add("serial = { port = %q, line = \"9600 8N1\" }\nmatch = '^(?P<value>[-+0-9.]+)$'                # name the groups: they become the channels\n", path)
+	case "p1", "sml", "mbus", "scale":
+		q.meter(path, meterModels[answer])
+	case "modbus":
+		model := q.ask("  its model (sensorgate model list), or modbus", "modbus")
+		q.modbus(path, model)
+	default:
+		q.model(path, answer)
+	}
+}
+
+// meter writes down a device that needs no more than its port: of a model, or of a driver.
+func (q *interview) meter(path, model string) {
+	q.devices++
+	name := q.ask("  its name in topics", scan.Proposal(filepath.Base(model), func(string) bool { return false })+strings.Repeat(strconv.Itoa(q.devices), min(q.devices-1, 1)))
+	text := scan.WithModel(fmt.Sprintf("serial = { port = %q }\n", path), model, gateway.NewHardware(discard).Registry.Names())
+	q.add("\n[device.%s]\n%s", topicLevel(name), text)
+}
+
+// model writes down a device of a model; what is none is asked again by its words.
+func (q *interview) model(path, answer string) {
+	var like []string
+	for _, m := range config.Models(gateway.NewHardware(discard).Catalogue(), "") {
+		switch {
+		case m.Name == answer && m.Driver == "modbus":
+			q.modbus(path, answer)
+			return
+		case m.Name == answer:
+			q.meter(path, answer)
+			return
+		case m.Mentions(answer):
+			like = append(like, m.Name)
 		}
 	}
+	fmt.Fprintf(q.out, "  No model is called %q; %d mention it: %s\n  The port is left out; later: sensorgate add\n", answer, len(like), strings.Join(like[:min(len(like), 8)], ", "))
 }
 
 func (q *interview) modbus(path, model string) {

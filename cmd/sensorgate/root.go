@@ -31,6 +31,7 @@ func newRoot() *cobra.Command {
 		newFmt(),
 		newInit(),
 		newPasswd(),
+		newWeb(),
 		newReload(),
 		newJournal(),
 		newBackup(),
