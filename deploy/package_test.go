@@ -118,7 +118,7 @@ func contents(t *testing.T, deb string) {
 	}
 	root := t.TempDir()
 	run(t, "dpkg-deb", "-x", deb, root)
-	if got := run(t, filepath.Join(root, "usr/bin/sensorgate"), "version"); !strings.HasPrefix(got, "sensorgate v1.2.0-rc.1 ") {
+	if got := run(t, filepath.Join(root, "usr/bin/sensorgate"), "version"); !strings.HasPrefix(got, "sensorgate version v1.2.0-rc.1 ") {
 		t.Errorf("the installed program prints %q", got)
 	}
 	modulesAreNamed(t, root)

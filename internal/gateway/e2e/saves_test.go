@@ -58,7 +58,13 @@ func overSocket(t *testing.T, socket, method, path, body string) (code int, answ
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("If-None-Match", "*")
 	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
+		for { // it listens soon, if not yet: of another process there is nothing to wait on
+			c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+			if err == nil || ctx.Err() != nil {
+				return c, err
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
 	}}}
 	res, err := c.Do(r)
 	if err != nil {
