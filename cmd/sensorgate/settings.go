@@ -91,6 +91,14 @@ func (s *settings) read() (*config.Config, config.Problems) {
 	return config.Load(s.path, s.hardware.Catalogue())
 }
 
+// catalogue is what a configuration may choose from here.
+func (s *settings) catalogue() config.Catalogue {
+	if s.hardware == nil {
+		s.hardware = gateway.NewHardware(discard)
+	}
+	return s.hardware.Catalogue()
+}
+
 func (s *settings) explain(w *os.File, problems config.Problems) error {
 	if s.json {
 		return writeJSON(w, checkResult{Problems: problems})

@@ -19,12 +19,13 @@ type Client struct {
 	transport exchanger
 	unit      byte
 	line      serial.Line
+	timeout   time.Duration
 }
 
 // NewClient makes a client for a unit on b, which somebody runs; overTCP means that Modbus
 // TCP is spoken there.
 func NewClient(b *serial.Bus, unit byte, timeout time.Duration, overTCP bool) *Client {
-	c := &Client{bus: b, unit: unit, line: b.Line()}
+	c := &Client{bus: b, unit: unit, line: b.Line(), timeout: timeout}
 	if overTCP {
 		var id uint16
 		c.transport = &tcp{timeout: timeout, next: func() uint16 { id++; return id }}
@@ -78,8 +79,32 @@ func (c *Client) Write(ctx context.Context, t Table, addr int, l field.Layout, v
 	return d.write(ctx, ch, drivers.Command{Payload: []byte(value)})
 }
 
+// Present asks for one register. there is whether the unit is: a refusal comes from
+// somebody, too. says is how it answered.
+func (c *Client) Present(ctx context.Context) (says string, there bool, err error) {
+	var refusal exception
+	switch _, err := c.Read(ctx, Holding, 0, 1); {
+	case err == nil:
+		return "answers", true, nil
+	case errors.Is(err, drivers.ErrNoAnswer):
+		return "", false, nil
+	case errors.As(err, &refusal):
+		return refusal.Error(), true, nil
+	default:
+		return "", false, err
+	}
+}
+
+// On returns a client for the same unit in another line setting.
+func (c *Client) On(line serial.Line) *Client {
+	other := *c
+	other.line = line
+	other.transport = &rtu{timeout: c.timeout, line: line, open: &open{}}
+	return &other
+}
+
 func (c *Client) do(ctx context.Context, run func(*serial.Transaction) error) error {
-	err := c.bus.Do(ctx, serial.Job{Priority: serial.Command, Run: run})
+	err := c.bus.Do(ctx, serial.Job{Priority: serial.Command, Line: c.line, Run: run})
 	if err != nil && !errors.Is(err, drivers.ErrAbsent) { // which names the wire
 		return fmt.Errorf("modbus unit %d on %s: %w", c.unit, c.bus, err)
 	}
@@ -118,6 +143,8 @@ func Scan(ctx context.Context, b *serial.Bus, lines []serial.Line, units []byte,
 				found(Found{unit, line, refusal.Error()})
 			case errors.Is(err, drivers.ErrNoAnswer):
 				continue
+			case errors.As(err, new(*drivers.PanicError)): // one unit's answer must not hide the others
+				found(Found{unit, line, err.Error()})
 			default:
 				return err
 			}

@@ -49,6 +49,10 @@ type device struct {
 	limits    limits
 	channels  []*channel
 
+	identity   *Identity // nil: the device cannot be known
+	order      field.Order
+	identified bool
+
 	sunspec []*item // to be found before there is a plan
 	base    int     // index of where to look for them first
 	fixed   []*item
@@ -85,6 +89,12 @@ func (d *device) Watch(ctx context.Context, report drivers.Report) error {
 func (d *device) prepare(ctx context.Context) (wait time.Duration) {
 	if wait := time.Until(d.after); wait > 0 {
 		return wait // no answer, the last time
+	}
+	if d.identity != nil && !d.identified {
+		if err := d.identify(ctx); err != nil {
+			return d.failed(ctx, nil, err)
+		}
+		d.identified = true
 	}
 	items := d.fixed
 	if len(d.sunspec) > 0 {
@@ -160,7 +170,7 @@ func (d *device) failed(ctx context.Context, b *block, err error) (wait time.Dur
 		return 0
 	case errors.Is(err, drivers.ErrAbsent):
 		d.report(drivers.Reading{}, err)
-		d.blocks = nil // what comes back may be another device
+		d.blocks, d.identified = nil, false // what comes back may be another device
 		return absentEvery
 	case errors.Is(err, drivers.ErrNoAnswer):
 		return d.noAnswer(b, err)

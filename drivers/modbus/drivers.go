@@ -46,7 +46,7 @@ func (m *master) open(_ context.Context, s drivers.DeviceConfig) (any, error) {
 	d := &device{
 		bus: bus, release: release, unit: o.Unit, line: o.LineOn(bus), timeout: o.Timeout,
 		limits: limits{gap: defaultGap, registers: maxReadRegisters},
-		wake:   make(chan *channel, 1),
+		wake:   make(chan *channel, 1), identity: o.Identity, order: o.Order,
 		silent: unitBackoff,
 	}
 	if o.Gap != nil {

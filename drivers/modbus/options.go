@@ -14,15 +14,16 @@ import (
 // Options of one unit.
 type Options struct {
 	serial.Wire
-	TCP     string        `toml:"tcp" doc:"The host:port of a Modbus TCP device or gateway; instead of bus and serial."`
-	Unit    uint8         `toml:"unit" doc:"The unit number (address), 1 to 247; many TCP devices accept any."`
-	Timeout time.Duration `toml:"timeout" doc:"How long the device may take to begin its answer."`
-	Pause   time.Duration `toml:"pause" doc:"How long the wire is silent before a request, for a device that needs more than the standard asks for."`
-	Order   field.Order   `toml:"order" doc:"The order in which the bytes of numbers come: ABCD, CDAB, BADC or DCBA; the order of a channel counts more."`
-	Settle  time.Duration `toml:"settle" doc:"How long nothing is sent after a connection was made or a port opened, for a device that needs it."`
-	Gap     *int          `toml:"gap" doc:"How many registers that no channel needs are read along to save a request; default: 8."`
-	Missing bool          `toml:"missing" doc:"The highest unsigned and the lowest signed number mean that there is no value, as in SunSpec."`
-	MaxRead int           `toml:"max_read" doc:"How many registers one request may ask for; default: 125, the limit of the protocol."`
+	TCP      string        `toml:"tcp" doc:"The host:port of a Modbus TCP device or gateway; instead of bus and serial."`
+	Unit     uint8         `toml:"unit" doc:"The unit number (address), 1 to 247; many TCP devices accept any."`
+	Timeout  time.Duration `toml:"timeout" doc:"How long the device may take to begin its answer."`
+	Pause    time.Duration `toml:"pause" doc:"How long the wire is silent before a request, for a device that needs more than the standard asks for."`
+	Order    field.Order   `toml:"order" doc:"The order in which the bytes of numbers come: ABCD, CDAB, BADC or DCBA; the order of a channel counts more."`
+	Settle   time.Duration `toml:"settle" doc:"How long nothing is sent after a connection was made or a port opened, for a device that needs it."`
+	Gap      *int          `toml:"gap" doc:"How many registers that no channel needs are read along to save a request; default: 8."`
+	Missing  bool          `toml:"missing" doc:"The highest unsigned and the lowest signed number mean that there is no value, as in SunSpec."`
+	Identity *Identity     `toml:"identify" doc:"A register by which the device is known; another device than the model is for is refused."`
+	MaxRead  int           `toml:"max_read" doc:"How many registers one request may ask for; default: 125, the limit of the protocol."`
 }
 
 const (
@@ -47,6 +48,11 @@ func (o *Options) Check() error {
 		}
 		if !o.Line.IsZero() {
 			return &drivers.KeyError{Key: "line", Problem: "a TCP connection has no speed"}
+		}
+	}
+	if o.Identity != nil {
+		if err := drivers.Nested("identify", o.Identity.Check()); err != nil {
+			return err
 		}
 	}
 	switch {

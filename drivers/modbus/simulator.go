@@ -102,6 +102,7 @@ const simulatedModel = 300
 func (m *simulator) image(ran time.Duration) (*image, error) {
 	i := &image{words: map[place]word{}}
 	m.layModels(i)
+	m.layIdentity(i)
 	for n, c := range m.channels {
 		if err := c.lay(i, n, ran, m.blank[c.config.Name]); err != nil {
 			return nil, fmt.Errorf("channel %s: %w", c.config.Name, err)
@@ -139,6 +140,25 @@ func (m *simulator) layModels(i *image) {
 		end = model.at + modelHeader + model.length
 	}
 	put(end, lastModel, 0)
+}
+
+// layIdentity puts what a device of the model has where it is known by.
+func (m *simulator) layIdentity(i *image) {
+	id := m.options.Identity
+	if id == nil {
+		return
+	}
+	p, err := id.layout(m.options.Order).Encode(drivers.Command{Payload: []byte(id.Is[0])})
+	if err != nil {
+		return
+	}
+	if len(p)%2 != 0 {
+		p = append(p, 0)
+	}
+	t, at, _ := id.place()
+	for n := 0; n+1 < len(p); n += 2 {
+		i.words[place{t, at + n/2}] = binary.BigEndian.Uint16(p[n:])
+	}
 }
 
 // start is where the channel's value is.

@@ -213,3 +213,37 @@ func coolDown(dev *config.Device) {
 		o.Timeout = 20 * time.Second // here a late answer is this machine's fault
 	}
 }
+
+// A Deye of another kind has the same registers with other numbers in them: none of it is
+// published, and the fault says what stands there.
+func TestDeviceOfAnotherModelIsRefused(t *testing.T) {
+	cat := wireCatalogue(t)
+	for _, c := range []struct{ model, device, says string }{
+		{"deye/hybrid-3p-lv", "deye/hybrid-1p", "holding 0 reads 3, which should be 5 or 1280"},
+		{"deye/hybrid-1p", "deye/hybrid-3p-hv", "holding 0 reads 6, which should be 3 or 768"},
+		{"abb/b21", "abb/b23", "reads B23, which should be B21"},
+	} {
+		t.Run(c.model[:4]+" "+c.device[5:], func(t *testing.T) {
+			t.Parallel() // they mostly wait
+			sim := simulationOf(t, fromModel(t, cat, c.device, "/dev/null"))
+			values, faults := readSimulation(t, cat, c.model, sim, nil)
+			if len(values) > 0 || !strings.Contains(faults[""], "this is another device") || !strings.Contains(faults[""], c.says) {
+				t.Errorf("values %v, faults %v; want none, and that it is another device", values, faults)
+			}
+		})
+	}
+}
+
+// Makers go on making models: a number that nobody knows, or a register that is refused, is
+// no reason to refuse a device.
+func TestDeviceOfUnknownModelIsRead(t *testing.T) {
+	for name, r := range map[string]registers{
+		"unknown number": {"holding": {0: "0063", 588: "0037"}},
+		"no number":      {"holding": {588: "0037"}},
+	} {
+		values, faults := readModel(t, wireCatalogue(t), "deye/hybrid-3p-lv", modbusDevice(t, r, false))
+		if values["state_of_charge"] != "55 %" {
+			t.Errorf("%s: values %v, faults %v", name, values, faults)
+		}
+	}
+}
