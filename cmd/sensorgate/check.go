@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +39,7 @@ upstream. Outputs are not opened: that would switch them.`,
 			}
 			if c != nil && !s.json {
 				writeSummary(cmd.OutOrStdout(), c)
+				s.writeProvenance(cmd.OutOrStdout(), c)
 				if warning := gateway.MemoryWarning(c); warning != "" {
 					fmt.Fprintln(cmd.ErrOrStderr(), "warning:", warning)
 				}
@@ -88,6 +90,20 @@ func writeSummary(w io.Writer, c *config.Config) {
 		fmt.Fprintln(w, "It has no devices: this is a broker only. See: sensorgate init, sensorgate scan")
 	}
 	showExamples(w, c)
+}
+
+// writeProvenance says of each model in use how well it is known.
+func (s *settings) writeProvenance(w io.Writer, c *config.Config) {
+	said := map[string]bool{}
+	for _, d := range c.Devices {
+		if d.Model == "" || said[d.Model] {
+			continue
+		}
+		said[d.Model] = true
+		if m, ok := config.ReadModel(s.hardware.Catalogue(), filepath.Dir(s.path), d.Model); ok && len(m.Sources) > 0 {
+			fmt.Fprintf(w, "model %s: %s\n", m.Name, provenance(&m))
+		}
+	}
 }
 
 // showExamples shows what becomes of the examples in the file.

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -16,20 +18,19 @@ func newModel() *cobra.Command {
 		Use:   "model",
 		Short: "list and show the templates of devices, for model = \"…\"",
 	}
-	cmd.AddCommand(newModelList(), newModelShow())
+	cmd.AddCommand(newModelList(), newModelShow(), newModelRecords())
 	return cmd
 }
 
 func newModelList() *cobra.Command {
 	var s settings
 	cmd := &cobra.Command{
-		Use:   "list [WORD]",
-		Short: "list all models, or those with WORD in name, title, driver or a channel",
-		Args:  cobra.MaximumNArgs(1),
+		Use:   "list [WORD]...",
+		Short: "list all models, or those that have to do with every WORD: a maker, a kind, a quantity, a driver",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			models := []config.Model{}
 			for _, m := range s.models() {
-				if len(args) == 0 || m.Mentions(args[0]) {
+				if !slices.ContainsFunc(args, func(word string) bool { return !m.Mentions(word) }) {
 					models = append(models, m)
 				}
 			}
@@ -65,6 +66,23 @@ func confirmed(m *config.Model) string {
 	return fmt.Sprintf("%d of %d", n, len(m.Channels))
 }
 
+// provenance says in one line how well a model is known.
+func provenance(m *config.Model) string {
+	text := "tried on real hardware: " + m.Tested
+	if len(m.Channels) > 0 {
+		text = confirmed(m) + " channels are confirmed by two sources or the maker; " + text
+	}
+	for _, list := range []struct {
+		what  string
+		names []string
+	}{{"one source", m.OneSource}, {"unconfirmed", m.Unconfirmed}} {
+		if len(list.names) > 0 {
+			text += "; " + list.what + ": " + strings.Join(list.names, ", ")
+		}
+	}
+	return text
+}
+
 func newModelShow() *cobra.Command {
 	var s settings
 	cmd := &cobra.Command{
@@ -83,6 +101,9 @@ func newModelShow() *cobra.Command {
 					return writeJSON(cmd.OutOrStdout(), m)
 				}
 				_, err := fmt.Fprint(cmd.OutOrStdout(), m.Text)
+				if err == nil && len(m.Sources) > 0 {
+					_, err = fmt.Fprintf(cmd.OutOrStdout(), "\n# %s\n", provenance(&m))
+				}
 				return err
 			}
 			return usageError{fmt.Errorf("no model is called %q (see: sensorgate model list)", args[0])}

@@ -41,7 +41,7 @@ func simulate(s drivers.DeviceConfig) (drivers.Simulation, error) {
 
 // answerRTU looks for requests to this unit in what was heard. What is none is passed over.
 func (m *simulator) answerRTU(ran time.Duration, heard []byte) (answer, rest []byte) {
-	for len(heard) >= 8 { // the shortest request
+	for len(heard) >= 7 { // the shortest request: function 43
 		n := requestLength(heard[1:])
 		if n == 0 || heard[0] != m.options.Unit {
 			heard = heard[1:]

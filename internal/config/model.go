@@ -155,26 +155,41 @@ func Models(cat Catalogue, dir string) []Model {
 	l.dir = dir
 	var models []Model
 	for _, name := range ModelNames(cat, dir) {
-		src, ok := l.modelSource(name)
-		if !ok {
-			continue
+		if m, ok := l.readModel(name); ok {
+			models = append(models, m)
 		}
-		m := Model{Name: name, Text: src.Text, Tested: "no"}
-		if root, ok := l.Parse(src); ok {
-			m.about(root)
-			m.Driver, m.Title = root.Field("driver").Text(), root.Field("title").Text()
-			if m.Source == "" {
-				m.Source = root.Field("source").Text()
-			}
-			if t := root.Field("tested"); t.Text() != "" {
-				m.Tested = t.Text()
-			} else if yes, _ := t.Boolean(); yes {
-				m.Tested = "yes"
-			}
-		}
-		models = append(models, m)
 	}
 	return models
+}
+
+// ReadModel returns one model with what it says of itself.
+func ReadModel(cat Catalogue, dir, name string) (Model, bool) {
+	l := newLoader(cat)
+	l.dir = dir
+	return l.readModel(name)
+}
+
+func (l *loader) readModel(name string) (Model, bool) {
+	src, ok := l.modelSource(name)
+	if !ok {
+		return Model{}, false
+	}
+	m := Model{Name: name, Text: src.Text, Tested: "no"}
+	root, ok := l.Parse(src)
+	if !ok {
+		return m, true
+	}
+	m.about(root)
+	m.Driver, m.Title = root.Field("driver").Text(), root.Field("title").Text()
+	if m.Source == "" {
+		m.Source = root.Field("source").Text()
+	}
+	if t := root.Field("tested"); t.Text() != "" {
+		m.Tested = t.Text()
+	} else if yes, _ := t.Boolean(); yes {
+		m.Tested = "yes"
+	}
+	return m, true
 }
 
 // about reads what a model's file says of itself.

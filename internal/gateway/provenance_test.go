@@ -45,48 +45,85 @@ func TestModbusModelsNameTheirSources(t *testing.T) {
 			}
 		}
 	}
+	for _, m := range serialModels(t) {
+		if len(m.Sources) == 0 {
+			t.Errorf("%s has no sources", m.Name)
+		}
+	}
 	if 100*confirmed < 90*channels {
 		t.Errorf("only %d of %d channels are confirmed by two sources or the maker's document, want 90 %%", confirmed, channels)
 	}
 	t.Logf("%d of %d channels are confirmed by two sources or the maker's document", confirmed, channels)
 }
 
+// serialModels are the models of the binary for other drivers than Modbus.
+func serialModels(t *testing.T) []config.Model {
+	t.Helper()
+	models := config.Models(wireCatalogue(t), t.TempDir())
+	return slices.DeleteFunc(models, func(m config.Model) bool { return m.Driver == "modbus" })
+}
+
+// confirmation says how well the channels of a model are known.
+func confirmation(m *config.Model) string {
+	counts := map[string]int{}
+	for _, c := range m.Channels {
+		counts[m.Confirmation(c)]++
+	}
+	if len(m.Channels) == 0 { // those of the driver
+		counts[m.Confirmation("")] = 1
+	}
+	var how []string
+	for _, kind := range []string{"two", "maker", "one", "none"} {
+		switch {
+		case counts[kind] > 0 && len(m.Channels) == 0:
+			how = append(how, kind)
+		case counts[kind] > 0:
+			how = append(how, fmt.Sprintf("%s: %d", kind, counts[kind]))
+		}
+	}
+	if len(m.OneSource) > 0 {
+		how = append(how, "one source: "+strings.Join(m.OneSource, ", "))
+	}
+	if len(m.Unconfirmed) > 0 {
+		how = append(how, "unconfirmed: "+strings.Join(m.Unconfirmed, ", "))
+	}
+	return strings.Join(how, "; ")
+}
+
+// writeModels writes a table of models, and returns how many channels they have.
+func writeModels(page *bytes.Buffer, models []config.Model) (channels int) {
+	page.WriteString("| model | what | channels | confirmed | sources |\n|---|---|---|---|---|\n")
+	for _, m := range models {
+		channels += len(m.Channels)
+		n := fmt.Sprint(len(m.Channels))
+		if len(m.Channels) == 0 {
+			n = "those of `" + m.Driver + "`"
+		}
+		fmt.Fprintf(page, "| `%s` | %s | %s | %s | %s |\n", m.Name, m.Title, n, confirmation(&m), strings.Join(m.Sources, "; "))
+	}
+	return channels
+}
+
 // docs/models.md is made of the models.
 func TestModelsPageIsUpToDate(t *testing.T) {
 	var page bytes.Buffer
-	page.WriteString(`# Modbus models and how well they are confirmed
+	page.WriteString(`# Models and how well they are confirmed
 
-Made by ` + "`go test ./internal/gateway -run ModelsPage -update`" + ` of the files below ` + "`drivers/modbus/models`" + `; ` + "`sensorgate model show NAME`" + ` prints
-one. None has been tried on the real device by us: please report how it goes.
+Made by ` + "`go test ./internal/gateway -run ModelsPage -update`" + ` of the files below ` + "`drivers/modbus/models` and `drivers/serial/models`" + `;
+` + "`sensorgate model show NAME`" + ` prints one, ` + "`sensorgate simulate model NAME`" + ` is one: each is run through that from end to end by the tests. None of
+the Modbus models has been tried on the real device by us: please report how it goes.
 
-A register is confirmed by **two** independent sources that agree, by the **maker**'s own document alone, or by **one** project.
+A register or field is confirmed by **two** independent sources that agree, by the **maker**'s own document or recordings alone, or by **one** project.
 What one project copied from another counts once. Channels of which only one source knows are named.
 
-| model | what | channels | confirmed | sources |
-|---|---|---|---|---|
+## Modbus
+
 `)
-	models, channels := modbusModels(t), 0
-	for _, m := range models {
-		counts := map[string]int{}
-		for _, c := range m.Channels {
-			counts[m.Confirmation(c)]++
-		}
-		channels += len(m.Channels)
-		var how []string
-		for _, kind := range []string{"two", "maker", "one", "none"} {
-			if counts[kind] > 0 {
-				how = append(how, fmt.Sprintf("%s: %d", kind, counts[kind]))
-			}
-		}
-		if len(m.OneSource) > 0 {
-			how = append(how, "one source: "+strings.Join(m.OneSource, ", "))
-		}
-		if len(m.Unconfirmed) > 0 {
-			how = append(how, "unconfirmed: "+strings.Join(m.Unconfirmed, ", "))
-		}
-		fmt.Fprintf(&page, "| `%s` | %s | %d | %s | %s |\n", m.Name, m.Title, len(m.Channels), strings.Join(how, "; "), strings.Join(m.Sources, "; "))
-	}
-	fmt.Fprintf(&page, "\n%d models, %d channels.\n", len(models), channels)
+	models, serials := modbusModels(t), serialModels(t)
+	channels := writeModels(&page, models)
+	fmt.Fprintf(&page, "\n%d models, %d channels.\n\n## Serial lines\n\n", len(models), channels)
+	channels = writeModels(&page, serials)
+	fmt.Fprintf(&page, "\n%d models, %d channels beside those that their drivers know.\n", len(serials), channels)
 	const path = "../../docs/models.md"
 	if *updateModels {
 		if err := os.WriteFile(path, page.Bytes(), 0o644); err != nil {
