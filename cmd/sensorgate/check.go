@@ -92,7 +92,7 @@ func writeSummary(w io.Writer, c *config.Config) {
 	showExamples(w, c)
 }
 
-// writeProvenance says of each model in use how well it is known.
+// writeProvenance prints of each model in use how well it is known.
 func (s *settings) writeProvenance(w io.Writer, c *config.Config) {
 	said := map[string]bool{}
 	for _, d := range c.Devices {

@@ -10,6 +10,7 @@ import (
 
 	"sensorgate/drivers/modbus"
 	"sensorgate/internal/config"
+	"sensorgate/internal/scan"
 	"sensorgate/internal/terminal"
 )
 
@@ -30,24 +31,12 @@ func candidates() (list []modbus.Candidate) {
 	return list
 }
 
-// writeUnit prints what to paste for a unit that answers, with the models that it may be
-// read with.
-func writeUnit(ctx context.Context, out io.Writer, c *modbus.Client, f modbus.Found, wire string, known []modbus.Candidate) error {
-	id := c.Identify(ctx, known)
-	fmt.Fprintf(out, "[device.unit%d]   # %s\n", f.Unit, terminal.Escape(f.Says))
-	if len(id.Says) > 0 {
-		fmt.Fprintf(out, "# it calls itself: %s\n", terminal.Escape(strings.Join(id.Says, ", ")))
+// writeUnit prints what to paste for a unit that answers.
+func writeUnit(out io.Writer, f scan.Found) {
+	if f.Needs == "model" {
+		f.Text = "driver = \"modbus\"   # or model = …, see: sensorgate model list modbus\n" + f.Text
 	}
-	if len(id.Models) > 0 {
-		fmt.Fprintf(out, "model = %q\n", id.Models[0])
-		for _, other := range id.Models[1:] {
-			fmt.Fprintf(out, "# or model = %q\n", other)
-		}
-	} else {
-		fmt.Fprintf(out, "driver = \"modbus\"   # or model = …, see: sensorgate model list modbus\n")
-	}
-	_, err := fmt.Fprintf(out, "%s\nunit   = %d\n\n", wire, f.Unit)
-	return err
+	fmt.Fprintf(out, "[device.%s]   # %s\n%s\n", f.Name, terminal.Escape(f.Note), f.Text)
 }
 
 // scanModbusTCP asks units behind a Modbus TCP address.
@@ -65,7 +54,10 @@ func scanModbusTCP(ctx context.Context, out io.Writer, target string, units []by
 			if !strings.Contains(addr, ":") {
 				addr += ":502"
 			}
-			return writeUnit(ctx, out, c, modbus.Found{Unit: unit, Says: says}, fmt.Sprintf("tcp    = %q", addr), known)
+			f := scan.Found{Name: fmt.Sprintf("unit%d", unit), Note: says, Needs: "model", Text: fmt.Sprintf("tcp    = %q\nunit   = %d\n", addr, unit)}
+			f.Identified(c.Identify(ctx, known))
+			writeUnit(out, f)
+			return nil
 		})
 		if err != nil {
 			return err

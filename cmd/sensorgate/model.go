@@ -66,7 +66,7 @@ func confirmed(m *config.Model) string {
 	return fmt.Sprintf("%d of %d", n, len(m.Channels))
 }
 
-// provenance says in one line how well a model is known.
+// provenance returns in one line how well a model is known.
 func provenance(m *config.Model) string {
 	text := "tried on real hardware: " + m.Tested
 	if len(m.Channels) > 0 {

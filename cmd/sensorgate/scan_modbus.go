@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,9 @@ func newScanModbus() *cobra.Command {
 		Short: "find Modbus units on a wire: speeds, parities, unit numbers",
 		Long: `Asks each unit in each line setting for one register and lists who answers, be it with
 a refusal. It writes nothing. Once a line setting has an answer the others are left out.
-Stop the gateway first if it uses the port.`,
+Who answers is asked who it is: by function 43, by its SunSpec map, and by the registers
+that the models know their devices by; the model to write is proposed. PORT may be
+tcp://HOST. Stop the gateway first if it uses the port.`,
 		Example: "  sensorgate scan modbus /dev/ttyUSB0\n  sensorgate scan modbus 0403:6001 --lines '19200 8E1' --units 1-247",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -33,10 +36,13 @@ Stop the gateway first if it uses the port.`,
 			if err != nil {
 				return usageError{fmt.Errorf("--units: %w", err)}
 			}
+			if strings.HasPrefix(args[0], "tcp://") {
+				return scanModbusTCP(cmd.Context(), cmd.OutOrStdout(), args[0], us, max(timeout, scan.IdentifyTime))
+			}
 			if _, err := serial.ParsePort(args[0], serial.Line{}); err != nil {
 				return usageError{err}
 			}
-			o := scan.Options{Kinds: []string{"modbus"}, Port: args[0], Lines: ls, Units: us, Timeout: timeout}
+			o := scan.Options{Kinds: []string{"modbus"}, Port: args[0], Lines: ls, Units: us, Timeout: timeout, Candidates: candidates()}
 			return scanModbus(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), o)
 		},
 	}
@@ -52,7 +58,7 @@ func scanModbus(ctx context.Context, out, errOut io.Writer, o scan.Options) erro
 	sink, done := collect(errOut, &[]scan.Found{})
 	sink.Found = func(f scan.Found) {
 		done()
-		fmt.Fprintf(out, "[device.%s]   # %s\ndriver = \"modbus\"   # or model = …, see: sensorgate model list\n%s\n", f.Name, f.Note, f.Text)
+		writeUnit(out, f)
 	}
 	sink.Failed = func(_ string, err error) { failed = err }
 	err := scan.Run(ctx, o, sink)

@@ -39,7 +39,7 @@ func TestSimulatedModelIsFoundAndRead(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{`model = "deye/hybrid-1p"`, "sensorgate, simulator, 1", "unit   = 1"} {
+	for _, want := range []string{`model  = "deye/hybrid-1p"`, "it calls itself sensorgate, simulator, 1", "unit   = 1"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the scan has no %q:\n%s", want, out)
 		}

@@ -63,7 +63,7 @@ func serialModels(t *testing.T) []config.Model {
 	return slices.DeleteFunc(models, func(m config.Model) bool { return m.Driver == "modbus" })
 }
 
-// confirmation says how well the channels of a model are known.
+// confirmation returns how well the channels of a model are known.
 func confirmation(m *config.Model) string {
 	counts := map[string]int{}
 	for _, c := range m.Channels {

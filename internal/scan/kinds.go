@@ -193,6 +193,24 @@ func portKey(port string) string {
 	return "tcp"
 }
 
+// IdentifyTime is how long a Modbus unit that is there may think about who it is.
+const IdentifyTime = 500 * time.Millisecond
+
+// Identified adds what a Modbus unit has told of itself: its own names, and the model to
+// read it with if one is known to fit.
+func (f *Found) Identified(id modbus.Identification) {
+	if len(id.Says) > 0 {
+		f.Note += "; it calls itself " + strings.Join(id.Says, ", ")
+	}
+	if len(id.Models) == 0 {
+		return
+	}
+	f.Title, f.Needs, f.Text = id.Models[0], "", fmt.Sprintf("model  = %q\n", id.Models[0])+f.Text
+	if len(id.Models) > 1 {
+		f.Note += "; it could also be read with " + strings.Join(id.Models[1:], ", ")
+	}
+}
+
 const unitTime = 150 * time.Millisecond // that a unit may think
 
 // modbus asks on one port who is there.
@@ -228,8 +246,11 @@ func (s *scanner) modbus(ctx context.Context) error {
 			s.to.Progress(Progress{"modbus", fmt.Sprintf("%s unit %d", line, unit), done, total})
 		}, func(f modbus.Found) {
 			n++
-			s.to.Found(Found{Kind: "modbus", Where: fmt.Sprintf("%s unit %d, %s", s.o.Port, f.Unit, f.Line), Title: fmt.Sprintf("Modbus unit %d", f.Unit), Sure: true, Note: f.Says,
-				Name: fmt.Sprintf("unit%d", f.Unit), Needs: "model", Text: fmt.Sprintf("serial = { %s = %q, line = %q }\nunit   = %d\n", portKey(s.o.Port), s.o.Port, f.Line.String(), f.Unit)})
+			out := Found{Kind: "modbus", Where: fmt.Sprintf("%s unit %d, %s", s.o.Port, f.Unit, f.Line), Title: fmt.Sprintf("Modbus unit %d", f.Unit), Sure: true, Note: f.Says,
+				Name: fmt.Sprintf("unit%d", f.Unit), Needs: "model", Text: fmt.Sprintf("serial = { %s = %q, line = %q }\nunit   = %d\n", portKey(s.o.Port), s.o.Port, f.Line.String(), f.Unit)}
+			c := modbus.NewClient(b, f.Unit, max(timeout, IdentifyTime), false).On(f.Line)
+			out.Identified(c.Identify(ctx, s.o.Candidates))
+			s.to.Found(out)
 		})
 	})
 	if err == nil && n == 0 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sensorgate/drivers/i2c"
+	"sensorgate/drivers/modbus"
 	"sensorgate/drivers/serial"
 	"sensorgate/drivers/spi"
 )
@@ -54,6 +55,9 @@ type Options struct {
 	Lines   []serial.Line
 	Units   []byte
 	Timeout time.Duration // of one Modbus unit; 0: 150 ms
+
+	// Candidates are the models that a Modbus unit is asked for, if it is there.
+	Candidates []modbus.Candidate
 
 	I2C *i2c.Buses // that run already; nil: opened for the scan
 	SPI *spi.Buses
