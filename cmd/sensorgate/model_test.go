@@ -29,7 +29,7 @@ func TestModelListFinds(t *testing.T) {
 	}
 }
 
-// Who uses a model is told how well it is known.
+// check and model show print how well a model is known.
 func TestProvenanceIsShown(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "sensorgate.toml")
 	if err := os.WriteFile(file, []byte("node = \"n\"\n[device.a]\nmodel = \"carlo-gavazzi/em24\"\nserial = { port = \"/dev/null\" }\n"), 0o600); err != nil {

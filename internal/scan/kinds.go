@@ -196,7 +196,7 @@ func portKey(port string) string {
 // IdentifyTime is how long a Modbus unit that is there may think about who it is.
 const IdentifyTime = 500 * time.Millisecond
 
-// Identified adds what a Modbus unit has told of itself: its own names, and the model to
+// Identified adds what a Modbus unit has answered: its own names, and the model to
 // read it with if one is known to fit.
 func (f *Found) Identified(id modbus.Identification) {
 	if len(id.Says) > 0 {
