@@ -94,6 +94,11 @@ natstest:
 crashmodel:
 	$(GO) test -run 'TestCrashModel' ./internal/journal -crash.seeds=20000
 
+# What takes long in a browser: an hour of memory, 500 channels on a slow phone, twenty pages on one gateway.
+# make check has the short form of the first. Needs Chromium, and a machine that does nothing else.
+page-check:
+	$(GO) test -count 1 -v -timeout 2h ./internal/web/page/browser -run TestLong -page.long=$(or $(FOR),1h)
+
 # The same, more of it, and every bit and every length of a small log.
 crashmodel-long:
 	$(GO) test -run 'TestCrashModel|TestEvery' ./internal/journal -crash.seeds=$(or $(SEEDS),1000000) -crash.every -timeout 12h

@@ -132,6 +132,9 @@ func demoGateway(path string, o gateway.Options) (_ *gateway.Gateway, err error)
 		}
 		return c, nil
 	}
+	if o.Folder, err = gateway.OpenFolder(path, o.Hardware, o.Log); err != nil {
+		return nil, err
+	}
 	if o.Config, err = o.Load(); err != nil {
 		return nil, err
 	}

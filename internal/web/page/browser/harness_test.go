@@ -408,6 +408,12 @@ func (x *tab) write(selector, keys string) {
 	x.run(chromedp.Evaluate[chromedp.Void](fmt.Sprintf("document.querySelector(%q).focus()", selector)), chromedp.KeyEvent(keys))
 }
 
+// keys sends keys to whatever has the focus.
+func (x *tab) keys(keys string) {
+	x.t.Helper()
+	x.run(chromedp.KeyEvent(keys))
+}
+
 // login logs in by the dialog.
 func (x *tab) login(user, password string) {
 	x.t.Helper()

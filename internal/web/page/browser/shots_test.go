@@ -22,29 +22,28 @@ func TestScreenshots(t *testing.T) {
 		name, view string
 		size       size
 		before     []action
+		ready      func(x *tab)
 	}{
-		{"now", "#/now", desktop, nil},
-		{"now-dark", "#/now", desktop, []action{dark()}},
-		{"phone", "#/now", phone, nil},
-		{"plot", "#/plot?c=greenhouse%2Ftemperature&c=meter%2Fpower&r=24h", desktop, nil},
-		{"upstreams", "#/upstreams", desktop, nil},
-		{"gateway", "#/gateway", desktop, nil},
-		{"config", "#/config", desktop, nil},
-		{"clients", "#/clients", desktop, nil},
+		{"now", "#/now", desktop, nil, func(x *tab) {
+			for _, name := range []string{"greenhouse/temperature", "meter/power"} {
+				get[bool](x, "(document.querySelector('[aria-label=\"Make "+name+" a favourite\"]').click(), true)")
+			}
+			x.see(`document.querySelectorAll('.spark path[d*=L]').length >= 6`)
+		}},
+		{"phone", "#/now", phone, []action{dark()}, func(x *tab) { x.see(`document.querySelectorAll('.spark path[d*=L]').length >= 3`) }},
+		{"plot", "#/plot?c=greenhouse%2Ftemperature&c=meter%2Fpower&r=24h", desktop, nil, func(x *tab) {
+			x.see(`document.querySelector('.u-over') && document.querySelectorAll('.beside tbody tr').length > 100`)
+		}},
+		{"config", "#/now", desktop, nil, func(x *tab) {
+			x.login("demo", "demo")
+			x.click("nav a", "Configuration")
+			x.fresh("50-attic.toml")
+			x.put("# Temperature under the roof\n[device.attic]\ndriver = \"sim\"\nevry  = \"10s\"\n\n[device.attic.channels]\ntemperature = { shape = \"walk\", from = -5, to = 45, unit = \"°C\", digits = 1 }\n")
+			x.see(`document.querySelector('.back mark.error')`)
+		}},
 	} {
 		x := open(t, address(port)+s.view, s.size, s.before...)
-		switch s.name {
-		case "config", "clients", "gateway":
-			x.login("demo", "demo")
-			get[bool](x, "(location.hash = '#/now', true)")
-			x.seeText("nav", "Configuration")
-			get[bool](x, "(location.hash = '"+s.view+"', true)")
-			x.seeText("#main", map[string]string{"config": "[device.greenhouse]", "clients": "demo", "gateway": "Running"}[s.name])
-		case "plot":
-			x.see(`document.querySelector('.u-over') && document.querySelectorAll('.beside tbody tr').length > 20`)
-		case "now", "now-dark", "phone":
-			x.see(`document.querySelectorAll('.spark path[d*=L]').length >= 4`)
-		}
+		s.ready(x)
 		if err := os.WriteFile(filepath.Join("../../../../docs", "page-"+s.name+".png"), x.picture(), 0o666); err != nil {
 			t.Fatal(err)
 		}

@@ -142,7 +142,7 @@ class PlotView {
         const a = await get(channelPath(c.device, c.name) + q + (every ? '&every=' + every : ''))
         return { ...a, name: n, channel: c, every: a.every_seconds, bars: growth(a.points) }
       }))
-      if (round !== this.round) return
+      if (round !== this.round || this.stopped) return
       this.show(answers, from, to)
     } catch (e) {
       if (round !== this.round) return
@@ -175,10 +175,11 @@ class PlotView {
       else a.points.forEach(p => put(p[0], p[5] > 1 ? [number(p[2], a.channel.digits), ' ', h('span.soft', `${number(p[1], a.channel.digits)}…${number(p[3], a.channel.digits)}`)] : number(p[3], a.channel.digits)))
     })
     const newest = [...rows.keys()].sort((a, b) => b - a)
-    const long = this.range()[1] - this.range()[0] > 2 * 86400 || newest.length && newest[newest.length - 1] < now() / 1000 - 86400
+    const every = Math.min(...this.answers.map(a => a.kind === 'state' ? 0 : a.every || 0))
+    const style = every >= 86400 ? 'day' : every >= 60 ? 'minute' : this.range()[1] - this.range()[0] > 86400 ? 'full' : 'clock'
     swap(this.table, h('table', h('caption.unseen', t('plot.table')),
-      h('thead', h('tr', h('th', { scope: 'col' }, t('time')), this.answers.map(a => h('th', { scope: 'col' }, a.name, a.unit ? h('span.soft', ` ${a.unit}`) : null)))),
-      h('tbody', newest.slice(0, 300).map(at => h('tr', h('th', { scope: 'row' }, time(at * 1000, long ? 'full' : 'clock')), this.answers.map((a, i) => h('td', rows.get(at)[i] ?? '')))))),
+      h('thead', h('tr', h('th', { scope: 'col' }, t('time')), this.answers.map(a => h('th', { scope: 'col' }, a.name.replace('/', '/\u200b'), a.unit ? h('span.soft', ` ${a.unit}`) : null)))),
+      h('tbody', newest.slice(0, 300).map(at => h('tr', h('th', { scope: 'row' }, time(at * 1000, style)), this.answers.map((a, i) => h('td', rows.get(at)[i] ?? '')))))),
       newest.length > 300 ? h('p.soft', t('plot.rest', { n: count(newest.length - 300) })) : newest.length ? null : h('p.soft', t('plot.nothing')))
   }
 
@@ -208,6 +209,7 @@ class PlotView {
   }
 
   stop() {
+    this.stopped = true // an answer that comes later draws nothing
     clearInterval(this.timer)
     this.off.forEach(f => f())
     this.plot.destroy()

@@ -48,7 +48,7 @@ class ConfigView {
     const f = this.files.find(f => f.name === name) || { name, text: '', etag: '', writable: true, fresh: true }
     this.file = f
     swap(this.tabs, ...[...this.files, ...(f.fresh ? [f] : [])].map(x => h('button', { type: 'button', role: 'tab', 'aria-selected': x.name === name, onclick: async () => { if (await this.leave()) this.show(x.name) }, title: x.name },
-      x.name.split('/').pop(), x.writable ? null : h('span.unseen', ' ' + t('config.readonly')), x.writable ? null : h('span', { 'aria-hidden': 'true' }, ' 🔒'))))
+      x.name.split('/').pop(), x.writable ? null : h('small', ' · ' + t('config.readonly')))))
     this.editor.set(f.text, !f.writable)
     swap(this.about, f.name, f.writable ? null : [' – ', t('config.readonly.text'), ' ', f.paste ? h('code', f.paste) : null])
     for (const b of [this.saveButton, this.planButton, this.removeButton]) b.hidden = !f.writable

@@ -56,6 +56,7 @@ const times = {
   short: new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' }),
   day: new Intl.DateTimeFormat(locale, day),
   full: new Intl.DateTimeFormat(locale, { ...day, ...clock }),
+  minute: new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', hour: 'numeric', minute: '2-digit' }),
   month: new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' }),
 }
 

@@ -14,7 +14,7 @@ export class Spark {
     this.channel = channel
     this.points = null // [second, value], one a minute
     this.path = svg('path')
-    this.title = svg('title')
+    this.title = svg('title', t('spark.none'))
     this.el = svg('svg.spark', { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img' }, this.title, this.path)
   }
 
