@@ -119,6 +119,10 @@ killloop:
 journal-compare:
 	cd internal/journal/compare && $(GO) run . -dir $(or $(DIR),/tmp)
 
+# The history against SQLite, a module of its own: make history-compare DIR=/on/the/card
+history-compare:
+	cd internal/history/compare && $(GO) test -count=1 -timeout 60m -run TestDayOfValues . -dir $(or $(DIR),/tmp) -v
+
 # Who may import whom: internal/gateway/deps_test.go.
 deps:
 	$(GO) test -run TestDependencyRules ./internal/gateway

@@ -265,7 +265,9 @@ func (d *Device) Channel(name string) (*Channel, bool) {
 // Changes are the devices by name that differ between two descriptions. One whose name
 // changed is removed and added.
 type Changes struct {
-	Added, Changed, Removed []string
+	Added   []string `json:"added,omitempty"`
+	Changed []string `json:"changed,omitempty"`
+	Removed []string `json:"removed,omitempty"`
 }
 
 // Diff compares two descriptions.

@@ -9,6 +9,7 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/internal/config"
+	"sensorgate/internal/describe"
 	"sensorgate/internal/mapping"
 	"sensorgate/internal/mqtt"
 	"sensorgate/internal/web"
@@ -83,8 +84,9 @@ func (g *Gateway) reload() error {
 	} else if err := g.page.server.Load().RenewCertificates(); err != nil {
 		g.log.Warn("the page keeps its old certificate", "err", err)
 	}
-	g.hub.Changed()
-	g.log.Info("configuration reloaded", "files", next.Files)
+	devices := describe.Diff(describe.Of(old), describe.Of(next))
+	g.hub.Changed(devices)
+	g.log.Info("configuration reloaded", "files", next.Files, "added", devices.Added, "changed", devices.Changed, "removed", devices.Removed)
 	return nil
 }
 

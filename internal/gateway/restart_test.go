@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -14,6 +15,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -211,4 +213,27 @@ func TestReloadRenewsTheCertificateOfThePage(t *testing.T) {
 		t.Errorf("after a refused reload %q is served", name)
 	}
 	c.Close()
+}
+
+// A reload says which devices came, changed and went, to pages and in the log.
+func TestReloadSaysWhichDevicesChanged(t *testing.T) {
+	g := startGateway(t, "[device.a]\ndriver = \"sequence\"\nevery = \"1s\"\n[device.b]\ndriver = \"sequence\"\nevery = \"1s\"\n[device.c]\ndriver = \"sequence\"\nevery = \"1s\"\n")
+	srv := httptest.NewServer(g.page)
+	defer srv.Close()
+	r, err := (&http.Client{Timeout: 30 * time.Second}).Get(srv.URL + "/api/v1/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	g.write("[device.b]\ndriver = \"sequence\"\nevery = \"2s\"\n[device.c]\ndriver = \"sequence\"\nevery = \"1s\"\n[device.d]\ndriver = \"sequence\"\nevery = \"1s\"\n")
+	if err := g.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	in := bufio.NewScanner(r.Body)
+	for in.Scan() && in.Text() != "event: config" {
+	}
+	in.Scan()
+	if want := `data: {"added":["d"],"changed":["b"],"removed":["a"]}`; in.Text() != want {
+		t.Errorf("the stream says %q, want %s (%v)", in.Text(), want, in.Err())
+	}
 }

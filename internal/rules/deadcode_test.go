@@ -14,7 +14,6 @@ var deadcode = flag.Bool("deadcode", false, "look for functions that nothing cal
 // called by the program nor in this list is removed, or moved to the tests.
 var onlyForTests = map[string]string{
 	"drivers/serial.memory.SetLine":            "a serial port in memory has the methods of a real one",
-	"internal/describe.Diff":                   "what a new description changes; for those who are yet to read descriptions",
 	"drivers/i2c.NewBusesOn":                   "I2C buses on a sysfs tree of the test",
 	"drivers/i2c/bus.NewOn":                    "the same, below",
 	"drivers/serial.NewBusOver":                "a serial bus over a connection in memory",

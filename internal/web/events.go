@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sensorgate/drivers"
+	"sensorgate/internal/describe"
 )
 
 const (
@@ -26,7 +27,7 @@ const (
 //	event: values   [{"device":…,"channel":…,"value":…,"unit":…,"time":…}, …]
 //	event: state    {"device":…,"channel":…,"state":…,"error":…,"since":…}
 //	event: log      {"time":…,"level":…,"part":…,"text":…}
-//	event: config   {}                     the description changed: ask again
+//	event: config   {"added":[…],"changed":[…],"removed":[…]}   devices of a reload: ask again
 //	event: reset    {}                     too much was missed: ask for everything again
 type Hub struct {
 	mu      sync.Mutex
@@ -124,8 +125,8 @@ func (h *Hub) tick() {
 // State spreads a change of state at once.
 func (h *Hub) State(s State) { h.guard(func() { h.spread("state", s, View) }) }
 
-// Changed says that the description changed: a reload.
-func (h *Hub) Changed() { h.spread("config", struct{}{}, View) }
+// Changed says what a reload changed of the description.
+func (h *Hub) Changed(c describe.Changes) { h.guard(func() { h.spread("config", c, View) }) }
 
 func (h *Hub) logLine(l LogLine) { h.spread("log", l, Operate) }
 
