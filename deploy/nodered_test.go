@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,9 @@ type redNode struct {
 	ID, Type, Z, Topic, Broker, QoS, Datatype, Retain, Func string
 	Wires                                                   [][]string
 }
+
+// redName is the declaration of a name that the function node has already.
+var redName = regexp.MustCompile(`(const|let|var)[^=]*\b(node|msg|context|flow|global|env|RED|send|done)\b[^=]*=`)
 
 // The example flow is one that Node-RED's own nodes can run: known types, wires that lead
 // somewhere, topics as docs/topics.md has them, and no retained command, which the gateway
@@ -52,6 +56,9 @@ func TestNodeREDFlow(t *testing.T) {
 					t.Errorf("%s: its wire leads to %q", n.ID, to)
 				}
 			}
+		}
+		if redName.MatchString(n.Func) {
+			t.Errorf("%s: its function declares a name that Node-RED gives it: %s", n.ID, redName.FindString(n.Func))
 		}
 		if strings.HasPrefix(n.Type, "mqtt ") {
 			if topics[n.Topic] != n.Type {
