@@ -10,9 +10,16 @@ import (
 // that the kernel has for the lines behind them; the first 26 are the same on the
 // older boards with P1 revision 2. 0 is power or ground, or has no line to use.
 //
-// periph's host packages have such tables for more boards, but importing one brings
-// its register-access driver into the program, which then takes the pins away from
-// the kernel when anybody initialises periph. Other boards need no table: their
+// periph's host packages (v3.8.5) have such tables for more boards and are not linked.
+// Their import opens nothing: on ARM it enters drivers into periph's list, and what reads
+// and maps memory is its Init, which nobody here calls. But their tables are variables of
+// type gpio.PinIO that point at the drivers of one processor's registers (rpi.P1_11 is
+// bcm283x.GPIO17), so a name costs that driver, DMA and memory mapping included: 396 KiB
+// for rpi, 92 for distro, whose DTModel is the one file that Cdev.Board reads. Which pins
+// a Raspberry Pi of the first revision has is decided in that Init as well; before it the
+// variables are those of the 40-pin header, which is the table below. Their other tables
+// (Pine64, NanoPi, Orange Pi, C.H.I.P.) number the lines of Allwinner chips by register
+// banks, that mainline kernels name themselves (PH3). Other boards need no table: their
 // device trees name the lines after the pins (BeagleBone "P9_12 [gpio1_28]", Rock
 // "PIN_11 [GPIO0_C0]"), which matches below.
 //

@@ -16,6 +16,8 @@ func TestHardwareDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, quantities, _ := strings.Cut(string(text), "## By quantity")
+	quantities, _, _ = strings.Cut(quantities, "\n## ")
 	rows := map[string]string{}
 	for line := range strings.Lines(string(text)) {
 		if name, ok := strings.CutPrefix(line, "| `"); ok {
@@ -28,6 +30,9 @@ func TestHardwareDocument(t *testing.T) {
 		if !ok {
 			t.Errorf("%s is not in docs/hardware.md", d.Name)
 			continue
+		}
+		if !strings.Contains(quantities, "`"+d.Name+"`") {
+			t.Errorf("docs/hardware.md: the table by quantity does not have %s", d.Name)
 		}
 		o := d.Options()
 		channels := d.Channels

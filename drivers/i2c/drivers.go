@@ -47,7 +47,7 @@ func onI2C(b *Buses, s *spibus.Buses) []drivers.Driver {
 		chips.LPS22HB, chips.LPS25HB, chips.HTS221, chips.MS5611, chips.MS5637,
 		// gas, dust
 		chips.SCD30, chips.SCD4x, chips.SGP30, chips.SGP40, chips.SGP41, chips.SPS30, chips.SEN5x,
-		chips.ENS160, chips.CCS811,
+		chips.ENS160, chips.CCS811, chips.SFA30, chips.SDP3x,
 		// voltage, current
 		chips.ADS1115, chips.ADS1015, chips.INA219, chips.INA226, chips.INA228, chips.INA260, chips.INA3221,
 		chips.INA237, chips.INA238, chips.MCP3421, chips.MCP3424, chips.MAX17048,
@@ -58,7 +58,7 @@ func onI2C(b *Buses, s *spibus.Buses) []drivers.Driver {
 		// motion, water, lightning, and a clock's thermometer
 		chips.MPU6050, chips.EZO, chips.AS3935, chips.DS3231,
 		// inputs and outputs
-		chips.MCP23017, chips.PCA9535, chips.PCF8574, chips.PCF8575,
+		chips.MCP23017, chips.MCP23008, chips.PCA9535, chips.PCA9554, chips.PCF8574, chips.PCF8575,
 		// described in the configuration
 		chips.Described,
 	} {

@@ -70,7 +70,9 @@ var simulators = map[string]func() i2ctest.Chip{
 	"mcp23017": func() i2ctest.Chip { return i2ctest.NewMCP23017(0xfffe) },
 	"pca9535":  func() i2ctest.Chip { return i2ctest.NewPCA9535(0xfffe) },
 	"pcf8574":  func() i2ctest.Chip { c := &i2ctest.PCF{Ports: 1, Low: 1}; c.PowerOn(); return c },
-	"tmp1075":  func() i2ctest.Chip { return i2ctest.NewTMP75(0x1900) }, "pct2075": func() i2ctest.Chip { return i2ctest.NewLM75(0x1920) },
+	"sfa30":    func() i2ctest.Chip { return i2ctest.NewSFA30(101, 4512, 4690) }, "sdp3x": func() i2ctest.Chip { return i2ctest.NewSDP3x(0xfed4, 5000, 60) },
+	"mcp23008": func() i2ctest.Chip { return i2ctest.NewMCP23008(0xfe) }, "pca9554": func() i2ctest.Chip { return i2ctest.NewPCA9554(0xfe) },
+	"tmp1075": func() i2ctest.Chip { return i2ctest.NewTMP75(0x1900) }, "pct2075": func() i2ctest.Chip { return i2ctest.NewLM75(0x1920) },
 	"sts3x":   func() i2ctest.Chip { return i2ctest.NewSHT3x(0x6666, 0x8000) },
 	"lps22hb": func() i2ctest.Chip { return i2ctest.NewLPS22HB([]byte{0x00, 0xd0, 0x3e, 0xc4, 0x09}) },
 	"lps25hb": func() i2ctest.Chip { return i2ctest.NewLPS25HB([]byte{0x00, 0xd0, 0x3e, 0x30, 0xdf}) },
@@ -170,7 +172,7 @@ func deviceOf(t testing.TB, d drivers.Driver) (uint16, drivers.DeviceConfig) {
 	if d.ChannelOptions == nil {
 		return addr, c
 	}
-	for name, pins := range map[string][]string{"first": {"A0", "P0", "P00"}, "second": {"A1", "P1", "P01"}} {
+	for name, pins := range map[string][]string{"first": {"A0", "P0", "P00", "GP0"}, "second": {"A1", "P1", "P01", "GP1"}} {
 		ch := d.ChannelOptions()
 		for _, pin := range pins {
 			set(ch, "Input", pin)

@@ -65,6 +65,9 @@ func (s sysfs) iio() drivers.Driver {
 		ChannelOptions: func() any { return &channelOptions{measures: iioQuantity} },
 		Open: func(_ context.Context, config drivers.DeviceConfig) (any, error) {
 			opts := config.Options.(*deviceOptions)
+			if why := iioWrong[chipName(opts.Name)]; why != "" {
+				return nil, &drivers.KeyError{Key: "name", Problem: fmt.Sprintf("the kernel's driver %s %s", opts.Name, why)}
+			}
 			if _, err := s.find(iioClass, opts.Name, opts.At); err != nil {
 				return nil, err
 			}
@@ -90,6 +93,12 @@ var iioChips = map[string]span{
 	"dht11":  between(-40, 80), // the driver's name, also for DHT22 and AM2302
 	"bme280": between(-40, 85), "bmp280": between(-40, 85), "bmp180": between(-40, 85),
 	"sht3x": between(-40, 125), "hdc100x": between(-40, 125), "si7020": between(-40, 125),
+}
+
+// iioWrong are drivers of the kernel whose numbers are not what they say.
+var iioWrong = map[string]string{
+	// drivers/iio/temperature/max31865.c: a scale that presumes a PT100 at 400 Ω, and no offset.
+	"max31865": "is off by some 256 °C and hides the faults of the wires (try: driver = \"max31865\", without its overlay)",
 }
 
 // chipName is the name of a device without its place: "dht11" of "dht11@4".

@@ -297,3 +297,16 @@ func TestImplausibleAttributesHaveARange(t *testing.T) {
 		}
 	}
 }
+
+// The kernel's max31865 scales without an offset: what it says is no temperature.
+func TestKernelsMAX31865IsRefused(t *testing.T) {
+	for _, d := range Drivers() {
+		if d.Name != "iio" {
+			continue
+		}
+		_, err := d.Open(t.Context(), drivers.DeviceConfig{Options: &deviceOptions{Name: "max31865"}})
+		if err == nil || !strings.Contains(err.Error(), `driver = "max31865"`) {
+			t.Errorf("got %v, want a word that points to ours", err)
+		}
+	}
+}

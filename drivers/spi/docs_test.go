@@ -18,6 +18,10 @@ func TestHardwareDocument(t *testing.T) {
 	for _, d := range Drivers(NewBuses(slog.New(slog.DiscardHandler))) {
 		_, row, found := strings.Cut(string(text), "| `"+d.Name+"` |")
 		row, _, _ = strings.Cut(row, "\n")
+		_, quantities, _ := strings.Cut(string(text), "## By quantity")
+		if quantities, _, _ = strings.Cut(quantities, "\n## "); !strings.Contains(quantities, "`"+d.Name+"`") {
+			t.Errorf("docs/hardware.md: the table by quantity does not have %s", d.Name)
+		}
 		if !found {
 			t.Errorf("%s is not in docs/hardware.md", d.Name)
 		}

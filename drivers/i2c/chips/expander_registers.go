@@ -23,13 +23,33 @@ type registered struct {
 	// releases its pin when the inputs are read.
 	interrupts, compare byte
 	irq                 bool // the pin is used
+	one                 bool // it has one port, and registers of one byte
 	config              byte // what the last one holds, but for the bit that moves it
 
 	out, levels, pulls uint16
 }
 
 func (r *registered) put(ctx context.Context, reg byte, v uint16) error {
+	if r.one {
+		return r.d.Write(ctx, reg, byte(v))
+	}
 	return r.d.Write(ctx, reg, byte(v), byte(v>>8))
+}
+
+func (r *registered) get(ctx context.Context, reg byte) (uint16, error) {
+	if r.one {
+		v, err := r.d.U8(ctx, reg)
+		return uint16(v), err
+	}
+	return r.d.LE16(ctx, reg)
+}
+
+// all are the bits that there are.
+func (r *registered) all() uint16 {
+	if r.one {
+		return 0x00ff
+	}
+	return 0xffff
 }
 
 // setup sets all that matters: another program may have left the registers in another
@@ -65,15 +85,15 @@ func (r *registered) reported() uint16 {
 }
 
 func (r *registered) read(ctx context.Context) (uint16, error) {
-	levels, err := r.d.LE16(ctx, r.input)
+	levels, err := r.get(ctx, r.input)
 	if err != nil {
 		return 0, err
 	}
-	turned, err := r.d.LE16(ctx, r.polarity)
+	turned, err := r.get(ctx, r.polarity)
 	switch {
 	case err != nil:
 		return 0, err
-	case turned == 0xffff:
+	case turned == r.all():
 		return 0, fmt.Errorf("%w: the bus reads only ones, or another program turned all inputs round", drivers.ErrNoAnswer)
 	case turned != 0:
 		return 0, chip.ErrReset
@@ -86,11 +106,11 @@ func (r *registered) unchanged(ctx context.Context) error {
 	for _, kept := range []struct {
 		reg        byte
 		mask, want uint16
-	}{{r.dir, 0xffff, ^r.out}, {r.output, r.out, r.levels}, {r.pull, 0xffff, r.pulls}, {r.interrupts, 0xffff, r.reported()}} {
+	}{{r.dir, r.all(), ^r.out}, {r.output, r.out, r.levels}, {r.pull, r.all(), r.pulls}, {r.interrupts, r.all(), r.reported()}} {
 		if kept.reg == 0 && kept.reg != r.dir {
 			continue
 		}
-		if got, err := r.d.LE16(ctx, kept.reg); err != nil {
+		if got, err := r.get(ctx, kept.reg); err != nil {
 			return err
 		} else if (got^kept.want)&kept.mask != 0 {
 			return chip.ErrReset

@@ -21,6 +21,8 @@ var expanders = map[string]struct {
 }{
 	"mcp23017": {MCP23017, func() i2ctest.Chip { return i2ctest.NewMCP23017(0xfffe) }, [3]string{"A0", "B7", "A1"}},
 	"pca9535":  {PCA9535, func() i2ctest.Chip { return i2ctest.NewPCA9535(0xfffe) }, [3]string{"P00", "P17", "P01"}},
+	"mcp23008": {MCP23008, func() i2ctest.Chip { return i2ctest.NewMCP23008(0xfe) }, [3]string{"GP0", "GP7", "GP1"}},
+	"pca9554":  {PCA9554, func() i2ctest.Chip { return i2ctest.NewPCA9554(0xfe) }, [3]string{"P0", "P7", "P1"}},
 	"pcf8574":  {PCF8574, func() i2ctest.Chip { return powered(&i2ctest.PCF{Ports: 1, Low: 1}) }, [3]string{"P0", "P7", "P1"}},
 	"pcf8575":  {PCF8575, func() i2ctest.Chip { return powered(&i2ctest.PCF{Ports: 2, Low: 1}) }, [3]string{"P00", "P17", "P01"}},
 }

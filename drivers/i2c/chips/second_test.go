@@ -191,3 +191,21 @@ func TestMCP342x(t *testing.T) {
 		t.Error("an MCP3421 has a second input")
 	}
 }
+
+// Sensirion's scales: 1/5 ppb, 1/100 %, 1/200 °C.
+func TestSFA30(t *testing.T) {
+	e := suite[*chip.I2COptions](SFA30, 0x5d, nil)
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewSFA30(101, 4512, 4690) }
+	e.Want = []want{w("formaldehyde", 20.2, 1e-9), w("humidity", 45.12, 1e-9), w("temperature", 23.45, 1e-9)}
+	e.Protected = true
+	e.Run(t)
+}
+
+// Scale 60 per Pa for the 500 Pa parts; 1/200 °C.
+func TestSDP3x(t *testing.T) {
+	e := suite[*chip.I2COptions](SDP3x, 0x21, nil)
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewSDP3x(0xfed4, 5000, 60) }
+	e.Want = []want{w("difference", -5, 1e-9), w("temperature", 25, 1e-9)}
+	e.Protected = true
+	e.Run(t)
+}
