@@ -49,6 +49,10 @@ type Surroundings struct {
 	SegmentSize int64        // bytes; 0: the journal's default
 	Network     poll.Network // where clients come from
 
+	// Wall is the wall clock, and TimeSynced whether it is set, for the journal and the ages that it judges.
+	Wall       func() time.Time
+	TimeSynced func() bool
+
 	// Dial opens the byte stream to an upstream.
 	Dial func(ctx context.Context, u *url.URL) (net.Conn, error)
 }
@@ -255,7 +259,10 @@ func journalOptions(c *config.Config, o Options) journal.Options {
 	j := c.Journal
 	j.Dir, j.Log = c.Data, o.Log.With("part", "journal")
 	j.SeqStep, j.Twice = broker.SeqStep, keptTwice
-	j.TimeSynced = timeSynced
+	j.TimeSynced, j.Wall = timeSynced, o.Around.Wall
+	if o.Around.TimeSynced != nil {
+		j.TimeSynced = o.Around.TimeSynced
+	}
 	j.FS, j.SegmentSize = o.Around.Disk, o.Around.SegmentSize
 	return j
 }

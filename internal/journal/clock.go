@@ -148,6 +148,13 @@ func (c *clock) judged(now time.Time) bool {
 	return c.isSet && (c.stepped.IsZero() || now.Sub(c.stepped) >= settleTime)
 }
 
+// startGrace is how long nothing of an earlier run is dropped for its age after a start: a time
+// server that is years ahead for a moment may be so just then, and no step is seen.
+const startGrace = 10 * time.Second
+
+// drops reports whether the time stamps of earlier runs are a reason to drop something.
+func (c *clock) drops(now time.Time) bool { return c.judged(now) && now.Sub(c.start) >= startGrace }
+
 // age returns how old the record is at least, and whether that is all that is known.
 func (c *clock) age(s Seq, stamp, now time.Time) (age time.Duration, sure bool) {
 	run := now.Sub(c.start)
@@ -173,7 +180,7 @@ func (c *clock) age(s Seq, stamp, now time.Time) (age time.Duration, sure bool) 
 		}
 		return max(0, now.Sub(c.ages[i-1].at)-c.every), true
 	}
-	if !c.judged(now) {
+	if !c.drops(now) {
 		return run, false
 	}
 	for _, u := range c.unknown {
@@ -221,7 +228,7 @@ func (j *Journal) heldLocked(now time.Time) (n uint64) {
 		if q.lim.Age <= 0 {
 			continue
 		}
-		if !c.judged(now) {
+		if !c.drops(now) {
 			n += uint64(q.wait.n - q.wait.countFrom(c.first+1))
 			continue
 		}

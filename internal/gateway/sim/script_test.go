@@ -114,6 +114,7 @@ var choices = []choice{
 	{0, "disk", "flip", upTo(1 << 20)},
 	{2, "gateway", "restart", none},
 	{2, "gateway", "reload", none},
+	{0, "gateway", "clock", upTo(1 << 10)},
 	{6, "up", "reset", none},
 	{2, "up", "refuse", upTo(2000)},
 	{2, "up", "half-open", none},
@@ -136,6 +137,7 @@ var themes = []map[string]int{
 	{"disk flip": 8, "disk kill": 8},
 	{"c connect-clean": 20, "disk cut": 20},
 	{"c retain": 20, "c unretain": 20, "disk cut": 20},
+	{"gateway clock": 20, "up refuse": 10, "disk cut": 20, "gateway restart": 10, "c publish": 60},
 }
 
 // makeScript makes the script of a seed. What is in without does not happen.

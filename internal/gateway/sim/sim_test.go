@@ -75,7 +75,7 @@ func report(t *testing.T, seed uint64, s script, faults, events []string) {
 
 // kind is what a fault is about, without names and numbers.
 func kind(fault string) string {
-	for _, k := range []string{"doubled", "back from the dead", "out of order", "paid for others", "session", "lost", "ended by itself", "open", "permission", "wait for the upstream", "malformed", "stuck", "retained"} {
+	for _, k := range []string{"doubled", "back from the dead", "out of order", "paid for others", "session", "lost", "ended by itself", "open", "permission", "wait for the upstream", "malformed", "stuck", "retained", "clock"} {
 		if strings.Contains(fault, k) {
 			return k
 		}

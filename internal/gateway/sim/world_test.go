@@ -43,6 +43,8 @@ type world struct {
 	ended  bool
 	harmed bool // the disk was harmed: counts may be "at least"
 	acl    int
+	off    time.Duration // of the wall clock
+	synced bool
 	events []string // what happened, with times
 	start  time.Time
 }
@@ -51,7 +53,7 @@ type world struct {
 func play(t *testing.T, s script) (faults, events []string) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{s: s, dir: dir, rnd: rand.New(rand.NewPCG(s.Seed, 3)), net: newNetwork(), led: newLedger(), start: time.Now()}
+		w := &world{s: s, dir: dir, rnd: rand.New(rand.NewPCG(s.Seed, 3)), net: newNetwork(), led: newLedger(), start: time.Now(), synced: true}
 		w.slog = slog.New(slog.DiscardHandler)
 		if *verbose {
 			w.slog = slog.New(slog.NewTextHandler(logWriter{w}, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: noTime}))
@@ -241,6 +243,11 @@ func (w *world) doGateway(e event) {
 	w.mu.Lock()
 	g, stop := w.gw, w.stop
 	w.mu.Unlock()
+	switch e.Do {
+	case "clock":
+		w.stepClock(e.N)
+		return
+	}
 	if g == nil {
 		return
 	}
@@ -257,6 +264,40 @@ func (w *world) doGateway(e event) {
 				w.log("reload: %v", err)
 			}
 		}()
+	}
+}
+
+func (w *world) wall() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Now().Add(w.off)
+}
+
+func (w *world) timeSynced() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.synced
+}
+
+// stepClock is a wall clock that is found to be wrong and set, or a time server that is 20 years ahead for two seconds.
+// Nothing may be dropped for its age because of it: a run takes minutes.
+func (w *world) stepClock(n int) {
+	const year = 365 * 24 * time.Hour
+	set := func(off time.Duration, synced bool) {
+		w.mu.Lock()
+		w.off, w.synced = off, synced
+		w.mu.Unlock()
+	}
+	switch n % 4 {
+	case 0: // a board without a battery starts in the past
+		set(-40*year, false)
+	case 1:
+		set(-30*24*time.Hour, false)
+	case 2:
+		set(20*year, true)
+		time.AfterFunc(2*time.Second, func() { set(0, true) })
+	default: // and learns the time
+		set(0, true)
 	}
 }
 
@@ -282,7 +323,7 @@ func (w *world) config() *config.Config {
 		Journal: journal.Options{Size: w.s.Size, Commit: w.s.Commit, FreeFloor: -1},
 		Broker:  broker.Options{Listeners: []broker.Listener{{Network: "unix", Address: "sim"}}, ACL: filepath.Join(w.dir, "acl")},
 		Bridges: []config.Bridge{{
-			Spool: journal.Limits{Full: journal.DropOldest},
+			Spool: journal.Limits{Full: journal.DropOldest, Age: 14 * 24 * time.Hour},
 			Options: bridge.Options{
 				Name: "up", Node: "n", URLs: []string{"mqtt://up:1883"}, ClientID: "gw", Protocol: "5", KeepAlive: 10 * time.Second,
 				Status: bridge.Status{Topic: "n/status", Online: "online", Offline: "offline"},
@@ -349,7 +390,7 @@ func (w *world) live() error {
 	g, err := gateway.New(gateway.Options{
 		Config: w.config(), Load: func() (*config.Config, error) { return w.config(), nil },
 		Hardware: gateway.NewHardware(w.slog), Log: w.slog, Version: "sim", Notify: silent,
-		Around: gateway.Surroundings{Disk: w.disk, SegmentSize: w.s.Segment, Network: w.net, Dial: w.up.dial},
+		Around: gateway.Surroundings{Disk: w.disk, SegmentSize: w.s.Segment, Network: w.net, Dial: w.up.dial, Wall: w.wall, TimeSynced: w.timeSynced},
 	})
 	if err != nil {
 		w.disk.set(func(s *simDisk) { s.d.Locked = false })
@@ -501,6 +542,9 @@ func (w *world) judge() {
 		}
 		s := q.Stats()
 		dropped[name] = s.DroppedFull + s.DroppedAge + s.Damaged
+		if s.DroppedAge > 0 {
+			w.led.fault("queue %s: %d messages were dropped for their age, and none is older than minutes: clock", queue, s.DroppedAge)
+		}
 		if s.Waiting > 0 && name == "up" {
 			w.led.fault("%d messages still wait for the upstream", s.Waiting)
 		}
