@@ -295,7 +295,11 @@ func (c *connection) finished(now time.Time) bool {
 	}
 	c.saidOffline = true
 	c.stopBy = now.Add(stopGrace)
-	c.publishPresence(c.b.opt.Status.Offline)
+	last := c.b.opt.Status.Offline
+	if c.b.opt.Status.Stopped != "" {
+		last = c.b.opt.Status.Stopped
+	}
+	c.publishPresence(last)
 	return false
 }
 

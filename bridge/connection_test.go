@@ -23,7 +23,7 @@ func options(level byte, rules ...Rule) Options {
 
 // withStatus is a bridge with a status topic: what is lost is reported beside it.
 func withStatus(o Options) Options {
-	o.Status = Status{"status", "online", "offline"}
+	o.Status = Status{Topic: "status", Online: "online", Offline: "offline"}
 	return o
 }
 
@@ -101,7 +101,7 @@ func stopAll(p *peer, stop func()) {
 func TestOnlineOnlyWhenSubscriptionsStand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options(mqtt.Level311, Rule{In: true, Local: "barn/+/set", Remote: "barn/+/set", QoS: 1})
-		o.Prefix, o.Status = "sites/42/", Status{"barn/status", "online", "offline"}
+		o.Prefix, o.Status = "sites/42/", Status{Topic: "barn/status", Online: "online", Offline: "offline"}
 		g, p := newGateway(t, o), newPeer(t, mqtt.Level311)
 		stop := p.serve(g)
 		c := p.welcome(mqtt.Connack{})
@@ -126,7 +126,7 @@ func TestOnlineOnlyWhenSubscriptionsStand(t *testing.T) {
 func TestReceiveMaximumHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options(mqtt.Level5, out("#", "#", 1), out("+", "also/{1}", 2))
-		o.Status = Status{"status", "online", "offline"}
+		o.Status = Status{Topic: "status", Online: "online", Offline: "offline"}
 		g, p := newGateway(t, o), newPeer(t, mqtt.Level5)
 		for i := range 5 {
 			g.publish("a", string(rune('0'+i)), 1, false)

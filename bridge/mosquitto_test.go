@@ -146,7 +146,7 @@ func upAndDown(t *testing.T, protocol, scheme string) {
 	}
 	g := newGateway(t, Options{
 		Name: "cloud", Node: "barn", ClientID: "barn-cloud", Prefix: "sites/42/", URLs: []string{url}, Protocol: protocol,
-		Status: Status{"barn/status", "online", "offline"},
+		Status: Status{Topic: "barn/status", Online: "online", Offline: "offline"},
 		Rules: []Rule{
 			{Out: true, Local: "barn/#", Remote: "sites/42/barn/#", QoS: 1, Retain: true},
 			{Out: true, Local: "barn/grid/+", Remote: "sites/42/energy/{1}/barn", QoS: 2, Retain: true},
@@ -211,7 +211,7 @@ func TestMosquittoWill(t *testing.T) {
 	m := startMosquitto(t, "")
 	g := newGateway(t, Options{
 		Name: "cloud", ClientID: "barn-cloud", URLs: []string{m.url()},
-		Status: Status{"status", "online", "offline"},
+		Status: Status{Topic: "status", Online: "online", Offline: "offline"},
 	})
 	got := m.subscribe("#", 1)
 	stop := g.run()

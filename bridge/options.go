@@ -82,6 +82,9 @@ type TLSFiles struct {
 // Status is the retained presence topic at the upstream; Offline is our last will.
 type Status struct {
 	Topic, Online, Offline string // Topic "" is none; Options.Prefix goes in front
+
+	Stopped string // said at a stop in good order; "": Offline
+	Once    bool   // Online is said once per connection: what follows on the topic is announced
 }
 
 // Rate bounds the backlog stream, per second; zero is unlimited.

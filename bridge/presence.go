@@ -19,7 +19,7 @@ func (c *connection) presence(subscribed bool, now time.Time) {
 	switch {
 	case !c.saidOnline:
 		c.saidOnline = true
-		if broke := c.b.brokenAt; !broke.IsZero() {
+		if broke := c.b.brokenAt; !broke.IsZero() && !c.b.opt.Status.Once {
 			c.repeatOnlineAt = broke.Add(c.b.opt.KeepAlive*3/2 + repeatSlack)
 		}
 	case !c.repeatOnlineAt.IsZero() && !now.Before(c.repeatOnlineAt):

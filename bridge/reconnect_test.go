@@ -117,7 +117,7 @@ func TestFailoverAndReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options(mqtt.Level311, out("#", "#", 1))
 		o.URLs = []string{"mqtt://first", "mqtt://second", "mqtt://third"}
-		o.Status = Status{"status", "online", "offline"}
+		o.Status = Status{Topic: "status", Online: "online", Offline: "offline"}
 		g, p := newGateway(t, o), newPeer(t, mqtt.Level311)
 		p.refuse("first", true)
 		start := time.Now()
@@ -187,7 +187,7 @@ func TestPresenceIsSaidAgain(t *testing.T) {
 	// another node of a cluster holds the old connection until its keep-alive ends.
 	synctest.Test(t, func(t *testing.T) {
 		o := options(mqtt.Level311)
-		o.Status, o.KeepAlive = Status{"status", "online", "offline"}, 20*time.Second
+		o.Status, o.KeepAlive = Status{Topic: "status", Online: "online", Offline: "offline"}, 20*time.Second
 		g, p := newGateway(t, o), newPeer(t, mqtt.Level311)
 		stop := p.serve(g)
 		p.welcome(mqtt.Connack{})

@@ -73,7 +73,7 @@ func newSim(t *testing.T, seed uint64) *sim {
 	s := &sim{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), sent: map[string][]*simMessage{}, came: map[string]bool{}}
 	s.opt = Options{
 		Name: "up", Node: "sim", ClientID: "sim-up", URLs: []string{"mqtt://up"}, Protocol: "5",
-		Status: Status{"status", "online", "offline"},
+		Status: Status{Topic: "status", Online: "online", Offline: "offline"},
 		Rules: []Rule{
 			{Out: true, Local: "one/+", Remote: "one/+", QoS: 1, Retain: true},
 			{Out: true, Local: "two/+", Remote: "two/+", QoS: 2, Retain: true},

@@ -170,7 +170,7 @@ func TestInOrderWhenTheBacklogIsReadAhead(t *testing.T) {
 func TestGapRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options(mqtt.Level311, out("#", "#", 1))
-		o.Status, o.Prefix = Status{"barn/status", "on", "off"}, "s/"
+		o.Status, o.Prefix = Status{Topic: "barn/status", Online: "on", Offline: "off"}, "s/"
 		g, p := newGateway(t, o), newPeer(t, mqtt.Level311)
 		q, err := g.journal.OpenQueue("bridge/up", journal.Limits{Memory: true, Bytes: 400, Full: journal.DropOldest})
 		if err != nil {

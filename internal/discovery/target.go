@@ -12,6 +12,10 @@ type Document struct {
 	Topic   string
 	Payload []byte
 	Parts   Parts // what it describes; nil: only itself
+
+	// Elsewhere: somebody else publishes it, as it comes. It is only listed, so that it goes
+	// away with the rest.
+	Elsewhere bool
 }
 
 // Message is what a Target publishes: retained, or with no payload the removal of what is.
@@ -109,6 +113,9 @@ func documents(was Ledger, wanted []Document, c Convention) []Message {
 	var ms []Message
 	for i := range wanted {
 		d := &wanted[i]
+		if d.Elsewhere {
+			continue
+		}
 		if lost := gone(was[d.Topic], d.Parts); len(lost) > 0 {
 			if p := c.Without(d, lost); p != nil {
 				ms = append(ms, Message{d.Topic, p})

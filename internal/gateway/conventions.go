@@ -29,6 +29,7 @@ type conventions struct {
 	births map[string]chan bool // by broker: has a value when a controller there has started
 	said   map[string]said      // by topic, newest of what devices publish
 	about  map[string]aboutTopic
+	homie  *homieSide // nil: off
 }
 
 // said is a message that was published, and when.
@@ -99,8 +100,23 @@ func (k *conventions) offer(m *mqtt.Message, a aboutTopic) {
 	}
 }
 
-func (*conventions) published(string, []mapping.Sample) {}
-func (*conventions) condition(string, drivers.Health)   {}
+func (k *conventions) published(device string, rs []mapping.Sample) {
+	if h := k.homieNow(); h != nil {
+		h.published(device, rs)
+	}
+}
+
+func (k *conventions) condition(device string, health drivers.Health) {
+	if h := k.homieNow(); h != nil {
+		h.condition(device, health)
+	}
+}
+
+func (k *conventions) homieNow() *homieSide {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.homie
+}
 
 // upstreamChanged is called when an upstream came or went. It does not block.
 func (k *conventions) upstreamChanged() {
@@ -168,9 +184,19 @@ func (k *conventions) round(ctx context.Context) error {
 	c := k.g.config()
 	defer k.listen(&c.HomeAssistant)()
 	describers := k.describers(c)
-	failed := make(chan error, len(describers))
+	failed := make(chan error, len(describers)+8)
 	var wg sync.WaitGroup
-	for _, d := range describers {
+	side, more := k.homieDescribers(c)
+	if side != nil {
+		wg.Go(func() { side.commands(inner) })
+		for _, u := range side.links {
+			wg.Go(func() { k.report(u.bridge.Run(inner)) })
+		}
+	}
+	k.mu.Lock()
+	k.homie = side
+	k.mu.Unlock()
+	for _, d := range append(describers, more...) {
 		wg.Go(func() {
 			if err := drivers.Guard(func() error { return d.run(inner) }); err != nil {
 				failed <- err
@@ -185,7 +211,17 @@ func (k *conventions) round(ctx context.Context) error {
 	}
 	stop()
 	wg.Wait()
+	if side != nil && ctx.Err() != nil {
+		side.disconnected()
+	}
 	return err
+}
+
+// report logs how a connection has ended.
+func (k *conventions) report(err error) {
+	if err != nil {
+		k.log.Warn("a connection for Homie has ended", "err", err)
+	}
 }
 
 // topicsOf lists the topics of readings, states and results.

@@ -7,6 +7,7 @@ import (
 	"sensorgate/internal/describe"
 	"sensorgate/internal/discovery"
 	"sensorgate/internal/homeassistant"
+	"sensorgate/internal/homie"
 )
 
 // Described is one retained message that describes a gateway's devices.
@@ -29,6 +30,9 @@ func documentsOf(c *config.Config) []discovery.Document {
 	var docs []discovery.Document
 	if c.HomeAssistant.Enabled {
 		docs = append(docs, homeassistant.Documents(&n, homeassistant.Options{HomeAssistant: c.HomeAssistant})...)
+	}
+	if c.Homie.Enabled {
+		docs = append(docs, homie.New(&n, c.Homie).Documents(0)...)
 	}
 	return docs
 }
@@ -85,6 +89,10 @@ func (d *Descriptions) Of(topic string, payload []byte) (found Described, ours b
 func DiscoveryTopics(c *config.Config) []config.Topic {
 	var out []config.Topic
 	for _, d := range documentsOf(c) {
+		if d.Elsewhere && !strings.Contains(d.Topic, "/$") {
+			out = append(out, config.Topic{Topic: d.Topic, Use: "values for Homie", QoS: 1, Retain: true})
+			continue
+		}
 		out = append(out, config.Topic{Topic: d.Topic, Use: "description", QoS: 1, Retain: true})
 	}
 	return out

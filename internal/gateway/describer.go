@@ -13,6 +13,7 @@ import (
 	"sensorgate/internal/describe"
 	"sensorgate/internal/discovery"
 	"sensorgate/internal/homeassistant"
+	"sensorgate/internal/homie"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
@@ -45,6 +46,7 @@ type describer struct {
 	wanted   []discovery.Document
 	rules    discovery.Convention
 	target   discovery.Target
+	again    func()                                                     // says what holds now, after the descriptions; nil: states
 	foreign  func(topic string, payload []byte) (discovery.Parts, bool) // what is ours of what our broker retains; nil: not looked for
 }
 
@@ -104,12 +106,50 @@ func (k *conventions) homeAssistant(c *config.Config, n *describe.Node, u *upstr
 	return d
 }
 
+// homieDescribers are those of Homie, with what publishes its values; a broker that is not
+// named any more is only cleaned up, over the bridge that there is.
+func (k *conventions) homieDescribers(c *config.Config) (side *homieSide, list []*describer) {
+	var wanted []discovery.Document
+	if c.Homie.Enabled {
+		side = newHomieSide(k, c)
+		wanted = side.model.Documents(side.version())
+	}
+	add := func(u *upstream, wanted []discovery.Document) {
+		d := &describer{k: k, name: "homie", upstream: u, rules: homie.Convention{}, wanted: wanted}
+		d.aim()
+		if wanted != nil {
+			d.again = func() { side.all(u) }
+		}
+		if wanted != nil || len(d.target.Load()) > 0 {
+			list = append(list, d)
+		}
+	}
+	add(nil, wanted)
+	k.g.mu.Lock()
+	upstreams := slices.Clone(k.g.upstreams)
+	k.g.mu.Unlock()
+	for _, u := range upstreams {
+		if side == nil || !slices.Contains(c.Homie.Bridges, u.cfg.Name) {
+			add(u, nil)
+			continue
+		}
+		own, err := side.link(u.cfg)
+		if err != nil {
+			k.log.Error("no connection for Homie", "upstream", u.cfg.Name, "err", err)
+			continue
+		}
+		side.links = append(side.links, own)
+		add(own, wanted)
+	}
+	return side, list
+}
+
 // aim makes the target.
 func (d *describer) aim() {
 	key := ledgerKey + d.name + "/" + localKey
 	publish := d.publishHere
 	if d.upstream != nil {
-		key = ledgerKey + d.name + "/bridge/" + d.upstream.cfg.Name
+		key = ledgerKey + d.name + "/bridge/" + strings.TrimSuffix(d.upstream.cfg.Name, "-homie")
 		publish = d.publishThere
 	}
 	j := d.k.g.journal
@@ -213,7 +253,10 @@ func (d *describer) run(ctx context.Context) error {
 		if !d.bring(ctx) {
 			return nil
 		}
-		if d.upstream != nil {
+		switch {
+		case d.again != nil:
+			d.again()
+		case d.upstream != nil:
 			d.states()
 		}
 		for again := true; again; {
@@ -230,7 +273,11 @@ func (d *describer) run(ctx context.Context) error {
 				if !pauseFor(ctx, birthWait+rand.N(birthSpread)) || !d.bring(ctx) {
 					return nil
 				}
-				d.states()
+				if d.again == nil {
+					d.states()
+				} else {
+					d.again()
+				}
 			}
 		}
 	}
@@ -310,6 +357,9 @@ func objections(c *config.Config) []config.Objection {
 	var found []config.Objection
 	if c.HomeAssistant.Enabled {
 		found = append(found, homeassistant.Check(&n, homeassistant.Options{HomeAssistant: c.HomeAssistant})...)
+	}
+	if c.Homie.Enabled {
+		found = append(found, homie.Check(&n, c.Homie)...)
 	}
 	return found
 }

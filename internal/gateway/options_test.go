@@ -20,6 +20,8 @@ var unreachable = map[string]string{
 	"journal.Options.SegmentSize": "the default follows from the size; tests make it small",
 	"journal.Options.Wall":        "a simulation's clock; nil: of the operating system",
 	"journal.Limits.Reserve":      "newUpstream: half of the journal, for all spools together",
+	"bridge.Status.Stopped":       "the connections of [homie] to upstreams",
+	"bridge.Status.Once":          "the same",
 	"bridge.Options.Inbound":      "newUpstream: a queue of the journal beside the spool",
 }
 

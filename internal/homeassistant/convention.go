@@ -10,7 +10,7 @@ import (
 // Convention is how Home Assistant learns of what is gone. Prefix is that of discovery.
 type Convention struct{ Prefix string }
 
-// Without declares components gone that they are gone: with their platform alone
+// Without declares components gone, with their platform alone
 // (home-assistant.io, integrations/mqtt, "Device discovery payload"; merely leaving them
 // out removes nothing).
 func (c Convention) Without(d *discovery.Document, parts discovery.Parts) []byte {

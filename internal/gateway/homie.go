@@ -1,0 +1,254 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"sensorgate/bridge"
+	"sensorgate/drivers"
+	"sensorgate/internal/config"
+	"sensorgate/internal/describe"
+	"sensorgate/internal/homie"
+	"sensorgate/internal/journal"
+	"sensorgate/internal/mapping"
+	"sensorgate/internal/mqtt"
+)
+
+// homieSide publishes values, states and commands in Homie's terms for one configuration:
+// at our broker and over the connections of its own to upstreams, whose last will is the
+// state lost. It is called on the goroutines of devices.
+type homieSide struct {
+	k     *conventions
+	node  describe.Node
+	model *homie.Model
+	links []*upstream // to upstreams
+
+	mu     sync.Mutex
+	health map[string]drivers.Health
+	values map[string]mqtt.Message // retained ones by topic
+	order  []string
+}
+
+func newHomieSide(k *conventions, c *config.Config) *homieSide {
+	h := &homieSide{k: k, node: describe.Of(c), health: map[string]drivers.Health{}, values: map[string]mqtt.Message{}}
+	h.model = homie.New(&h.node, c.Homie)
+	k.g.mu.Lock()
+	devices := k.g.devices
+	k.g.mu.Unlock()
+	for _, d := range devices {
+		h.health[d.cfg.Name] = d.runner.Health()
+		d.mu.Lock()
+		for _, s := range d.newest {
+			h.remember(d.cfg.Name, s.published)
+		}
+		d.mu.Unlock()
+	}
+	return h
+}
+
+// remember makes the message of a reading and keeps it if it is to be said again.
+func (h *homieSide) remember(device string, r drivers.Reading) (m mqtt.Message, ok bool) {
+	d, known := h.node.Device(device)
+	if !known {
+		return m, false
+	}
+	c, known := d.Channel(r.Channel)
+	if !known {
+		return m, false
+	}
+	m = mqtt.Message{Topic: h.model.ValueTopic(d, c), Payload: []byte(h.model.Value(r)), QoS: 1, Retain: homie.Retained(c)}
+	if m.Retain {
+		h.mu.Lock()
+		if _, there := h.values[m.Topic]; !there {
+			h.order = append(h.order, m.Topic)
+		}
+		h.values[m.Topic] = m
+		h.mu.Unlock()
+	}
+	return m, true
+}
+
+func (h *homieSide) published(device string, rs []mapping.Sample) {
+	for _, s := range rs {
+		if m, ok := h.remember(device, s.Rounded()); ok {
+			h.say(m)
+		}
+	}
+}
+
+func (h *homieSide) condition(device string, health drivers.Health) {
+	h.mu.Lock()
+	h.health[device] = health
+	h.mu.Unlock()
+	for _, m := range h.states() {
+		h.say(m)
+	}
+}
+
+func (h *homieSide) states() (ms []mqtt.Message) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, m := range h.model.States(h.health) {
+		ms = append(ms, mqtt.Message{Topic: m.Topic, Payload: []byte(m.Payload), QoS: 1, Retain: true})
+	}
+	return ms
+}
+
+// say publishes here and at the upstreams.
+func (h *homieSide) say(m mqtt.Message) {
+	h.k.g.publish(m)
+	for _, u := range h.links {
+		announce(u, m)
+	}
+}
+
+func announce(u *upstream, m mqtt.Message) {
+	u.bridge.Announce(bridge.Announcement{Topic: m.Topic, Payload: m.Payload, Retain: m.Retain, Once: !m.Retain})
+}
+
+// all publishes what holds now, the state last: at our broker, or at one upstream.
+func (h *homieSide) all(u *upstream) {
+	h.mu.Lock()
+	ms := make([]mqtt.Message, 0, len(h.order))
+	for _, topic := range h.order {
+		ms = append(ms, h.values[topic])
+	}
+	h.mu.Unlock()
+	for _, m := range append(ms, h.states()...) {
+		if u != nil {
+			announce(u, m)
+		} else {
+			h.k.g.publish(m)
+		}
+	}
+}
+
+// disconnected is the last word here, where no will can be: the broker ends with us.
+func (h *homieSide) disconnected() {
+	h.k.g.publish(mqtt.Message{Topic: h.model.StateTopic(), Payload: []byte("disconnected"), QoS: 1, Retain: true})
+}
+
+// homieCommand is a command that came in Homie's terms.
+type homieCommand struct {
+	m     mqtt.Message
+	topic string // ours
+}
+
+// commands takes what is set, until ctx ends. What is refused is answered by the value that
+// holds, as Homie wants it.
+func (h *homieSide) commands(ctx context.Context) {
+	queue := make(chan homieCommand, maxCommands)
+	var cancels []func()
+	for i := range h.node.Devices {
+		d := &h.node.Devices[i]
+		for k := range d.Channels {
+			c := &d.Channels[k]
+			if !c.Writable {
+				continue
+			}
+			value := h.model.ValueTopic(d, c)
+			cancels = append(cancels,
+				h.k.g.broker.Subscribe(value+"/set", func(m *mqtt.Message) { h.queue(queue, homieCommand{*m, c.SetTopic}) }),
+				h.k.g.broker.Subscribe(c.ResultTopic, func(m *mqtt.Message) {
+					var r struct{ Result string }
+					if json.Unmarshal(m.Payload, &r) == nil && r.Result != "done" {
+						h.queue(queue, homieCommand{topic: value})
+					}
+				}))
+		}
+	}
+	defer func() {
+		for _, cancel := range cancels {
+			cancel()
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case c := <-queue:
+			h.execute(c)
+		}
+	}
+}
+
+func (h *homieSide) queue(to chan homieCommand, c homieCommand) {
+	select {
+	case to <- c:
+	default:
+		h.k.log.Warn("a Homie command was dropped: too many at once", "topic", c.m.Topic)
+	}
+}
+
+func (h *homieSide) execute(c homieCommand) {
+	if c.m.Topic == "" { // a refusal
+		h.mu.Lock()
+		m, known := h.values[c.topic]
+		h.mu.Unlock()
+		if known {
+			h.say(m)
+		}
+		return
+	}
+	if c.m.Retain || len(c.m.Payload) == 0 {
+		return // a command is never retained (4.0.0, "Property command topic")
+	}
+	h.k.g.publish(mqtt.Message{Topic: c.topic, Payload: c.m.Payload, QoS: 1, Time: c.m.Time, Origin: c.m.Origin, Publisher: c.m.Publisher})
+}
+
+// link is the connection of its own to an upstream: there the gateway's state is lost, by
+// will, when it is gone without a word, which cannot be the will of the bridge as well.
+func (h *homieSide) link(c config.Bridge) (*upstream, error) {
+	c.Name += "-homie"
+	q, err := h.k.g.journal.OpenQueue(c.Name, journal.Limits{Memory: true, Bytes: 64 << 10})
+	if err != nil {
+		return nil, err
+	}
+	o := h.k.g.bridgeOptions(c, q)
+	o.ClientID += "-homie"
+	o.Name, o.Prefix, o.Store, o.Rules = c.Name, "", nil, nil
+	o.Changed = h.k.upstreamChanged
+	o.Status = bridge.Status{Topic: h.model.StateTopic(), Online: "init", Offline: "lost", Stopped: "disconnected", Once: true}
+	for i := range h.node.Devices {
+		d := &h.node.Devices[i]
+		for k := range d.Channels {
+			if ch := &d.Channels[k]; ch.Writable {
+				topic := h.model.ValueTopic(d, ch) + "/set"
+				o.Rules = append(o.Rules, bridge.Rule{In: true, Local: topic, Remote: topic, QoS: 1, Expire: time.Minute})
+			}
+		}
+	}
+	b, err := bridge.New(o)
+	if err != nil {
+		return nil, err
+	}
+	return &upstream{cfg: c, bridge: b, queue: q}, nil
+}
+
+// versionKey is where the version of the descriptions is kept: it grows whenever they change.
+const versionKey = ledgerKey + "homie-version"
+
+// version of the model's descriptions.
+func (h *homieSide) version() int64 {
+	sum := sha256.New()
+	for _, d := range h.model.Documents(0) {
+		sum.Write([]byte(d.Topic + "\x00" + string(d.Payload) + "\x00"))
+	}
+	var kept struct {
+		Sum     string `json:"sum"`
+		Version int64  `json:"version"`
+	}
+	j, now := h.k.g.journal, hex.EncodeToString(sum.Sum(nil))
+	data, _ := j.Get(versionKey)
+	if err := json.Unmarshal(data, &kept); err != nil || kept.Sum != now {
+		kept.Sum, kept.Version = now, max(kept.Version+1, time.Now().Unix())
+		if data, err = json.Marshal(kept); err == nil {
+			j.Put(versionKey, data, journal.Event, nil, 0)
+		}
+	}
+	return kept.Version
+}
