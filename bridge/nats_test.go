@@ -156,7 +156,7 @@ func TestFleetOnNATSCluster(t *testing.T) {
 		name := fmt.Sprintf("gw%d", i)
 		o := Options{
 			Name: "cloud", Node: name, ClientID: name, KeepAlive: 5 * time.Second,
-			Status: Status{"fleet/" + name + "/status", "online", "offline"},
+			Status: Status{Topic: "fleet/" + name + "/status", Online: "online", Offline: "offline"},
 			Rules:  []Rule{out("m/#", "fleet/"+name+"/#", 1)},
 		}
 		for k := range nodes {

@@ -189,7 +189,7 @@ func (k *conventions) round(ctx context.Context) error {
 	side, more := k.homieDescribers(c)
 	if side != nil {
 		wg.Go(func() { side.commands(inner) })
-		for _, u := range side.links {
+		for _, u := range side.connections {
 			wg.Go(func() { k.report(u.bridge.Run(inner)) })
 		}
 	}

@@ -133,12 +133,12 @@ func (k *conventions) homieDescribers(c *config.Config) (side *homieSide, list [
 			add(u, nil)
 			continue
 		}
-		own, err := side.link(u.cfg)
+		own, err := side.connection(u.cfg)
 		if err != nil {
 			k.log.Error("no connection for Homie", "upstream", u.cfg.Name, "err", err)
 			continue
 		}
-		side.links = append(side.links, own)
+		side.connections = append(side.connections, own)
 		add(own, wanted)
 	}
 	return side, list

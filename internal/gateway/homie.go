@@ -25,7 +25,7 @@ type homieSide struct {
 	k     *conventions
 	node  describe.Node
 	model *homie.Model
-	links []*upstream // to upstreams
+	connections []*upstream // to upstreams
 
 	mu     sync.Mutex
 	health map[string]drivers.Health
@@ -84,6 +84,9 @@ func (h *homieSide) condition(device string, health drivers.Health) {
 	h.mu.Lock()
 	h.health[device] = health
 	h.mu.Unlock()
+	if m, ok := h.model.Log(device, health); ok {
+		h.say(mqtt.Message{Topic: m.Topic, Payload: []byte(m.Payload)})
+	}
 	for _, m := range h.states() {
 		h.say(m)
 	}
@@ -101,7 +104,7 @@ func (h *homieSide) states() (ms []mqtt.Message) {
 // say publishes here and at the upstreams.
 func (h *homieSide) say(m mqtt.Message) {
 	h.k.g.publish(m)
-	for _, u := range h.links {
+	for _, u := range h.connections {
 		announce(u, m)
 	}
 }
@@ -200,9 +203,9 @@ func (h *homieSide) execute(c homieCommand) {
 	h.k.g.publish(mqtt.Message{Topic: c.topic, Payload: c.m.Payload, QoS: 1, Time: c.m.Time, Origin: c.m.Origin, Publisher: c.m.Publisher})
 }
 
-// link is the connection of its own to an upstream: there the gateway's state is lost, by
+// connection is that of its own to an upstream: there the gateway's state is lost, by
 // will, when it is gone without a word, which cannot be the will of the bridge as well.
-func (h *homieSide) link(c config.Bridge) (*upstream, error) {
+func (h *homieSide) connection(c config.Bridge) (*upstream, error) {
 	c.Name += "-homie"
 	q, err := h.k.g.journal.OpenQueue(c.Name, journal.Limits{Memory: true, Bytes: 64 << 10})
 	if err != nil {

@@ -289,6 +289,24 @@ func (m *Model) childStates(d *describe.Device, h drivers.Health) []Message {
 	return append(ms, Message{m.child(d) + "/$state", childState[h.State]})
 }
 
+// Log is what version 5 says of a device's new state, not retained; false in version 4, which
+// has no log.
+func (m *Model) Log(device string, h drivers.Health) (Message, bool) {
+	d, known := m.node.Device(device)
+	if m.opt.Version != 5 || !known || len(d.Channels) == 0 {
+		return Message{}, false
+	}
+	level, text := "warn", string(h.State)
+	switch h.State {
+	case drivers.OK, drivers.Starting, drivers.Stopped:
+		level = "info"
+	}
+	if h.Error != "" {
+		text += ": " + h.Error
+	}
+	return Message{m.child(d) + "/$log/" + level, text}, true
+}
+
 // Check reports what Homie cannot describe: names that are the same in its ids.
 func Check(n *describe.Node, o config.Homie) (found []config.Objection) {
 	m := New(n, o)
