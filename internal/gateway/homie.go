@@ -22,9 +22,9 @@ import (
 // at our broker and over the connections of its own to upstreams, whose last will is the
 // state lost. It is called on the goroutines of devices.
 type homieSide struct {
-	k     *conventions
-	node  describe.Node
-	model *homie.Model
+	k           *conventions
+	node        describe.Node
+	model       *homie.Model
 	connections []*upstream // to upstreams
 
 	mu     sync.Mutex
