@@ -17,7 +17,7 @@ env-linux-armv7 := GOARCH=arm GOARM=7
 env-linux-armv6 := GOARCH=arm GOARM=6
 
 .PHONY: times bridgesim gatewaysim gatewaysim-check natstest crashmodel crashmodel-long killloop soak soak-check
-.PHONY: attack attack-check deadcode build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-spi board-kernel dist deb tarball apt sbom release reproducible system-test bench fuzz clean
+.PHONY: attack attack-check deadcode build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-spi board-kernel dist deb tarball apt sbom release reproducible system-test upgrade-test bench fuzz clean
 
 build: bin/sensorgate
 
@@ -224,6 +224,11 @@ deploy/board/cache/rootfs-%.img:
 # purged. Says what it skips, and why. Alone on two cores about five minutes.
 system-test: deploy/board/cache/rootfs-amd64.img
 	$(GO) test -tags system -count=1 -timeout 30m -v ./deploy/systemtest
+
+# Today's package over that of an earlier commit, with its store and configuration; some minutes.
+UPGRADE_FROM ?= 5f3101f
+upgrade-test:
+	UPGRADE_FROM=$(UPGRADE_FROM) $(GO) test -count=1 -timeout 30m -run TestUpgradeFrom -v ./deploy
 
 # Only where there is no RIG_DIR: some minutes.
 board-kernel:
