@@ -355,7 +355,7 @@ func TestPreinstRefusesAnOlderCPU(t *testing.T) {
 }
 
 func TestScriptsAreCleanShell(t *testing.T) {
-	scripts := []string{"deb/preinst", "deb/postinst", "deb/prerm", "deb/postrm", "deb/build.sh", "deb/repository.sh", "tarball.sh", "version.sh", "reproducible.sh"}
+	scripts := []string{"deb/preinst", "deb/postinst", "deb/prerm", "deb/postrm", "deb/build.sh", "deb/repository.sh", "tarball.sh", "needs.sh", "version.sh", "reproducible.sh"}
 	for _, s := range scripts {
 		if strings.HasSuffix(s, ".sh") {
 			run(t, "bash", "-n", s)

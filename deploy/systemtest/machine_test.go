@@ -26,6 +26,9 @@ func boot(t *testing.T, c board.Config) *machine {
 	if err := board.Ready(c.Arch); err != nil {
 		t.Skip(err)
 	}
+	if _, err := exec.LookPath("qemu-img"); err != nil {
+		t.Skip("skipped: no qemu-img here (Debian package qemu-utils)")
+	}
 	c.RootFS = "../board/cache/rootfs-" + c.Arch + ".img"
 	if _, err := os.Stat(c.RootFS); err != nil {
 		t.Skipf("%v (try: make %s)", err, "deploy"+strings.TrimPrefix(c.RootFS, ".."))
