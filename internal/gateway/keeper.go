@@ -169,7 +169,7 @@ func (g *Gateway) keepFigures(ctx context.Context) error {
 		g.mu.Unlock()
 		for _, u := range upstreams {
 			q := u.queue.Stats()
-			g.keeper.number("gateway/upstream/"+u.cfg.Name+"/waiting", history.Number, now, float64(q.Waiting))
+			g.keeper.number(web.SpoolSeries(u.cfg.Name), history.Number, now, float64(q.Waiting))
 			g.keeper.number("gateway/upstream/"+u.cfg.Name+"/waiting_bytes", history.Number, now, float64(q.WaitingBytes))
 		}
 		select {

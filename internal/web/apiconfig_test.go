@@ -115,7 +115,7 @@ func TestBodiesOfAllRoutesAreBounded(t *testing.T) {
 		if rt.body == nil || rt.path == api+"/login" { // for that see TestLoginEnds
 			continue
 		}
-		path := strings.NewReplacer("{device}", "pump", "{channel}", "state", "{file}", "a.toml", "{client}", "meter").Replace(rt.path)
+		path := strings.NewReplacer("{upstream}", "cloud", "{device}", "pump", "{channel}", "state", "{file}", "a.toml", "{client}", "meter").Replace(rt.path)
 		for name, body := range map[string]string{"2 MiB": `{"text":"` + strings.Repeat("x", 2<<20) + `"}`, "no JSON": "x=1", "an unknown key": `{"nodde":1}`} {
 			if w := s.ask("socket", rt.method, path, body, withHeader("If-Match", "x")); w.Code != 400 && w.Code != 413 {
 				t.Errorf("%s %s with %s: %d %s", rt.method, path, name, w.Code, w.Body)

@@ -94,11 +94,8 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := History{
 		Device: c.Device, Channel: c.Name, Unit: c.Unit, Kind: a.Kind.String(), From: q.From, To: q.To,
-		Every: a.Every.Seconds(), Points: make([]Point, len(a.Points)), States: sinces(a.Changes), Gaps: gaps,
+		Every: a.Every.Seconds(), Points: points(a), States: sinces(a.Changes), Gaps: gaps,
 		Cut: a.Cut, Damaged: a.Damaged,
-	}
-	for i, p := range a.Points {
-		out.Points[i] = Point{float64(p.Time) / 1000, p.Min, p.Mean, p.Max, p.Last, float64(p.N)}
 	}
 	writeJSON(w, out)
 	return nil

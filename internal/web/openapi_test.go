@@ -49,7 +49,7 @@ func TestAnswersMatchTheDocument(t *testing.T) {
 		if rt.method != "GET" || rt.answer == nil {
 			continue
 		}
-		path := strings.NewReplacer("{device}", "pump", "{channel}", "power", "{maker}", "eastron", "{model}", "sdm630").Replace(rt.path)
+		path := strings.NewReplacer("{upstream}", "cloud", "{device}", "pump", "{channel}", "power", "{maker}", "eastron", "{model}", "sdm630").Replace(rt.path)
 		w := s.ask("socket", "GET", path, "")
 		var v any
 		if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil {

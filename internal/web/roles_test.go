@@ -22,7 +22,7 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 		if rt.path == api+"/events" {
 			continue // does not end; see TestEventsNeedTheRole
 		}
-		path := strings.NewReplacer("{device}", "pump", "{channel}", "state", "{file}", "a.toml", "{client}", "meter", "{maker}", "eastron", "{model}", "sdm630").Replace(rt.path)
+		path := strings.NewReplacer("{upstream}", "cloud", "{device}", "pump", "{channel}", "state", "{file}", "a.toml", "{client}", "meter", "{maker}", "eastron", "{model}", "sdm630").Replace(rt.path)
 		for who, role := range roles {
 			s.config, s.did = &fakeConfig{}, nil
 			s.o.Config, s.saves = s.config, newPace(10, time.Second)

@@ -68,6 +68,7 @@ func (s *Server) table() []route {
 		{"GET", api + "/history", View, s.getHistoryInfo, "how far back the history reaches", nil, nil, HistoryInfo{}, ""},
 		{"GET", api + "/history.csv", View, s.getHistoryCSV, "all that is kept, as CSV", nil, nil, nil, "text/csv"},
 		{"GET", api + "/upstreams", View, s.getUpstreams, "the bridges and what waits for them", nil, nil, []status.Upstream{}, ""},
+		{"GET", api + "/upstreams/{upstream}/history", View, s.getSpoolHistory, "how many messages waited for it", append([]param{{"upstream", "name of the bridge", "path"}}, span...), nil, SpoolHistory{}, ""},
 		{"GET", api + "/events", View, s.getEvents, "values and states as they change (server-sent events)", nil, nil, nil, "text/event-stream"},
 
 		{"POST", api + "/devices/{device}/channels/{channel}/command", Operate, s.postCommand, "bring a channel to a state", []param{device, channel}, CommandBody{}, Result{}, ""},

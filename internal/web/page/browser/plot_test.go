@@ -70,3 +70,11 @@ func TestUpstreamThatIsAway(t *testing.T) {
 	x.see(`parseInt(document.querySelector('[data-upstream=cloud] .number').innerText) > 0`)
 	x.seeText("#main", "Store")
 }
+
+// What waited in the last day, as a picture and in words.
+func TestSpoolOfTheLastDay(t *testing.T) {
+	port := demo(t)
+	x := open(t, address(port)+"#/upstreams", desktop)
+	x.see(`document.querySelector('.spool .area')?.getAttribute('d').length > 200`)
+	x.seeText(".spool figcaption", "waited")
+}

@@ -1,0 +1,55 @@
+package web
+
+import (
+	"net/http"
+	"time"
+
+	"sensorgate/internal/history"
+)
+
+// SpoolHistory is how many messages waited for an upstream.
+type SpoolHistory struct {
+	Upstream string    `json:"upstream"`
+	From     time.Time `json:"from"`
+	To       time.Time `json:"to"`
+	Every    float64   `json:"every_seconds"` // width of the slots; 0: the points are single values, one a minute
+	Points   []Point   `json:"points"`
+}
+
+// SpoolSeries is the name under which the gateway keeps how many messages waited.
+func SpoolSeries(upstream string) string { return "gateway/upstream/" + upstream + "/waiting" }
+
+// getSpoolHistory reads what the gateway wrote of itself.
+func (s *Server) getSpoolHistory(w http.ResponseWriter, r *http.Request) error {
+	name, known := r.PathValue("upstream"), false
+	for _, u := range s.o.Gateway.Snapshot().Upstreams {
+		known = known || u.Name == name
+	}
+	if !known {
+		return notFound("upstream", name, "GET "+api+"/upstreams")
+	}
+	store, err := s.store()
+	if err != nil {
+		return err
+	}
+	q, err := historyQuery(r, time.Now())
+	if err != nil {
+		return err
+	}
+	q.Series = SpoolSeries(name)
+	a, err := store.Query(q)
+	if err != nil {
+		return badRequest(err.Error(), "from=24h")
+	}
+	writeJSON(w, SpoolHistory{Upstream: name, From: q.From, To: q.To, Every: a.Every.Seconds(), Points: points(a)})
+	return nil
+}
+
+// points are those of an answer as the API has them.
+func points(a history.Answer) []Point {
+	out := make([]Point, len(a.Points))
+	for i, p := range a.Points {
+		out[i] = Point{float64(p.Time) / 1000, p.Min, p.Mean, p.Max, p.Last, float64(p.N)}
+	}
+	return out
+}
