@@ -77,10 +77,14 @@ func (a *attacker) slowloris() {
 				time.Sleep(100 * time.Millisecond)
 				continue
 			}
-			begin := time.Now()
+			begin, late := time.Now(), 0
 			for _, err = io.WriteString(nc, "GET / HTTP/1.1\r\nHost: x\r\n"); err == nil && !a.over(); _, err = io.WriteString(nc, "X") {
 				time.Sleep(500 * time.Millisecond)
 				if time.Since(begin) > 15*time.Second {
+					late++
+				}
+				// This process itself may have slept, and what is closed takes a byte or two more.
+				if late > 10 {
 					a.fault("a header was not finished for 15 s, and the connection was still open")
 					break
 				}
@@ -179,7 +183,7 @@ func (a *attacker) loginFlood() {
 			case 1:
 				a.expectFrom(byte(10+k%8), "a wrong password of an admin", login(honestUser, fmt.Sprint(i)), 401, 503)
 			default:
-				a.expectFrom(byte(10+k%8), "a password of 65 KB", login(honestUser, strings.Repeat("x", 65_000)), 401, 503)
+				a.expectFrom(byte(10+k%8), "a password of 65 KB", login(honestUser, strings.Repeat("x", 65_000)), 400, 503)
 			}
 		}
 	})

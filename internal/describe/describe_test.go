@@ -2,6 +2,7 @@ package describe_test
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +24,11 @@ var thermometer = drivers.Driver{
 
 func describeText(t *testing.T, text string) describe.Node {
 	t.Helper()
+	return describe.Of(load(t, text))
+}
+
+func load(t *testing.T, text string) *config.Config {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "sensorgate.toml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -34,7 +40,7 @@ func describeText(t *testing.T, text string) describe.Node {
 	if c == nil {
 		t.Fatal(problems)
 	}
-	return describe.Of(c)
+	return c
 }
 
 const pump = `
@@ -55,6 +61,35 @@ publish = "device"
 [device.attic.channels]
 temperature = { scale = 1.8, offset = 32, unit = "°F" }
 `
+
+// The topics that `sensorgate topics` lists are those of the description, which the API and
+// the discoveries are made from.
+func TestTopicsAreThoseOfTheDescription(t *testing.T) {
+	c := load(t, pump+attic)
+	listed := map[string]bool{}
+	for _, topic := range c.Topics() {
+		listed[topic.Topic] = true
+	}
+	n := describe.Of(c)
+	described := map[string]bool{}
+	for _, d := range n.Devices {
+		described[d.StatusTopic] = true
+		if d.Topic != "" {
+			described[d.Topic] = true
+		}
+		for _, ch := range d.Channels {
+			if ch.Topic != "" {
+				described[ch.Topic] = true
+			}
+			if ch.SetTopic != "" {
+				described[ch.SetTopic], described[ch.SetTopic+"/result"] = true, true
+			}
+		}
+	}
+	if !maps.Equal(listed, described) || len(listed) < 6 {
+		t.Errorf("listed %v, described %v", slices.Sorted(maps.Keys(listed)), slices.Sorted(maps.Keys(described)))
+	}
+}
 
 func TestDescription(t *testing.T) {
 	n := describeText(t, pump+attic)
