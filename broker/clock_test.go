@@ -12,6 +12,7 @@ import (
 	"sensorgate/internal/disk/crashdisk"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
+	"sensorgate/internal/timing"
 )
 
 // lives runs a broker several times on one disk, each time with a wall clock of its own; the
@@ -94,6 +95,9 @@ func will(payload string, delay uint32) func(*mqtt.Connect) {
 }
 
 func inLives(t *testing.T, f func(l *lives)) {
+	if timing.Race {
+		t.Skip("the disk in memory has no lock; runs without the race detector, as a 32-bit program too")
+	}
 	synctest.Test(t, func(t *testing.T) { f(newLives(t)) })
 }
 
