@@ -21,7 +21,7 @@ func newPace(most int, every time.Duration) *pace {
 	return &pace{most: float64(most), every: every, left: float64(most)}
 }
 
-// take reports whether it may be done now. A nil pace bounds nothing.
+// take reports whether it may be done now, and counts it.
 func (p *pace) take() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
