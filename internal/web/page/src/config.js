@@ -163,10 +163,11 @@ class ConfigView {
     text(this.waitText, t('config.waits', { file: this.wait.file, n: left }))
   }
 
-  // keep confirms over a new connection: the gateway closes the old one and says so.
+  // keep confirms over a new connection. Each old one that a browser still has, up to six for
+  // a host, is refused and closed by the gateway; then it makes a new one.
   async keep() {
     for (let i = 0; ; i++) {
-      try { await post('config/confirm', { version: this.wait.version }); break } catch (e) { if (i === 4 || !(e instanceof Problem) || e.status !== 409) { this.failed(e); break } }
+      try { await post('config/confirm', { version: this.wait.version }); break } catch (e) { if (i === 12 || !(e instanceof Problem) || e.status !== 409) { this.failed(e); break } }
     }
     await this.loadVersions().catch(() => {})
   }
