@@ -4,12 +4,15 @@ GO      ?= go
 VERSION := $(shell deploy/version.sh)
 LDFLAGS := -s -w -X main.release=$(VERSION)
 # The version is in LDFLAGS; with stamps a worktree would give other bytes than a clone.
-BUILD   := -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+# The page is served over HTTP/1.1 (internal/web/listen.go): net/http's HTTP/2 is left out.
+BUILD   := -trimpath -buildvcs=false -tags nethttpomithttp2 -ldflags '$(LDFLAGS)'
 export CGO_ENABLED := 0
 
 # go test -race needs cgo; everything that is shipped is built without.
 RACE := CGO_ENABLED=1 $(GO) test -race -timeout 10m
 
+# A Pi Zero reads the program from its card at every start.
+MAX_SIZE := 15000000
 TARGETS := linux-amd64 linux-arm64 linux-armv7 linux-armv6
 env-linux-amd64 := GOARCH=amd64
 env-linux-arm64 := GOARCH=arm64
@@ -128,6 +131,7 @@ deps:
 	$(GO) test -run TestDependencyRules ./internal/gateway
 
 dist: $(TARGETS:%=dist-%)
+	@size=$$(stat -c %s dist/sensorgate-linux-armv6); test $$size -le $(MAX_SIZE) || { echo "dist/sensorgate-linux-armv6 has $$size bytes, want at most $(MAX_SIZE)"; exit 1; }
 dist-%:
 	@mkdir -p dist
 	GOOS=linux $(env-$*) $(GO) build $(BUILD) -o dist/sensorgate-$* ./cmd/sensorgate

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/csv"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -36,7 +37,8 @@ func (s *Store) Export(w io.Writer, progress func(done, total int)) error {
 	return buffered.Flush()
 }
 
-// exportSeries leaves errors to out, which keeps them.
+// exportSeries leaves errors to out, which keeps them. The store is locked for one frame at
+// a time and never while it writes: whoever reads slowly must not keep it from recording.
 func (s *Store) exportSeries(name string, out *csv.Writer) {
 	row := func(t tier, p Point) {
 		_ = out.Write([]string{timeText(p.Time), name, strconv.FormatInt(t.width()/1000, 10),
@@ -44,51 +46,94 @@ func (s *Store) exportSeries(name string, out *csv.Writer) {
 	}
 	change := func(c Change) { _ = out.Write([]string{timeText(c.Time), name, "0", c.State, "", "", "", "1"}) }
 
-	var points []Point
-	var changes []Change
-	skip := s.inMemory(name, func(_ Kind, p Point) { points = append(points, p) }, func(c Change) { changes = append(changes, c) })
+	var recent, stored part
+	skip := s.inMemory(name, recent.point, recent.change)
+	from := s.begins()
+	for _, t := range []tier{quarters, minutes, raw} {
+		for last := (*frame)(nil); ; {
+			if stored.clear(); !s.nextFrame(t, name, skip, from[t], &last, &stored) {
+				break
+			}
+			for _, p := range stored.points {
+				if t == raw || p.Time+t.width() <= from[t] {
+					row(t, p)
+				}
+			}
+			for _, c := range stored.changes {
+				if t == raw || c.Time < from[t] {
+					change(c)
+				}
+			}
+		}
+	}
+	for _, p := range recent.points {
+		row(raw, p)
+	}
+	for _, c := range recent.changes {
+		change(c)
+	}
+}
+
+// part is what one frame, or the memory, has of a series.
+type part struct {
+	points  []Point
+	changes []Change
+}
+
+func (p *part) point(_ Kind, v Point) { p.points = append(p.points, v) }
+func (p *part) change(c Change)       { p.changes = append(p.changes, c) }
+func (p *part) clear()                { p.points, p.changes = p.points[:0], p.changes[:0] }
+
+// begins returns for each tier where a finer one begins.
+func (s *Store) begins() (from [tiers]int64) {
 	d := &s.disk
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	until := int64(1 << 62) // of the coarser tier, where the finer one begins
-	from := [tiers]int64{}
+	until := int64(1 << 62)
 	for t := range tiers {
 		from[t] = until
 		if fs := d.frames(t); len(fs) > 0 {
 			until = min(until, fs[0].from)
 		}
 	}
-	for _, t := range []tier{quarters, minutes, raw} {
-		for _, f := range d.frames(t) {
-			if t == raw && f.number == skip || t > raw && f.from >= from[t] {
-				continue
+	return from
+}
+
+// nextFrame reads the frame behind last, which moves to it; false if there is none. What
+// was dropped for its age meanwhile is passed over.
+func (s *Store) nextFrame(t tier, name string, skip uint64, from int64, last **frame, to *part) bool {
+	d := &s.disk
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	fs := d.frames(t)
+	i := 0
+	if *last != nil {
+		if i = slices.Index(fs, *last) + 1; i == 0 {
+			i = len(fs)
+			if at := slices.IndexFunc(fs, func(f *frame) bool { return f.number > (*last).number }); at >= 0 {
+				i = at
 			}
-			s.exportFrame(f, name, func(p Point) {
-				if t == raw || p.Time+t.width() <= from[t] {
-					row(t, p)
-				}
-			}, func(c Change) {
-				if t == raw || c.Time < from[t] {
-					change(c)
-				}
-			})
 		}
 	}
-	for _, p := range points {
-		row(raw, p)
+	if i == len(fs) {
+		return false
 	}
-	for _, c := range changes {
-		change(c)
+	f := fs[i]
+	*last = f
+	if t == raw && f.number == skip || t > raw && f.from >= from {
+		return true // in memory, or told by a finer tier
 	}
+	s.exportFrame(f, name, to.point, to.change)
+	return true
 }
 
 // exportFrame calls the functions for what a frame has of a series; what cannot be read
 // is left out.
-func (s *Store) exportFrame(f *frame, series string, point func(Point), change func(Change)) {
+func (s *Store) exportFrame(f *frame, series string, point func(Kind, Point), change func(Change)) {
 	_ = f.directory(func(name []byte, e entry) bool {
 		c := cmp.Compare(string(name), series)
 		if c == 0 {
-			_ = f.decode(e, func(_ Kind, p Point) { point(p) }, change)
+			_ = f.decode(e, point, change)
 		}
 		return c <= 0
 	})

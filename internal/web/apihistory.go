@@ -83,22 +83,24 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return s.heavyJSON(w, r, func() (any, error) { return historyOf(store, q, c) })
+}
+
+func historyOf(store *history.Store, q history.Query, c Channel) (any, error) {
 	q.Series = c.Device + "/" + c.Name
 	a, err := store.Query(q)
 	if err != nil {
-		return badRequest(err.Error(), "from=24h")
+		return nil, badRequest(err.Error(), "from=24h")
 	}
 	gaps, err := gapsOf(store, q, c.Device, c.Name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out := History{
+	return History{
 		Device: c.Device, Channel: c.Name, Unit: c.Unit, Kind: a.Kind.String(), From: q.From, To: q.To,
 		Every: a.Every.Seconds(), Points: points(a), States: sinces(a.Changes), Gaps: gaps,
 		Cut: a.Cut, Damaged: a.Damaged,
-	}
-	writeJSON(w, out)
-	return nil
+	}, nil
 }
 
 // gapsOf are the states of a channel and of its device in a range, together in order.
@@ -223,7 +225,11 @@ func (s *Server) getHistoryCSV(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="sensorgate-history.csv"`)
 	rc := http.NewResponseController(w)
-	err = store.Export(w, func(int, int) { _ = rc.SetWriteDeadline(time.Now().Add(30 * time.Second)) }) // never fails on a connection of net/http
+	if err := s.heavy.enter(r.Context()); err != nil {
+		return err
+	}
+	defer s.heavy.leave()
+	err = store.Export(heavyWriter{w, s.heavy}, func(int, int) { _ = rc.SetWriteDeadline(time.Now().Add(30 * time.Second)) }) // never fails on a connection of net/http
 	if err != nil {
 		s.log.Debug("export ended early", "err", err)
 	}

@@ -37,12 +37,13 @@ func (s *Server) getSpoolHistory(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	q.Series = SpoolSeries(name)
-	a, err := store.Query(q)
-	if err != nil {
-		return badRequest(err.Error(), "from=24h")
-	}
-	writeJSON(w, SpoolHistory{Upstream: name, From: q.From, To: q.To, Every: a.Every.Seconds(), Points: points(a)})
-	return nil
+	return s.heavyJSON(w, r, func() (any, error) {
+		a, err := store.Query(q)
+		if err != nil {
+			return nil, badRequest(err.Error(), "from=24h")
+		}
+		return SpoolHistory{Upstream: name, From: q.From, To: q.To, Every: a.Every.Seconds(), Points: points(a)}, nil
+	})
 }
 
 // points are those of an answer as the API has them.

@@ -87,8 +87,13 @@ func (s *Server) listen(ctx context.Context, l config.WebListener) error {
 	if config != nil {
 		in = tls.NewListener(in, config)
 	}
+	// HTTP/1.1 alone: a page has one stream of events, and what is not there needs no limits.
+	// The Makefile builds without net/http's HTTP/2, which is 0.5 MB.
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
 	srv := &http.Server{
-		Handler: s.Handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		Protocols: protocols,
+		Handler:   s.Handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context { return connectedAt(ctx, time.Now()) },

@@ -73,6 +73,7 @@ type Server struct {
 	logins           *logins
 	tokens           *tokens
 	conns            *connLimit
+	heavy            heavy
 	started          time.Time
 	saves, publishes *pace
 	handlers         handlers
@@ -95,6 +96,7 @@ func New(o Options, hub *Hub) *Server {
 	}
 	hub.limit(o.MaxStreams)
 	s := &Server{o: o, log: o.Log, hub: hub, logins: newLogins(), tokens: newTokens(o.Tokens), started: time.Now(), saves: newPace(10, 6*time.Second), publishes: newPace(20, time.Second), certs: map[string]*certificate{}}
+	s.heavy = newHeavy()
 	s.conns = newConnLimit(o.MaxConnections, &s.counts)
 	s.handlers = s.routes()
 	return s

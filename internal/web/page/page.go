@@ -40,8 +40,8 @@ type bundle struct {
 // load reads the embedded files, once: they do not change while the program runs.
 var load = sync.OnceValues(func() (*bundle, error) { return read(embedded, "embedded") })
 
-// Hash returns the name of this version of the files.
-func Hash() (string, error) {
+// hash returns the name of this version of the files.
+func hash() (string, error) {
 	s, err := load()
 	if err != nil {
 		return "", err

@@ -177,7 +177,7 @@ func TestIndexNamesFilesThatAreThere(t *testing.T) {
 }
 
 func TestClientWithoutGzipGetsPlainText(t *testing.T) {
-	hash, err := Hash()
+	hash, err := hash()
 	if err != nil {
 		t.Fatal(err)
 	}
