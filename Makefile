@@ -19,7 +19,7 @@ env-linux-arm64 := GOARCH=arm64
 env-linux-armv7 := GOARCH=arm GOARM=7
 env-linux-armv6 := GOARCH=arm GOARM=6
 
-.PHONY: times bridgesim gatewaysim gatewaysim-check natstest crashmodel crashmodel-long killloop soak soak-check
+.PHONY: browser times bridgesim gatewaysim gatewaysim-check natstest crashmodel crashmodel-long killloop soak soak-check
 .PHONY: attack attack-check deadcode build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-spi board-kernel dist deb tarball apt sbom release reproducible system-test upgrade-test bench fuzz clean
 
 build: bin/sensorgate
@@ -44,7 +44,7 @@ attack:
 attack-check:
 	$(GO) test -count 1 -v -timeout 10m ./deploy/attack -attack=short $(ATTACK)
 
-check: fmt-check vet staticcheck deadcode race times bridgesim gatewaysim-check crashmodel soak-check deps dist arm-test board-smoke attack-check tidy-check
+check: fmt-check vet staticcheck deadcode race times browser bridgesim gatewaysim-check crashmodel soak-check deps dist arm-test board-smoke attack-check tidy-check
 	@echo "check: all passed"
 
 fmt-check:
@@ -97,8 +97,12 @@ natstest:
 crashmodel:
 	$(GO) test -run 'TestCrashModel' ./internal/journal -crash.seeds=20000
 
+# The page in a real browser, alone: beside other tests a browser is slower than anybody's patience. Needs Chromium.
+browser:
+	$(GO) test -count 1 -timeout 10m ./internal/web/page/browser
+
 # What takes long in a browser: an hour of memory, 500 channels on a slow phone, twenty pages on one gateway.
-# make check has the short form of the first. Needs Chromium, and a machine that does nothing else.
+# make browser has the short form of the first. Needs Chromium, and a machine that does nothing else.
 page-check:
 	$(GO) test -count 1 -v -timeout 2h ./internal/web/page/browser -run TestLong -page.long=$(or $(FOR),1h)
 

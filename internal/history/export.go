@@ -121,7 +121,7 @@ func (s *Store) nextFrame(t tier, name string, skip uint64, from int64, last **f
 	f := fs[i]
 	*last = f
 	if t == raw && f.number == skip || t > raw && f.from >= from {
-		return true // in memory, or told by a finer tier
+		return true // in memory, or in a finer tier too
 	}
 	s.exportFrame(f, name, to.point, to.change)
 	return true
