@@ -12,12 +12,22 @@ import (
 // conn is one network connection after its CONNECT was accepted. Its input is handled
 // by one goroutine at a time; its output is guarded by the session's mu.
 type conn struct {
+	// What every message to the client touches stands together: with many subscribers it is
+	// what the processor's cache has to hold.
+	buf          []byte // output that waits
+	outAt        int    // of it, already written
+	writing      int    // bytes that a writer has taken and the socket has not
+	maxPacketOut int
+	aliases      *aliasesOut
+	level        byte
+	published    [4]int // by QoS, since the last flush, for the counters
+	packets      int    // the same
+
 	b          *Broker
 	writer     writer
 	listener   *listener
 	host       string // of the peer, for the limit per address
 	remote     string
-	level      byte
 	id         string // of the client
 	account    *budget.Account
 	persistent bool   // the session goes on when the connection has ended
@@ -27,17 +37,16 @@ type conn struct {
 	sessionOnDisk                        int64 // held there for the session that this one makes
 	session                              *session
 
-	keepAlive    time.Duration // 0: none
-	bridge       bool          // a mosquitto bridge: no echo, and retain as published
-	maxPacketOut int
-	limits       Limits // of its listener, as they were when it connected
-	maxPacketIn  int
-	problemInfo  bool // reason strings are welcome
-	aliasesIn    []string
-	will         *mqtt.Will
-	willStored   uint64       // its number in storedWills
-	connack      mqtt.Connack // what a successful CONNECT is answered with
-	endedWill    *delayedWill // of the session that this CONNECT ended
+	keepAlive   time.Duration // 0: none
+	bridge      bool          // a mosquitto bridge: no echo, and retain as published
+	limits      Limits        // of its listener, as they were when it connected
+	maxPacketIn int
+	problemInfo bool // reason strings are welcome
+	aliasesIn   []string
+	will        *mqtt.Will
+	willStored  uint64       // its number in storedWills
+	connack     mqtt.Connack // what a successful CONNECT is answered with
+	endedWill   *delayedWill // of the session that this CONNECT ended
 
 	acks  ackQueue
 	puts  uint64 // session states put into the journal
@@ -49,15 +58,9 @@ type conn struct {
 	retrying bool    // a timer will wake it: the budget had no room
 	end      error   // why input stopped
 
-	buf            []byte // output that waits
-	outAt          int    // of it, already written
-	writing        int    // bytes that a writer has taken and the socket has not
-	writingCharged int    // bytes that the account has for them
-	charged        int    // bytes that the account has for buf
-	usual          int    // size that the output had when it was last written
-	published      [4]int // by QoS, since the last flush, for the counters
-	packets        int
-	aliases        *aliasesOut
+	writingCharged int // bytes that the account has for them
+	charged        int // bytes that the account has for buf
+	usual          int // size that the output had when it was last written
 
 	stopping atomic.Uint32 // 1 + reason, once somebody wants it closed
 	done     chan struct{} // closed after teardown
