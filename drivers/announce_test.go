@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,11 +76,11 @@ func TestChannelThatTheDeviceDoesNotHaveIsMissing(t *testing.T) {
 			Config: DeviceConfig{Every: time.Second},
 			Expect: []Expectation{{Channel: "power", Listed: true}, {Channel: "gas", Listed: true}, {Channel: "water", Every: time.Hour, Listed: true}},
 		}
-		comes := false
+		var comes atomic.Bool
 		rec, log := startRunner(t, r, func() (any, error) {
 			return &fake{poll: func(context.Context) ([]Reading, error) {
 				rs := []Reading{{Channel: "power", Value: Number(1)}}
-				if comes {
+				if comes.Load() {
 					rs = append(rs, Reading{Channel: "gas", Value: Number(2)})
 				}
 				return rs, nil
@@ -103,7 +104,7 @@ func TestChannelThatTheDeviceDoesNotHaveIsMissing(t *testing.T) {
 		if log.count("channel missing") != 1 || log.count("WARN") != 0 {
 			t.Errorf("the log says %q, want one line, no warning", log.text.String())
 		}
-		comes = true
+		comes.Store(true)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if h := r.Health(); h.State != OK || len(h.Channels) != 0 {

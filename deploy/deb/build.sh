@@ -32,12 +32,13 @@ put 644 deploy/sensorgate.toml etc/sensorgate/sensorgate.toml
 
 doc=usr/share/doc/sensorgate
 # The pages for users, side by side; what they link for those who change the code is not
-# here, so that of such a link only the words stay.
+# here, so that of such a link only the words stay, and of a picture what it shows.
 for page in README.md SECURITY.md docs/*.md; do
 	case $page in docs/ARCHITECTURE.md | docs/adding-a-driver.md | docs/board.md | docs/benchmarks.md | docs/glossary.md) continue ;; esac
 	install -d "$root/$doc"
 	sed -E -e '/\(CONTRIBUTING\.md\)/d' -e 's#\]\(docs/#](#g' -e 's#\]\((\.\./)?configs/reference\.toml\)#](reference.toml.gz)#g' \
-		-e 's#\[([^]]+)\]\((ARCHITECTURE|adding-a-driver|board|benchmarks|glossary|\.\./drivers|\.\./deploy)[^)]*\)#\1#g' \
+		-e 's#!\[([^]]*)\]\([^)]*\.png\)#(\1)#g' \
+		-e 's#\[([^]]+)\]\((\.\./internal|ARCHITECTURE|adding-a-driver|board|benchmarks|glossary|\.\./drivers|\.\./deploy)[^)]*\)#\1#g' \
 		"$page" >"$root/$doc/$(basename "$page")"
 	chmod 644 "$root/$doc/$(basename "$page")"
 done

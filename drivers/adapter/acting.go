@@ -20,6 +20,11 @@ type acting struct {
 	actions map[string]Action
 }
 
+// Pressed is the channel of an Action that takes no value: "on" has it done, see On.
+func Pressed(name string) drivers.Channel {
+	return drivers.Channel{Name: name, Kind: drivers.Event, Writable: true, Values: []string{"on"}}
+}
+
 // Acting makes a Device take commands on the channels named; see Commanded.
 func Acting(d Device, actions map[string]Action) Device { return acting{d, actions} }
 

@@ -22,6 +22,8 @@ func component(c *describe.Channel) string {
 	switch {
 	case c.HA.Component != "":
 		return c.HA.Component
+	case c.Writable && len(c.Values) == 1:
+		return "button"
 	case c.Kind == "event" && c.Values != nil:
 		return "event"
 	case c.Writable && len(c.Values) == 2:
@@ -32,8 +34,6 @@ func component(c *describe.Channel) string {
 		return "switch"
 	case c.Writable && len(c.Values) > 2:
 		return "select"
-	case c.Writable && len(c.Values) == 1:
-		return "button"
 	case c.Writable && c.Type == describe.TypeNumber && c.Kind != "total":
 		return "number"
 	case len(c.Values) == 2 && (c.Type == describe.TypeBoolean || onWord(c) != ""):

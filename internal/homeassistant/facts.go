@@ -112,11 +112,8 @@ func allows(list, word string) bool {
 	return false
 }
 
-// commonKeys are those of every entity (components/mqtt/schemas.py), entityKeys those of
-// each component besides. A key that is not declared is dropped there without a word.
-const commonKeys = "platform availability availability_mode device origin enabled_by_default entity_category icon " +
-	"json_attributes_topic json_attributes_template unique_id default_entity_id name qos"
-
+// entityKeys are those of each component besides those of every entity
+// (components/mqtt/schemas.py). A key that is not declared is dropped there without a word.
 var entityKeys = map[string]string{
 	"sensor":         "state_topic value_template device_class state_class unit_of_measurement suggested_display_precision options expire_after force_update last_reset_value_template",
 	"binary_sensor":  "state_topic value_template device_class payload_on payload_off expire_after off_delay force_update",

@@ -69,7 +69,7 @@ func TestAStateThatCanBeSetToNobodyKnowsWhat(t *testing.T) {
 		t.Fatalf("%v", problems)
 	}
 	n := describe.Of(c)
-	docs := fmt.Sprintf("%s", homeassistant.Documents(&n, homeassistant.Options{HomeAssistant: c.HomeAssistant})[1].Payload)
+	docs := string(homeassistant.Documents(&n, homeassistant.Options{HomeAssistant: c.HomeAssistant})[1].Payload)
 	for _, want := range []string{`"level":{`, `"platform":"number"`, `"min":0`, `"max":10`} {
 		if !strings.Contains(docs, want) {
 			t.Errorf("there is no %s in %s", want, docs)

@@ -76,7 +76,11 @@ func NewHub() *Hub {
 	return &Hub{streams: map[*stream]bool{}, values: map[string]Value{}, most: 32, faults: make(chan error, 1), next: uint64(time.Now().UnixMilli())}
 }
 
-func (h *Hub) limit(most int) { h.most = most }
+func (h *Hub) limit(most int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.most = most
+}
 
 // listened reports whether it is worth encoding anything: somebody listens, or left a
 // moment ago and may come back.

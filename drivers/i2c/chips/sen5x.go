@@ -21,7 +21,7 @@ func SEN5x(b *bus.Buses) drivers.Driver {
 		Summary:   "Sensirion SEN50, SEN54, SEN55: dust, humidity, temperature, VOC index, NOx index",
 		Addresses: []uint16{0x69},
 		Every:     10 * time.Second,
-		Channels:  append(channels, adapter.Commanded("clean", "", 0, 0)),
+		Channels:  append(channels, adapter.Pressed("clean")),
 		Options:   chip.NoOptions,
 		OpenDevice: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions, config chip.Config) (chip.Device, error) {
 			// Once: stopping makes it forget what its indexes have learnt, so a fault of the bus

@@ -22,7 +22,7 @@ func SPS30(b *bus.Buses) drivers.Driver {
 		Summary:   "Sensirion SPS30: dust by mass and number",
 		Addresses: []uint16{0x69},
 		Every:     10 * time.Second,
-		Channels:  append(channels, adapter.Commanded("clean", "", 0, 0)),
+		Channels:  append(channels, adapter.Pressed("clean")),
 		Options:   chip.NoOptions,
 		OpenDevice: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions, _ chip.Config) (chip.Device, error) {
 			// Stop, or start would be ignored while another program has it measure whole numbers;

@@ -40,15 +40,6 @@ type bundle struct {
 // load reads the embedded files, once: they do not change while the program runs.
 var load = sync.OnceValues(func() (*bundle, error) { return read(embedded, "embedded") })
 
-// hash returns the name of this version of the files.
-func hash() (string, error) {
-	s, err := load()
-	if err != nil {
-		return "", err
-	}
-	return s.hash, nil
-}
-
 func read(files fs.FS, dir string) (*bundle, error) {
 	s := &bundle{files: map[string]asset{}}
 	sum := sha256.New()

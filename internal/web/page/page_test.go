@@ -177,12 +177,12 @@ func TestIndexNamesFilesThatAreThere(t *testing.T) {
 }
 
 func TestClientWithoutGzipGetsPlainText(t *testing.T) {
-	hash, err := hash()
+	all, err := load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, accept := range []string{"", "identity", "gzip;q=0, br"} {
-		w := get(t, assetsPath+hash+"/app.js", "Accept-Encoding", accept)
+		w := get(t, assetsPath+all.hash+"/app.js", "Accept-Encoding", accept)
 		if w.Code != http.StatusOK || w.Header().Get("Content-Encoding") != "" || !strings.Contains(w.Body.String(), "import") {
 			t.Errorf("accepting %q: %d %v", accept, w.Code, w.Header())
 		}
