@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,9 +63,9 @@ func TestPanicInThePageRestartsItWithPauses(t *testing.T) {
 		text := new(journalOfLog)
 		log := slog.New(slog.NewTextHandler(text, nil))
 		hub := web.NewHub()
-		runs := 0
+		var runs atomic.Int32
 		p := optional("web", log, func(ctx context.Context) error {
-			runs++
+			runs.Add(1)
 			return web.New(web.Options{Log: quiet}, hub).Run(ctx)
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -80,8 +81,8 @@ func TestPanicInThePageRestartsItWithPauses(t *testing.T) {
 			hub.Value(web.Value{Device: "d", Channel: "c", Value: bomb{}})
 			synctest.Wait()
 			time.Sleep(time.Second) // until the hub's tick
-			begin, before := time.Now(), runs
-			for runs == before && time.Since(begin) < time.Minute {
+			begin, before := time.Now(), runs.Load()
+			for runs.Load() == before && time.Since(begin) < time.Minute {
 				time.Sleep(100 * time.Millisecond)
 				synctest.Wait()
 			}
