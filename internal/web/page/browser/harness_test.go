@@ -397,14 +397,12 @@ func (x *tab) text(selector string) string {
 	return s
 }
 
-// click clicks what a person would: an element with that text in it that can be seen.
+// click clicks what a person would: an element with that text in it that can be seen and
+// used. Finding and clicking are one step, or the page could draw it anew in between.
 func (x *tab) click(selector, text string) {
 	x.t.Helper()
-	find := fmt.Sprintf("[...document.querySelectorAll(%q)].find(e => e.innerText.includes(%q) && e.checkVisibility())", selector, text)
-	x.see(find)
-	if !get[bool](x, "(e => { if (e.disabled) return false; e.scrollIntoView({block: 'center'}); e.click(); return true })("+find+")") {
-		x.t.Fatalf("%s %q is disabled", selector, text)
-	}
+	find := fmt.Sprintf("[...document.querySelectorAll(%q)].find(e => e.innerText.includes(%q) && e.checkVisibility() && !e.disabled)", selector, text)
+	x.see("(e => { if (!e) return false; e.scrollIntoView({block: 'center'}); e.click(); return true })(" + find + ")")
 }
 
 // write types into the element that a selector finds.
