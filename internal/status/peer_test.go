@@ -2,6 +2,7 @@ package status
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -82,6 +83,9 @@ func TestGroupMayLookAndNoMore(t *testing.T) {
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 12345, Gid: uint32(os.Getgid())}}
 	out, err := cmd.CombinedOutput()
+	if errors.Is(err, syscall.ENOEXEC) {
+		t.Skip("this machine does not run the test's own program: an emulated processor")
+	}
 	if err != nil || !strings.Contains(string(out), "PASS") {
 		t.Errorf("as a member of the group: %v\n%s", err, out)
 	}

@@ -211,7 +211,7 @@ func (w *world) doDisk(e event) {
 			if names := s.d.Files(".seg"); len(names) > 0 {
 				name := names[e.N%len(names)]
 				if n := len(s.d.Data(name)) * 8; n > 0 {
-					s.d.Flip(name, e.N*7919%n)
+					s.d.Flip(name, int(uint64(e.N)*7919%uint64(n))) // 32 bits are too few for the product
 				}
 			}
 		})
