@@ -58,7 +58,7 @@ vet:
 staticcheck:
 	$(GO) tool staticcheck ./...
 
-# The rules of the house, and functions that nothing calls; the exceptions are in internal/rules/deadcode_test.go.
+# Rules of the code, and functions that nothing calls; the exceptions are in internal/rules/deadcode_test.go.
 deadcode:
 	$(GO) test -count=1 ./internal/rules -deadcode
 
