@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"periph.io/x/conn/v3/spi"
+
 	"sensorgate/drivers/i2c/i2ctest"
 	"sensorgate/drivers/spi/bus"
 	"sensorgate/drivers/spi/spitest"
@@ -18,17 +20,20 @@ func TestScanNamesTheChips(t *testing.T) {
 	for name, c := range map[string]struct {
 		chip spitest.Chip
 		sure bool
+		mode spi.Mode
 	}{
-		"bme280":   {i2ctest.OverSPI{Chip: bme(0x60), Read: 0x80, High: 0x80, Pairs: true}, true},
-		"bmp280":   {i2ctest.OverSPI{Chip: bme(0x58), Read: 0x80, High: 0x80, Pairs: true}, true},
-		"adxl345":  {i2ctest.OverSPI{Chip: i2ctest.NewADXL345(0, 256), Read: 0x80, Burst: 0x40}, true},
-		"mcp3008":  {&spitest.MCP3xxx{Bits: 10, Code: map[string]int{"0": 512}}, false},
-		"mcp3208":  {&spitest.MCP3xxx{Bits: 12, Code: map[string]int{"0": 512}}, false},
-		"max31856": {spitest.NewMAX31856(100, 25), false},
-		"max31865": {spitest.NewMAX31865(10000), false},
-		"max31855": {&spitest.MAX31855{Word: 400<<20 | 25<<8}, false},
+		"bme280":   {i2ctest.OverSPI{Chip: bme(0x60), Read: 0x80, High: 0x80, Pairs: true}, true, spi.Mode0},
+		"bmp280":   {i2ctest.OverSPI{Chip: bme(0x58), Read: 0x80, High: 0x80, Pairs: true}, true, spi.Mode0},
+		"adxl345":  {i2ctest.OverSPI{Chip: i2ctest.NewADXL345(0, 256), Read: 0x80, Burst: 0x40}, true, spi.Mode3},
+		"mcp3008":  {&spitest.MCP3xxx{Bits: 10, Code: map[string]int{"0": 512}}, false, spi.Mode0},
+		"mcp3208":  {&spitest.MCP3xxx{Bits: 12, Code: map[string]int{"0": 512}}, false, spi.Mode0},
+		"max31856": {spitest.NewMAX31856(100, 25), false, spi.Mode1},
+		"max31865": {spitest.NewMAX31865(10000), false, spi.Mode1},
+		"max31855": {&spitest.MAX31855{Word: 400<<20 | 25<<8}, false, spi.Mode0},
 	} {
-		buses, ctx, end := spitest.Start(t, spitest.NewSelect(c.chip))
+		sel := spitest.NewSelect(c.chip)
+		sel.Only(c.mode)
+		buses, ctx, end := spitest.Start(t, sel)
 		f, err := Scan(ctx, buses, Addr{})
 		if err != nil || f.Chip != name || f.Sure != c.sure {
 			t.Errorf("%s: %+v, %v", name, f, err)

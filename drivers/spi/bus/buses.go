@@ -86,7 +86,7 @@ func (b *Buses) Dev(a Addr, s Settings) *Dev {
 	defer b.mu.Unlock()
 	o := b.owners[a.Bus]
 	if o == nil {
-		o = &owner{buses: b, log: b.log.With("bus", fmt.Sprintf("spi-%d", a.Bus)), calls: make(chan *call), open: map[Addr]Conn{}, seen: map[Addr]bool{}}
+		o = &owner{buses: b, log: b.log.With("bus", fmt.Sprintf("spi-%d", a.Bus)), calls: make(chan *call), open: map[Addr]opened{}, seen: map[Addr]bool{}}
 		b.owners[a.Bus] = o
 		b.pending = append(b.pending, o)
 		select {
@@ -163,11 +163,17 @@ func Sleep(ctx context.Context, wait time.Duration) error {
 type owner struct {
 	buses *Buses
 	log   *slog.Logger
-	calls chan *call    // unbuffered: who waits can give up
-	open  map[Addr]Conn // the goroutine's
-	seen  map[Addr]bool // the goroutine's: was open before
+	calls chan *call      // unbuffered: who waits can give up
+	open  map[Addr]opened // the goroutine's
+	seen  map[Addr]bool   // the goroutine's: was open before
 
 	busy, reopens atomic.Int64
+}
+
+// opened is a select as it was opened.
+type opened struct {
+	Conn
+	settings Settings
 }
 
 // call is one transfer that somebody waits for. The owner writes only to it.
@@ -229,13 +235,17 @@ func (o *owner) serve(c *call) {
 		return
 	}
 	a := c.dev.addr
-	if o.open[a] == nil {
+	if at, ok := o.open[a]; ok && at.settings != c.dev.settings { // a scan's, or of a device before
+		o.close(a)
+		delete(o.seen, a) // it was not gone
+	}
+	if _, ok := o.open[a]; !ok {
 		conn, err := o.buses.open(a, c.dev.settings)
 		if err != nil {
 			c.err = err
 			return
 		}
-		o.open[a] = conn
+		o.open[a] = opened{conn, c.dev.settings}
 		if o.seen[a] {
 			o.reopens.Add(1)
 		}

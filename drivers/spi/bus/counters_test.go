@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -40,3 +41,40 @@ func TestBusCountsItsBusyTimeAndItsReopens(t *testing.T) {
 		<-ended
 	})
 }
+
+// A select that somebody talks to in another mode, or faster, is opened anew with that: a
+// scan tries several modes, and the device that is added afterwards has one of its own. That
+// is no reopening of a select that was gone.
+func TestSelectIsOpenedAnewWithOtherSettings(t *testing.T) {
+	var opened []Settings
+	closed := 0
+	b := NewOn(slog.New(slog.DiscardHandler), func(_ Addr, s Settings) (Conn, error) {
+		opened = append(opened, s)
+		return counted{newDevice(nil, func(uintptr, unsafe.Pointer) error { return nil }), &closed}, nil
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- b.Run(ctx) }()
+	one, fast, three := Settings{Mode: 1, Hertz: 1000}, Settings{Mode: 1, Hertz: 2000}, Settings{Mode: 3, Hertz: 2000}
+	for _, s := range []Settings{one, one, fast, three, three} {
+		if _, err := b.Dev(Addr{}, s).Transfer(ctx, 1); err != nil {
+			t.Error(err)
+		}
+	}
+	if c := b.Counters(); c[0].Reopens != 0 {
+		t.Errorf("counted %d reopenings, want none", c[0].Reopens)
+	}
+	cancel()
+	<-ended
+	if want := []Settings{one, fast, three}; !slices.Equal(opened, want) || closed != len(want) {
+		t.Errorf("opened with %v, closed %d times; want %v, each closed", opened, closed, want)
+	}
+}
+
+// counted counts how often it is closed.
+type counted struct {
+	*device
+	closed *int
+}
+
+func (c counted) Close() error { *c.closed++; return nil }

@@ -34,6 +34,7 @@ type Select struct {
 	mu       sync.Mutex
 	chip     Chip
 	settings bus.Settings
+	only     *spi.Mode     // the only mode in which the chip answers; nil: any
 	floating int           // -1, or what is read as no chip drives the line
 	errno    syscall.Errno // the answer to everything
 	hook     func(n int)
@@ -50,6 +51,10 @@ func (s *Select) With(f func()) {
 	defer s.mu.Unlock()
 	f()
 }
+
+// Only has the chip answer in that mode alone: in another its clock is not what it takes, and
+// zeros are read.
+func (s *Select) Only(m spi.Mode) { s.With(func() { s.only = &m }) }
 
 // Float takes the chip away: every byte reads as v. -1 puts it back.
 func (s *Select) Float(v int) { s.With(func() { s.floating = v }) }
@@ -80,7 +85,7 @@ func Start(t testing.TB, s *Select) (buses *bus.Buses, ctx context.Context, end 
 	ctx, cancel := context.WithCancel(t.Context())
 	buses = bus.NewOn(slog.New(slog.DiscardHandler), func(_ bus.Addr, set bus.Settings) (bus.Conn, error) {
 		s.With(func() { s.settings = set })
-		return opened{s}, nil
+		return opened{s, set}, nil
 	})
 	ended := make(chan struct{})
 	go func() {
@@ -91,7 +96,10 @@ func Start(t testing.TB, s *Select) (buses *bus.Buses, ctx context.Context, end 
 }
 
 // opened is an open Select.
-type opened struct{ s *Select }
+type opened struct {
+	s   *Select
+	set bus.Settings
+}
 
 // Tx implements conn.Conn.
 func (o opened) Tx(w, r []byte) error {
@@ -112,6 +120,10 @@ func (o opened) Tx(w, r []byte) error {
 		for i := range r {
 			r[i] = byte(s.floating)
 		}
+		return nil
+	}
+	if s.only != nil && *s.only != o.set.Mode {
+		clear(r)
 		return nil
 	}
 	copy(r, s.chip.Transfer(w))
