@@ -32,7 +32,8 @@ type (
 	}
 )
 
-// Report is how a Watcher hands over what it sees. Exactly one of r.Value and err is set.
+// Report is how a Watcher hands over what it sees: r, or err. Neither, the zero Reading and
+// nil, is that the device has answered and has nothing new.
 type Report func(r Reading, err error)
 
 // Command names an end state ("on"), never a change ("toggle"): QoS 1 may deliver it twice.

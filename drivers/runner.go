@@ -166,7 +166,9 @@ func (r *Runner) report(rd Reading, err error) {
 		r.fail(err)
 		return
 	}
-	r.emit([]Reading{rd})
+	if rd.Channel != "" {
+		r.emit([]Reading{rd})
+	}
 	r.good()
 }
 

@@ -109,6 +109,26 @@ func TestChannelThatIsAlwaysWrongStaysOnTheStatus(t *testing.T) {
 	})
 }
 
+// A device that answers and has nothing new is well; there is no reading.
+func TestReportWithoutAChannelIsAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &Runner{}
+		rec, _ := startRunner(t, r, func() (any, error) {
+			return watcher(func(ctx context.Context, report Report) error {
+				report(Reading{}, errors.New("silent"))
+				report(Reading{}, nil)
+				<-ctx.Done()
+				return ctx.Err()
+			}), nil
+		})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if h := r.Health(); h.State != OK || len(rec.readings) != 0 || len(r.Channels()) != 0 {
+			t.Errorf("%+v, readings %v, channels %v; want ok and none", h, rec.readings, r.Channels())
+		}
+	})
+}
+
 // A channel that comes and goes is published in its changes, but not with each of them.
 func TestChannelThatComesAndGoesIsPublishedEveryTenSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

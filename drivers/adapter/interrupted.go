@@ -56,13 +56,15 @@ func (i interrupted) Watch(ctx context.Context, report drivers.Report) error {
 	defer line.Close()
 	pause := netFactor * i.every
 	for {
-		held, err := i.drain(ctx, line, report)
+		held, failed, err := i.drain(ctx, line, report)
 		if err != nil {
 			return err
 		}
 		next := pause
 		if held {
 			report(drivers.Reading{}, errHeld)
+		}
+		if held || failed {
 			next = i.every
 		}
 		fired, err := line.Wait(ctx, time.Now().Add(next))
@@ -72,35 +74,40 @@ func (i interrupted) Watch(ctx context.Context, report drivers.Report) error {
 		if fired && !drivers.Sleep(ctx, i.line.Settle) {
 			return ctx.Err()
 		}
-		if held && fired && !drivers.Sleep(ctx, i.every) { // a line that chatters is no reason to ask without end
+		// A line that chatters, or that a chip moves when it is opened again, is no reason to ask
+		// without end.
+		if fired && (held || failed) && !drivers.Sleep(ctx, i.every) {
 			return ctx.Err()
 		}
 	}
 }
 
-// drain asks the chip until it has no more to tell. held is that its line stays active.
-func (i interrupted) drain(ctx context.Context, line drivers.Interrupt, report drivers.Report) (held bool, err error) {
+// drain asks the chip until it has no more to tell. held is that its line stays active,
+// failed that it had an error and no reading.
+func (i interrupted) drain(ctx context.Context, line drivers.Interrupt, report drivers.Report) (held, failed bool, err error) {
 	for range burst {
 		rs, err := i.chip.Poll(ctx)
-		if ctx.Err() != nil {
-			return false, ctx.Err()
-		}
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return false, false, ctx.Err()
+		case err != nil:
 			report(drivers.Reading{}, err)
+		case len(rs) == 0: // it has answered
+			report(drivers.Reading{}, nil)
 		}
 		for _, r := range rs {
 			report(r, nil)
 		}
 		if err != nil && len(rs) == 0 {
-			return false, nil // asked again at the next edge, or by the net
+			return false, true, nil
 		}
 		active, err := line.Active()
 		if err != nil || !active {
-			return false, err
+			return false, false, err
 		}
 		if !drivers.Sleep(ctx, i.line.Settle) {
-			return false, ctx.Err()
+			return false, false, ctx.Err()
 		}
 	}
-	return true, nil
+	return true, false, nil
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -147,6 +148,54 @@ func TestLightningIsReadAtTheEdge(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 		if v, n := w.last("distance"); v != "12" || n != 1 {
 			t.Errorf("distance %q, %d times; want 12 once", v, n)
+		}
+	})
+}
+
+// A chip that has nothing to tell has answered, and that is reported: without lightning its
+// device was never more than starting.
+func TestChipWithoutNewsIsReported(t *testing.T) {
+	withLine(t, "as3935", func(t *testing.T, w *wired, _ i2ctest.Chip) {
+		w.board.Drive("GPIO5", false)
+		time.Sleep(11 * time.Second)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if len(w.errs) != 0 || len(w.readings) == 0 || w.readings[0] != (drivers.Reading{}) {
+			t.Errorf("reported %v, errors %v; want empty readings", w.readings, w.errs)
+		}
+	})
+}
+
+// A chip that failed is asked again at its interval, though no edge comes.
+func TestChipThatFailedIsAskedAtTheInterval(t *testing.T) {
+	withLine(t, "mcp23017", func(t *testing.T, w *wired, _ i2ctest.Chip) {
+		w.board.Drive("GPIO5", true)
+		w.bus.Fail(syscall.EREMOTEIO)
+		time.Sleep(12 * time.Second) // asked without an edge at the tenth second
+		w.bus.Fail(0)
+		w.last("first")
+		time.Sleep(1100 * time.Millisecond)
+		if v, n := w.last("first"); n != 1 {
+			t.Errorf("%q, %d times in the second after it was back; want once", v, n)
+		}
+	})
+}
+
+// A chip whose line has an edge with every fault, such as noise that the AS3935 reports, or
+// its clock which the pin shows when it is opened, was asked in a loop without a pause.
+func TestChipThatFailsAtEveryEdgeIsAskedAtTheInterval(t *testing.T) {
+	withLine(t, "as3935", func(t *testing.T, w *wired, chip i2ctest.Chip) {
+		w.bus.Hook(func(int) {
+			chip.(*i2ctest.AS3935).Interrupt = 1
+			w.board.Drive("GPIO5", true)
+			w.board.Drive("GPIO5", false)
+		})
+		w.board.Drive("GPIO5", true)
+		time.Sleep(30 * time.Second)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if n := len(w.errs); n < 20 || n > 31 {
+			t.Errorf("failed %d times in 30 s, want about once a second", n)
 		}
 	})
 }
