@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sensorgate/internal/disk"
 	"sensorgate/internal/status"
 )
 
@@ -69,7 +70,7 @@ func (r *restore) unpack(file string) error {
 	in, storeReady := tar.NewReader(zip), false
 	for first := true; ; first = false {
 		h, err := in.Next()
-		if err == io.EOF {
+		if err == io.EOF && !first {
 			break
 		}
 		if err != nil {
@@ -80,7 +81,8 @@ func (r *restore) unpack(file string) error {
 			if h.Name != "backup.json" || json.NewDecoder(io.LimitReader(in, 1<<20)).Decode(&r.head) != nil {
 				return usageError{fmt.Errorf("%s: no backup of sensorgate", file)}
 			}
-		case h.Typeflag != tar.TypeReg || !filepath.IsLocal(h.Name):
+		// Clean too: config/ is cut off below, and what is behind must not lead out of its folder.
+		case h.Typeflag != tar.TypeReg || !filepath.IsLocal(h.Name) || filepath.Clean(h.Name) != h.Name:
 			return fmt.Errorf("%s: %q is not a file of a backup", file, h.Name)
 		case strings.HasPrefix(h.Name, "config/"):
 			if err := r.configFile(strings.TrimPrefix(h.Name, "config/"), h, in); err != nil {
@@ -97,6 +99,9 @@ func (r *restore) unpack(file string) error {
 				return err
 			}
 		}
+	}
+	if _, err := io.Copy(io.Discard, zip); err != nil { // the archive ends before the checksum does
+		return fmt.Errorf("%s: %w", file, err)
 	}
 	if !storeReady {
 		r.load()
@@ -118,7 +123,7 @@ func (r *restore) configFile(name string, h *tar.Header, in io.Reader) error {
 	return writeRestored(path, fs.FileMode(h.Mode)&0o777, in)
 }
 
-// withNode gives the node its name where it came from the old board's host name.
+// withNode returns the configuration with the name of the node where it came from the old board's host name.
 func (r *restore) withNode(text string) string {
 	if nodeLine.MatchString(text) {
 		return text
@@ -144,6 +149,9 @@ func (r *restore) prepareStore() error {
 	r.load()
 	if r.data == "" {
 		return fmt.Errorf("%s keeps nothing on disk (data is empty), and the backup has a store", r.settings.path)
+	}
+	if disk.IsLocked(filepath.Join(r.data, "lock")) {
+		return usageError{fmt.Errorf("the store %s is in use (try: sudo systemctl stop sensorgate)", r.data)}
 	}
 	have, err := stampsOf(r.data)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -175,7 +183,7 @@ func writeRestored(path string, mode fs.FileMode, in io.Reader) error {
 	return errors.Join(err, out.Chmod(mode), out.Sync(), out.Close())
 }
 
-// owners gives the store to whom its folder belongs, and what others may not read of the
+// owners makes the store belong to the owner of its folder, and what others may not read of the
 // configuration to the group of its folder: root has unpacked it.
 func (r *restore) owners() error {
 	if os.Geteuid() != 0 {
