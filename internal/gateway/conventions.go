@@ -71,7 +71,7 @@ func (k *conventions) configure(c *config.Config) {
 	wake(k.change)
 }
 
-// set is the observer's message: it is remembered, and offered to upstreams that take the
+// sent is the observer's: a message was published. It is remembered, and offered to upstreams that take the
 // newest. It does not block.
 func (k *conventions) sent(_ string, m *mqtt.Message) {
 	k.mu.Lock()

@@ -23,6 +23,7 @@ import (
 const (
 	ledgerKey = "discovery/"
 	localKey  = "local"
+	atBridge  = "bridge/"
 	idKey     = "discovery/id" // what identifies this node where the file does not say it
 )
 
@@ -43,6 +44,7 @@ type describer struct {
 	k        *conventions
 	name     string    // of the convention
 	upstream *upstream // nil: our own broker
+	place    string    // of its ledger in the journal, behind the convention: localKey, or atBridge and the bridge
 	wanted   []discovery.Document
 	rules    discovery.Convention
 	target   discovery.Target
@@ -53,16 +55,27 @@ type describer struct {
 // describers are what there is to do for a configuration.
 func (k *conventions) describers(c *config.Config) []*describer {
 	n := describe.Of(c)
-	k.g.mu.Lock()
-	upstreams := slices.Clone(k.g.upstreams)
-	k.g.mu.Unlock()
 	list := []*describer{k.homeAssistant(c, &n, nil)}
-	for _, u := range upstreams {
+	for _, u := range k.upstreams() {
 		list = append(list, k.homeAssistant(c, &n, u))
 	}
 	return slices.DeleteFunc(list, func(d *describer) bool {
 		return len(d.wanted) == 0 && len(d.target.Load()) == 0
 	})
+}
+
+func (k *conventions) upstreams() []*upstream {
+	k.g.mu.Lock()
+	defer k.g.mu.Unlock()
+	return slices.Clone(k.g.upstreams)
+}
+
+// placeOf is the place of a ledger for an upstream, or for our own broker: nil.
+func placeOf(u *upstream) string {
+	if u == nil {
+		return localKey
+	}
+	return atBridge + u.cfg.Name
 }
 
 // nodeID identifies the node to Home Assistant. A host name is kept as it was at first: the
@@ -83,11 +96,8 @@ func (k *conventions) nodeID(c *config.Config) string {
 
 func (k *conventions) homeAssistant(c *config.Config, n *describe.Node, u *upstream) *describer {
 	ha := c.HomeAssistant
-	prefix := ha.Prefix
-	if prefix == "" {
-		prefix = "homeassistant" // it is off; what it left stands in the ledger
-	}
-	d := &describer{k: k, name: "homeassistant", upstream: u, rules: homeassistant.Convention{Prefix: prefix}}
+	prefix := discoveryPrefix(c) // also when it is off: what it left stands in the ledger
+	d := &describer{k: k, name: "homeassistant", upstream: u, place: placeOf(u), rules: homeassistant.Convention{Prefix: prefix}}
 	opt := homeassistant.Options{HomeAssistant: ha, Version: k.g.opt.Version}
 	opt.ID = k.nodeID(c)
 	switch {
@@ -114,8 +124,8 @@ func (k *conventions) homieDescribers(c *config.Config) (side *homieSide, list [
 		side = newHomieSide(k, c)
 		wanted = side.model.Documents(side.version())
 	}
-	add := func(u *upstream, wanted []discovery.Document) {
-		d := &describer{k: k, name: "homie", upstream: u, rules: homie.Convention{}, wanted: wanted}
+	add := func(u *upstream, place string, wanted []discovery.Document) {
+		d := &describer{k: k, name: "homie", upstream: u, place: place, rules: homie.Convention{}, wanted: wanted}
 		d.aim()
 		if wanted != nil {
 			d.again = func() { side.all(u) }
@@ -124,13 +134,10 @@ func (k *conventions) homieDescribers(c *config.Config) (side *homieSide, list [
 			list = append(list, d)
 		}
 	}
-	add(nil, wanted)
-	k.g.mu.Lock()
-	upstreams := slices.Clone(k.g.upstreams)
-	k.g.mu.Unlock()
-	for _, u := range upstreams {
+	add(nil, localKey, wanted)
+	for _, u := range k.upstreams() {
 		if side == nil || !slices.Contains(c.Homie.Bridges, u.cfg.Name) {
-			add(u, nil)
+			add(u, placeOf(u), nil)
 			continue
 		}
 		own, err := side.connection(u.cfg)
@@ -139,17 +146,19 @@ func (k *conventions) homieDescribers(c *config.Config) (side *homieSide, list [
 			continue
 		}
 		side.connections = append(side.connections, own)
-		add(own, wanted)
+		add(own, placeOf(u), wanted)
 	}
 	return side, list
 }
 
+// ledger is the key of the list of what was published.
+func (d *describer) ledger() string { return ledgerKey + d.name + "/" + d.place }
+
 // aim makes the target.
 func (d *describer) aim() {
-	key := ledgerKey + d.name + "/" + localKey
+	key := d.ledger()
 	publish := d.publishHere
 	if d.upstream != nil {
-		key = ledgerKey + d.name + "/bridge/" + strings.TrimSuffix(d.upstream.cfg.Name, "-homie")
 		publish = d.publishThere
 	}
 	j := d.k.g.journal
@@ -169,7 +178,7 @@ func (d *describer) aim() {
 				j.Delete(key, journal.Event)
 				return nil
 			}
-			done := make(committed, 1)
+			done := make(journal.Done, 1)
 			j.Put(key, l.Bytes(), journal.Event, done, 0)
 			select {
 			case err := <-done:
@@ -180,11 +189,6 @@ func (d *describer) aim() {
 		},
 	}
 }
-
-// committed hears of one commit.
-type committed chan error
-
-func (c committed) Committed(_ uint64, err error) { c <- err }
 
 // findForeign adds what our broker retains of this node and the ledger does not know: it
 // was left by a store that is lost.
@@ -253,11 +257,8 @@ func (d *describer) run(ctx context.Context) error {
 		if !d.bring(ctx) {
 			return nil
 		}
-		switch {
-		case d.again != nil:
-			d.again()
-		case d.upstream != nil:
-			d.states()
+		if d.again != nil || d.upstream != nil {
+			d.holds()
 		}
 		for again := true; again; {
 			change := d.k.nextChange()
@@ -273,11 +274,7 @@ func (d *describer) run(ctx context.Context) error {
 				if !pauseFor(ctx, birthWait+rand.N(birthSpread)) || !d.bring(ctx) {
 					return nil
 				}
-				if d.again == nil {
-					d.states()
-				} else {
-					d.again()
-				}
+				d.holds()
 			}
 		}
 	}
@@ -335,6 +332,15 @@ func pauseFor(ctx context.Context, d time.Duration) bool {
 		return false
 	case <-t.C:
 		return true
+	}
+}
+
+// holds publishes the values that hold now.
+func (d *describer) holds() {
+	if d.again != nil {
+		d.again()
+	} else {
+		d.states()
 	}
 }
 
