@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -246,7 +245,7 @@ func (a *addFlags) try(ctx context.Context, q *interview, name, text string) err
 			return fmt.Errorf("%s does not answer; nothing was written (try: --unseen)", name)
 		}
 	}
-	if !a.unproof && !q.yes && q.ask("Write it down", map[bool]string{true: "yes", false: "no"}[t.OK || t.Skipped])[:1] != "y" {
+	if !a.unproof && !q.yes && !q.agreesTo("Write it down", map[bool]string{true: "yes", false: "no"}[t.OK || t.Skipped]) {
 		return errors.New("nothing was written")
 	}
 	return a.write(ctx, q, file, text)
@@ -256,10 +255,10 @@ func (a *addFlags) try(ctx context.Context, q *interview, name, text string) err
 // taken back.
 func (a *addFlags) write(ctx context.Context, q *interview, file, text string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return asRoot(err)
+		return err
 	}
 	if err := disk.Replace(file, []byte(confd.Append("", text))); err != nil {
-		return asRoot(err)
+		return err
 	}
 	if err := letServiceRead(file); err != nil {
 		return err
@@ -275,12 +274,4 @@ func (a *addFlags) write(ctx context.Context, q *interview, file, text string) e
 		return nil
 	}
 	return errors.Join(fmt.Errorf("the gateway did not take it, and %s is removed: %w", file, err), os.Remove(file))
-}
-
-// asRoot adds what to type for a folder of root's.
-func asRoot(err error) error {
-	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w (try: %s)", err, terminal.Sudo("sensorgate", os.Args[1:]))
-	}
-	return err
 }

@@ -161,11 +161,9 @@ var namedFile = regexp.MustCompile(`["']([^"'\n]+)["']`)
 func (b *backup) addConfig() error {
 	dir := filepath.Dir(b.path)
 	paths, seen := append([]string{}, b.config.Files...), map[string]bool{}
-	models, err := filepath.Glob(filepath.Join(dir, "models", "*", "*.toml"))
-	if err != nil {
-		return err
+	for _, name := range config.ModelNames(config.Catalogue{}, dir) {
+		paths = append(paths, filepath.Join(dir, "models", filepath.FromSlash(name)+".toml"))
 	}
-	paths = append(paths, models...)
 	always := len(paths)
 	for _, file := range b.config.Files {
 		text, err := os.ReadFile(file)

@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"sensorgate/drivers/modbus"
+	"sensorgate/drivers/serial"
 	"sensorgate/internal/config"
 	"sensorgate/internal/scan"
 	"sensorgate/internal/terminal"
@@ -41,29 +42,29 @@ func writeUnit(out io.Writer, f scan.Found) {
 
 // scanModbusTCP asks units behind a Modbus TCP address.
 func scanModbusTCP(ctx context.Context, out io.Writer, target string, units []byte, timeout time.Duration) error {
-	n, known := 0, candidates()
-	for _, unit := range units {
-		flags := modbusFlags{unit: unit, timeout: timeout}
-		err := flags.with(ctx, target, func(ctx context.Context, c *modbus.Client) error {
+	n, known, addr := 0, candidates(), tcpAddress(target)
+	b := serial.NewBus(target, serial.PortOptions{TCP: addr}, slog.New(slog.DiscardHandler))
+	err := runWire(ctx, b, func(ctx context.Context, b *serial.Bus) error {
+		for _, unit := range units {
+			c := modbus.NewClient(b, unit, timeout, true)
 			says, there, err := c.Present(ctx)
-			if !there {
+			if err != nil {
 				return err
 			}
-			n++
-			addr := strings.TrimPrefix(target, "tcp://")
-			if !strings.Contains(addr, ":") {
-				addr += ":502"
+			if !there {
+				continue
 			}
+			n++
 			f := scan.Found{Name: fmt.Sprintf("unit%d", unit), Note: says, Needs: "model", Text: fmt.Sprintf("tcp    = %q\nunit   = %d\n", addr, unit)}
 			f.Identified(c.Identify(ctx, known))
 			writeUnit(out, f)
-			return nil
-		})
-		if err != nil {
-			return err
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	if n == 0 {
+	if n == 0 && ctx.Err() == nil {
 		return fmt.Errorf("no unit answered at %s (is Modbus TCP switched on in the device? other units: --units 1-247)", target)
 	}
 	return nil

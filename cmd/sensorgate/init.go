@@ -108,8 +108,10 @@ func (q *interview) ask(question, proposal string) string {
 	return line
 }
 
-func (q *interview) agrees(question string) bool {
-	return strings.HasPrefix(strings.ToLower(q.ask(question, "yes")), "y")
+func (q *interview) agrees(question string) bool { return q.agreesTo(question, "yes") }
+
+func (q *interview) agreesTo(question, proposal string) bool {
+	return strings.HasPrefix(strings.ToLower(q.ask(question, proposal)), "y")
 }
 
 func (q *interview) add(format string, args ...any) { fmt.Fprintf(&q.text, format, args...) }

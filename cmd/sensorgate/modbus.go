@@ -60,11 +60,8 @@ func (f *modbusFlags) layout() (l fields.Layout, err error) {
 
 // with runs g with a client for the device: tcp://host:port is Modbus TCP.
 func (f *modbusFlags) with(ctx context.Context, target string, g func(context.Context, *modbus.Client) error) error {
-	if addr, ok := strings.CutPrefix(target, "tcp://"); ok {
-		if !strings.Contains(addr, ":") {
-			addr += ":502"
-		}
-		b := serial.NewBus(target, serial.PortOptions{TCP: addr}, slog.New(slog.DiscardHandler))
+	if strings.HasPrefix(target, "tcp://") {
+		b := serial.NewBus(target, serial.PortOptions{TCP: tcpAddress(target)}, slog.New(slog.DiscardHandler))
 		return runWire(ctx, b, func(ctx context.Context, b *serial.Bus) error {
 			return g(ctx, modbus.NewClient(b, f.unit, f.timeout, true))
 		})
@@ -72,6 +69,15 @@ func (f *modbusFlags) with(ctx context.Context, target string, g func(context.Co
 	return withWire(ctx, target, f.line, func(ctx context.Context, b *serial.Bus) error {
 		return g(ctx, modbus.NewClient(b, f.unit, f.timeout, false))
 	})
+}
+
+// tcpAddress is the host and port of tcp://HOST[:PORT].
+func tcpAddress(target string) string {
+	addr := strings.TrimPrefix(target, "tcp://")
+	if !strings.Contains(addr, ":") {
+		addr += ":502"
+	}
+	return addr
 }
 
 func newModbusRead() *cobra.Command {

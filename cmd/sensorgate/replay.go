@@ -34,19 +34,11 @@ same name each time. Requests in the recording are waited for.`,
 			} else if err := file.Close(); err != nil {
 				return err
 			}
-			wire, pts, err := serial.OpenPTY()
+			wire, pts, path, done, err := openPTY(link)
 			if err != nil {
 				return err
 			}
-			defer wire.Close()
-			path := pts
-			if link != "" {
-				if err := os.Symlink(path, link); err != nil {
-					return err
-				}
-				defer os.Remove(link)
-				path = link
-			}
+			defer done()
 			fmt.Fprintf(cmd.OutOrStdout(), "port = %q\n", path)
 			if err := serial.AwaitOpen(cmd.Context(), wire, pts); err != nil {
 				if cmd.Context().Err() != nil {
@@ -67,6 +59,22 @@ same name each time. Requests in the recording are waited for.`,
 	cmd.Flags().StringVar(&link, "link", "", "a name for the port, made as a link")
 	cmd.Flags().BoolVar(&loop, "loop", false, "again and again")
 	return cmd
+}
+
+// openPTY opens a pseudo terminal of which wire is the near side and pts the far one; path
+// is how people reach that: link, if there is one. done closes it and removes the link.
+func openPTY(link string) (wire *os.File, pts, path string, done func(), err error) {
+	wire, pts, err = serial.OpenPTY()
+	if err != nil {
+		return nil, "", "", nil, err
+	}
+	if link == "" {
+		return wire, pts, pts, func() { wire.Close() }, nil
+	}
+	if err := os.Symlink(pts, link); err != nil {
+		return nil, "", "", nil, errors.Join(err, wire.Close())
+	}
+	return wire, pts, link, func() { os.Remove(link); wire.Close() }, nil
 }
 
 func play(cmd *cobra.Command, name string, wire *os.File, speed float64) error {

@@ -28,9 +28,15 @@ may be connected: leave it out with --kinds. Stop the gateway first if it uses a
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var all []scan.Found
+			if o.Port != "" {
+				o.Candidates = candidates()
+			}
 			sink, done := collect(cmd.ErrOrStderr(), &all)
 			err := scan.Run(cmd.Context(), o, sink)
 			done()
+			if cmd.Context().Err() != nil {
+				return nil // asked to stop
+			}
 			if err != nil {
 				return usageError{err}
 			}

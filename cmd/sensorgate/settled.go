@@ -35,19 +35,22 @@ func copySettled(from, to string) error {
 		if err != nil {
 			return err
 		}
-		began, changed := time.Now(), false
+		began, changed, young := time.Now(), false, false
 		for name, s := range now {
 			if had, ok := copied[name]; ok && had == s && began.Sub(s.at) > coarse {
 				continue
 			}
 			changed = true
-			if err := copyFile(filepath.Join(from, name), filepath.Join(to, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			switch err := copyFile(filepath.Join(from, name), filepath.Join(to, name)); {
+			case errors.Is(err, fs.ErrNotExist): // gone since the look
+				continue
+			case err != nil:
 				return err
 			}
-			copied[name] = s
-			if began.Sub(s.at) <= coarse {
-				delete(copied, name) // a write in the same tick would not show
+			if began.Sub(s.at) <= coarse { // a write in the same tick would not show: it is copied again
+				s, young = stamp{}, true
 			}
+			copied[name] = s
 		}
 		for name := range copied {
 			if _, still := now[name]; !still {
@@ -60,7 +63,7 @@ func copySettled(from, to string) error {
 		if !changed {
 			return nil // all is as at began
 		}
-		if len(copied) < len(now) {
+		if young {
 			time.Sleep(coarse)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -108,25 +107,17 @@ func introduce(out io.Writer, sim drivers.Simulation, model, wire string) error 
 }
 
 func simulateOnPTY(ctx context.Context, out io.Writer, sim drivers.Simulation, model, link string) error {
-	wire, pts, err := serial.OpenPTY()
+	wire, pts, path, done, err := openPTY(link)
 	if err != nil {
 		return err
 	}
-	defer wire.Close()
-	path := pts
-	if link != "" {
-		if err := os.Symlink(path, link); err != nil {
-			return err
-		}
-		defer os.Remove(link)
-		path = link
-	}
+	defer done()
 	if err := introduce(out, sim, model, fmt.Sprintf("serial = { port = %q }", path)); err != nil {
 		return err
 	}
 	for ctx.Err() == nil {
-		if err := serial.AwaitOpen(ctx, wire, pts); err != nil {
-			break
+		if err := serial.AwaitOpen(ctx, wire, pts); err != nil && ctx.Err() == nil {
+			return err
 		}
 		// EIO: whoever read it has closed it, and may come back.
 		if err := serveUntil(ctx, sim, wire); err != nil && ctx.Err() == nil && !errors.Is(err, syscall.EIO) {
@@ -137,10 +128,7 @@ func simulateOnPTY(ctx context.Context, out io.Writer, sim drivers.Simulation, m
 }
 
 // serveUntil ends a read that waits when ctx ends.
-func serveUntil(ctx context.Context, sim drivers.Simulation, wire interface {
-	io.ReadWriter
-	io.Closer
-}) error {
+func serveUntil(ctx context.Context, sim drivers.Simulation, wire io.ReadWriteCloser) error {
 	stop := context.AfterFunc(ctx, func() { wire.Close() })
 	defer stop()
 	return sim.Serve(ctx, wire)

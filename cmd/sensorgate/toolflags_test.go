@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -12,27 +11,12 @@ import (
 
 	"sensorgate/broker"
 	"sensorgate/internal/config"
-	"sensorgate/internal/journal"
 )
 
 // startListeners runs our broker on the given listeners.
 func startListeners(t *testing.T, l ...broker.Listener) *broker.Broker {
 	t.Helper()
-	j, err := journal.Open(journal.Options{Log: discard})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := broker.New(broker.Options{Listeners: l, Journal: j, Log: discard, Version: "sensorgate test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { _ = j.Run(ctx) })
-	running.Go(func() { _ = b.Run(ctx) })
-	t.Cleanup(func() { cancel(); running.Wait() })
-	<-b.Ready()
-	return b
+	return runBroker(t, broker.Options{Listeners: l, Version: "sensorgate test"})
 }
 
 // Every way to the broker: WebSocket, a Unix socket, a SOCKS proxy, an address of ours;

@@ -22,13 +22,23 @@ import (
 // startBroker runs our broker on a loopback port of its own and returns the port.
 func startBroker(t *testing.T, passwords string) string {
 	t.Helper()
+	b := runBroker(t, broker.Options{Listeners: []broker.Listener{{Network: "tcp", Address: "127.0.0.1:0"}}, Passwords: passwords})
+	_, port, err := net.SplitHostPort(b.Addrs()[0].String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// runBroker runs our broker, on a journal in memory, until the test ends.
+func runBroker(t *testing.T, o broker.Options) *broker.Broker {
+	t.Helper()
 	j, err := journal.Open(journal.Options{Log: discard})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := broker.New(broker.Options{
-		Listeners: []broker.Listener{{Network: "tcp", Address: "127.0.0.1:0"}}, Passwords: passwords, Journal: j, Log: discard,
-	})
+	o.Journal, o.Log = j, discard
+	b, err := broker.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,11 +52,7 @@ func startBroker(t *testing.T, passwords string) string {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the broker does not start")
 	}
-	_, port, err := net.SplitHostPort(b.Addrs()[0].String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	return b
 }
 
 // with runs a command with a standard input.

@@ -95,13 +95,13 @@ func (w *webSetup) setup(ctx context.Context, in io.Reader, out, errOut io.Write
 		passwords = filepath.Join(dir, "passwd")
 	}
 	if err := w.askAdmin(in, errOut, passwords); err != nil {
-		return asRoot(err)
+		return err
 	}
 	made := w.cert == ""
 	if made {
 		w.cert, w.key = filepath.Join(dir, "web.crt"), filepath.Join(dir, "web.key")
 		if err := makeCertificate(c.Node, w.cert, w.key); err != nil {
-			return asRoot(err)
+			return err
 		}
 	}
 	text := w.text(c, passwords)
@@ -152,10 +152,10 @@ func (w *webSetup) text(c *config.Config, passwords string) string {
 // write puts the file in place and has a gateway that runs take it up.
 func (w *webSetup) write(ctx context.Context, out io.Writer, file, text string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return asRoot(err)
+		return err
 	}
 	if err := disk.Replace(file, []byte(text)); err != nil {
-		return asRoot(err)
+		return err
 	}
 	if err := letServiceRead(file); err != nil {
 		return err

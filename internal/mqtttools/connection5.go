@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/eclipse/paho.golang/packets"
 	paho5 "github.com/eclipse/paho.golang/paho"
 
 	"sensorgate/internal/mqtt"
@@ -43,7 +44,7 @@ func (n *connection5) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config := paho5.ClientConfig{Conn: nc, PacketTimeout: connectTimeout}
+	config := paho5.ClientConfig{Conn: packets.NewThreadSafeConn(nc), PacketTimeout: connectTimeout} // it writes from several goroutines
 	if n.e.message != nil {
 		config.OnPublishReceived = []func(paho5.PublishReceived) (bool, error){func(p paho5.PublishReceived) (bool, error) {
 			n.e.message(received5(p.Packet))

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -48,14 +47,7 @@ func (c *client) dial(ctx context.Context) (net.Conn, error) {
 	if err := secure.HandshakeContext(ctx); err != nil {
 		return nil, errors.Join(err, nc.Close())
 	}
-	return &oneWriter{Conn: secure}, nil
-}
-
-// oneWriter is a line whose writers do not mix their packets: those of the library for
-// MQTT 5 write from several goroutines.
-type oneWriter struct {
-	net.Conn
-	sync.Mutex
+	return secure, nil
 }
 
 func (c *client) dialTCP(ctx context.Context, address string) (net.Conn, error) {
@@ -74,10 +66,7 @@ func (c *client) dialTCP(ctx context.Context, address string) (net.Conn, error) 
 	if err != nil {
 		return nil, UsageError{fmt.Errorf("--proxy: %w (have socks5h://[user:password@]host[:port])", err)}
 	}
-	if withContext, ok := through.(proxy.ContextDialer); ok {
-		return withContext.DialContext(ctx, "tcp", address)
-	}
-	return through.Dial("tcp", address)
+	return through.(proxy.ContextDialer).DialContext(ctx, "tcp", address) // SOCKS5 is one: checkProxy lets nothing else through
 }
 
 // dialer is bound to the address of -A.
