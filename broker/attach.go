@@ -98,10 +98,9 @@ func (b *Broker) claim(c *conn, who *permissions.Identity, connect *mqtt.Connect
 // the messages, oldest first.
 func (b *Broker) connected(c *conn, connect *mqtt.Connect) {
 	s := c.session
-	switch {
-	case c.will != nil && c.connack.Reason == mqtt.Success:
+	if c.will != nil && c.connack.Reason == mqtt.Success {
 		c.willStored = b.storeWill(s, c.will, time.Time{})
-	default: // a delayed one of the connection before
+	} else { // a delayed one of the connection before
 		b.forgetWill(s.id, 0)
 	}
 	if s.isPersistent() {

@@ -95,13 +95,11 @@ func (s *session) appendLocked(w *worker, p *publication, flags byte, id uint16,
 		w.b.count.tooLarge.Add(1)
 		return tooLarge
 	}
-	at := len(c.buf)
-	if at+len(e.frame) > cap(c.buf) && !c.reserveLocked(len(e.frame)) {
+	if len(c.buf)+len(e.frame) > cap(c.buf) && !c.reserveLocked(len(e.frame)) {
 		return noRoom
 	}
-	out := c.buf
-	at = len(out) // to make room, what waited may have been written
-	out = append(out, e.frame...)
+	at := len(c.buf)
+	out := append(c.buf, e.frame...)
 	out[at] = byte(mqtt.PUBLISH)<<4 | flags
 	if id != 0 {
 		out[at+e.idAt], out[at+e.idAt+1] = byte(id>>8), byte(id)

@@ -78,10 +78,6 @@ func (b *Broker) expireLocked(s *session) {
 // has expired.
 const clockLook = time.Minute
 
-// startGrace is how long no session of an earlier run expires after a start: a time server may
-// be years ahead for a moment just then.
-const startGrace = 10 * time.Second
-
 // endsAt is when the session expires; zero for never. What an earlier run stamped counts only
 // while the clock can be trusted.
 func (s *session) endsAt() time.Time {
@@ -91,7 +87,7 @@ func (s *session) endsAt() time.Time {
 		return time.Time{}
 	}
 	gone := s.gone
-	if age, ok := s.b.journal.AgeOf(s.goneBefore); ok && !s.goneBefore.IsZero() && time.Since(s.b.started) >= startGrace {
+	if age, ok := s.b.journal.AgeOf(s.goneBefore); ok && !s.goneBefore.IsZero() && time.Since(s.b.started) >= journal.StartGrace {
 		gone = time.Now().Add(-max(time.Since(gone), age))
 	}
 	return gone.Add(time.Duration(s.expiry) * time.Second)

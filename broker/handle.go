@@ -53,11 +53,9 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 			}
 		}
 		w.work += workOf(f)
-		if f.Type != mqtt.PUBLISH {
-			if c.changesState(f.Type) && w.mustNotWait() {
-				c.more, c.forDisk = true, true
-				break
-			}
+		if c.changesState(f.Type) && w.mustNotWait() {
+			c.more, c.forDisk = true, true
+			break
 		}
 		used += n
 		packets++

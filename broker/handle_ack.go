@@ -70,13 +70,12 @@ func (c *conn) handlePubrecLocked(m *sentMessage, a mqtt.Ack) {
 		s.doneLocked(m)
 		return
 	}
+	m.state = sentPubrel
 	if m.seq == 0 {
-		m.state = sentPubrel
 		c.setOut(mqtt.AppendAck(c.out(), mqtt.PUBREL, c.level, a.ID, mqtt.Success))
 		c.packets++
 		return
 	}
-	m.state = sentPubrel
 	c.releaseLocked(m)
 }
 

@@ -229,13 +229,7 @@ func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	c := startChild(t, dir)
 	defer func() { c.kill() }()
-	pub, sub := &exactly{t: t, id: "speaker"}, &exactly{t: t, id: "listener"}
-	sub.reconnect(c.addr, false)
-	sub.send(mqtt.AppendSubscribe(nil, 4, mqtt.Subscribe{ID: 1, Filters: []mqtt.Subscription{{Filter: "k/+", QoS: 2}}}))
-	if f := sub.next(); f.Type != mqtt.SUBACK {
-		t.Fatalf("got %v, want SUBACK", f.Type)
-	}
-	pub.reconnect(c.addr, false)
+	pub, sub := exactPair(t, c.addr)
 	var got []int
 	var open []outstanding
 	held := map[uint16]bool{}

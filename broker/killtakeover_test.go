@@ -78,13 +78,7 @@ func TestKillWithTakeOvers(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(8, 17))
 	c := startChild(t, dir)
 	defer func() { c.kill() }()
-	pub, sub := &exactly{t: t, id: "speaker"}, &exactly{t: t, id: "listener"}
-	sub.reconnect(c.addr, false)
-	sub.send(mqtt.AppendSubscribe(nil, 4, mqtt.Subscribe{ID: 1, Filters: []mqtt.Subscription{{Filter: "k/+", QoS: 2}}}))
-	if f := sub.next(); f.Type != mqtt.SUBACK {
-		t.Fatalf("got %v, want SUBACK", f.Type)
-	}
-	pub.reconnect(c.addr, false)
+	pub, sub := exactPair(t, c.addr)
 	var got []int
 	var open []outstanding
 	held := map[uint16]bool{}
@@ -118,4 +112,17 @@ func TestKillWithTakeOvers(t *testing.T) {
 		t.Errorf("%d messages, want %d", len(got), n)
 	}
 	t.Logf("%d messages over %d kills", n, *kills)
+}
+
+// exactPair connects a publisher and a subscriber of k/+ at QoS 2.
+func exactPair(t *testing.T, addr string) (pub, sub *exactly) {
+	t.Helper()
+	pub, sub = &exactly{t: t, id: "speaker"}, &exactly{t: t, id: "listener"}
+	sub.reconnect(addr, false)
+	sub.send(mqtt.AppendSubscribe(nil, 4, mqtt.Subscribe{ID: 1, Filters: []mqtt.Subscription{{Filter: "k/+", QoS: 2}}}))
+	if f := sub.next(); f.Type != mqtt.SUBACK {
+		t.Fatalf("got %v, want SUBACK", f.Type)
+	}
+	pub.reconnect(addr, false)
+	return pub, sub
 }

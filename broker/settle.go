@@ -18,7 +18,7 @@ func (b *Broker) settle(s *session) error {
 		s.known = true
 		return nil
 	}
-	done := make(barrier, 1)
+	done := make(journal.Done, 1)
 	if s.isPersistent() {
 		s.save(journal.Event, done, 0)
 	} else {
@@ -42,9 +42,3 @@ func (b *Broker) settle(s *session) error {
 		return errSettle
 	}
 }
-
-// barrier is a journal.Waiter that somebody waits for.
-type barrier chan error
-
-// Committed implements journal.Waiter.
-func (w barrier) Committed(_ uint64, err error) { w <- err }

@@ -120,9 +120,17 @@ func readModel(t *testing.T, cat config.Catalogue, model, addr string) (values, 
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	values, faults = map[string]string{}, map[string]string{}
-	quiet := time.AfterFunc(5*time.Second, cancel)
+	quiet, note := time.AfterFunc(5*time.Second, cancel), noteIn(values, faults)
 	opened.(drivers.Watcher).Watch(ctx, func(r drivers.Reading, err error) {
 		quiet.Reset(300 * time.Millisecond)
+		note(r, err)
+	})
+	return values, faults
+}
+
+// noteIn keeps the values of readings, and the faults of channels; "" is the whole device.
+func noteIn(values, faults map[string]string) drivers.Report {
+	return func(r drivers.Reading, err error) {
 		var fault *drivers.ChannelError
 		switch {
 		case err == nil:
@@ -132,8 +140,7 @@ func readModel(t *testing.T, cat config.Catalogue, model, addr string) (values, 
 		default:
 			faults[""] = err.Error()
 		}
-	})
-	return values, faults
+	}
 }
 
 // f32 is a float as registers have it.

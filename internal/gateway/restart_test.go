@@ -20,7 +20,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -32,24 +31,6 @@ import (
 	"sensorgate/internal/web"
 )
 
-// journalOfLog keeps what is logged.
-type journalOfLog struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (j *journalOfLog) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-func (j *journalOfLog) count(what string) int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return strings.Count(j.text.String(), what)
-}
-
 // bomb is a value that cannot be encoded.
 type bomb struct{}
 
@@ -60,7 +41,7 @@ func (bomb) MarshalJSON() ([]byte, error) { panic("boom") }
 // nothing.
 func TestPanicInThePageRestartsItWithPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := new(journalOfLog)
+		text := new(lines)
 		log := slog.New(slog.NewTextHandler(text, nil))
 		hub := web.NewHub()
 		var runs atomic.Int32
@@ -102,7 +83,7 @@ func TestPanicInThePageRestartsItWithPauses(t *testing.T) {
 // goes on, and the store is opened again.
 func TestPanicInTheHistoryRestartsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		text := new(journalOfLog)
+		text := new(lines)
 		log := slog.New(slog.NewTextHandler(text, nil))
 		k := newKeeper(&config.Config{Data: t.TempDir(), History: config.History{Enabled: true}}, quiet)
 		p := optional("history", log, k.run)

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -61,17 +60,7 @@ func readSimulation(t *testing.T, cat config.Catalogue, model string, sim driver
 	go func() { served <- sim.Serve(ctx, far) }()
 	defer func() { cancel(); far.Close(); <-served }()
 	values, faults = map[string]string{}, map[string]string{}
-	take := func(r drivers.Reading, err error) {
-		var fault *drivers.ChannelError
-		switch {
-		case err == nil:
-			values[r.Channel] = strings.TrimSpace(r.Value.String() + " " + r.Unit)
-		case errors.As(err, &fault):
-			faults[fault.Channel] = err.Error()
-		default:
-			faults[""] = err.Error()
-		}
-	}
+	take := noteIn(values, faults)
 	if p, ok := opened.(drivers.Poller); ok {
 		rs, err := p.Poll(ctx)
 		for _, r := range rs {

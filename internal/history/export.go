@@ -99,26 +99,31 @@ func (s *Store) begins() (from [tiers]int64) {
 	return from
 }
 
-// nextFrame reads the frame behind last, which moves to it; false if there is none. What
-// was dropped for its age meanwhile is passed over.
+// behind returns the frames after last, all of them after nil. If last was dropped for its
+// age meanwhile, those are that are newer.
+func behind(fs []*frame, last *frame) []*frame {
+	if last == nil {
+		return fs
+	}
+	if i := slices.Index(fs, last); i >= 0 {
+		return fs[i+1:]
+	}
+	if i := slices.IndexFunc(fs, func(f *frame) bool { return f.number > last.number }); i >= 0 {
+		return fs[i:]
+	}
+	return nil
+}
+
+// nextFrame reads the frame behind last, which moves to it; false if there is none.
 func (s *Store) nextFrame(t tier, name string, skip uint64, from int64, last **frame, to *part) bool {
 	d := &s.disk
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	fs := d.frames(t)
-	i := 0
-	if *last != nil {
-		if i = slices.Index(fs, *last) + 1; i == 0 {
-			i = len(fs)
-			if at := slices.IndexFunc(fs, func(f *frame) bool { return f.number > (*last).number }); at >= 0 {
-				i = at
-			}
-		}
-	}
-	if i == len(fs) {
+	fs := behind(d.frames(t), *last)
+	if len(fs) == 0 {
 		return false
 	}
-	f := fs[i]
+	f := fs[0]
 	*last = f
 	if t == raw && f.number == skip || t > raw && f.from >= from {
 		return true // in memory, or in a finer tier too

@@ -148,12 +148,12 @@ func (c *clock) judged(now time.Time) bool {
 	return c.isSet && (c.stepped.IsZero() || now.Sub(c.stepped) >= settleTime)
 }
 
-// startGrace is how long nothing of an earlier run is dropped for its age after a start: a time
+// StartGrace is how long nothing of an earlier run is dropped for its age after a start: a time
 // server that is years ahead for a moment may be so just then, and no step is seen.
-const startGrace = 10 * time.Second
+const StartGrace = 10 * time.Second
 
 // drops reports whether the time stamps of earlier runs are a reason to drop something.
-func (c *clock) drops(now time.Time) bool { return c.judged(now) && now.Sub(c.start) >= startGrace }
+func (c *clock) drops(now time.Time) bool { return c.judged(now) && now.Sub(c.start) >= StartGrace }
 
 // age returns how old the record is at least, and whether that is all that is known.
 func (c *clock) age(s Seq, stamp, now time.Time) (age time.Duration, sure bool) {

@@ -102,6 +102,13 @@ type Waiter interface {
 	Committed(token uint64, err error)
 }
 
+// Done is a Waiter that somebody waits for: make it with room for each append that carries
+// it, and receive what became of them.
+type Done chan error
+
+// Committed implements Waiter.
+func (d Done) Committed(_ uint64, err error) { d <- err }
+
 // Record is what Append takes.
 type Record struct {
 	Data   []byte   // the journal keeps it: the caller never changes it again
