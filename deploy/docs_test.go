@@ -13,6 +13,17 @@ import (
 // not: "toml part" is the inside of a table.
 var tomlBlock = regexp.MustCompile("(?ms)^```toml *(\\S*)\\n(.*?)^```$")
 
+// What is shipped is in the shape that `fmt` makes: whoever formats his copy sees his own changes only.
+func TestShippedFilesAreInTheUsualShape(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "sensorgate")
+	run(t, "go", "build", "-o", binary, "../cmd/sensorgate")
+	shipped, err := filepath.Glob("../configs/*.toml")
+	if err != nil || len(shipped) < 5 {
+		t.Fatalf("%d files, %v", len(shipped), err)
+	}
+	run(t, binary, append([]string{"fmt", "--check", "sensorgate.toml"}, shipped...)...)
+}
+
 // Every block of TOML in the pages is what `check` accepts: it can be pasted as it stands.
 func TestEveryBlockOfTOMLInTheDocsLoads(t *testing.T) {
 	dir := t.TempDir()

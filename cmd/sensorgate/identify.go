@@ -65,7 +65,7 @@ func scanModbusTCP(ctx context.Context, out io.Writer, target string, units []by
 		return err
 	}
 	if n == 0 && ctx.Err() == nil {
-		return fmt.Errorf("no unit answered at %s (is Modbus TCP switched on in the device? other units: --units 1-247)", target)
+		return fmt.Errorf("no unit answered at %s (is Modbus TCP switched on in the device? other units: --unit 1-247)", target)
 	}
 	return nil
 }

@@ -182,10 +182,34 @@ func (d *dumper) record(it journal.Item) error {
 }
 
 func (d *dumper) entry(key string, value []byte) error {
+	if topic, is := strings.CutPrefix(key, "retained/"); is {
+		if m, err := mqtt.ParseRecord(value); err == nil {
+			return d.retained(topic, m)
+		}
+	}
 	if d.json {
 		return writeJSON(d.out, map[string]string{"key": key, "value": printable(value)})
 	}
 	_, err := fmt.Fprintf(d.out, "%s %s\n", printable([]byte(key)), printable(value))
+	return err
+}
+
+// dumpedRetained is a retained message among the entries.
+type dumpedRetained struct {
+	Key     string    `json:"key"`
+	Time    time.Time `json:"time"`
+	Topic   string    `json:"topic"`
+	QoS     byte      `json:"qos"`
+	Origin  string    `json:"origin,omitempty"`
+	Payload string    `json:"payload"`
+}
+
+func (d *dumper) retained(topic string, m mqtt.Message) error {
+	key := printable([]byte("retained/" + topic))
+	if d.json {
+		return writeJSON(d.out, dumpedRetained{Key: key, Time: m.Time, Topic: m.Topic, QoS: m.QoS, Origin: m.Origin, Payload: printable(m.Payload)})
+	}
+	_, err := fmt.Fprintf(d.out, "%s %s %s\n", key, m.Time.Format(time.RFC3339Nano), printable(m.Payload))
 	return err
 }
 

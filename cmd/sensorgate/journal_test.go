@@ -31,6 +31,8 @@ func smallStore(t *testing.T) (dir string) {
 	m := mqtt.Message{Topic: "barn/tank/level", QoS: 1, Payload: []byte("21.5"), Time: time.Unix(1, 0)}
 	j.Append(journal.Record{Data: mqtt.AppendRecord(nil, &m), To: []*journal.Queue{q}})
 	j.Put("retained/x", []byte("\x1b[2Jevil"), journal.Event, nil, 0)
+	kept := mqtt.Message{Topic: "barn/door/state", QoS: 1, Retain: true, Payload: []byte("open"), Time: time.Unix(2, 0)}
+	j.Put("retained/"+kept.Topic, mqtt.AppendRecord(nil, &kept), journal.Event, nil, 0)
 	cancel()
 	if err := <-done; err != nil {
 		t.Fatal(err)
@@ -59,7 +61,9 @@ func TestJournalCommands(t *testing.T) {
 		{[]string{"dump", "--dir", dir}, "barn/tank/level 21.5\n"},
 		{[]string{"dump", "--json", "--dir", dir, "spool/cloud"}, `"payload": "21.5"`},
 		{[]string{"dump", "--entries", "--dir", dir}, "retained/x 0x1b5b324a6576696c\n"}, // nothing that a terminal executes
-		{[]string{"verify", "--dir", dir}, "3 records and values, all sound\n"},          // with the journal's own clock
+		{[]string{"dump", "--entries", "--dir", dir}, "retained/barn/door/state 1970-01-01T00:00:02Z open\n"},
+		{[]string{"dump", "--entries", "--json", "--dir", dir}, `"payload": "open"`},
+		{[]string{"verify", "--dir", dir}, "4 records and values, all sound\n"}, // with the journal's own clock
 		{[]string{"bench", "--dir", dir, "--time", "100ms"}, "one sync each"},
 	} {
 		before := contents(t, dir)
@@ -90,7 +94,7 @@ func TestJournalVerifyFindsDamage(t *testing.T) {
 	if err := os.WriteFile(name, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := journalCommand(t, "verify", "--dir", dir); err == nil || !strings.Contains(err.Error(), "1 of 3") {
+	if _, err := journalCommand(t, "verify", "--dir", dir); err == nil || !strings.Contains(err.Error(), "1 of 4") {
 		t.Errorf("verify of a damaged record: %v", err)
 	}
 }

@@ -63,6 +63,7 @@ func run(ctx context.Context, path string, hub *web.Hub, ring *web.LogRing) erro
 	}
 	c, err := load()
 	if err != nil {
+		fmt.Fprintln(os.Stderr, "Nothing was started.")
 		return usageError{errReported}
 	}
 	notify, err := sdnotify.Open(os.Getenv, log)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sensorgate/drivers/serial"
 	"sensorgate/internal/scan"
@@ -25,16 +26,16 @@ a refusal. It writes nothing. Once a line setting has an answer the others are l
 Who answers is asked who it is: by function 43, by its SunSpec map, and by the registers
 that the models know their devices by; the model to write is proposed. PORT may be
 tcp://HOST. Stop the gateway first if it uses the port.`,
-		Example: "  sensorgate scan modbus /dev/ttyUSB0\n  sensorgate scan modbus 0403:6001 --lines '19200 8E1' --units 1-247",
+		Example: "  sensorgate scan modbus /dev/ttyUSB0\n  sensorgate scan modbus 0403:6001 --line '19200 8E1' --unit 1-247",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ls, err := scan.ParseLines(lines)
 			if err != nil {
-				return usageError{fmt.Errorf("--lines: %w", err)}
+				return usageError{fmt.Errorf("--line: %w", err)}
 			}
 			us, err := scan.ParseUnits(units)
 			if err != nil {
-				return usageError{fmt.Errorf("--units: %w", err)}
+				return usageError{fmt.Errorf("--unit: %w", err)}
 			}
 			if strings.HasPrefix(args[0], "tcp://") {
 				return scanModbusTCP(cmd.Context(), cmd.OutOrStdout(), args[0], us, max(timeout, scan.IdentifyTime))
@@ -46,8 +47,15 @@ tcp://HOST. Stop the gateway first if it uses the port.`,
 			return scanModbus(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), o)
 		},
 	}
-	cmd.Flags().StringVar(&lines, "lines", scan.UsualLines, "line settings to try, in this order")
-	cmd.Flags().StringVar(&units, "units", "1-32", "unit numbers to try, such as 1-10,100,247")
+	// The words are those of sniff and modbus read; here they take several.
+	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "lines" || name == "units" {
+			name = strings.TrimSuffix(name, "s")
+		}
+		return pflag.NormalizedName(name)
+	})
+	cmd.Flags().StringVar(&lines, "line", scan.UsualLines, "speeds and frames to try, in this order")
+	cmd.Flags().StringVar(&units, "unit", "1-32", "unit numbers to try, such as 1-10,100,247")
 	cmd.Flags().DurationVar(&timeout, "timeout", 150*time.Millisecond, "how long a unit may think")
 	return cmd
 }

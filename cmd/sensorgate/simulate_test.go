@@ -35,7 +35,7 @@ func simulated(t *testing.T, model string) string {
 // What docs/models.md promises: a model at home, and its scan says which model to write.
 func TestSimulatedModelIsFoundAndRead(t *testing.T) {
 	port := simulated(t, "deye/hybrid-1p")
-	out, err := commandOutput(t.Context(), "scan", "modbus", port, "--units", "1", "--lines", "9600 8N1", "--timeout", "10s")
+	out, err := commandOutput(t.Context(), "scan", "modbus", port, "--unit", "1", "--line", "9600 8N1", "--timeout", "10s")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -167,7 +167,7 @@ func TestBadWireArguments(t *testing.T) {
 		{"modbus", "read", "/dev/null", "holding", "0", "126"},
 		{"modbus", "read", "/dev/null", "holding", "0", "--type", "f33"},
 		{"modbus", "read", "/dev/null", "holding", "0", "--line", "9600 9N1"},
-		{"scan", "modbus", "/dev/null", "--units", "0-3"},
+		{"scan", "modbus", "/dev/null", "--unit", "0-3"},
 		{"sniff"},
 		{"replay", "/dev/null", "--speed", "0"},
 	} {

@@ -41,8 +41,10 @@ func translated(f *toml.Node, right string) (fix string, ok bool) {
 		return "serial = " + portTable(f.Raw()), true
 	case right == "serial" && isNumber:
 		return fmt.Sprintf("serial = { port = \"/dev/serial0\", line = \"%d 8N1\" }", number), true
-	case right == "urls" && f.Kind == toml.KindString: // a host
-		return fmt.Sprintf("urls = [\"mqtts://%s:8883\"]", strings.TrimPrefix(f.Text(), "mqtt://")), true
+	case right == "urls" && f.Kind == toml.KindString:
+		return fmt.Sprintf("urls = [%q]", upstreamURL(f.Text(), f.Parent.Field("port"))), true
+	case right == "urls" && isNumber && f.Parent.Field("host") != nil:
+		return translated(f.Parent.Field("host"), right)
 	case right == "urls" && isNumber:
 		return fmt.Sprintf("urls = [\"mqtt://HOST:%d\"]", number), true
 	// Numbers of the old manuals: the first digit is the table, and they count from 1.
@@ -52,6 +54,29 @@ func translated(f *toml.Node, right string) (fix string, ok bool) {
 		return fmt.Sprintf("holding = %d", number-40001), true
 	}
 	return "", false
+}
+
+// upstreamURL is what somebody meant who wrote an upstream in the manner of another program:
+// a host alone may have TLS, but whoever named a scheme or a port chose the transport. The
+// port may stand beside it.
+func upstreamURL(text string, port *toml.Node) string {
+	scheme, host, named := strings.Cut(text, "://")
+	if !named {
+		host = text
+	}
+	if port != nil && !strings.Contains(host, ":") {
+		host += ":" + strings.Trim(port.Raw(), `"'`)
+	}
+	if !named {
+		scheme = "mqtts"
+		if strings.HasSuffix(host, ":1883") {
+			scheme = "mqtt"
+		}
+	}
+	if ours := urlMistakes[scheme]; ours != "" {
+		scheme = ours
+	}
+	return scheme + "://" + host
 }
 
 // portTable writes the table of a serial port, raw being its path in quotes.

@@ -242,6 +242,6 @@ func (j *Journal) commitMark() {
 	j.mu.Lock()
 	j.committing = false
 	j.marked = max(j.marked, j.wr.durable) // not again before something new was written
-	j.stats.BytesWritten, j.stats.Syncs = j.wr.st.written, j.wr.st.syncs
+	j.wr.st.count(&j.stats)
 	j.unlockAndNotify()
 }

@@ -38,7 +38,7 @@ func (j *Journal) commit() error {
 		j.committed = now
 	}
 	j.stats.LastCommit = now
-	j.stats.BytesWritten, j.stats.Syncs = j.wr.st.written, j.wr.st.syncs
+	j.wr.st.count(&j.stats)
 	if err != nil {
 		j.failLocked(err)
 		err = j.failed

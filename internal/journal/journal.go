@@ -153,6 +153,7 @@ type Stats struct {
 	Segments       int           // files, in use and spare
 	DiskBytes      int64         // their size
 	BytesWritten   uint64        // to the files since Open, for the wear report
+	BytesPrepared  uint64        // of them the zeroes of new files, which are then used again and again: no measure of a day
 	Syncs          uint64        // since Open
 	LastSync       time.Duration // how long the newest took
 	SyncTime       time.Duration // all commits with a sync together

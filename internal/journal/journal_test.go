@@ -153,6 +153,20 @@ func TestAcknowledgedWithinWindowIsNeverWritten(t *testing.T) {
 	}
 }
 
+// A card is not worn by what is written once: the zeroes of a new file are counted apart.
+func TestMakingAFileIsNoMeasureOfADay(t *testing.T) {
+	j, stop := start(t, Options{Dir: t.TempDir(), SegmentSize: 1 << 20})
+	q := openQueue(t, j, "q", Limits{})
+	w := newWaits()
+	j.Append(Record{Data: payload(1), To: []*Queue{q}, Waiter: w, Token: 1})
+	w.next(t, 1)
+	s := j.Stats()
+	if used := s.BytesWritten - s.BytesPrepared; s.BytesPrepared < 1<<19 || used == 0 || used > 64<<10 {
+		t.Errorf("of %d bytes %d were for new files: %d are left for one record", s.BytesWritten, s.BytesPrepared, used)
+	}
+	stop()
+}
+
 func TestSegmentsAreReused(t *testing.T) {
 	dir := t.TempDir()
 	w := newWaits()

@@ -104,7 +104,8 @@ func (j *Journal) openDir() (err error) {
 	if err := j.recover(); err != nil {
 		return err
 	}
-	j.stats.LastCommit, j.stats.BytesWritten, j.stats.Syncs = time.Now(), st.written, st.syncs
+	j.stats.LastCommit = time.Now()
+	st.count(&j.stats)
 	return nil
 }
 

@@ -104,6 +104,7 @@ type store struct {
 	salt    uint32
 	segno   uint64 // of the newest header
 	written uint64 // bytes, since Open
+	fresh   uint64 // of them for new slots
 	syncs   uint64
 }
 
@@ -120,6 +121,11 @@ func (st *store) writeHeader(s *slot, state uint32, firstLSN uint64, epoch uint3
 		return err
 	}
 	return nil
+}
+
+// count puts what was written so far into the report.
+func (st *store) count(s *Stats) {
+	s.BytesWritten, s.BytesPrepared, s.Syncs = st.written, st.fresh, st.syncs
 }
 
 func (st *store) write(s *slot, b []byte, off int64) error {
@@ -182,7 +188,9 @@ func (st *store) create(no int, size int64, lsn uint64, epoch uint32) (*slot, er
 		return nil, spaceError(err)
 	}
 	s := &slot{no: no, f: f, size: size}
+	before := st.written
 	err = st.zero(s, headerBlock, size)
+	st.fresh += st.written - before
 	if err == nil { // with the store's salt: a slot that loses its first page can be read with it
 		err = st.writeHeader(s, slotFree, lsn, epoch)
 	}

@@ -171,7 +171,8 @@ func FromJournal(dir string, s journal.Stats, running time.Duration) Journal {
 		j.Error = s.Failed.Error()
 	}
 	if running > time.Minute {
-		j.PerDay = uint64(float64(s.BytesWritten) * float64(24*time.Hour) / float64(running))
+		// Files are made once and used again: their making says nothing of a day.
+		j.PerDay = uint64(float64(s.BytesWritten-s.BytesPrepared) * float64(24*time.Hour) / float64(running))
 	}
 	return j
 }

@@ -121,7 +121,8 @@ const (
 // otherwise bury their cause under 5,000 repetitions.
 const maxShown = 100
 
-// WriteText writes one block per problem and a last line with their number.
+// WriteText writes one block per problem and a last line with their number. What becomes of
+// the file then, the caller knows.
 func (ps Problems) WriteText(w io.Writer, colour bool) {
 	paint := func(sgr, s string) string {
 		if !colour {
@@ -139,7 +140,7 @@ func (ps Problems) WriteText(w io.Writer, colour bool) {
 	}
 	switch {
 	case ps.Errors():
-		fmt.Fprintf(w, "%s. Nothing was started; the running configuration is unchanged.\n", paint(red, ps.Counts()))
+		fmt.Fprintf(w, "%s.\n", paint(red, ps.Counts()))
 	case len(ps) > 0:
 		fmt.Fprintf(w, "%s.\n", paint(yellow, ps.Counts()))
 	}
