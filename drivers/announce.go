@@ -31,7 +31,7 @@ type announcer struct {
 	timer  *time.Timer
 	due    time.Time // of the timer
 	last   Health    // as announced
-	passed Health    // the newest trouble since then
+	passed Health    // the newest other trouble since then
 	at     time.Time // of the last announcement
 	closed bool
 }
@@ -49,7 +49,8 @@ func (a *announcer) news() {
 	switch {
 	case h.State == OK && len(h.Channels) == 0:
 		due = now.Add(announceAfter)
-	case h.State != Starting:
+	case h.State == OK: // a channel is missing, which is no trouble
+	case h.State != Starting && !same(a.last, h):
 		a.passed = h
 	case a.at.IsZero():
 		due = now.Add(announceEvery)
@@ -93,9 +94,13 @@ func (a *announcer) announce(h Health, now time.Time) {
 	was, passed := a.last, a.passed
 	a.passed = Health{}
 	if !a.at.IsZero() && same(was, h) {
-		if passed.State != "" && !same(was, passed) {
+		if passed.State != "" {
 			a.at = now
-			a.log.Warn("device was "+string(passed.State)+" in between", "err", passed.Error)
+			what := string(passed.State)
+			if passed.State == h.State {
+				what += " for another reason"
+			}
+			a.log.Warn("device was "+what+" in between", "err", passed.Error)
 		}
 		return // it changed back
 	}
@@ -130,7 +135,7 @@ func (a *announcer) write(was, h Health) {
 	case h.State == Stuck:
 		a.log.Error("device stuck", "after", stuckAfter)
 		return
-	case h.State != OK && h.State != was.State:
+	case h.State != was.State:
 		a.log.Warn("device "+string(h.State), "err", h.Error)
 		return
 	case len(h.Channels) == 0 && kindOf(h.Error) != kindOf(was.Error):

@@ -3,6 +3,7 @@ package drivers
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -150,4 +151,37 @@ func TestAskedDeviceWithoutAnyValueFails(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What came and went within ten seconds is logged as what it was: a channel that was missing
+// for a moment had the log say that the device, which had been well all the time, "was ok in
+// between", and one that failed for two reasons that it had come to fail.
+func TestWhatCameAndWentIsLoggedAsWhatItWas(t *testing.T) {
+	missing := []ChannelHealth{{Channel: "gas", State: Missing, Error: "has not come"}}
+	for _, c := range []struct {
+		is, passes Health
+		want       string // in the log, "" for nothing
+	}{
+		{Health{State: OK}, Health{State: OK, Channels: missing}, ""},
+		{Health{State: OK}, Health{State: Failing, Error: "no answer"}, `"device was failing in between" err="no answer"`},
+		{Health{State: Failing, Error: "no answer"}, Health{State: Failing, Error: "checksum"}, `"device was failing for another reason in between" err=checksum`},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			rec, log := &recorder{}, &logged{}
+			now := c.is
+			a := &announcer{device: "x", sink: rec, log: slog.New(slog.NewTextHandler(log, nil)), now: func() Health { return now }}
+			a.news()
+			time.Sleep(time.Second)
+			before := len(log.text.String())
+			now = c.passes
+			a.news()
+			now = c.is
+			a.news()
+			time.Sleep(20 * time.Second)
+			synctest.Wait()
+			if got := log.text.String()[before:]; (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
+				t.Errorf("%+v and back: logged %q, want %q", c.passes, got, c.want)
+			}
+		})
+	}
 }
