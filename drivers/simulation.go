@@ -101,6 +101,12 @@ var usualValues = map[string]float64{
 	"rpm": 1450, "kg": 1.234, "g": 250, "GJ": 12.3, "Ω": 2000, "kΩ": 2,
 }
 
+// totalUnits are those of what is counted: a meter that falls has been reset or read wrong.
+var totalUnits = map[string]bool{
+	"Wh": true, "kWh": true, "MWh": true, "VAh": true, "kVAh": true, "MVAh": true, "varh": true, "kvarh": true, "Mvarh": true,
+	"J": true, "kJ": true, "MJ": true, "GJ": true, "m³": true,
+}
+
 // swing is how far a simulated gauge goes up and down, of its value.
 const swing = 0.05
 
@@ -108,13 +114,14 @@ const swing = 0.05
 // long: usual for its unit, within its limits, another for each n. Totals grow.
 func Likely(c Channel, n int, lowest, highest *float64, ran time.Duration) float64 {
 	v, ok := usualValues[c.Unit]
-	switch {
-	case !ok:
+	if !ok {
 		v = 7 + float64(n)
-	case strings.HasSuffix(c.Unit, "h") && strings.Contains(c.Unit, "W"):
+	}
+	switch {
+	case c.Kind == Total || totalUnits[c.Unit]:
 		v *= 1 + 0.001*ran.Hours()
 	case strings.HasPrefix(c.Name, "power_factor") || c.Unit == "Hz": // hardly changes
-	default:
+	case ok:
 		v *= 1 + swing*math.Sin(2*math.Pi*ran.Minutes()/float64(3+n%5))
 	}
 	switch {

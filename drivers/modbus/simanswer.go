@@ -66,7 +66,9 @@ func requestLength(p []byte) int {
 	case readCoils, readDiscrete, readHolding, readInput, writeCoil, writeRegister:
 		return 5
 	case writeCoils, writeRegisters:
-		return 6 + int(p[5])
+		if len(p) > 5 {
+			return 6 + int(p[5])
+		}
 	case encapsulated:
 		return 4
 	}
@@ -103,7 +105,7 @@ func (m *simulator) respond(ran time.Duration, pdu []byte) []byte {
 	if pdu[0] == encapsulated {
 		return m.identification(pdu)
 	}
-	if requestLength(append(pdu, 0, 0, 0, 0, 0, 0)) != len(pdu) {
+	if requestLength(pdu) != len(pdu) {
 		return refuse(illegalFunction)
 	}
 	m.mu.Lock() // each connection asks for itself
