@@ -52,6 +52,7 @@ type device struct {
 	identity   *Identity // nil: the device cannot be known
 	order      field.Order
 	identified bool
+	mute       bool // about its identity, so another register is asked before it
 
 	sunspec []*item // to be found before there is a plan
 	base    int     // index of where to look for them first
@@ -90,8 +91,9 @@ func (d *device) prepare(ctx context.Context) (wait time.Duration) {
 	if wait := time.Until(d.after); wait > 0 {
 		return wait // no answer, the last time
 	}
-	if d.identity != nil && !d.identified {
+	if d.identity != nil && !d.identified && !d.mute {
 		if err := d.identify(ctx); err != nil {
+			d.mute = errors.Is(err, drivers.ErrNoAnswer)
 			return d.failed(ctx, nil, err)
 		}
 		d.identified = true
@@ -131,6 +133,12 @@ func (d *device) turn(ctx context.Context) (wait time.Duration) {
 		return d.failed(ctx, b, err)
 	}
 	d.answered()
+	if d.mute {
+		if err := d.known(ctx); err != nil {
+			d.blocks, d.mute = nil, false
+			return d.failed(ctx, nil, err)
+		}
+	}
 	d.readings(asked, data, at)
 	if asked == b {
 		b.known = true
@@ -170,7 +178,7 @@ func (d *device) failed(ctx context.Context, b *block, err error) (wait time.Dur
 		return 0
 	case errors.Is(err, drivers.ErrAbsent):
 		d.report(drivers.Reading{}, err)
-		d.blocks, d.identified = nil, false // what comes back may be another device
+		d.blocks, d.identified, d.mute = nil, false, false // what comes back may be another device
 		return absentEvery
 	case errors.Is(err, drivers.ErrNoAnswer):
 		return d.noAnswer(b, err)

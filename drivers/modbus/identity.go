@@ -82,24 +82,33 @@ func (i *Identity) fits(value string, list []string) bool {
 func (d *device) identify(ctx context.Context) error {
 	t, at, n := d.identity.place()
 	p, _, err := d.read(ctx, t, at, n, time.Time{})
-	if errors.As(err, new(exception)) {
+	// Not a gateway's word that the unit did not answer it: nobody was asked.
+	if errors.As(err, new(exception)) && !errors.Is(err, drivers.ErrNoAnswer) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	if value := d.identity.value(p, d.order); d.identity.fits(value, d.identity.Others) {
-		return &wrongModel{fmt.Errorf("%w: this is another device than its model is for: %s %d reads %s, which should be %s (see: sensorgate scan modbus)",
-			drivers.ErrRefused, t, at, value, strings.Join(d.identity.Is, " or "))}
+		return fmt.Errorf("%w: this is another device than its model is for: %s %d reads %s, which should be %s (see: sensorgate scan modbus)",
+			drivers.ErrRefused, t, at, value, strings.Join(d.identity.Is, " or "))
 	}
 	return nil
 }
 
-// wrongModel is the fault of a device that is another one than the file says.
-type wrongModel struct{ error }
-
-// Unwrap returns the fault.
-func (e *wrongModel) Unwrap() error { return e.error }
+// known is called with the first answer of a unit that has kept silent about what it is:
+// there are devices that do where they should refuse. It is asked once more, now that it
+// answers, and what is silent still is taken as it is.
+func (d *device) known(ctx context.Context) error {
+	err := d.identify(ctx)
+	if errors.Is(err, drivers.ErrNoAnswer) && ctx.Err() == nil {
+		d.after, err = time.Now().Add(d.timeout), nil // the answer may still come: nobody may take it
+	}
+	if err == nil {
+		d.identified, d.mute = true, false
+	}
+	return err
+}
 
 // Device identification. App 6.21: function 43, MEI type 14, read code 1 (basic), from
 // object 0 on.
