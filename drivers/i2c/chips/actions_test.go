@@ -12,12 +12,11 @@ import (
 	"sensorgate/drivers/i2c/i2ctest"
 )
 
-// commandable opens a device and returns it with what sends it a command.
-func commandable(t *testing.T, s i2ctest.Suite, f func(t *testing.T, dev drivers.Poller, chip i2ctest.Chip, send func(channel, payload string) error)) {
+// onBus opens a suite's device with chip on its bus.
+func onBus(t *testing.T, s i2ctest.Suite, chip i2ctest.Chip, f func(t *testing.T, dev any, b *i2ctest.Bus)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		bus := i2ctest.NewBus()
-		chip := s.Chip()
 		bus.Attach(s.Address, chip)
 		buses, ctx, end := i2ctest.Start(t, bus)
 		defer end()
@@ -26,8 +25,17 @@ func commandable(t *testing.T, s i2ctest.Suite, f func(t *testing.T, dev drivers
 		if err != nil {
 			t.Fatal(err)
 		}
+		f(t, dev, bus)
+	})
+}
+
+// commandable opens a device and returns it with what sends it a command.
+func commandable(t *testing.T, s i2ctest.Suite, f func(t *testing.T, dev drivers.Poller, chip i2ctest.Chip, send func(channel, payload string) error)) {
+	t.Helper()
+	chip := s.Chip()
+	onBus(t, s, chip, func(t *testing.T, dev any, _ *i2ctest.Bus) {
 		f(t, dev.(drivers.Poller), chip, func(channel, payload string) error {
-			return dev.(drivers.Commander).Command(ctx, drivers.Command{Channel: channel, Payload: []byte(payload)})
+			return dev.(drivers.Commander).Command(t.Context(), drivers.Command{Channel: channel, Payload: []byte(payload)})
 		})
 	})
 }

@@ -12,9 +12,9 @@ import (
 func MCP23008(b *bus.Buses) drivers.Driver {
 	return expanderDriver(b, "mcp23008", "Microchip MCP23008: 8 inputs and outputs", chip.Span(0x20, 0x27), pinNames("GP", 8), true,
 		func(d *bus.Dev, irq bool) expander {
-			r := &registered{d: d, one: true, dir: 0x00, polarity: 0x01, interrupts: 0x02, compare: 0x04, pull: 0x06, input: 0x09, output: 0x0a, configs: []byte{0x05}}
+			r := &registered{d: d, one: true, dir: 0x00, polarity: 0x01, pull: 0x06, input: 0x09, output: 0x0a, configs: []byte{0x05}}
 			if irq {
-				r.irq, r.config = true, 0x04 // ODR: the pin pulls low
+				r.interrupts, r.compare, r.config = 0x02, 0x04, 0x04 // ODR: the pin pulls low
 			}
 			return r
 		})

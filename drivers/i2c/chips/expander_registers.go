@@ -19,10 +19,9 @@ type registered struct {
 	// is set to config, in this order, and the last one stays so. None: it has none.
 	configs []byte
 	// interrupts is the register of the inputs that the interrupt pin reports, compare that of
-	// what they are compared with (0: what they were before); 0: it has none. The chip
-	// releases its pin when the inputs are read.
+	// what they are compared with (0: what they were before); 0: the pin is not used, or needs
+	// no register. The chip releases its pin when the inputs are read.
 	interrupts, compare byte
-	irq                 bool // the pin is used
 	one                 bool // it has one port, and registers of one byte
 	config              byte // what the last one holds, but for the bit that moves it
 
@@ -65,7 +64,7 @@ func (r *registered) setup(ctx context.Context, out, levels, pulls uint16) error
 	for _, set := range []struct {
 		reg byte
 		v   uint16
-	}{{r.output, levels}, {r.polarity, 0}, {r.pull, pulls}, {r.dir, ^out}, {r.compare, 0}, {r.interrupts, r.reported()}} {
+	}{{r.output, levels}, {r.polarity, 0}, {r.pull, pulls}, {r.dir, ^out}, {r.compare, 0}, {r.interrupts, ^out}} {
 		if set.reg == 0 && set.reg != r.dir {
 			continue
 		}
@@ -74,14 +73,6 @@ func (r *registered) setup(ctx context.Context, out, levels, pulls uint16) error
 		}
 	}
 	return nil
-}
-
-// reported are the pins whose changes the interrupt pin reports.
-func (r *registered) reported() uint16 {
-	if r.irq {
-		return ^r.out
-	}
-	return 0
 }
 
 func (r *registered) read(ctx context.Context) (uint16, error) {
@@ -106,7 +97,7 @@ func (r *registered) unchanged(ctx context.Context) error {
 	for _, kept := range []struct {
 		reg        byte
 		mask, want uint16
-	}{{r.dir, r.all(), ^r.out}, {r.output, r.out, r.levels}, {r.pull, r.all(), r.pulls}, {r.interrupts, r.all(), r.reported()}} {
+	}{{r.dir, r.all(), ^r.out}, {r.output, r.out, r.levels}, {r.pull, r.all(), r.pulls}, {r.interrupts, r.all(), ^r.out}} {
 		if kept.reg == 0 && kept.reg != r.dir {
 			continue
 		}

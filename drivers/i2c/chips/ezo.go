@@ -92,8 +92,11 @@ type ezo struct {
 }
 
 // water returns the temperature to compensate for, whether there is one, and how far what
-// was asked for is measured.
+// was asked for is measured. Redox and temperature need none.
 func (e *ezo) water() (celsius float64, given bool, quality drivers.Quality) {
+	if !slices.Contains([]string{"ph", "do", "ec"}, e.o.Circuit) {
+		return 0, false, drivers.Good
+	}
 	if v, ok := e.o.follow(e.latest, e.o.WaterFrom, "°C", -20, 120); ok {
 		return v, true, drivers.Good
 	}
@@ -160,7 +163,7 @@ func (e *ezo) outputs(ctx context.Context, question string) ([]string, error) {
 func (e *ezo) Poll(ctx context.Context) ([]drivers.Reading, error) {
 	// Not kept over a power cut, so it is sent each time.
 	water, given, quality := e.water()
-	if given && slices.Contains([]string{"ph", "do", "ec"}, e.o.Circuit) {
+	if given {
 		if _, err := e.ask(ctx, "T,"+strconv.FormatFloat(water, 'f', 1, 64), 300*time.Millisecond); err != nil {
 			return nil, err
 		}

@@ -13,9 +13,9 @@ func MCP23017(b *bus.Buses) drivers.Driver {
 		func(d *bus.Dev, irq bool) expander {
 			// IOCON is at 0x05 with BANK = 1, where with BANK = 0 are interrupts, which are set
 			// after it. With BANK = 0, which the first write restores, it is at 0x0a. Tables 3-4, 3-5.
-			r := &registered{d: d, dir: 0x00, output: 0x14, input: 0x12, polarity: 0x02, pull: 0x0c, configs: []byte{0x05, 0x0a}, interrupts: 0x04, compare: 0x08}
+			r := &registered{d: d, dir: 0x00, output: 0x14, input: 0x12, polarity: 0x02, pull: 0x0c, configs: []byte{0x05, 0x0a}}
 			if irq {
-				r.irq, r.config = true, 0x44 // MIRROR and ODR: either pin reports both ports, by pulling low
+				r.interrupts, r.compare, r.config = 0x04, 0x08, 0x44 // MIRROR and ODR: either pin reports both ports, by pulling low
 			}
 			return r
 		})

@@ -58,7 +58,7 @@ func MCP23S17(s *spibus.Buses) drivers.Driver {
 				}
 				return append(send, make([]byte, n)...), len(send)
 			}})
-			x := &registered{d: dev, dir: 0x00, output: 0x14, input: 0x12, polarity: 0x02, pull: 0x0c, interrupts: 0x04, compare: 0x08, configs: []byte{0x05, 0x0a}, config: enableAddress}
+			x := &registered{d: dev, dir: 0x00, output: 0x14, input: 0x12, polarity: 0x02, pull: 0x0c, configs: []byte{0x05, 0x0a}, config: enableAddress}
 			// A chip after power-on takes address 0, one that another program has used its own.
 			for _, to := range []byte{0x40, op} {
 				for _, at := range x.configs {

@@ -41,7 +41,10 @@ func OPT3001(b *bus.Buses) drivers.Driver {
 				var flags uint16
 				for range 6 {
 					var err error
-					if flags, err = d.U16(ctx, config); err != nil || flags&done != 0 {
+					if flags, err = d.U16(ctx, config); err != nil {
+						return nil, err
+					}
+					if flags&done != 0 {
 						break
 					}
 					if err := bus.Sleep(ctx, 50*time.Millisecond); err != nil {

@@ -34,29 +34,30 @@ func SCD30(b *bus.Buses) drivers.Driver {
 				}
 			}
 			f := &fresh{last: time.Now(), limit: 8 * time.Second}
-			pressure := 0.0 // none was written
+			pressure := 0.0                                                  // none was written
+			setPressure := func(ctx context.Context, pascal float64) error { // in mbar: section 1.4.1
+				if err := sensirionCommand(ctx, d, 0x0010, uint16(math.Round(pascal/100))); err != nil {
+					return err
+				}
+				pressure = pascal
+				return bus.Sleep(ctx, 20*time.Millisecond)
+			}
 			numbers := chip.Numbers(co2Channels(1, 40000), func(ctx context.Context) ([]float64, error) {
 				// Starting anew with a pressure costs no measurement: section 1.4.1. Only when it changed,
 				// as it starts the interval anew.
 				if p, ok := o.follow(config.Latest, o.PressureFrom, "Pa", 70000, 140000); ok && math.Abs(p-pressure) >= 100 {
-					pressure = p
-					if err := sensirionCommand(ctx, d, 0x0010, uint16(math.Round(p/100))); err != nil {
-						return nil, err
-					}
-					if err := bus.Sleep(ctx, 20*time.Millisecond); err != nil {
+					if err := setPressure(ctx, p); err != nil {
 						return nil, err
 					}
 				}
 				return readSCD30(ctx, d, f)
 			})
-			set := func(cmd uint16, scale float64) func(context.Context, float64) error {
-				return func(ctx context.Context, v float64) error {
-					return sensirionCommand(ctx, d, cmd, uint16(math.Round(v*scale)))
-				}
-			}
-			// Sections 1.4.6 and 1.4.1: the reference is in ppm, the pressure in mbar.
 			return adapter.Acting(numbers, map[string]adapter.Action{
-				"reference": adapter.Within(400, 2000, "ppm", set(0x5204, 1)), "pressure": adapter.Within(70000, 140000, "Pa", set(0x0010, 0.01)),
+				"pressure": adapter.Within(70000, 140000, "Pa", setPressure),
+				// In ppm: section 1.4.6.
+				"reference": adapter.Within(400, 2000, "ppm", func(ctx context.Context, ppm float64) error {
+					return sensirionCommand(ctx, d, 0x5204, uint16(math.Round(ppm)))
+				}),
 			}), nil
 		},
 	}.On(b)

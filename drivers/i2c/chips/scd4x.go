@@ -59,24 +59,24 @@ func openSCD4x(ctx context.Context, d *bus.Dev, o *scdOptions, config chip.Confi
 		return nil, err
 	}
 	f := &fresh{last: time.Now(), limit: 12 * time.Second}
+	// "set_ambient_pressure": in hPa, also while it measures.
+	setPressure := func(ctx context.Context, pascal float64) error {
+		if err := sensirionCommand(ctx, d, 0xe000, uint16(math.Round(pascal/100))); err != nil {
+			return err
+		}
+		return bus.Sleep(ctx, time.Millisecond)
+	}
 	numbers := chip.Numbers(co2Channels(1, 40000), func(ctx context.Context) ([]float64, error) {
 		if p, ok := o.follow(config.Latest, o.PressureFrom, "Pa", 70000, 120000); ok {
-			if err := sensirionCommand(ctx, d, 0xe000, uint16(math.Round(p/100))); err != nil {
-				return nil, err
-			}
-			if err := bus.Sleep(ctx, time.Millisecond); err != nil {
+			if err := setPressure(ctx, p); err != nil {
 				return nil, err
 			}
 		}
 		return readSCD4x(ctx, d, f)
 	})
-	// "set_ambient_pressure": in hPa, also while it measures.
-	pressure := func(ctx context.Context, pascal float64) error {
-		return sensirionCommand(ctx, d, 0xe000, uint16(math.Round(pascal/100)))
-	}
 	return adapter.Acting(numbers, map[string]adapter.Action{
 		"reference": adapter.Within(400, 2000, "ppm", func(ctx context.Context, ppm float64) error { return recalibrateSCD4x(ctx, d, f, ppm) }),
-		"pressure":  adapter.Within(70000, 120000, "Pa", pressure),
+		"pressure":  adapter.Within(70000, 120000, "Pa", setPressure),
 	}), nil
 }
 
