@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +31,7 @@ type addFlags struct {
 	name    string
 	yes     bool
 	unproof bool
+	timeout time.Duration // of a Modbus unit that is asked who it is
 }
 
 // connection is how a device is reached.
@@ -46,8 +48,9 @@ func newAdd() *cobra.Command {
 		Long: `Scans what is connected and asks, or takes a model (sensorgate model list) or a driver.
 Reads the device once and shows its values. If you agree it is written into a file of its
 own in conf.d beside the configuration, the whole is checked, and a gateway that runs takes
-it up; what is refused is taken back. What is given as a flag is not asked.`,
-		Example: "  sudo sensorgate add\n  sudo sensorgate add eastron/sdm630 --port /dev/ttyUSB0 --unit 1\n  sudo sensorgate add bme280 --i2c 1:0x76 --name attic -y",
+it up; what is refused is taken back. What is given as a flag is not asked. With --tcp or
+--port and no model the units there are asked who they are, as scan modbus does.`,
+		Example: "  sudo sensorgate add\n  sudo sensorgate add eastron/sdm630 --port /dev/ttyUSB0 --unit 1\n  sudo sensorgate add --tcp 192.168.1.40\n  sudo sensorgate add bme280 --i2c 1:0x76 --name attic -y",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q := &interview{in: bufio.NewReader(cmd.InOrStdin()), out: cmd.OutOrStdout(), yes: a.yes}
@@ -67,6 +70,7 @@ it up; what is refused is taken back. What is given as a flag is not asked.`,
 	f.IntVar(&a.unit, "unit", 0, "Modbus unit")
 	f.StringVar(&a.i2c, "i2c", "", "I2C bus and address: 1:0x76")
 	f.StringVar(&a.spi, "spi", "", "SPI bus and select: 0.1")
+	f.DurationVar(&a.timeout, "timeout", 150*time.Millisecond, "how long a Modbus unit that is looked for may think")
 	f.BoolVarP(&a.yes, "yes", "y", false, "ask nothing and take what is proposed")
 	f.BoolVar(&a.unproof, "unseen", false, "write it down also if it does not answer")
 	return cmd
@@ -78,13 +82,10 @@ func (a *addFlags) add(ctx context.Context, q *interview, model string, progress
 		return err
 	}
 	found := scan.Found{Name: "device"}
-	if model == "" && a.connection == (connection{}) {
-		if found, err = choose(ctx, q, progress, a.hardware, c); err != nil {
+	if model == "" {
+		if found, model, err = a.find(ctx, q, progress, c); err != nil {
 			return err
 		}
-		model = a.whichModel(q, found)
-	} else if model == "" {
-		return usageError{errors.New("which model? (see: sensorgate model list WORD)")}
 	}
 	if found.Text == "" || model != "" && found.Kind == "" {
 		found.Text = a.ask(q, model)
@@ -107,63 +108,6 @@ func (a *addFlags) add(ctx context.Context, q *interview, model string, progress
 		return usageError{fmt.Errorf("there is a device %s already (try: --name %s)", name, scan.Proposal(name, taken))}
 	}
 	return a.try(ctx, q, name, found.Device(name))
-}
-
-// choose lets somebody pick one of what a scan found.
-func choose(ctx context.Context, q *interview, progress io.Writer, h *gateway.Hardware, c *config.Config) (scan.Found, error) {
-	var all []scan.Found
-	sink, done := collect(progress, &all)
-	err := scan.Run(ctx, scan.Options{Kinds: []string{"serial", "i2c", "spi", "w1"}, Used: h.Users(c)}, sink)
-	done()
-	if err != nil {
-		return scan.Found{}, err
-	}
-	all = slices.DeleteFunc(all, func(f scan.Found) bool {
-		if f.Used != "" {
-			fmt.Fprintf(q.out, "     %s %s: %s, used by %s\n", f.Kind, f.Where, terminal.Escape(f.Title), terminal.Escape(f.Used))
-		}
-		return f.Used != ""
-	})
-	if len(all) == 0 {
-		return scan.Found{}, errors.New("nothing was found that is free (try: sensorgate doctor; or name a model: sensorgate add MODEL --tcp HOST:PORT)")
-	}
-	for i, f := range all {
-		fmt.Fprintf(q.out, "%3d  %s %s: %s  %s\n", i+1, f.Kind, f.Where, terminal.Escape(f.Title), terminal.Escape(f.Note))
-	}
-	n, err := strconv.Atoi(q.ask("Which one", "1"))
-	if err != nil || n < 1 || n > len(all) {
-		return scan.Found{}, usageError{fmt.Errorf("expected a number from 1 to %d", len(all))}
-	}
-	return all[n-1], nil
-}
-
-// whichModel asks what a found thing is, where it cannot be asked itself.
-func (a *addFlags) whichModel(q *interview, f scan.Found) string {
-	if f.Needs == "" {
-		return ""
-	}
-	for {
-		answer := q.ask("What is connected (a model or driver; a word lists those that have it)", "nmea")
-		var names []string
-		for _, m := range a.models() {
-			if m.Name == answer {
-				return answer
-			}
-			if m.Mentions(answer) {
-				names = append(names, fmt.Sprintf("  %-28s %s", m.Name, m.Title))
-			}
-		}
-		if slices.Contains(a.driverNames(), answer) || q.yes {
-			return answer
-		}
-		fmt.Fprintln(q.out, strings.Join(names, "\n"))
-		if len(names) == 0 {
-			fmt.Fprintf(q.out, "  nothing mentions %q; how to describe it: docs/not-listed.md\n", answer)
-		}
-		if q.ended {
-			return answer
-		}
-	}
 }
 
 func (a *addFlags) driverNames() []string { return a.hardware.Registry.Names() }

@@ -50,3 +50,40 @@ func TestAddRefusesWhatDoesNotAnswer(t *testing.T) {
 		t.Errorf("%q %v", out, err)
 	}
 }
+
+// A device whose model nobody named is asked who it is, and what it said is written down.
+func TestAddFindsOutWhichModelIsOnAPort(t *testing.T) {
+	port := simulated(t, "deye/hybrid-1p")
+	file := filepath.Join(t.TempDir(), "sensorgate.toml")
+	if err := os.WriteFile(file, []byte("node = \"n\"\ndata = \"\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := commandOutput(t.Context(), "add", "--port", port, "--line", "9600 8N1", "--unit", "1", "--timeout", "10s", "-y", "--unseen", "-c", file)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(file), "conf.d", "hybrid-1p.toml"))
+	want := "[device.hybrid-1p]\nmodel  = \"deye/hybrid-1p\"\nserial = { port = \"" + port + "\", line = \"9600 8N1\" }\nunit   = 1\n"
+	if err != nil || string(text) != want {
+		t.Errorf("%v: wrote %q, want %q", err, text, want)
+	}
+	if out, err := commandOutput(t.Context(), "check", "-c", file); err != nil {
+		t.Errorf("%s %v", out, err)
+	}
+}
+
+// A unit that does not say what it is must not be written down as something.
+func TestAddDoesNotGuessWhatAUnitIs(t *testing.T) {
+	port := simulated(t, "xy/md02")
+	file := filepath.Join(t.TempDir(), "sensorgate.toml")
+	if err := os.WriteFile(file, []byte("node = \"n\"\ndata = \"\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := commandOutput(t.Context(), "add", "--port", port, "--line", "9600 8N1", "--unit", "1", "--timeout", "10s", "-y", "-c", file)
+	if err == nil || !strings.Contains(err.Error(), "answers, but not what it is") {
+		t.Errorf("%v", err)
+	}
+	if files, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "conf.d", "*")); len(files) != 0 {
+		t.Errorf("files %v", files)
+	}
+}

@@ -28,9 +28,8 @@ may be connected: leave it out with --kinds. Stop the gateway first if it uses a
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var all []scan.Found
-			if o.Port != "" {
-				o.Candidates = candidates()
-			}
+			at := settings{path: defaultConfig}
+			o.Candidates = at.candidates
 			sink, done := collect(cmd.ErrOrStderr(), &all)
 			err := scan.Run(cmd.Context(), o, sink)
 			done()
@@ -47,7 +46,7 @@ may be connected: leave it out with --kinds. Stop the gateway first if it uses a
 		},
 	}
 	cmd.Flags().StringSliceVar(&o.Kinds, "kinds", nil, "only these: "+strings.Join(scan.Kinds, ","))
-	cmd.Flags().StringVar(&o.Port, "port", "", "serial `port` on which to look for Modbus units")
+	cmd.Flags().StringVar(&o.Port, "port", "", "serial `port`, or tcp://HOST, on which to look for Modbus units")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
 	cmd.AddCommand(newScanGPIO(), newScanI2C(), newScanSPI(), newScanSerial(), newScanModbus())
 	return cmd

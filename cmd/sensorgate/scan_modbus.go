@@ -18,6 +18,7 @@ import (
 func newScanModbus() *cobra.Command {
 	var lines, units string
 	var timeout time.Duration
+	s := settings{path: defaultConfig}
 	cmd := &cobra.Command{
 		Use:   "modbus PORT",
 		Short: "find Modbus units on a wire: speeds, parities, unit numbers",
@@ -37,13 +38,14 @@ tcp://HOST. Stop the gateway first if it uses the port.`,
 			if err != nil {
 				return usageError{fmt.Errorf("--unit: %w", err)}
 			}
-			if strings.HasPrefix(args[0], "tcp://") {
-				return scanModbusTCP(cmd.Context(), cmd.OutOrStdout(), args[0], us, max(timeout, scan.IdentifyTime))
+			overTCP := strings.HasPrefix(args[0], "tcp://")
+			if overTCP && !cmd.Flags().Changed("unit") {
+				us = nil // those that are usual there
 			}
-			if _, err := serial.ParsePort(args[0], serial.Line{}); err != nil {
+			if _, err := serial.ParsePort(args[0], serial.Line{}); err != nil && !overTCP {
 				return usageError{err}
 			}
-			o := scan.Options{Kinds: []string{"modbus"}, Port: args[0], Lines: ls, Units: us, Timeout: timeout, Candidates: candidates()}
+			o := scan.Options{Kinds: []string{"modbus"}, Port: args[0], Lines: ls, Units: us, Timeout: timeout, Candidates: s.candidates}
 			return scanModbus(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), o)
 		},
 	}
@@ -55,7 +57,7 @@ tcp://HOST. Stop the gateway first if it uses the port.`,
 		return pflag.NormalizedName(name)
 	})
 	cmd.Flags().StringVar(&lines, "line", scan.UsualLines, "speeds and frames to try, in this order")
-	cmd.Flags().StringVar(&units, "unit", "1-32", "unit numbers to try, such as 1-10,100,247")
+	cmd.Flags().StringVar(&units, "unit", "1-32", "unit numbers to try, such as 1-10,100,247; over TCP 1-3,71,100,247 unless given")
 	cmd.Flags().DurationVar(&timeout, "timeout", 150*time.Millisecond, "how long a unit may think")
 	return cmd
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sensorgate/drivers"
+	"sensorgate/drivers/modbus"
 	"sensorgate/internal/config"
 	"sensorgate/internal/scan"
 	"sensorgate/internal/web"
@@ -62,7 +63,11 @@ const maxFound = 500
 
 // StartScan implements web.Machine.
 func (m *webMachine) StartScan(b web.ScanBody) error {
-	o := scan.Options{Kinds: b.Kinds, Port: b.Port, I2C: m.g.opt.Hardware.i2c, SPI: m.g.opt.Hardware.spi, Used: m.g.opt.Hardware.Users(m.g.config())}
+	h, c := m.g.opt.Hardware, m.g.config()
+	o := scan.Options{Kinds: b.Kinds, Port: b.Port, I2C: h.i2c, SPI: h.spi, Used: h.Users(c)}
+	if len(c.Files) > 0 {
+		o.Candidates = func() []modbus.Candidate { return Candidates(h.Catalogue(), filepath.Dir(c.Files[0])) }
+	}
 	var err error
 	if b.Lines != "" {
 		if o.Lines, err = scan.ParseLines(b.Lines); err != nil {

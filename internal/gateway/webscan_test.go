@@ -2,11 +2,16 @@ package gateway
 
 import (
 	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"sensorgate/internal/confd"
+	"sensorgate/internal/config"
 	"sensorgate/internal/web"
 )
 
@@ -50,6 +55,58 @@ func TestScanOverHTTP(t *testing.T) {
 	if s := m.Scan(); len(s.Failed) != 1 || !strings.Contains(s.Failed[0], "usb") {
 		t.Errorf("%+v", s)
 	}
+}
+
+// What a scan over HTTP finds is proposed as the model that it said it is.
+func TestScanOverHTTPProposesTheModelThatWasIdentified(t *testing.T) {
+	addr := simulatedTCP(t, "huawei/sun2000")
+	m := startGateway(t, "").page.machine
+	ctx, stop := context.WithTimeout(t.Context(), 60*time.Second)
+	defer stop()
+	for { // a machine that is slow lets the unit's time for an answer pass
+		if err := m.StartScan(web.ScanBody{Kinds: []string{"modbus"}, Port: "tcp://" + addr, Units: "1"}); err != nil {
+			t.Fatal(err)
+		}
+		m.job.ended.Wait()
+		s := m.Scan()
+		if len(s.Found) == 1 && slices.Contains(s.Found[0].Models, "huawei/sun2000") {
+			f := s.Found[0]
+			if want := "model  = \"huawei/sun2000\"\ntcp    = \"" + addr + "\"\nunit   = 1\n"; f.Text != want || f.Needs != "" || f.Name != "sun2000" {
+				t.Errorf("%+v, want the text %q", f, want)
+			}
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("nothing is proposed: %+v", s)
+		}
+	}
+}
+
+// simulatedTCP is a model's device on Modbus TCP until the test ends.
+func simulatedTCP(t *testing.T, model string) string {
+	t.Helper()
+	text := fmt.Sprintf("node = \"n\"\n[device.x]\nmodel = %q\ntcp = \"127.0.0.1:1\"\n", model)
+	cfg, problems := config.LoadTexts([]config.Text{{Name: filepath.Join(t.TempDir(), "x.toml"), Text: text}}, wireCatalogue(t))
+	if cfg == nil {
+		t.Fatal(problems)
+	}
+	sim := simulationOf(t, cfg.Devices[0])
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { c.Close() })
+			go sim.Serve(context.Background(), c)
+		}
+	}()
+	return l.Addr().String()
 }
 
 // A device that is saved runs at once; what the reload refuses is not on the disk.

@@ -7,11 +7,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"sensorgate/drivers/gpio"
 	"sensorgate/drivers/i2c"
-	"sensorgate/drivers/modbus"
 	"sensorgate/drivers/serial"
 	"sensorgate/drivers/spi"
 )
@@ -144,117 +142,6 @@ func (s *scanner) gpio(context.Context) error {
 			Note: "a contact between the line and ground",
 			Text: fmt.Sprintf("driver   = \"input\"\ngpio     = %q\npull     = \"up\"\nactive   = \"low\"\ndebounce = \"30ms\"\n", where)}
 		s.to.Found(f)
-	}
-	return err
-}
-
-// UsualLines are tried in this order: most meters leave the factory with one of the first.
-const UsualLines = "9600 8N1,9600 8E1,19200 8E1,19200 8N1,2400 8N1,38400 8N1,115200 8N1,4800 8N1,9600 8N2,9600 8O1"
-
-// ParseLines reads line settings with commas between them.
-func ParseLines(s string) (lines []serial.Line, err error) {
-	for _, part := range strings.Split(s, ",") {
-		var l serial.Line
-		if err := l.UnmarshalText([]byte(part)); err != nil {
-			return nil, err
-		}
-		lines = append(lines, l)
-	}
-	return lines, nil
-}
-
-// ParseUnits reads "1-10,100".
-func ParseUnits(s string) (units []byte, err error) {
-	for _, part := range strings.Split(s, ",") {
-		from, to, isRange := strings.Cut(strings.TrimSpace(part), "-")
-		if !isRange {
-			to = from
-		}
-		low, err1 := strconv.Atoi(from)
-		high, err2 := strconv.Atoi(to)
-		if err1 != nil || err2 != nil || low < 1 || high > 247 || low > high {
-			return nil, fmt.Errorf("found %q, expected numbers from 1 to 247, such as 1-10,100", part)
-		}
-		for u := low; u <= high; u++ {
-			units = append(units, byte(u))
-		}
-	}
-	return units, nil
-}
-
-// portKey is the key under which a port as on a command line stands in a file.
-func portKey(port string) string {
-	switch {
-	case strings.HasPrefix(port, "/"):
-		return "port"
-	case new(serial.USBID).UnmarshalText([]byte(port)) == nil:
-		return "usb"
-	}
-	return "tcp"
-}
-
-// IdentifyTime is how long a Modbus unit that is there may think about who it is.
-const IdentifyTime = 500 * time.Millisecond
-
-// Identified adds what a Modbus unit has answered: its own names, and the model to
-// read it with if one is known to fit.
-func (f *Found) Identified(id modbus.Identification) {
-	if len(id.Says) > 0 {
-		f.Note += "; it calls itself " + strings.Join(id.Says, ", ")
-	}
-	if len(id.Models) == 0 {
-		return
-	}
-	f.Title, f.Needs, f.Text = id.Models[0], "", fmt.Sprintf("model  = %q\n", id.Models[0])+f.Text
-	if len(id.Models) > 1 {
-		f.Note += "; it could also be read with " + strings.Join(id.Models[1:], ", ")
-	}
-}
-
-const unitTime = 150 * time.Millisecond // that a unit may think
-
-// modbus asks on one port who is there.
-func (s *scanner) modbus(ctx context.Context) error {
-	if s.o.Port == "" {
-		return errors.New("for Modbus the port must be named")
-	}
-	if used := s.o.Used("serial", s.o.Port); used != "" {
-		return fmt.Errorf("%s is used by %s: take that out first", s.o.Port, used)
-	}
-	o, err := serial.ParsePort(s.o.Port, serial.Line{})
-	if err != nil {
-		return err
-	}
-	lines, units, timeout := s.o.Lines, s.o.Units, s.o.Timeout
-	if lines == nil {
-		if lines, err = ParseLines(UsualLines); err != nil {
-			return err
-		}
-	}
-	if units == nil {
-		if units, err = ParseUnits("1-32"); err != nil {
-			return err
-		}
-	}
-	if timeout == 0 {
-		timeout = unitTime
-	}
-	b := serial.NewBus(s.o.Port, o, quiet)
-	n := 0
-	err = during(ctx, func(ctx context.Context) error { return b.Run(ctx) }, func(ctx context.Context) error {
-		return modbus.Scan(ctx, b, lines, units, timeout, func(line serial.Line, unit byte, done, total int) {
-			s.to.Progress(Progress{"modbus", fmt.Sprintf("%s unit %d", line, unit), done, total})
-		}, func(f modbus.Found) {
-			n++
-			out := Found{Kind: "modbus", Where: fmt.Sprintf("%s unit %d, %s", s.o.Port, f.Unit, f.Line), Title: fmt.Sprintf("Modbus unit %d", f.Unit), Sure: true, Note: f.Says,
-				Name: fmt.Sprintf("unit%d", f.Unit), Needs: "model", Text: fmt.Sprintf("serial = { %s = %q, line = %q }\nunit   = %d\n", portKey(s.o.Port), s.o.Port, f.Line.String(), f.Unit)}
-			c := modbus.NewClient(b, f.Unit, max(timeout, IdentifyTime), false).On(f.Line)
-			out.Identified(c.Identify(ctx, s.o.Candidates))
-			s.to.Found(out)
-		})
-	})
-	if err == nil && n == 0 {
-		return fmt.Errorf("no unit answered on %s (wires A and B swapped? termination? more units: 1-247)", s.o.Port)
 	}
 	return err
 }

@@ -33,6 +33,10 @@ type Found struct {
 	Name  string `json:"name,omitempty"`
 	Text  string `json:"text,omitempty"`
 	Needs string `json:"needs,omitempty"`
+
+	// Models are those that it can be read with, if it was asked who it is; the first is in
+	// Text.
+	Models []string `json:"models,omitempty"`
 }
 
 // Device is the table of a found thing under a name.
@@ -51,13 +55,13 @@ type Progress struct {
 // Options of a scan. The zero value scans everything but Modbus.
 type Options struct {
 	Kinds   []string // of Kinds; empty: all
-	Port    string   // for Modbus: a path, an adapter's numbers, host:port
+	Port    string   // for Modbus: a path, an adapter's numbers, host:port of a serial server, tcp://host:port
 	Lines   []serial.Line
 	Units   []byte
 	Timeout time.Duration // of one Modbus unit; 0: 150 ms
 
-	// Candidates are the models that a Modbus unit is asked for, if it is there.
-	Candidates []modbus.Candidate
+	// Candidates returns the models that a Modbus unit is asked for, if it is there; nil: none.
+	Candidates func() []modbus.Candidate
 
 	I2C *i2c.Buses // that run already; nil: opened for the scan
 	SPI *spi.Buses

@@ -33,9 +33,9 @@ var ErrScanRuns = errors.New("a scan, a trial or a reload runs already")
 // ScanBody says what to look for.
 type ScanBody struct {
 	Kinds []string `json:"kinds,omitempty"` // serial, i2c, spi, w1, gpio, modbus; none: all but modbus
-	Port  string   `json:"port,omitempty"`  // for modbus
+	Port  string   `json:"port,omitempty"`  // for modbus: a path, an adapter's numbers, tcp://host:port
 	Lines string   `json:"lines,omitempty"` // for modbus: "9600 8N1,19200 8E1"; default: the usual ones
-	Units string   `json:"units,omitempty"` // for modbus: "1-10,100"; default 1-32
+	Units string   `json:"units,omitempty"` // for modbus: "1-10,100"; default 1-32, over TCP the usual ones
 }
 
 // ScanState is how far a scan is, and what it has found.
@@ -61,6 +61,10 @@ type ScanFound struct {
 	Name  string `json:"name,omitempty"`  // a proposal for the device's
 	Text  string `json:"text,omitempty"`  // keys of its table
 	Needs string `json:"needs,omitempty"` // "model": model = "…" or driver = "…" must be added to the text
+
+	// Models are those that it can be read with, if it was asked who it is; the first is in the
+	// text.
+	Models []string `json:"models,omitempty"`
 }
 
 // Preview is how one device answered.
