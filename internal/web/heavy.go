@@ -35,18 +35,24 @@ func (s *Server) heavyJSON(w http.ResponseWriter, r *http.Request, work func() (
 	if err := s.heavy.enter(r.Context()); err != nil {
 		return err
 	}
-	answer, err := work()
-	var b []byte
-	if err == nil {
-		b, err = json.Marshal(answer)
-	}
-	s.heavy.leave()
+	b, err := s.workOut(work)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(append(b, '\n')) // an error is one of the connection
 	return nil
+}
+
+// workOut is for one who holds a place. A panic must not keep it: net/http goes on after
+// one, and with all places gone nobody would ever get an answer again.
+func (s *Server) workOut(work func() (any, error)) ([]byte, error) {
+	defer s.heavy.leave()
+	answer, err := work()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(answer)
 }
 
 // heavyWriter writes for one who holds a place, and gives it away meanwhile.

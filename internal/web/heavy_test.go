@@ -37,6 +37,22 @@ func TestFewHeavyAnswersAreWorkedOutAtATime(t *testing.T) {
 	})
 }
 
+// A panic in one answer leaves its place to the next one: net/http goes on after it.
+func TestPanicInAHeavyAnswerHoldsNoPlace(t *testing.T) {
+	s := &Server{heavy: make(heavy, 1)}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic did not get out")
+			}
+		}()
+		_ = s.heavyJSON(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), "GET", "/", nil), func() (any, error) { panic("a defect") })
+	}()
+	if len(s.heavy) != 0 {
+		t.Error("whoever asks next waits forever")
+	}
+}
+
 // slowReader takes a second for each write.
 type slowReader struct{ failing bool }
 
