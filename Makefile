@@ -99,7 +99,7 @@ crashmodel:
 
 # The page in a real browser, alone: beside other tests a browser is slower than anybody's patience. Needs Chromium.
 browser:
-	$(GO) test -count 1 -timeout 10m ./internal/web/page/browser
+	$(GO) test -count 1 -timeout 20m ./internal/web/page/browser
 
 # What takes long in a browser: an hour of memory, 500 channels on a slow phone, twenty pages on one gateway.
 # make browser has the short form of the first. Needs Chromium, and a machine that does nothing else.

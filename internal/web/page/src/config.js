@@ -1,10 +1,11 @@
 // Configuration: the files with marks as one types, what a save would change, save, undo,
 // versions; what could cut the page off must be confirmed. Adding a device is adding.js.
-import { h, text, swap, toggle, ask } from './dom.js'
+import { h, text, swap, ask } from './dom.js'
 import { get, post, Problem } from './api.js'
 import { t } from './i18n.js'
 import { time } from './format.js'
-import { store, on, now } from './store.js'
+import { on, now } from './store.js'
+import { Newest } from './newest.js'
 import { Editor } from './editor.js'
 import { adding } from './adding.js'
 
@@ -28,32 +29,57 @@ class ConfigView {
     this.el = h('div.configuration', h('h1.unseen', t('nav.config')), this.waiting, h('div.tools', this.tabs, h('button', { type: 'button', onclick: () => this.fresh() }, t('config.new'))),
       h('div.sides', h('section.card', this.about, this.editor.el, h('div.buttons', this.removeButton, this.undoButton, this.planButton, this.saveButton), this.verdict, this.marks, this.planned),
         h('div', this.adding.el, h('section.card', h('h2', t('config.versions')), this.versions))))
+    this.files = []
+    this.loads = new Newest()
+    this.checks = new Newest()
+    this.plans = new Newest()
+    this.histories = new Newest()
     this.off = [on('config', () => this.changed())]
     this.timer = setInterval(() => this.count(), 1000)
     this.load()
   }
 
-  async load(name) {
+  // load asks for the files again. What somebody types meanwhile stays, with the etag of
+  // the text that it was made from: a save of it is refused if the file is another by then.
+  async load() {
+    const newest = this.loads.begin()
     try {
-      this.files = await get('config')
-      this.show(name || this.file?.name || this.files.find(f => f.writable)?.name || this.files[0]?.name)
+      const files = await get('config')
+      if (!newest()) return
+      this.files = files
+      const f = this.file
+      if (this.outcome) this.outcome.of ??= signature(files)
+      if (this.outcome && this.outcome.of !== signature(files)) this.outcome = null
+      if (f && this.editor.dirty) this.showTabs()
+      else this.show(f && (f.fresh || files.some(x => x.name === f.name)) ? f.name : (files.find(f => f.writable) || files[0])?.name)
       await this.loadVersions()
-    } catch (e) { text(this.verdict, said(e)) }
+    } catch (e) { if (newest()) this.say('poor', said(e)) }
   }
 
   // changed is after a reload of somebody: what one types here stays.
   changed() { this.editor.dirty ? this.loadVersions().catch(() => {}) : this.load() }
 
+  showTabs() {
+    const f = this.file
+    swap(this.tabs, ...[...this.files, ...(f.fresh ? [f] : [])].map(x => h('button', { type: 'button', role: 'tab', 'aria-selected': x.name === f.name, onclick: () => this.choose(x.name), title: x.name },
+      x.name.split('/').pop(), x.writable ? null : h('small', ' · ' + t('config.readonly')))))
+  }
+
+  async choose(name) {
+    if (name === this.file.name || !await this.leave()) return
+    this.outcome = null
+    this.show(name)
+  }
+
   show(name) {
     const f = this.files.find(f => f.name === name) || { name, text: '', etag: '', writable: true, fresh: true }
     this.file = f
-    swap(this.tabs, ...[...this.files, ...(f.fresh ? [f] : [])].map(x => h('button', { type: 'button', role: 'tab', 'aria-selected': x.name === name, onclick: async () => { if (await this.leave()) this.show(x.name) }, title: x.name },
-      x.name.split('/').pop(), x.writable ? null : h('small', ' · ' + t('config.readonly')))))
+    this.showTabs()
     this.editor.set(f.text, !f.writable)
     swap(this.about, f.name, f.writable ? null : [' – ', t('config.readonly.text'), ' ', f.paste ? h('code', f.paste) : null])
     for (const b of [this.saveButton, this.planButton, this.removeButton]) b.hidden = !f.writable
     this.removeButton.hidden ||= !!f.fresh
-    swap(this.planned)
+    if (!this.outcome) { this.plans.begin(); swap(this.planned) }
     this.check()
   }
 
@@ -64,17 +90,23 @@ class ConfigView {
   async fresh() {
     if (!await this.leave()) return
     const name = h('input', { id: 'newfile', value: '50-devices.toml', pattern: '[0-9A-Za-z_.-]+\\.toml', required: true })
-    if (await ask(t('config.new'), h('p', h('label', { for: 'newfile' }, t('config.name')), ' ', name), [{ value: '', text: t('cancel') }, { value: 'yes', text: t('config.make'), main: true }]) === 'yes' && name.checkValidity()) this.show(name.value)
+    if (await ask(t('config.new'), h('p', h('label', { for: 'newfile' }, t('config.name')), ' ', name), [{ value: '', text: t('cancel') }, { value: 'yes', text: t('config.make'), main: true }]) !== 'yes' || !name.checkValidity()) return
+    this.outcome = null
+    this.show(name.value)
   }
 
   // insert puts what a scan or a model gives behind the text of a file that can be saved.
   insert(name, snippet) {
-    if (!this.file.writable) this.show(this.files.find(f => f.writable)?.name || name)
+    if (!this.file?.writable) this.show(this.files.find(f => f.writable)?.name || name)
     this.editor.append(snippet)
     this.typed()
   }
 
+  // typed: what was found out of the text before says nothing of this one.
   typed() {
+    this.outcome = null
+    this.checks.begin()
+    this.plans.begin()
     clearTimeout(this.soon)
     this.soon = setTimeout(() => this.check(), 350)
     swap(this.planned)
@@ -83,17 +115,26 @@ class ConfigView {
   edited() { return [{ name: this.file.name, text: this.editor.text }] }
 
   async check() {
-    const round = this.round = (this.round || 0) + 1
+    clearTimeout(this.soon)
+    const newest = this.checks.begin()
     try {
       const a = await post('config/check', this.edited())
-      if (round === this.round) this.showProblems(a.problems || [], a.ok)
-    } catch (e) { if (round === this.round) { text(this.verdict, said(e)); this.verdict.className = 'verdict poor' } }
+      if (newest()) this.showProblems(a.problems || [], a.ok)
+    } catch (e) { if (newest()) this.say('poor', said(e)) }
+  }
+
+  // say writes the verdict. What a save or an undo did stands until something is typed or
+  // another file chosen: a check of the same text is no news.
+  say(look, what) {
+    if (this.outcome) return
+    this.verdict.className = 'verdict ' + look
+    text(this.verdict, what)
   }
 
   showProblems(problems, ok) {
-    this.verdict.className = 'verdict ' + (ok ? 'good' : 'poor')
-    text(this.verdict, ok ? '● ' + t('config.ok') : '▲ ' + t('config.faults', { n: problems.filter(p => p.severity === 'error').length }))
-    this.saveButton.disabled = !ok
+    this.say(ok ? 'good' : 'poor', ok ? '● ' + t('config.ok') : '▲ ' + t('config.faults', { n: problems.filter(p => p.severity === 'error').length }))
+    this.usable = ok
+    this.enable()
     const here = p => p.file === this.file.name || p.file.endsWith('/' + this.file.name)
     this.editor.mark(problems.filter(p => here(p) && p.line))
     swap(this.marks, ...problems.map(p => h('li.' + p.severity, h('button.place', { type: 'button', disabled: !here(p), onclick: () => this.editor.go(p.line, p.column) }, `${p.file.split('/').pop()}:${p.line || 1}:${p.column || 1}`), ' ', p.path ? h('code', p.path) : null, ' ', p.text,
@@ -101,49 +142,87 @@ class ConfigView {
   }
 
   async plan() {
-    try { swap(this.planned, ...changes(await post('config/plan', this.edited()))) } catch (e) { this.failed(e) }
+    const newest = this.plans.begin()
+    try {
+      const c = await post('config/plan', this.edited())
+      if (newest()) swap(this.planned, ...changes(c))
+    } catch (e) { if (newest()) this.failed(e) }
   }
 
   failed(e) {
+    this.outcome = null
     if (e instanceof Problem && e.problems.length) return this.showProblems(e.problems, false)
-    this.verdict.className = 'verdict poor'
-    text(this.verdict, said(e) + (e.try ? ` (${t('try')} ${e.try})` : ''))
+    this.say('poor', said(e) + (e.try ? ` (${t('try')} ${e.try})` : ''))
   }
 
-  async save() {
-    const f = this.file
+  // act changes the configuration, one thing at a time. Its answer is the newest, whatever
+  // was asked before it.
+  async act(what, does) {
+    if (this.acting) return
+    this.acting = true
+    this.enable()
+    clearTimeout(this.soon)
+    this.checks.begin()
+    this.plans.begin()
     try {
-      const made = await post('config/files/' + encodeURIComponent(f.name), { text: this.editor.text }, 'PUT', f.fresh ? { 'If-None-Match': '*' } : { 'If-Match': f.etag })
-      this.done(t('config.saved'), made)
-      await this.load(f.name)
+      const made = await does()
+      this.done(what, made)
+      await this.load()
     } catch (e) { this.failed(e) }
+    this.acting = false
+    this.enable()
+  }
+
+  enable() {
+    this.saveButton.disabled = this.acting || !this.usable
+    this.planButton.disabled = this.removeButton.disabled = !!this.acting
+    this.undoButton.disabled = this.acting || !this.undoable
+  }
+
+  save() {
+    const f = this.file, sent = this.editor.text
+    return this.act(t('config.saved'), async () => {
+      const made = await post('config/files/' + encodeURIComponent(f.name), { text: sent }, 'PUT', f.fresh ? { 'If-None-Match': '*' } : { 'If-Match': f.etag })
+      Object.assign(f, { text: sent, etag: made.etag, fresh: false })
+      if (!this.files.includes(f)) this.files.push(f)
+      if (this.file === f) this.editor.dirty = this.editor.text !== sent
+      return made
+    })
   }
 
   done(what, made) {
-    this.editor.dirty = false
-    this.verdict.className = 'verdict good'
-    text(this.verdict, '● ' + what)
+    this.outcome = null
+    this.checks.begin()
+    this.plans.begin()
+    this.say('good', '● ' + what)
     swap(this.planned, ...changes(made.changes || {}))
+    if (this.editor.dirty) this.soon = setTimeout(() => this.check(), 350) // somebody typed on
+    else this.outcome = {}
   }
 
   async undo(version) {
-    if (!await this.leave()) return
-    try { this.done(t('config.undone'), await post('config/undo', { version })); await this.load() } catch (e) { this.failed(e) }
+    if (this.acting || !await this.leave()) return
+    this.editor.dirty = false
+    await this.act(t('config.undone'), () => post('config/undo', { version }))
   }
 
   async remove() {
-    if (await ask(t('config.remove.sure', { name: this.file.name }), null, [{ value: '', text: t('cancel') }, { value: 'yes', text: t('config.remove'), main: true }]) !== 'yes') return
-    try {
-      this.done(t('config.removed'), await post('config/files/' + encodeURIComponent(this.file.name), undefined, 'DELETE', { 'If-Match': this.file.etag }))
-      this.file = null
-      await this.load()
-    } catch (e) { this.failed(e) }
+    const f = this.file
+    if (await ask(t('config.remove.sure', { name: f.name }), null, [{ value: '', text: t('cancel') }, { value: 'yes', text: t('config.remove'), main: true }]) !== 'yes') return
+    await this.act(t('config.removed'), async () => {
+      const made = await post('config/files/' + encodeURIComponent(f.name), undefined, 'DELETE', { 'If-Match': f.etag })
+      if (this.file === f) this.editor.dirty = false
+      return made
+    })
   }
 
   async loadVersions() {
+    const newest = this.histories.begin()
     const v = await get('config/versions')
+    if (!newest()) return
     this.wait = v.waiting
-    this.undoButton.disabled = !v.versions.length || !!v.waiting
+    this.undoable = v.versions.length && !v.waiting
+    this.enable()
     swap(this.versions, ...(v.versions || []).map(x => h('details', h('summary', time(Date.parse(x.time)), ' ', h('span.soft', x.file, x.user ? ' · ' + x.user : '')),
       h('pre', { tabindex: 0 }, x.gone ? t('config.gone') : x.text), h('button', { type: 'button', onclick: () => this.undo(x.id) }, t('config.putback')))), v.versions?.length ? null : h('p.soft', t('config.versions.none')))
     if (!v.writable) swap(this.versions, h('p.soft', t('config.nodata')))
@@ -166,14 +245,18 @@ class ConfigView {
   // keep confirms over a new connection. Each old one that a browser still has, up to six for
   // a host, is refused and closed by the gateway; then it makes a new one.
   async keep() {
+    const { version } = this.wait
     for (let i = 0; ; i++) {
-      try { await post('config/confirm', { version: this.wait.version }); break } catch (e) { if (i === 12 || !(e instanceof Problem) || e.status !== 409) { this.failed(e); break } }
+      try { await post('config/confirm', { version }); break } catch (e) { if (i === 12 || !(e instanceof Problem) || e.status !== 409) { this.failed(e); break } }
     }
     await this.loadVersions().catch(() => {})
   }
 
-  stop() { this.off.forEach(f => f()); clearInterval(this.timer); clearTimeout(this.soon); this.adding.stop() }
+  stop() { for (const n of [this.loads, this.checks, this.plans, this.histories]) n.begin(); this.off.forEach(f => f()); clearInterval(this.timer); clearTimeout(this.soon); this.adding.stop() }
 }
+
+// signature tells whether the files are still those that somebody saw.
+const signature = files => files.map(f => f.name + ' ' + f.etag).join('\n')
 
 // changes lists what a reload changes, for people.
 function changes(c) {
