@@ -126,6 +126,10 @@ func (c CRC) Sum() (Sum, error) {
 	return Sum{name: "crc", width: c.Width, crc: newCRCTable(c)}, nil
 }
 
+// CRC4 is the CRC of four bits (x⁴+x+1) that TE's barometers have over their memory; nobody
+// else needs one.
+func CRC4(p []byte) byte { return byte(newCRCTable(CRC{Width: 4, Poly: 0x3}).of(p)) }
+
 // crcTable computes one CRC a byte at a time. All widths are kept in the upper bits
 // of 32 (or, reflected, in the lower ones), so there is one loop for them.
 type crcTable struct {

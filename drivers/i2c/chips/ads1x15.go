@@ -79,50 +79,28 @@ func ads(b *bus.Buses, name, summary string, rates []int, rate int, top uint16) 
 		Options:        func() *adsOptions { return &adsOptions{Rate: rate, rates: rates} },
 		ChannelOptions: func() any { return &adsInput{Range: 4.096} },
 		OpenDevice: func(ctx context.Context, d *bus.Dev, o *adsOptions, config chip.Config) (chip.Device, error) {
-			a := &adsDevice{d: d, rate: o.Rate, code: uint16(slices.Index(rates, o.Rate)), top: top, inputs: config.Channels}
-			if len(a.inputs) == 0 {
+			a := &adsDevice{d: d, rate: o.Rate, code: uint16(slices.Index(rates, o.Rate)), top: top}
+			if len(config.Channels) == 0 {
 				return nil, errors.New(`no channels (try: level = { input = "A0" })`)
 			}
 			_, err := d.U16(ctx, adsConfig)
-			return a, err
+			return inputs{config.Channels, "V", a.convert}, err
 		},
 	}.On(b)
 }
 
-// adsDevice converts one input after the other.
 type adsDevice struct {
-	d      *bus.Dev
-	rate   int
-	code   uint16 // of rate
-	top    uint16 // the highest code, which means that the input is beyond
-	inputs []drivers.ChannelConfig
-}
-
-func (a *adsDevice) Poll(ctx context.Context) ([]drivers.Reading, error) {
-	var rs []drivers.Reading
-	var errs []error
-	for _, c := range a.inputs {
-		volts, err := a.convert(ctx, c.Options.(*adsInput))
-		switch {
-		case errors.Is(err, errBeyond): // the other inputs are right all the same
-			errs = append(errs, chip.Fault(c.Name, err))
-		case err != nil:
-			return nil, err
-		default:
-			unit := c.Unit
-			if unit == "" {
-				unit = "V"
-			}
-			rs = append(rs, drivers.Reading{Channel: c.Name, Unit: unit, Value: drivers.Number(volts), Time: time.Now()})
-		}
-	}
-	return rs, chip.JoinErrors(errs...)
+	d    *bus.Dev
+	rate int
+	code uint16 // of rate
+	top  uint16 // the highest code, which means that the input is beyond
 }
 
 // convert makes one conversion of one input. The chip says when it is over and with
 // which settings: its clock may be 10 % off, and a conversion register read too early
 // holds the voltage of the input before.
-func (a *adsDevice) convert(ctx context.Context, in *adsInput) (float64, error) {
+func (a *adsDevice) convert(ctx context.Context, options any) (float64, error) {
+	in := options.(*adsInput)
 	config := adsSingleShot | adsComparator | adsMarker | a.code<<5 |
 		uint16(slices.Index(adsInputs, in.Input))<<12 | uint16(slices.Index(adsRanges, float64(in.Range)))<<9
 	if err := a.d.Write16(ctx, adsConfig, config|adsStart); err != nil {
@@ -167,6 +145,3 @@ func (a *adsDevice) await(ctx context.Context, config uint16, period time.Durati
 	}
 	return chip.ErrNoData
 }
-
-// errBeyond is a voltage outside the range, which reads as the range's end.
-var errBeyond = errors.New("the voltage is beyond the range")

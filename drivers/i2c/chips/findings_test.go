@@ -11,7 +11,7 @@ import (
 	"sensorgate/drivers/i2c/i2ctest"
 )
 
-// A transfer that fails while a conversion is waited for is told as what it is, not as a
+// A transfer that fails while a conversion is waited for is reported as what it is, not as a
 // chip that was reset.
 func TestOPT3001ThatDoesNotAnswerIsNotReset(t *testing.T) {
 	s := i2ctest.Suite{Driver: OPT3001, Address: 0x44, Every: time.Second}
@@ -38,8 +38,8 @@ func TestEZOCircuitsThatNeedNoWaterAreCertain(t *testing.T) {
 			if err != nil || len(rs) != 1 || (rs[0].Quality == drivers.Good) != (circuit != "ph") {
 				t.Errorf("%s: %+v, %v", circuit, rs, err)
 			}
-			if told := strings.Contains(strings.Join(chip.Said, " "), "T,"); told != (circuit == "ph") {
-				t.Errorf("%s was told %q", circuit, chip.Said)
+			if got := strings.Contains(strings.Join(chip.Said, " "), "T,"); got != (circuit == "ph") {
+				t.Errorf("%s heard %q", circuit, chip.Said)
 			}
 		})
 	}

@@ -10,10 +10,11 @@ import (
 )
 
 // hts221Calibration are two points of humidity and two of temperature, as raw numbers and
-// what they stand for. DocID026333 section 8.
+// what they stand for.
 type hts221Calibration struct{ rh, rhOut, t, tOut [2]float64 }
 
-// HTS221 measures humidity and temperature. DocID026333 section 7.
+// HTS221 measures humidity and temperature. Registers, coefficients and formula as in
+// esp-idf-lib's hts221, read.
 func HTS221(b *bus.Buses) drivers.Driver {
 	return chip.Driver[*chip.I2COptions]{
 		Name:      "hts221",
@@ -23,14 +24,10 @@ func HTS221(b *bus.Buses) drivers.Driver {
 		Channels:  []drivers.Channel{chip.Temperature(-40, 120), chip.Humidity()},
 		Options:   chip.NoOptions,
 		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
-			id, err := d.U8(ctx, 0x0f)
-			if err != nil {
+			if err := hts221.identify(ctx, d); err != nil {
 				return nil, err
 			}
-			if id != 0xbc {
-				return nil, chip.WrongChip("hts221", uint32(id), nil)
-			}
-			raw, err := d.Reg(ctx, 0x30|htsBurst, 16)
+			raw, err := d.Reg(ctx, 0x30|hts221.burst, 16)
 			if err != nil {
 				return nil, err
 			}
@@ -43,14 +40,9 @@ func HTS221(b *bus.Buses) drivers.Driver {
 	}.On(b)
 }
 
-const (
-	htsBurst  = 0x80 // set in the number of a register to read on
-	htsPower  = 0x20
-	htsOn     = 0x84 // on, halves of one measurement, on demand; 0 after power-on
-	htsStart  = 0x21 // bit 1 is its heater
-	htsStatus = 0x27
-	htsData   = 0x28
-)
+// hts221 is on, with halves of one measurement, on demand; 0 after power-on. Bit 1 of the
+// second register is its heater.
+var hts221 = demand{name: "hts221", id: 0xbc, config: 0x20, start: 0x21, settings: 0x84, shot: 0x01, kept: 0x02, burst: 0x80, data: 4}
 
 func decodeHTS221(b []byte) (c hts221Calibration) {
 	s := func(i int) float64 { return float64(int16(uint16(b[i]) | uint16(b[i+1])<<8)) }
@@ -66,42 +58,11 @@ func between(x float64, at, is [2]float64) float64 {
 }
 
 func readHTS221(ctx context.Context, d *bus.Dev, c hts221Calibration) ([]float64, error) {
-	for _, set := range [][2]byte{{htsPower, 0}, {htsStart, 0}, {htsPower, htsOn}} {
-		if err := d.Write(ctx, set[0], set[1]); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := d.Reg(ctx, htsData|htsBurst, 4); err != nil { // so that what is ready is what follows
+	b, err := hts221.measure(ctx, d)
+	if err != nil {
 		return nil, err
 	}
-	if err := d.Write(ctx, htsStart, 0x01); err != nil {
-		return nil, err
-	}
-	for range 8 {
-		if err := bus.Sleep(ctx, 30*time.Millisecond); err != nil {
-			return nil, err
-		}
-		s, err := d.U8(ctx, htsStatus)
-		if err != nil {
-			return nil, err
-		}
-		if s&0x03 != 0x03 {
-			continue
-		}
-		b, err := d.Reg(ctx, htsData|htsBurst, 4)
-		if err != nil {
-			return nil, err
-		}
-		set, err := d.Reg(ctx, htsPower|htsBurst, 2)
-		if err != nil {
-			return nil, err
-		}
-		if set[0] != htsOn || set[1]&0x02 != 0 {
-			return nil, chip.ErrReset
-		}
-		rh := between(float64(int16(uint16(b[0])|uint16(b[1])<<8)), c.rhOut, c.rh)
-		t := between(float64(int16(uint16(b[2])|uint16(b[3])<<8)), c.tOut, c.t)
-		return []float64{t, min(max(rh, 0), 100)}, nil // beyond by its calibration, in fog and in dry air
-	}
-	return nil, chip.ErrNoData
+	rh := between(float64(int16(uint16(b[0])|uint16(b[1])<<8)), c.rhOut, c.rh)
+	t := between(float64(int16(uint16(b[2])|uint16(b[3])<<8)), c.tOut, c.t)
+	return []float64{t, min(max(rh, 0), 100)}, nil // beyond by its calibration, in fog and in dry air
 }

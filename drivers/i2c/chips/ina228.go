@@ -10,22 +10,50 @@ import (
 	"sensorgate/drivers/i2c/chip"
 )
 
-// INA228 measures up to 85 V with 20 bits. SLYS021A section 7.6.
+// ina2x8 is what differs between INA228, INA237 and INA238. Their registers, ids and steps
+// are those of ESPHome's component ina2xx_base and, but for the INA228, of the kernel's
+// driver ina238, both read; the data sheets (SLYS021 is the INA238's, SBOSA20 the INA237's)
+// were not at hand.
+type ina2x8 struct {
+	name, chip string
+	dies       []uint16
+	fixed      uint16  // bits of CONFIG that are kept: delay, compensation of the shunt's temperature, range
+	bytes      int     // of shunt and bus registers
+	shunt, bus float64 // V a step of these
+	shift      int     // of the temperature
+	celsius    float64 // a step
+}
+
+// INA228 measures up to 85 V with 20 bits.
 func INA228(b *bus.Buses) drivers.Driver {
+	return ina2x8{"ina228", "TI INA228", []uint16{0x2281}, 0x3ff0, 3, 312.5e-9, 195.3125e-6, 0, 7.8125e-3}.on(b)
+}
+
+// INA238 is the INA228 with 16 bits.
+func INA238(b *bus.Buses) drivers.Driver {
+	return ina2x8{"ina238", "TI INA238", []uint16{0x2381}, 0x3fd0, 2, 5e-6, 3.125e-3, 4, 0.125}.on(b)
+}
+
+// INA237 is an INA238 of less accuracy. Its register map has no id of the die: ESPHome has
+// met zero there.
+func INA237(b *bus.Buses) drivers.Driver {
+	return ina2x8{"ina237", "TI INA237", []uint16{0x2381, 0x2371, 0x0000}, 0x3fd0, 2, 5e-6, 3.125e-3, 4, 0.125}.on(b)
+}
+
+func (i ina2x8) on(b *bus.Buses) drivers.Driver {
 	return chip.Driver[*inaOptions]{
-		Name:      "ina228",
-		Summary:   "TI INA228: voltage, current, power, its own temperature",
+		Name:      i.name,
+		Summary:   i.chip + ": voltage, current, power, its own temperature",
 		Addresses: inaAddrs,
 		Every:     5 * time.Second,
 		Channels:  powerChannels(chip.Temperature(-40, 150)),
 		Needs:     powerNeeds(),
 		Options:   func() *inaOptions { return &inaOptions{} },
 		Open: func(ctx context.Context, d *bus.Dev, o *inaOptions) (chip.Read, error) {
-			if err := checkTIIDs(ctx, d, "ina228", 0x3e, 0x3f, 0x2281); err != nil {
+			if err := checkTIIDs(ctx, d, i.name, 0x3e, 0x3f, i.dies...); err != nil {
 				return nil, err
 			}
-			// CONFIG: no delay, shunt ±163.84 mV, no compensation of the shunt's temperature.
-			config := []setting{{0x00, false, 0x3ff0, 0}}
+			config := []setting{{0x00, false, i.fixed, 0}} // no delay, shunt ±163.84 mV
 			if err := writeSettings(ctx, d, config); err != nil {
 				return nil, err
 			}
@@ -37,7 +65,7 @@ func INA228(b *bus.Buses) drivers.Driver {
 			shot := inaShot{d: d, configReg: 0x01, config: 0x7b6a, takes: 56 * time.Millisecond, readyReg: 0x0b, ready: 0x0002, mode: 0xf000}
 			return func(ctx context.Context) (out []float64, err error) {
 				err = shot.run(ctx, func() error {
-					out, err = readINA228(ctx, d, o.Shunt)
+					out, err = i.read(ctx, d, o.Shunt)
 					return err
 				})
 				return out, err
@@ -46,14 +74,12 @@ func INA228(b *bus.Buses) drivers.Driver {
 	}.On(b)
 }
 
-// readINA228 reads 20 bits in the upper part of 24 for shunt (312.5 nV a step) and bus
-// (195.3125 µV), 16 for temperature (7.8125 m°C).
-func readINA228(ctx context.Context, d *bus.Dev, r chip.Ohm) ([]float64, error) {
-	shunt, err := d.Reg(ctx, 0x04, 3)
+func (i ina2x8) read(ctx context.Context, d *bus.Dev, r chip.Ohm) ([]float64, error) {
+	shunt, err := d.Reg(ctx, 0x04, i.bytes)
 	if err != nil {
 		return nil, err
 	}
-	volts, err := d.Reg(ctx, 0x05, 3)
+	volts, err := d.Reg(ctx, 0x05, i.bytes)
 	if err != nil {
 		return nil, err
 	}
@@ -61,16 +87,22 @@ func readINA228(ctx context.Context, d *bus.Dev, r chip.Ohm) ([]float64, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := top20(shunt)
-	load := float64(top20(volts)) * 195.3125e-6
-	out, fault := watts(load, float64(s)*312.5e-9/float64(r)), error(nil)
-	if s == 1<<19-1 || s == -1<<19 {
+	bits, s := 16, top(shunt)
+	if i.bytes == 3 {
+		bits = 20 // in the upper part of 24
+	}
+	load := float64(top(volts)>>(32-bits)) * i.bus
+	out, fault := watts(load, float64(s>>(32-bits))*i.shunt/float64(r)), error(nil)
+	if end := s >> (32 - bits); end == 1<<(bits-1)-1 || end == -1<<(bits-1) {
 		out, fault = beyond(load, "current", fmt.Errorf("%w (±163.84 mV at %g Ω)", errShunt, r))
 	}
-	return append(out, float64(int16(t))*7.8125e-3), fault
+	return append(out, float64(int16(t)>>i.shift)*i.celsius), fault
 }
 
-// top20 returns the signed number in the upper 20 bits of three bytes.
-func top20(b []byte) int32 {
-	return int32(uint32(b[0])<<24|uint32(b[1])<<16|uint32(b[2])<<8) >> 12
+// top returns the signed number that begins with b in the upper bits of 32.
+func top(b []byte) (v int32) {
+	for n, x := range b {
+		v |= int32(uint32(x) << (24 - 8*n))
+	}
+	return v
 }

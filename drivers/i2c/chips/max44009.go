@@ -9,8 +9,9 @@ import (
 	"sensorgate/drivers/i2c/chip"
 )
 
-// MAX44009 measures light over 22 bits and converts all the time: GY-49. Data sheet 19-5719,
-// "Register definition".
+// MAX44009 measures light over 22 bits and converts all the time: GY-49. Registers and formula
+// are those of ESPHome's component and of R. Tillaart's library, read; the settings after
+// power-on are from memory.
 func MAX44009(b *bus.Buses) drivers.Driver {
 	return chip.Driver[*chip.I2COptions]{
 		Name:      "max44009",
@@ -20,10 +21,8 @@ func MAX44009(b *bus.Buses) drivers.Driver {
 		Channels:  light(188006),
 		Options:   chip.NoOptions,
 		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
-			for _, set := range [][2]byte{{0x01, 0}, {max44Config, max44Automatic}, {max44Timer, max44Mark}} {
-				if err := d.Write(ctx, set[0], set[1]); err != nil {
-					return nil, err
-				}
+			if err := writeSettings(ctx, d, max44Settings); err != nil {
+				return nil, err
 			}
 			// In the range that another program chose by hand, what is there may be wrong: a cycle.
 			if err := bus.Sleep(ctx, 900*time.Millisecond); err != nil {
@@ -34,14 +33,11 @@ func MAX44009(b *bus.Buses) drivers.Driver {
 	}.On(b)
 }
 
-// Registers and settings of the MAX44009.
-const (
-	max44Config, max44Lux, max44Timer = 0x02, 0x03, 0x07
-	// Ranges by itself, every 800 ms, as after power-on.
-	max44Automatic = 0x03
-	// max44Mark is a value of the interrupt's timer, whose interrupt is off: 0xff after power-on.
-	max44Mark = 0xa5
-)
+const max44Lux = 0x03
+
+// max44Settings: no interrupt; ranges by itself, every 800 ms, as after power-on (the lower
+// bits follow the light); and as a mark a value of the interrupt's timer, 0xff after power-on.
+var max44Settings = []setting{{0x01, true, 0, 0}, {0x02, true, 0xc0, 0x03}, {0x07, true, 0xff, 0xa5}}
 
 func readMAX44009(ctx context.Context, d *bus.Dev) ([]float64, error) {
 	// Two registers that cannot be read as one; the first is read again after the second.
@@ -57,18 +53,8 @@ func readMAX44009(ctx context.Context, d *bus.Dev) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	for reg, want := range map[byte]byte{max44Config: max44Automatic, max44Timer: max44Mark} {
-		got, err := d.U8(ctx, reg)
-		if err != nil {
-			return nil, err
-		}
-		if reg == max44Config {
-			got &= 0xc0 // the rest follows the light
-			want = 0
-		}
-		if got != want {
-			return nil, chip.ErrReset
-		}
+	if err := checkSettings(ctx, d, max44Settings[1:]); err != nil {
+		return nil, err
 	}
 	if high != again { // it measured between; the upper half is enough, to a sixteenth
 		low = 0x08

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"sensorgate/drivers"
@@ -48,54 +47,30 @@ func (o *mcp342xInput) Check() error {
 // Outputs implements drivers.Outputter.
 func (o *mcp342xInput) Outputs() []drivers.Channel { return []drivers.Channel{{Unit: "V"}} }
 
-func mcp342x(b *bus.Buses, name, summary string, inputs int) drivers.Driver {
+func mcp342x(b *bus.Buses, name, summary string, number int) drivers.Driver {
 	return chip.Driver[*chip.I2COptions]{
 		Name:           name,
 		Summary:        summary,
 		Addresses:      chip.Span(0x68, 0x6f),
 		Every:          5 * time.Second,
 		Options:        chip.NoOptions,
-		ChannelOptions: func() any { return &mcp342xInput{Input: 1, Gain: 1, inputs: inputs} },
+		ChannelOptions: func() any { return &mcp342xInput{Input: 1, Gain: 1, inputs: number} },
 		OpenDevice: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions, config chip.Config) (chip.Device, error) {
 			if len(config.Channels) == 0 {
 				return nil, errors.New(`no channels (try: level = { input = 1 })`)
 			}
 			_, err := d.Read(ctx, 1)
-			return &mcp342xDevice{d, config.Channels}, err
+			return inputs{config.Channels, "V", mcp342xDevice{d}.convert}, err
 		},
 	}.On(b)
 }
 
-type mcp342xDevice struct {
-	d      *bus.Dev
-	inputs []drivers.ChannelConfig
-}
-
-// Poll implements chip.Device: one input after the other.
-func (m *mcp342xDevice) Poll(ctx context.Context) ([]drivers.Reading, error) {
-	var rs []drivers.Reading
-	var errs []error
-	for _, c := range m.inputs {
-		volts, err := m.convert(ctx, c.Options.(*mcp342xInput))
-		switch {
-		case errors.Is(err, errBeyond):
-			errs = append(errs, chip.Fault(c.Name, err))
-		case err != nil:
-			return nil, err
-		default:
-			unit := strings.TrimSpace(c.Unit)
-			if unit == "" {
-				unit = "V"
-			}
-			rs = append(rs, drivers.Reading{Channel: c.Name, Unit: unit, Value: drivers.Number(volts), Time: time.Now()})
-		}
-	}
-	return rs, chip.JoinErrors(errs...)
-}
+type mcp342xDevice struct{ d *bus.Dev }
 
 // convert runs one conversion of 18 bits, 3.75 a second. DS22088 section 5.2: the answer is
 // three bytes and the configuration, whose bit 7 is zero when it is over.
-func (m *mcp342xDevice) convert(ctx context.Context, o *mcp342xInput) (float64, error) {
+func (m mcp342xDevice) convert(ctx context.Context, options any) (float64, error) {
+	o := options.(*mcp342xInput)
 	const start, bits18 = 0x80, 0x0c
 	config := byte(o.Input-1)<<5 | bits18 | byte(slices.Index(mcp342xGains, o.Gain))
 	if err := m.d.Write(ctx, start|config); err != nil {

@@ -2,11 +2,13 @@ package chips
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
 
 	"sensorgate/drivers"
+	"sensorgate/drivers/field"
 	"sensorgate/drivers/i2c/bus"
 	"sensorgate/drivers/i2c/chip"
 )
@@ -18,8 +20,8 @@ type ms56 struct {
 	second func(dT, temp float64) (t2, off2, sens2 float64) // temp in 0.01 °C
 }
 
-// MS5611 measures pressure: MS5611-01BA03, GY-63. Data sheet "Pressure and temperature
-// calculation".
+// MS5611 measures pressure: MS5611-01BA03, GY-63. Formulas as in ESPHome's component, read,
+// which has them from the data sheet.
 func MS5611(b *bus.Buses) drivers.Driver {
 	return ms56xx(b, "ms5611", "TE MS5611: pressure, temperature", []uint16{0x77, 0x76}, ms56{8, func(dT, temp float64) (t2, off2, sens2 float64) {
 		if temp >= 2000 {
@@ -35,8 +37,8 @@ func MS5611(b *bus.Buses) drivers.Driver {
 	}})
 }
 
-// MS5637 measures pressure: MS5637-02BA03. Data sheet "Second order temperature
-// compensation".
+// MS5637 measures pressure: MS5637-02BA03. Formulas, checksum and commands as in the kernel's
+// ms_sensors_i2c.c, read.
 func MS5637(b *bus.Buses) drivers.Driver {
 	return ms56xx(b, "ms5637", "TE MS5637: pressure, temperature", []uint16{0x76}, ms56{7, func(dT, temp float64) (t2, off2, sens2 float64) {
 		if temp >= 2000 {
@@ -116,8 +118,8 @@ func ms56Convert(ctx context.Context, d *bus.Dev, cmd byte) (uint32, error) {
 	}
 }
 
-// check is the CRC over the memory: four bits, polynomial x⁴+x+1 in the upper half of a
-// word, computed with the place of the CRC as zero. AN520 "CRC".
+// check is the CRC over the memory, computed with the place of the CRC as zero; the last byte,
+// which is zero then, is not under it.
 func (m ms56) check(prom []uint16) error {
 	p := append([]uint16(nil), prom...)
 	want := byte(p[7] & 0x0f)
@@ -127,21 +129,14 @@ func (m ms56) check(prom []uint16) error {
 	} else {
 		p[7] &= 0xff00
 	}
-	rem := uint16(0)
-	for i := range 16 {
-		rem ^= p[i/2] >> (8 * (1 - i%2)) & 0xff
-		for range 8 {
-			if rem&0x8000 != 0 {
-				rem = rem<<1 ^ 0x3000
-			} else {
-				rem <<= 1
-			}
-		}
+	var b []byte
+	for _, w := range p {
+		b = binary.BigEndian.AppendUint16(b, w)
 	}
 	if p[1] == 0 || p[1] == 0xffff {
 		return chip.ErrNoCalibration
 	}
-	if got := byte(rem >> 12); got != want {
+	if got := field.CRC4(b[:15]); got != want {
 		return fmt.Errorf("the checksum of its coefficients is %x, expected %x (another chip at this address?)", want, got)
 	}
 	return nil

@@ -9,7 +9,8 @@ import (
 	"sensorgate/drivers/i2c/chip"
 )
 
-// OPT3001 measures light as the eye sees it. SBOS681 section 7.6.
+// OPT3001 measures light as the eye sees it. Registers, ids, time and formula as in the
+// kernel's opt3001.c and RIOT's driver, read.
 func OPT3001(b *bus.Buses) drivers.Driver {
 	const (
 		result, config = 0x00, 0x01
@@ -35,7 +36,7 @@ func OPT3001(b *bus.Buses) drivers.Driver {
 				if err := d.Write16(ctx, config, shot); err != nil {
 					return nil, err
 				}
-				if err := bus.Sleep(ctx, 880*time.Millisecond); err != nil { // the longest: section 6.5
+				if err := bus.Sleep(ctx, 880*time.Millisecond); err != nil { // 800 ms and a tenth
 					return nil, err
 				}
 				var flags uint16
@@ -66,7 +67,7 @@ func OPT3001(b *bus.Buses) drivers.Driver {
 				case flags&over != 0:
 					return nil, errTooBright
 				}
-				return []float64{0.01 * float64(uint32(raw&0x0fff)<<(raw>>12))}, nil // equation 3
+				return []float64{0.01 * float64(uint32(raw&0x0fff)<<(raw>>12))}, nil
 			}, nil
 		},
 	}.On(b)

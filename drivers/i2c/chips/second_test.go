@@ -9,8 +9,8 @@ import (
 	"sensorgate/drivers/i2c/i2ctest"
 )
 
-// TMP1075 data sheet table 7-1: 25 °C is 0x1900, -0.0625 °C 0xfff0. PCT2075 data sheet table
-// 9: 25.125 °C is 0x1920, -25 °C 0xe700.
+// The kernel's lm75.c has 12 bits of the TMP1075 and 11 of the PCT2075, at the top of the word
+// and of 256 a degree: 25 °C is 0x1900, -0.0625 °C 0xfff0, 25.125 °C 0x1920, -25 °C 0xe700.
 func TestTMP1075AndPCT2075(t *testing.T) {
 	e := suite(TMP1075, 0x48, func(*lm75Options) {})
 	e.Chip = func() i2ctest.Chip { return i2ctest.NewTMP75(0x1900) }
@@ -35,7 +35,7 @@ func TestSTS3x(t *testing.T) {
 	e.Run(t)
 }
 
-// SBOS681 table 9: 0x3456 is 88.80 lx, 0x789a 2818.56, 0x8800 and 0x9400 are both 5242.88.
+// The kernel's opt3001.c: twelve bits, times two to the power of the upper four, in 0.01 lx.
 func TestOPT3001(t *testing.T) {
 	e := suite[*chip.I2COptions](OPT3001, 0x44, nil)
 	e.Chip = func() i2ctest.Chip { return i2ctest.NewOPT3001(0x3456) }
@@ -43,14 +43,14 @@ func TestOPT3001(t *testing.T) {
 	e.WrongChip = func(c i2ctest.Chip) { c.(*i2ctest.PowerMonitor).IDs[0x7f] = 0x2260 }
 	e.WrongID = "ina226"
 	for raw, lux := range map[uint16]float64{0x789a: 2818.56, 0x8800: 5242.88, 0x9400: 5242.88, 0x0001: 0.01} {
-		e.States = append(e.States, i2ctest.State{Name: "table 9", Want: []want{w("illuminance", lux, 1e-9)},
+		e.States = append(e.States, i2ctest.State{Name: "of another range", Want: []want{w("illuminance", lux, 1e-9)},
 			Set: func(c i2ctest.Chip) { c.(*i2ctest.PowerMonitor).Values[0] = raw }})
 	}
 	e.Run(t)
 }
 
-// SBOSA20 table 8-2, the example with 16.2 mOhm and 10 A: a shunt voltage of 162 mV; 48 V are
-// 0x3c00 in steps of 3.125 mV, 25 °C 0x0c80.
+// Steps of the kernel's ina238.c and of ESPHome: 10 A over 16.2 mOhm are 162 mV, 32400 of
+// 5 µV; 48 V are 0x3c00 of 3.125 mV, 25 °C 0x0c80, 12 bits of 0.125 °C at the top.
 func TestINA238(t *testing.T) {
 	for _, d := range []struct {
 		name string
@@ -73,7 +73,8 @@ func TestINA238(t *testing.T) {
 	}
 }
 
-// 19-6171: 78.125 µV, 1/256 %, 0.208 % an hour: 0xbe60 is 3.8075 V, 0x4b80 75.5 %, -10 is -2.08.
+// Steps of esp-idf-lib's max1704x: 78.125 µV, 1/256 %, 0.208 % an hour: 0xbe60 is 3.8075 V,
+// 0x4b80 75.5 %, -10 is -2.08.
 func TestMAX17048(t *testing.T) {
 	e := suite[*chip.I2COptions](MAX17048, 0x36, nil)
 	e.Chip = func() i2ctest.Chip { return i2ctest.NewMAX17048(0xbe60, 0x4b80, 0xfff6) }
@@ -83,7 +84,8 @@ func TestMAX17048(t *testing.T) {
 	e.Run(t)
 }
 
-// ST's TN1229 works its example so: 0x3ed000 hPa/4096 are 1005; 0x09c4 of the LPS22HB are 25 °C.
+// Steps of the kernel's st_pressure_core.c: 0x3ed000 of 1/4096 hPa are 1005 hPa; 0x09c4 of
+// the LPS22HB are 25 °C, and -8400 of the LPS25HB, as 42.5 °C are its zero.
 func TestLPS2x(t *testing.T) {
 	e := suite[*chip.I2COptions](LPS22HB, 0x5c, nil)
 	e.Chip = func() i2ctest.Chip { return i2ctest.NewLPS22HB([]byte{0x00, 0xd0, 0x3e, 0xc4, 0x09}) }
@@ -101,8 +103,8 @@ func TestLPS2x(t *testing.T) {
 	e.Run(t)
 }
 
-// Two points, 20 and 40 °C, 30 and 70 %, and a measurement half way. DocID026333 section 8
-// has the formula.
+// Two points, 20 and 40 °C, 30 and 70 %, and a measurement half way: the formula
+// of esp-idf-lib's hts221.
 func TestHTS221(t *testing.T) {
 	calibration := []byte{60, 140, 160, 0x40, 0, 0x04, 0x00, 0x10, 0, 0, 0x00, 0xd0, 0xf4, 0x01, 0xdc, 0x05}
 	e := suite[*chip.I2COptions](HTS221, 0x5f, nil)
@@ -113,7 +115,8 @@ func TestHTS221(t *testing.T) {
 	e.Run(t)
 }
 
-// The data sheets' examples: MS5611-01BA03, figure 2, and MS5637-02BA03, figure 12.
+// The MS5611's example of its data sheet, as several programs quote it. That of the MS5637 is
+// from memory; its formulas are those of the kernel's ms_sensors_i2c.c.
 func TestMS56xx(t *testing.T) {
 	prom := []uint16{0x0000, 40127, 36924, 23317, 23282, 33464, 28312, 0}
 	m := ms56{words: 8, second: func(float64, float64) (a, b, c float64) { return 0, 0, 0 }}
@@ -125,7 +128,7 @@ func TestMS56xx(t *testing.T) {
 	if got := m.compensate(prom7, 6465444, 8077636); math.Abs(got[0]-20.00) > 0.01 || math.Abs(got[1]-110002) > 1 {
 		t.Errorf("MS5637: %v, want 20.00 °C and 110002 Pa", got)
 	}
-	// AN520's example of the checksum.
+	// AN520's example of the checksum, from memory; the kernel computes it the same way.
 	if err := (ms56{words: 8}).check([]uint16{0x3132, 0x3334, 0x3536, 0x3738, 0x3940, 0x4142, 0x4344, 0x450b}); err != nil {
 		t.Errorf("AN520: %v", err)
 	}
@@ -163,7 +166,7 @@ func sumOf(t *testing.T, m ms56, prom []uint16) uint16 {
 	return 0
 }
 
-// 19-5719: 0.045 lx a step; exponent 8 and mantissa 0x9c are 1797.12 lx.
+// ESPHome's max44009: 0.045 lx a step; exponent 8 and mantissa 0x9c are 1797.12 lx.
 func TestMAX44009(t *testing.T) {
 	e := suite[*chip.I2COptions](MAX44009, 0x4a, nil)
 	e.Chip = func() i2ctest.Chip { return i2ctest.NewMAX44009(0x89, 0x0c) }
@@ -192,7 +195,7 @@ func TestMCP342x(t *testing.T) {
 	}
 }
 
-// Sensirion's scales: 1/5 ppb, 1/100 %, 1/200 °C.
+// Scales of ESPHome's sfa30 and esp-idf-lib's sfa3x: 1/5 ppb, 1/100 %, 1/200 °C.
 func TestSFA30(t *testing.T) {
 	e := suite[*chip.I2COptions](SFA30, 0x5d, nil)
 	e.Chip = func() i2ctest.Chip { return i2ctest.NewSFA30(101, 4512, 4690) }
@@ -201,11 +204,11 @@ func TestSFA30(t *testing.T) {
 	e.Run(t)
 }
 
-// Scale 60 per Pa for the 500 Pa parts; 1/200 °C.
+// RIOT's sdp3x: the scale comes with the number, 60 per Pa for the 500 Pa parts; 1/200 °C.
 func TestSDP3x(t *testing.T) {
 	e := suite[*chip.I2COptions](SDP3x, 0x21, nil)
 	e.Chip = func() i2ctest.Chip { return i2ctest.NewSDP3x(0xfed4, 5000, 60) }
-	e.Want = []want{w("difference", -5, 1e-9), w("temperature", 25, 1e-9)}
+	e.Want = []want{w("difference", -5, 1e-9), w("temperature", 25, 1e-9)} // as a flow of mass it would be another number
 	e.Protected = true
 	e.Run(t)
 }

@@ -9,7 +9,8 @@ import (
 	"sensorgate/drivers/i2c/chip"
 )
 
-// SFA30 measures formaldehyde every half second. Data sheet section 5.3: SFA30.
+// SFA30 measures formaldehyde every half second. Commands, times and scales as in esp-idf-lib's
+// sfa3x and ESPHome's sfa30, read.
 func SFA30(b *bus.Buses) drivers.Driver {
 	channels := []drivers.Channel{{Name: "formaldehyde", Unit: "ppb", Min: 0, Max: 5000}, chip.Humidity(), chip.Temperature(-20, 70)}
 	return chip.Driver[*chip.I2COptions]{

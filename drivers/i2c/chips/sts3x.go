@@ -9,7 +9,8 @@ import (
 	"sensorgate/drivers/i2c/chip"
 )
 
-// STS3x is the thermometer of the SHT3x alone, with its commands: STS30, STS31, STS35.
+// STS3x is the thermometer of the SHT3x alone, with its commands: STS30, STS31,
+// STS35. Command and formula as in ESPHome's component, read.
 func STS3x(b *bus.Buses) drivers.Driver {
 	return chip.Driver[*chip.I2COptions]{
 		Name:      "sts3x",

@@ -32,12 +32,12 @@ func newExpander8(outside, input, dir, invert, latch byte, modes []byte, reset m
 	return c
 }
 
-// NewMCP23008 simulates the MCP23008. DS21919 section 1.6.
+// NewMCP23008 simulates the MCP23008.
 func NewMCP23008(outside byte) *Expander8 {
 	return newExpander8(outside, 0x09, 0x00, 0x01, 0x0a, []byte{0, 1, 2, 4, 5, 6, 0x0a}, map[byte]byte{0x00: 0xff})
 }
 
-// NewPCA9554 simulates the PCA9554. SCPS197 section 8.6.
+// NewPCA9554 simulates the PCA9554.
 func NewPCA9554(outside byte) *Expander8 {
 	return newExpander8(outside, 0x00, 0x03, 0x02, 0x01, []byte{1, 2, 3}, map[byte]byte{0x01: 0xff, 0x03: 0xff})
 }

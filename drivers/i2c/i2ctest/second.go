@@ -6,7 +6,7 @@ import (
 )
 
 // NewOPT3001 simulates the OPT3001: a conversion of 800 ms, whose flag reading the
-// configuration takes away. SBOS681 section 7.6.
+// configuration takes away.
 func NewOPT3001(raw uint16) *PowerMonitor {
 	c := newPowerMonitor(1, 0xc810, 0, 1, 0, 800*time.Millisecond, map[byte]uint16{0x7e: 0x5449, 0x7f: 0x3001}, map[byte]uint16{0: raw})
 	ready := false
@@ -43,7 +43,7 @@ func NewOPT3001(raw uint16) *PowerMonitor {
 	return c
 }
 
-// NewINA238 simulates INA237 and INA238. SBOSA20 section 7.6.
+// NewINA238 simulates INA237 and INA238. ESPHome's ina2xx_base has the registers.
 func NewINA238(shunt, volts, t uint16) *PowerMonitor {
 	c := newPowerMonitor(1, 0xfb68, 0, 0x0b, 2, 50500*time.Microsecond, map[byte]uint16{0x3e: 0x5449, 0x3f: 0x2381},
 		map[byte]uint16{4: shunt, 5: volts, 6: t})
@@ -60,7 +60,7 @@ func NewINA238(shunt, volts, t uint16) *PowerMonitor {
 }
 
 // NewMAX17048 simulates MAX17048 and MAX17049 with a cell of this voltage, charge and rate.
-// Data sheet 19-6171.
+// esp-idf-lib's max1704x has the registers.
 func NewMAX17048(volts, charge, rate uint16) *Words {
 	c := &Words{}
 	c.OnPowerOn = func() {
@@ -133,22 +133,21 @@ func newDemand(at, status, burst, shot byte, takes time.Duration, data []byte, i
 	return c
 }
 
-// NewLPS22HB simulates the LPS22HB. DocID027083 section 9.
+// NewLPS22HB simulates the LPS22HB.
 func NewLPS22HB(data []byte) *Demand {
 	c := newDemand(0x28, 0x27, 0, 0x11, 15*time.Millisecond, data, map[byte][]byte{0x0f: {0xb1}, 0x11: {0x10}}, func(*Demand) bool { return true })
 	c.Modes = []byte{0x10}
 	return c
 }
 
-// NewLPS25HB simulates the LPS25HB. DocID027112 section 9.
+// NewLPS25HB simulates the LPS25HB.
 func NewLPS25HB(data []byte) *Demand {
 	c := newDemand(0x28, 0x27, 0x80, 0x21, 36*time.Millisecond, data, map[byte][]byte{0x0f: {0xbd}}, powered)
 	c.Modes = []byte{0x20}
 	return c
 }
 
-// NewHTS221 simulates the HTS221; calibration are the sixteen bytes from 0x30. DocID026333
-// section 7.
+// NewHTS221 simulates the HTS221; calibration are the sixteen bytes from 0x30.
 func NewHTS221(calibration, data []byte) *Demand {
 	c := newDemand(0x28, 0x27, 0x80, 0x21, 10*time.Millisecond, data, map[byte][]byte{0x0f: {0xbc}, 0x30: calibration}, powered)
 	c.Modes = []byte{0x20, 0x21}
@@ -158,8 +157,7 @@ func NewHTS221(calibration, data []byte) *Demand {
 // powered is bit 7 of CTRL_REG1.
 func powered(c *Demand) bool { return c.Reg[0x20]&0x80 != 0 }
 
-// MS56 simulates TE's MS5611 and MS5637: a memory, and two conversions on command. Data
-// sheet "Commands".
+// MS56 simulates TE's MS5611 and MS5637: a memory, and two conversions on command.
 type MS56 struct {
 	Conversion
 	PROM   []uint16
@@ -217,7 +215,7 @@ func (c *MS56) Read(b []byte) error {
 }
 
 // NewMAX44009 simulates the MAX44009, which measures all the time, in a range of its own or
-// one that was set by hand. Data sheet 19-5719.
+// one that was set by hand.
 func NewMAX44009(high, low byte) *Registers {
 	c := &Registers{Modes: []byte{0x01, 0x02, 0x07}}
 	c.OnPowerOn = func() { c.Put(0x02, 0x03); c.Put(0x07, 0xff) }

@@ -2,7 +2,7 @@ package i2ctest
 
 import "time"
 
-// NewSFA30 simulates the SFA30, which answers only while it measures. Data sheet section 5.3.
+// NewSFA30 simulates the SFA30, which answers only while it measures.
 func NewSFA30(hcho, rh, t uint16) *Measuring {
 	c := &Measuring{Raw: [2]uint16{hcho, rh}, Commands: Commands{Size: 2, CRCStart: 0xff}}
 	running := false
@@ -24,7 +24,8 @@ func NewSFA30(hcho, rh, t uint16) *Measuring {
 	return c
 }
 
-// NewSDP3x simulates SDP31, SDP32 and SDP8xx. Data sheet section 6.3.
+// NewSDP3x simulates SDP31, SDP32 and SDP8xx, which as a flow of mass show another number
+// than as a difference of pressure.
 func NewSDP3x(difference, t, scale uint16) *Measuring {
 	c := &Measuring{Raw: [2]uint16{difference, t}, Commands: Commands{Size: 2, CRCStart: 0xff}}
 	running := false
@@ -40,8 +41,10 @@ func NewSDP3x(difference, t, scale uint16) *Measuring {
 		case cmd == 0x3615, cmd == 0x3603:
 			running = true
 			return nil, 0, true
-		case cmd == 0x3624:
+		case cmd == 0x362f:
 			return []uint16{c.Raw[0], c.Raw[1], scale}, 45 * time.Millisecond, true
+		case cmd == 0x3624:
+			return []uint16{c.Raw[0] / 2, c.Raw[1], scale}, 45 * time.Millisecond, true
 		}
 		return nil, 0, false
 	}

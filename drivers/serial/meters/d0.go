@@ -236,11 +236,7 @@ func findD0Block(p []byte) (message []byte, err error) {
 		return nil, nil
 	}
 	end += start
-	var bcc byte
-	for _, b := range p[start+1 : end+1] {
-		bcc ^= b
-	}
-	if bcc != p[end+1] {
+	if bcc := byte(xor8.Of(p[start+1 : end+1])); bcc != p[end+1] {
 		return nil, fmt.Errorf("block check: %02X, the meter says %02X", bcc, p[end+1])
 	}
 	return p[start+1 : end], nil

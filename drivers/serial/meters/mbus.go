@@ -246,11 +246,7 @@ func longFrame(p []byte) []byte {
 		return nil
 	}
 	end := 4 + int(p[1])
-	var sum byte
-	for _, b := range p[4:end] {
-		sum += b
-	}
-	if sum != p[end] || p[end+1] != mbusStop {
+	if byte(sum8.Of(p[4:end])) != p[end] || p[end+1] != mbusStop {
 		return nil
 	}
 	return p[:end+2]

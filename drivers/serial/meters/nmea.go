@@ -147,10 +147,7 @@ func parseNMEA(line []byte) (s nmeaSentence, err error) {
 			err = fmt.Errorf("%.60q has no check sum", line[start:])
 			continue
 		}
-		var x byte
-		for _, b := range body {
-			x ^= b
-		}
+		x := byte(xor8.Of(body))
 		if want, e := strconv.ParseUint(string(bytes.TrimRight(sum, " ")), 16, 8); e != nil || byte(want) != x {
 			err = fmt.Errorf("check sum of %.60q is %02X", line[start:], x)
 			continue

@@ -136,7 +136,7 @@ func simulateD0(s drivers.DeviceConfig) (drivers.Simulation, error) {
 		// Sign-on, and then the acknowledgement that chooses the speed. 6.3.1 and 6.3.3.
 		if i := bytes.IndexByte(heard, d0ACK); i >= 0 && len(heard) >= i+6 {
 			data := append(block(ran), d0ETX)
-			answer = append(append([]byte{d0STX}, data...), blockCheck(data))
+			answer = append(append([]byte{d0STX}, data...), byte(xor8.Of(data)))
 			return answer, heard[i+6:]
 		}
 		if i := bytes.Index(heard, []byte("!\r\n")); i >= 0 {
@@ -145,14 +145,6 @@ func simulateD0(s drivers.DeviceConfig) (drivers.Simulation, error) {
 		return nil, heard
 	}
 	return sim, nil
-}
-
-// blockCheck is the exclusive or of all bytes after STX. IEC 62056-21, 6.3.1.
-func blockCheck(p []byte) (sum byte) {
-	for _, b := range p {
-		sum ^= b
-	}
-	return sum
 }
 
 // simulateTeleinfo is a customer port.
@@ -203,15 +195,11 @@ func simulateTeleinfo(s drivers.DeviceConfig) (drivers.Simulation, error) {
 	}, nil
 }
 
-// teleinfoGroup writes a group with its check character. Enedis-NOI-CPT_54E, 6.2.2.
+// teleinfoGroup writes a group with its check character.
 func teleinfoGroup(mode TeleinfoMode, label, value string) []byte {
 	separator, protected := "\t", label+"\t"+value+"\t"
 	if mode == Historic {
 		separator, protected = " ", label+" "+value
 	}
-	var sum byte
-	for _, b := range []byte(protected) {
-		sum += b
-	}
-	return []byte("\n" + label + separator + value + separator + string(rune(sum&0x3F+0x20)) + "\r")
+	return []byte("\n" + label + separator + value + separator + string(rune(teleinfoCheck([]byte(protected)))) + "\r")
 }

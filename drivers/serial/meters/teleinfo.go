@@ -169,13 +169,8 @@ func (d *teleinfoDecoder) group(line []byte) (label, value string, err error) {
 	if d.mode == Historic {
 		separator, protected = ' ', line[:n-2]
 	}
-	// Sum of all up to the check character, in historic mode without the blank before
-	// it; six bits of it, as a printable character.
-	var sum byte
-	for _, b := range protected {
-		sum += b
-	}
-	if want := sum&0x3F + 0x20; want != line[n-1] {
+	// All up to the check character, in historic mode without the blank before it.
+	if want := teleinfoCheck(protected); want != line[n-1] {
 		return "", "", fmt.Errorf("checksum of %.40q: %q, the group says %q", line, want, line[n-1])
 	}
 	if line[n-2] != separator {
