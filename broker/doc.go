@@ -32,7 +32,7 @@
 //	  ├ worker.routeString  worker.go       remembered; Broker.routeFor (route.go) works it out
 //	  ├ worker.publish      publish.go      everybody who is there
 //	  │   ├ worker.retain   retain.go       if the retain flag is set: tree, then journal
-//	  │   ├ worker.deliverAll fanout.go      each session of the route; many in turns
+//	  │   ├ worker.deliverAll fanout.go      each session and group of the route; many in turns
 //	  │   │   └ worker.deliver  deliver.go  connected and not stored: into its output
 //	  │   ├ local.deliver   subscriber.go   a function of this process is called
 //	  │   └ worker.record   durable.go      who stores it: noted for the end of the batch
@@ -124,7 +124,9 @@
 //
 // A turn of an event loop (turn.go) gives each connection a share of its time. What is
 // left of the packets of one, of its retained messages (walk.go) or of its output goes on
-// in the next turn. What cannot be divided is one packet.
+// in the next turn. What cannot be divided is one packet; of those that may be costly, a
+// SUBSCRIBE with many filters and a PUBLISH whose route has to be worked out, a turn handles
+// one, in the order in which they came to wait (worker.isSpent).
 //
 // # What is not done
 //

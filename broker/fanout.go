@@ -28,17 +28,47 @@ const fanOutSlice = 128 << 10
 // included.
 const packetOverhead = 200
 
-// deliverAll sends p to the targets of its route: at once, or, when that is too much for
+// deliverAll sends p to the targets and share groups of its route: at once, or, when that is too much for
 // one turn of an event loop, as far as startFanOut notes.
 func (w *worker) deliverAll(p *publication) {
 	r := p.route
-	if w.at == nil || len(r.targets)*(len(p.payload)+packetOverhead) <= fanOutBytes {
-		for i := range r.targets {
-			w.deliverTo(p, &r.targets[i])
-		}
+	if w.at != nil && (len(r.targets)+len(r.groups))*(len(p.payload)+packetOverhead) > fanOutBytes {
+		w.startFanOut(p)
 		return
 	}
-	w.startFanOut(p)
+	for i := range r.targets {
+		w.deliverTo(p, &r.targets[i])
+	}
+	for _, g := range r.groups {
+		if t, ok := w.pick(g, r.topic); ok {
+			w.deliverTo(p, &t)
+		}
+	}
+}
+
+// pick chooses the member of a group that gets the next message: in turn, those who
+// are connected first, then those whose session waits.
+func (w *worker) pick(g *shareGroup, topic string) (target, bool) {
+	allowed := w.b.permissions.Load()
+	n := uint32(len(g.Members))
+	start := g.Turn()
+	var waiting *subscription
+	for i := range n {
+		sub := g.Members[(start+i)%n]
+		switch s := sub.Subscriber.session; {
+		case !allowed.MayRead(s.who.Load(), topic):
+		case s.connected():
+			w.work += int(i) * workOfMatch
+			return shareTarget(sub), true
+		case waiting == nil && s.isPersistent():
+			waiting = sub
+		}
+	}
+	w.work += int(n) * workOfMatch
+	if waiting == nil {
+		return target{}, false
+	}
+	return shareTarget(waiting), true
 }
 
 // startFanOut notes the durable subscribers of p for its record, and all others for the
@@ -50,6 +80,15 @@ func (w *worker) startFanOut(p *publication) {
 	for i := range p.route.targets {
 		t := w.heldBack(p, &p.route.targets[i])
 		if t != nil {
+			f.to = append(f.to, t)
+		}
+	}
+	for _, g := range p.route.groups {
+		t, ok := w.pick(g, p.route.topic)
+		if !ok {
+			continue
+		}
+		if t := w.heldBack(p, &t); t != nil {
 			f.to = append(f.to, t)
 		}
 	}

@@ -13,6 +13,9 @@ var errInputMemory = mqtt.NewError(mqtt.QuotaExceeded, "no memory left for a pac
 // far behind: an event loop must not wait for the disk.
 var errDisk = errors.New("the disk is behind")
 
+// errTurn stops the input before a packet that may cost more than is left of the turn.
+var errTurn = errors.New("the turn is over")
+
 // changesState reports whether a packet changes what the journal has of the session.
 func (c *conn) changesState(typ mqtt.Type) bool {
 	switch typ {
@@ -53,8 +56,7 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 			}
 		}
 		w.work += workOf(f)
-		if c.changesState(f.Type) && w.mustNotWait() {
-			c.more, c.forDisk = true, true
+		if c.more, c.forDisk = c.mustWait(w, f); c.more {
 			break
 		}
 		used += n
@@ -62,9 +64,9 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 		if f.LongLength && c.level == mqtt.Level5 {
 			return used, 0, mqtt.ErrLongLength
 		}
-		if err := c.handle(w, f); err == errDisk {
+		if err := c.handle(w, f); err == errDisk || err == errTurn {
 			used, packets = used-n, packets-1
-			c.more, c.forDisk = true, true
+			c.more, c.forDisk = true, err == errDisk
 			break
 		} else if err != nil {
 			return used, 0, err
@@ -75,23 +77,37 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 	return used, need, nil
 }
 
-// workPerLook is how much work is done between two looks at the clock: a look costs as
-// much as a tenth of a short message. The unit is what an acknowledgement costs.
-const workPerLook = 128
+// mustWait reports whether f has to wait: for the disk, or for another turn.
+func (c *conn) mustWait(w *worker, f mqtt.Frame) (wait, forDisk bool) {
+	if c.changesState(f.Type) && w.mustNotWait() {
+		return true, true
+	}
+	if len(f.Raw) <= maxCheapSubscribe || !isSubscribe(f.Type) {
+		return false, false
+	}
+	if w.isSpent() {
+		return true, false
+	}
+	w.costly = true
+	return false, false
+}
 
 // workOf estimates what a packet costs before it is sent to anybody.
 func workOf(f mqtt.Frame) int {
-	switch f.Type {
-	case mqtt.PUBLISH:
+	switch {
+	case f.Type == mqtt.PUBLISH:
 		return 4 + len(f.Raw)/256
-	case mqtt.SUBSCRIBE, mqtt.UNSUBSCRIBE:
+	case isSubscribe(f.Type):
 		return workPerLook
 	}
 	return 1
 }
 
-// workOfTarget is what it costs to send a message to one more subscriber.
-const workOfTarget = 2
+func isSubscribe(typ mqtt.Type) bool { return typ == mqtt.SUBSCRIBE || typ == mqtt.UNSUBSCRIBE }
+
+// maxCheapSubscribe is how many bytes a SUBSCRIBE may have that is handled in a turn that is
+// spent.
+const maxCheapSubscribe = 512
 
 // endBatch finishes what the packets of one read have begun.
 func (c *conn) endBatch(w *worker) {

@@ -154,7 +154,7 @@ func (c *conn) routeOf(w *worker, in *mqtt.Publish) (*route, error) {
 		if len(in.Topic) == 0 {
 			return nil, errTopicEmpty // 3.3.2.1, v5; [MQTT-4.7.3-1]
 		}
-		return c.checked(w.route(in.Topic))
+		return c.routeInTurn(w, in.Topic)
 	}
 	if in.Alias > maxAliases { // [MQTT-3.3.2-9]
 		return nil, errAliasRange
@@ -163,7 +163,7 @@ func (c *conn) routeOf(w *worker, in *mqtt.Publish) (*route, error) {
 		c.aliasesIn = make([]string, maxAliases+1)
 	}
 	if len(in.Topic) > 0 {
-		r, err := c.checked(w.route(in.Topic))
+		r, err := c.routeInTurn(w, in.Topic)
 		if err == nil {
 			err = c.setAlias(in.Alias, r.topic)
 		}
@@ -173,7 +173,23 @@ func (c *conn) routeOf(w *worker, in *mqtt.Publish) (*route, error) {
 	if topic == "" {
 		return nil, errAliasUnset
 	}
-	return c.checked(w.routeString(topic))
+	r := w.routes[topic]
+	if !w.isCurrent(r) {
+		return w.workOut(r, topic) // it was checked when the alias was set
+	}
+	return r, nil
+}
+
+// routeInTurn returns the route of topic, or errTurn.
+func (c *conn) routeInTurn(w *worker, topic []byte) (*route, error) {
+	r := w.routes[string(topic)]
+	if !w.isCurrent(r) {
+		var err error
+		if r, err = w.workOut(r, string(topic)); err != nil {
+			return nil, err
+		}
+	}
+	return c.checked(r)
 }
 
 // setAlias notes the topic of an alias; the client pays for it.

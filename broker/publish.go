@@ -20,11 +20,6 @@ func (w *worker) publish(p *publication, waiter journal.Waiter, token uint64) (n
 	w.work += workOfTarget * (len(r.targets) + len(r.groups) + 4*len(r.locals))
 	from := len(w.targets)
 	w.deliverAll(p)
-	for _, g := range r.groups {
-		if t, ok := pick(g, w.b.permissions.Load(), r.topic); ok {
-			w.deliverTo(p, &t)
-		}
-	}
 	if len(r.locals) > 0 {
 		m := p.message()
 		// As published, as MQTT 5 subscribers may ask for too [MQTT-3.3.1-13]: a command that
@@ -46,8 +41,8 @@ func (w *worker) deliverTo(p *publication, t *target) {
 // heldBack notes t for the record when it is a durable subscriber of p. It returns how t
 // gets p otherwise; nil if it does not, because it is its publisher and asked for that.
 func (w *worker) heldBack(p *publication, t *target) *target {
-	if p.from == t.session && !t.shared {
-		if t = t.own; t == nil { // no-local
+	if t.noLocal && p.from == t.session {
+		if t = t.own; t == nil {
 			return nil
 		}
 	}

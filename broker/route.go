@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"slices"
 
 	"sensorgate/broker/permissions"
 	"sensorgate/internal/mqtt"
@@ -13,6 +14,7 @@ type route struct {
 	topic      string
 	generation uint64
 	fee        int64       // bytes that are charged for it where it is remembered
+	matched    int         // subscriptions that match, which is what working it out costs
 	err        *mqtt.Error // the topic cannot be published to
 	targets    []target
 	groups     []*shareGroup
@@ -30,8 +32,8 @@ type target struct {
 	rap     bool     // retain flag as published
 	ids     []uint32 // subscription identifiers
 	shared  bool
-	// own is what the session gets of its own publications when some of its
-	// subscriptions are no-local: nil for nothing, itself when none is.
+	noLocal bool // some of its subscriptions are
+	// own is what the session then gets of its own publications, nil for nothing.
 	own *target
 }
 
@@ -65,8 +67,9 @@ func (b *Broker) routeFor(topic string) *route {
 		r.err = errTopicOwn
 	}
 	allowed := b.permissions.Load()
-	merged := map[*session]int{}
+	places := map[*session]int{}
 	b.subs.Match(topic, func(subs []*subscription, groups []*shareGroup) {
+		r.matched += len(subs) + len(groups)
 		r.groups = append(r.groups, groups...)
 		for _, sub := range subs {
 			switch who := sub.Subscriber; {
@@ -74,8 +77,8 @@ func (b *Broker) routeFor(topic string) *route {
 				r.addSpool(who.spool)
 			case who.local != nil:
 				r.locals = append(r.locals, who.local)
-			case allowed.MayRead(who.session.who.Load(), topic):
-				r.addSession(merged, sub)
+			default:
+				r.addSession(places, allowed, sub)
 			}
 		}
 	})
@@ -100,44 +103,44 @@ func (r *route) addSpool(s *spool) {
 	r.spools = append(r.spools, s)
 }
 
-func (r *route) addSession(merged map[*session]int, sub *subscription) {
+// notAllowed is the place of a session that must not read the topic.
+const notAllowed = -1
+
+// addSession adds a subscription to what its session gets. places are of the sessions that
+// were seen: permissions are checked once for each.
+func (r *route) addSession(places map[*session]int, allowed *permissions.Permissions, sub *subscription) {
 	s := sub.Subscriber.session
-	i, ok := merged[s]
+	i, ok := places[s]
 	if !ok {
-		i = len(r.targets)
-		merged[s] = i
-		r.targets = append(r.targets, target{session: s})
-	}
-	t := &r.targets[i]
-	t.merge(sub)
-	if !sub.NoLocal { // [MQTT-3.8.3-3, v5]
-		if t.own == nil {
-			t.own = &target{session: s}
+		if i = len(r.targets); !allowed.MayRead(s.who.Load(), r.topic) {
+			i = notAllowed
+		} else {
+			r.targets = append(r.targets, target{session: s})
 		}
-		t.own.merge(sub)
+		places[s] = i
+	}
+	if i != notAllowed {
+		r.targets[i].add(sub, !ok)
 	}
 }
 
-// pick chooses the member of a group that gets the next message: in turn, those who
-// are connected first, then those whose session waits.
-func pick(g *shareGroup, allowed *permissions.Permissions, topic string) (target, bool) {
-	n := uint32(len(g.Members))
-	start := g.Turn()
-	var waiting *subscription
-	for i := range n {
-		sub := g.Members[(start+i)%n]
-		switch s := sub.Subscriber.session; {
-		case !allowed.MayRead(s.who.Load(), topic):
-		case s.connected():
-			return shareTarget(sub), true
-		case waiting == nil && s.isPersistent():
-			waiting = sub
+// add merges sub in, the first or one more, and what it changes of the session's own
+// publications [MQTT-3.8.3-3, v5].
+func (t *target) add(sub *subscription, first bool) {
+	if sub.NoLocal && !t.noLocal {
+		t.noLocal = true
+		if !first { // all before were not
+			own := target{session: t.session, qos: t.qos, rap: t.rap, ids: slices.Clone(t.ids)}
+			t.own = &own
 		}
 	}
-	if waiting == nil {
-		return target{}, false
+	t.merge(sub)
+	if t.noLocal && !sub.NoLocal {
+		if t.own == nil {
+			t.own = &target{session: t.session}
+		}
+		t.own.merge(sub)
 	}
-	return shareTarget(waiting), true
 }
 
 func shareTarget(sub *subscription) target {

@@ -43,6 +43,8 @@ type worker struct {
 	now                 time.Time // of this batch
 	until               time.Time // end of the turn that the connection at hand has; zero: none
 	at                  *conn     // whose packets an event loop handles; nil elsewhere
+	spent               bool      // the turn has had its time: what may be costly waits for the mail
+	costly              bool      // something was, in this turn: the next waits for another one
 	work                int       // done since the last look at the clock, see workPerLook
 	batch               int       // publications in it
 	behind, behindKnown bool      // the journal is too far behind, in this batch
@@ -65,6 +67,14 @@ type worker struct {
 	items []journal.Item
 	done  []journal.Seq
 }
+
+// workPerLook is how much work is done between two looks at the clock: a look costs as
+// much as a tenth of a short message. The unit is what an acknowledgement costs.
+const (
+	workPerLook  = 128
+	workOfTarget = 2 // a message to one more subscriber
+	workOfMatch  = 1 // one more subscription that matches a topic
+)
 
 // maxRoutes bounds the topics a worker remembers.
 const maxRoutes = 4096
@@ -116,7 +126,7 @@ func (w *worker) turnIsOver() bool { return !w.until.IsZero() && time.Now().Afte
 // is given up for it.
 func (w *worker) begin() {
 	w.now = time.Now()
-	w.behindKnown = false
+	w.behindKnown, w.costly = false, false
 	if p := w.b.memory.Pressure(); p != w.pressure {
 		w.pressure = p
 		if w.routeFee > 64<<10 {
@@ -165,14 +175,14 @@ func (w *worker) flushSome(until time.Time) {
 
 // route returns where topic goes. The bytes may be changed by the caller afterwards.
 func (w *worker) route(topic []byte) *route {
-	if r := w.routes[string(topic)]; r != nil && r.generation == w.b.subs.Generation() {
+	if r := w.routes[string(topic)]; w.isCurrent(r) {
 		return r
 	}
 	return w.newRoute(string(topic))
 }
 
 func (w *worker) routeString(topic string) *route {
-	if r := w.routes[topic]; r != nil && r.generation == w.b.subs.Generation() {
+	if r := w.routes[topic]; w.isCurrent(r) {
 		return r
 	}
 	return w.newRoute(topic)
@@ -180,6 +190,7 @@ func (w *worker) routeString(topic string) *route {
 
 func (w *worker) newRoute(topic string) *route {
 	r := w.b.routeFor(topic)
+	w.work += workOfMatch * r.matched
 	// A topic that nobody can publish to is not worth remembering.
 	if r.err != nil {
 		return r
@@ -207,6 +218,28 @@ func (w *worker) forgetRoutes() {
 	w.b.own.Release(budget.Routes, w.routeFee)
 	w.routeFee = 0
 }
+
+// cheapRoute is how many subscriptions may match a topic whose route is worked out in a turn
+// that is spent.
+const cheapRoute = 256
+
+// workOut is newRoute for a PUBLISH: one that may be costly waits for another turn when this
+// one is spent. known is what is remembered of the topic, perhaps nil.
+func (w *worker) workOut(known *route, topic string) (*route, error) {
+	if (known == nil || known.matched > cheapRoute) && w.isSpent() {
+		return nil, errTurn
+	}
+	r := w.newRoute(topic)
+	w.costly = w.costly || r.matched > cheapRoute
+	return r, nil
+}
+
+// isSpent reports whether what is costly has to wait for another turn. The last packets of
+// a connection that was taken over do not: the next connection waits for them.
+func (w *worker) isSpent() bool { return (w.spent || w.costly) && w.at != nil && !w.at.takenOver() }
+
+// isCurrent reports whether r is still where the messages of its topic go.
+func (w *worker) isCurrent(r *route) bool { return r != nil && r.generation == w.b.subs.Generation() }
 
 // flushEarly is how much output a batch may gather for one client before it is sent: the
 // client gets to work while the rest of the batch is handled, and buffers stay small.
