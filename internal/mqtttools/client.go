@@ -100,7 +100,7 @@ func (c *client) register(f *pflag.FlagSet, tool string) {
 	f.StringVarP(&c.optionsFile, "options", "o", "", "`file` with one option a line; default: ~/.config/mosquitto_"+c.tool)
 	f.StringVarP(&c.expiry, "session-expiry-interval", "x", "", "MQTT 5: `seconds` that the broker keeps the session without us; ∞ or -1 for always")
 	f.StringArrayVarP(&c.propertyAt, "property", "D", nil, "MQTT 5: `packet` property value, e.g. -D publish user-property key value")
-	f.IntVarP(&c.inflight, "max-inflight", "M", 20, "`messages` that wait for their acknowledgement at a time")
+	f.IntVarP(&c.inflight, "max-inflight", "M", 20, "`messages` that wait for their acknowledgement at a time, either way")
 }
 
 // check looks at the flags that need more than a type, and takes -L apart.

@@ -37,6 +37,9 @@ func (c *client) open(ctx context.Context, e events) (connection, error) {
 	if err := c.findBroker(ctx); err != nil {
 		return nil, err
 	}
+	if err := c.checkWay(); err != nil {
+		return nil, UsageError{err}
+	}
 	if c.is5() {
 		return c.open5(ctx, e)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -178,6 +179,11 @@ func (c *client) connect5() *paho5.Connect {
 	p := c.properties.connect
 	p.User = c.properties.user5(atConnect)
 	p.SessionExpiryInterval = c.sessionExpiry()
+	if p.ReceiveMaximum == nil {
+		// The library has a queue of so many messages for us, 65,535 of them unless we say it.
+		most := uint16(min(max(c.inflight, 1), math.MaxUint16))
+		p.ReceiveMaximum = &most
+	}
 	o := &paho5.Connect{
 		ClientID: c.clientID(), KeepAlive: uint16(c.keepAlive), CleanStart: !c.keepSession, Properties: &p,
 		Username: c.user, UsernameFlag: c.user != "", Password: []byte(c.password), PasswordFlag: c.password != "",

@@ -98,8 +98,26 @@ func (c *client) checkProxy() error {
 	}
 	u.Scheme = "socks5"
 	c.proxy = u.String()
-	if strings.HasPrefix(c.url, "ws") || c.webSocket || c.socket != "" {
-		return errors.New("--proxy is for TCP and TLS, not for WebSocket and Unix sockets")
+	return nil
+}
+
+// checkWay refuses what the line to the broker cannot do, when it is known where that is:
+// to go another way in silence is not what was asked for.
+func (c *client) checkWay() error {
+	flag := ""
+	switch {
+	case c.bind != "":
+		flag = "-A"
+	case c.proxy != "":
+		flag = "--proxy"
+	}
+	switch address := c.address(); {
+	case flag == "":
+		return nil
+	case strings.HasPrefix(address, "unix:"):
+		return fmt.Errorf("%s is for TCP and TLS, and the broker is at the Unix socket %s (name its port: -h HOST -p PORT)", flag, c.socket)
+	case strings.HasPrefix(address, "ws"):
+		return fmt.Errorf("%s is for TCP and TLS, not for WebSocket: %s", flag, withoutPassword(address))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -36,7 +37,8 @@ func (r *Retained) List(ctx context.Context, filters ...string) (map[string][]by
 	found := map[string][]byte{}
 	came := make(chan message)
 	done := make(chan struct{})
-	defer close(done)
+	end := sync.OnceFunc(func() { close(done) })
+	defer end()
 	conn, err := r.connect(ctx, events{message: func(m message) {
 		select {
 		case came <- m:
@@ -47,6 +49,7 @@ func (r *Retained) List(ctx context.Context, filters ...string) (map[string][]by
 		return nil, err
 	}
 	defer conn.disconnect()
+	defer end() // first: disconnect waits for the message that is being handed over
 	answered := make(chan error, 1)
 	go func() {
 		reasons, err := conn.subscribe(ctx, filters, subscription{})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -94,7 +95,8 @@ func (s *Sub) Run(ctx context.Context, w io.Writer) error {
 	}
 	messages := make(chan message, 100)
 	ended := make(chan struct{})
-	defer close(ended)
+	end := sync.OnceFunc(func() { close(ended) })
+	defer end()
 	failed := make(chan error, 1)
 	var first atomic.Bool
 	conn, err := s.open(ctx, events{
@@ -119,6 +121,7 @@ func (s *Sub) Run(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	defer conn.disconnect()
+	defer end() // first: disconnect waits for the message that is being handed over
 	return s.print(ctx, conn, w, messages, failed)
 }
 
