@@ -17,10 +17,8 @@ import (
 
 	"sensorgate/internal/confd"
 	"sensorgate/internal/config"
-	"sensorgate/internal/disk"
 	"sensorgate/internal/gateway"
 	"sensorgate/internal/scan"
-	"sensorgate/internal/status"
 	"sensorgate/internal/terminal"
 )
 
@@ -112,14 +110,17 @@ func (a *addFlags) add(ctx context.Context, q *interview, model string, progress
 
 func (a *addFlags) driverNames() []string { return a.hardware.Registry.Names() }
 
+// driverOf is the driver of a model; what is no model is a driver itself.
+func (s *settings) driverOf(model string) string {
+	if m, is := s.model(model); is {
+		return m.Driver
+	}
+	return model
+}
+
 // ask writes down how a device of a model is reached, from flags and questions.
 func (a *addFlags) ask(q *interview, model string) string {
-	driver := model
-	for _, m := range a.models() {
-		if m.Name == model {
-			driver = m.Driver
-		}
-	}
+	driver := a.driverOf(model)
 	var b strings.Builder
 	_, _, isSelect := strings.Cut(a.spi, ".")
 	switch {
@@ -151,8 +152,7 @@ var serialDrivers = []string{"modbus", "lines", "frames", "nmea", "p1", "sml", "
 
 // mayAskUnit adds the unit of a Modbus device.
 func (a *addFlags) mayAskUnit(q *interview, model string, f *scan.Found) {
-	isModbus := model == "modbus" || slices.ContainsFunc(a.models(), func(m config.Model) bool { return m.Name == model && m.Driver == "modbus" })
-	if !isModbus || strings.Contains(f.Text, "unit ") {
+	if a.driverOf(model) != "modbus" || strings.Contains(f.Text, "unit ") {
 		return
 	}
 	if a.unit == 0 {
@@ -192,30 +192,9 @@ func (a *addFlags) try(ctx context.Context, q *interview, name, text string) err
 	if !a.unproof && !q.yes && !q.agreesTo("Write it down", map[bool]string{true: "yes", false: "no"}[t.OK || t.Skipped]) {
 		return errors.New("nothing was written")
 	}
-	return a.write(ctx, q, file, text)
-}
-
-// write puts the file in place and has a gateway that runs take it up; what is refused is
-// taken back.
-func (a *addFlags) write(ctx context.Context, q *interview, file, text string) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
-	}
-	if err := disk.Replace(file, []byte(confd.Append("", text))); err != nil {
-		return err
-	}
-	if err := letServiceRead(file); err != nil {
-		return err
-	}
-	fmt.Fprintf(q.out, "Wrote %s.\n", file)
-	err := status.Reload(ctx, a.findSocket())
-	switch {
-	case err == nil:
+	running, err := a.takeUp(ctx, q.out, file, confd.Append("", text))
+	if running && err == nil {
 		fmt.Fprintln(q.out, "The gateway has it now.")
-		return nil
-	case errors.Is(err, status.ErrNotRunning):
-		fmt.Fprintf(q.out, "No gateway runs on this configuration. Next: sudo systemctl start sensorgate, or: sensorgate run -c %s\n", a.path)
-		return nil
 	}
-	return errors.Join(fmt.Errorf("the gateway did not take it, and %s is removed: %w", file, err), os.Remove(file))
+	return err
 }

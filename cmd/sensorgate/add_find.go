@@ -135,17 +135,14 @@ func (a *addFlags) whichModel(q *interview, f scan.Found) string {
 		if answer == askUnits && f.Kind == "serial" {
 			return answer
 		}
+		if _, is := a.model(answer); is || slices.Contains(a.driverNames(), answer) || q.yes {
+			return answer
+		}
 		var names []string
 		for _, m := range a.models() {
-			if m.Name == answer {
-				return answer
-			}
 			if m.Mentions(answer) {
 				names = append(names, fmt.Sprintf("  %-28s %s", m.Name, m.Title))
 			}
-		}
-		if slices.Contains(a.driverNames(), answer) || q.yes {
-			return answer
 		}
 		fmt.Fprintln(q.out, strings.Join(names, "\n"))
 		if len(names) == 0 {

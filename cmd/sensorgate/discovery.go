@@ -100,6 +100,24 @@ func writeDescribed(w io.Writer, rows []gateway.Described) error {
 	return tw.Flush()
 }
 
+// cleaned is what clean has found, and whether it was removed.
+type cleaned struct {
+	Topics  []string `json:"topics"`
+	Removed bool     `json:"removed"`
+}
+
+func (c *cleaned) write(w io.Writer) error {
+	for _, t := range c.Topics {
+		fmt.Fprintln(w, t)
+	}
+	word := "are left over"
+	if c.Removed {
+		word = "removed"
+	}
+	_, err := fmt.Fprintf(w, "%d %s\n", len(c.Topics), word)
+	return err
+}
+
 func newDiscoveryClean() *cobra.Command {
 	var d discoveryTool
 	var dry bool
@@ -117,24 +135,22 @@ for what it cannot know of: an upstream that was taken out of the file, a store 
 			if err != nil {
 				return err
 			}
-			var topics []string
+			result := cleaned{Topics: []string{}}
 			for _, r := range rows {
 				if r.State == gateway.LeftOver && d.node == "" || d.node != "" && r.Node == d.node && r.State != gateway.Wanted {
-					topics = append(topics, r.Topic)
+					result.Topics = append(result.Topics, r.Topic)
 				}
 			}
-			for _, t := range topics {
-				fmt.Fprintln(cmd.OutOrStdout(), t)
+			if !dry && len(result.Topics) > 0 {
+				if err := d.Remove(cmd.Context(), result.Topics); err != nil {
+					return toolError(err, false)
+				}
+				result.Removed = true
 			}
-			if dry || len(topics) == 0 {
-				fmt.Fprintf(cmd.OutOrStdout(), "%d are left over\n", len(topics))
-				return nil
+			if d.json {
+				return writeJSON(cmd.OutOrStdout(), result)
 			}
-			if err := d.Remove(cmd.Context(), topics); err != nil {
-				return toolError(err, false)
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d removed\n", len(topics))
-			return nil
+			return result.write(cmd.OutOrStdout())
 		},
 	}
 	d.register(cmd)

@@ -146,28 +146,24 @@ func (q *interview) chips(ctx context.Context) {
 		return
 	}
 	fmt.Fprintln(q.out, "Looking at the I2C buses …")
-	ctx, cancel := context.WithCancel(ctx)
 	buses := i2c.NewBuses(discard)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = buses.Run(ctx) // always the context's end
-	}()
-	defer func() { cancel(); <-ended }()
-	for _, a := range adapters {
-		found, err := i2c.Scan(ctx, buses, strconv.Itoa(a.Number))
-		if err != nil {
-			fmt.Fprintf(q.out, "bus %d: %v\n", a.Number, err)
-			continue
-		}
-		for _, f := range found {
-			if f.Chip == "" || !q.agrees(fmt.Sprintf("Found a %s at %v. Read it?", f.Chip, f.Addr)) {
+	_ = scan.During(ctx, buses.Run, func(ctx context.Context) error { // always nil: what fails is printed, and the next is asked
+		for _, a := range adapters {
+			found, err := i2c.Scan(ctx, buses, strconv.Itoa(a.Number))
+			if err != nil {
+				fmt.Fprintf(q.out, "bus %d: %v\n", a.Number, err)
 				continue
 			}
-			q.device(f.Chip, f.Chip)
-			q.add("i2c = %q\n", f.Addr.String())
+			for _, f := range found {
+				if f.Chip == "" || !q.agrees(fmt.Sprintf("Found a %s at %v. Read it?", f.Chip, f.Addr)) {
+					continue
+				}
+				q.device(f.Chip, f.Chip)
+				q.add("i2c = %q\n", f.Addr.String())
+			}
 		}
-	}
+		return nil
+	})
 }
 
 // device begins a device; its name is asked for.
@@ -254,16 +250,18 @@ func (q *interview) meter(path, model string) {
 
 // model writes down a device of a model; what is none is asked again by its words.
 func (q *interview) model(path, answer string) {
-	var like []string
-	for _, m := range config.Models(gateway.NewHardware(discard).Catalogue(), "") {
-		switch {
-		case m.Name == answer && m.Driver == "modbus":
+	catalogue := gateway.NewHardware(discard).Catalogue()
+	if m, is := config.ReadModel(catalogue, "", answer); is {
+		if m.Driver == "modbus" {
 			q.modbus(path, answer)
-			return
-		case m.Name == answer:
+		} else {
 			q.meter(path, answer)
-			return
-		case m.Mentions(answer):
+		}
+		return
+	}
+	var like []string
+	for _, m := range config.Models(catalogue, "") {
+		if m.Mentions(answer) {
 			like = append(like, m.Name)
 		}
 	}

@@ -93,26 +93,30 @@ func newModelShow() *cobra.Command {
 			return config.ModelNames(gateway.NewHardware(discard).Catalogue(), filepath.Dir(s.path)), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for _, m := range s.models() {
-				if m.Name != args[0] {
-					continue
-				}
-				if s.json {
-					return writeJSON(cmd.OutOrStdout(), m)
-				}
-				_, err := fmt.Fprint(cmd.OutOrStdout(), m.Text)
-				if err == nil && len(m.Sources) > 0 {
-					_, err = fmt.Fprintf(cmd.OutOrStdout(), "\n# %s\n", provenance(&m))
-				}
-				return err
+			m, is := s.model(args[0])
+			if !is {
+				return usageError{fmt.Errorf("no model is called %q (see: sensorgate model list)", args[0])}
 			}
-			return usageError{fmt.Errorf("no model is called %q (see: sensorgate model list)", args[0])}
+			if s.json {
+				return writeJSON(cmd.OutOrStdout(), m)
+			}
+			_, err := fmt.Fprint(cmd.OutOrStdout(), m.Text)
+			if err == nil && len(m.Sources) > 0 {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "\n# %s\n", provenance(&m))
+			}
+			return err
 		},
 	}
 	s.flags(cmd)
 	return cmd
 }
 
+// models reads all templates, of which there are hundreds.
 func (s *settings) models() []config.Model {
-	return config.Models(gateway.NewHardware(discard).Catalogue(), filepath.Dir(s.path))
+	return config.Models(s.catalogue(), filepath.Dir(s.path))
+}
+
+// model reads one template; is is false if there is none of that name.
+func (s *settings) model(name string) (m config.Model, is bool) {
+	return config.ReadModel(s.catalogue(), filepath.Dir(s.path), name)
 }

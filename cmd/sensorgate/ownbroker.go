@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,34 +54,37 @@ func (o *ownBroker) find(cmd *cobra.Command) func(context.Context) (mqtttools.Br
 			}
 			return mqtttools.Broker{Unsure: o.s.path + " has " + problems.Counts()}, nil
 		}
-		if err := o.listening(ctx, c); err != nil {
+		closed, err := o.listening(ctx)
+		if err != nil {
 			return mqtttools.Broker{}, err
 		}
-		return listenerFor(c)
+		return listenerFor(c, closed)
 	}
 }
 
-// listening asks the gateway itself whether its listeners are open: if they are not, who
+// listening asks the gateway itself which of its listeners are not open, and why: who
 // answers on their address is somebody else.
-func (o *ownBroker) listening(ctx context.Context, c *config.Config) error {
+func (o *ownBroker) listening(ctx context.Context) (closed []string, err error) {
 	snap, err := status.Fetch(ctx, o.s.findSocket())
 	switch {
 	case errors.Is(err, status.ErrNotRunning):
-		return fmt.Errorf("the gateway of %s is not running; to talk to another broker name it: -h HOST", o.s.path)
+		return nil, fmt.Errorf("the gateway of %s is not running; to talk to another broker name it: -h HOST", o.s.path)
 	case err != nil: // it runs, and this user may not ask
-		return nil
-	case len(snap.Listeners) == 0 && len(snap.NotListening) > 0:
-		return fmt.Errorf("the gateway's own broker does not listen: %s; to talk to the other one name it: -h 127.0.0.1", strings.Join(snap.NotListening, "; "))
+		return nil, nil
 	}
-	return nil
+	return snap.NotListening, nil
 }
 
 // listenerFor returns the listener that a tool on this machine can use best: one without
-// certificates first.
-func listenerFor(c *config.Config) (mqtttools.Broker, error) {
+// certificates first. Those that closed has are left out.
+func listenerFor(c *config.Config, closed []string) (mqtttools.Broker, error) {
+	isClosed := func(l broker.Listener) bool {
+		return slices.ContainsFunc(closed, func(why string) bool { return strings.HasPrefix(why, "listener "+l.String()+": ") })
+	}
+	open := slices.DeleteFunc(slices.Clone(c.Broker.Listeners), isClosed)
 	rank := []string{"unix", "tcp", "ws"}
 	for _, network := range rank {
-		for _, l := range c.Broker.Listeners {
+		for _, l := range open {
 			if l.Network != network {
 				continue
 			}
@@ -93,7 +97,10 @@ func listenerFor(c *config.Config) (mqtttools.Broker, error) {
 	if len(c.Broker.Listeners) == 0 {
 		return mqtttools.Broker{}, usageError{errors.New("the gateway has no listener (listen = []): name the broker that its bridge sends to: -h HOST")}
 	}
-	return mqtttools.Broker{}, usageError{fmt.Errorf("the gateway listens only with TLS, on %s: -h NAME --cafile FILE", c.Broker.Listeners[0].Address)}
+	if len(closed) > 0 {
+		return mqtttools.Broker{}, fmt.Errorf("the gateway's own broker does not listen where this tool could go: %s; to talk to the other one name it: -h 127.0.0.1", strings.Join(closed, "; "))
+	}
+	return mqtttools.Broker{}, usageError{fmt.Errorf("the gateway listens only with TLS, on %s: -h NAME --cafile FILE", open[0].Address)}
 }
 
 // reachableFromHere is the address of a listener for a client on the same machine.

@@ -48,36 +48,44 @@ input. It is never an argument: those can be seen by everybody on the machine.`,
 			if err := userfile.CheckUser(user); err != nil {
 				return usageError{err}
 			}
-			users, err := loadUsers(path)
-			isNew := errors.Is(err, fs.ErrNotExist)
-			if err != nil && !isNew && !create {
-				return err
-			}
-			if create || isNew {
-				users, isNew = userfile.File{}, true
-			}
-			secret, err := askPassword(cmd.InOrStdin(), cmd.ErrOrStderr(), user)
+			users, known, err := setPassword(cmd.InOrStdin(), cmd.ErrOrStderr(), path, user, algorithm, create)
 			if err != nil {
-				return err
-			}
-			_, known := users[user]
-			if users[user], err = hashed(secret, algorithm); err != nil {
-				return err
-			}
-			if err := saveUsers(users, path, isNew); err != nil {
 				return err
 			}
 			word := "added"
 			if known {
 				word = "has a new password"
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: user %s %s, %s in the file\n", path, user, word, count(len(users), "user"))
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: user %s %s, %s in the file\n", path, user, word, count(users, "user"))
 			return nil
 		},
 	}
 	cmd.Flags().BoolVarP(&create, "create", "c", false, "begin a new file, also if there is one")
 	cmd.Flags().StringVarP(&algorithm, "hash", "H", "argon2id", "`algorithm`: argon2id, or sha512-pbkdf2 for a file that mosquitto 2.0 reads too")
 	return cmd
+}
+
+// setPassword asks for a user's password and enters it into a file, which is made if it is
+// not there or with create. It returns how many users the file has, and whether this one was
+// among them before.
+func setPassword(in io.Reader, errOut io.Writer, path, user, algorithm string, create bool) (n int, known bool, err error) {
+	users, err := loadUsers(path)
+	isNew := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !isNew && !create {
+		return 0, false, err
+	}
+	if create || isNew {
+		users, isNew = userfile.File{}, true
+	}
+	secret, err := askPassword(in, errOut, user)
+	if err != nil {
+		return 0, false, err
+	}
+	_, known = users[user]
+	if users[user], err = hashed(secret, algorithm); err != nil {
+		return 0, false, err
+	}
+	return len(users), known, saveUsers(users, path, isNew)
 }
 
 // hashed is a password as it stands in the file.

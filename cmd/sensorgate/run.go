@@ -76,7 +76,7 @@ func run(ctx context.Context, path string, hub *web.Hub, ring *web.LogRing) erro
 		Socket: gateway.SocketPath(c), Notify: notify, Hub: hub, Ring: ring, Folder: folder, Doctor: examine,
 	})
 	if err != nil {
-		return explainStore(err, c.Data)
+		return explainStore(err, c.Data, os.Geteuid())
 	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -100,8 +100,9 @@ func run(ctx context.Context, path string, hub *web.Hub, ring *web.LogRing) erro
 
 // explainStore adds what to write when this user may not have the store where the
 // configuration, or its default, puts it.
-func explainStore(err error, data string) error {
-	if !errors.Is(err, fs.ErrPermission) || os.Geteuid() == 0 {
+func explainStore(err error, data string, uid int) error {
+	var store gateway.StoreError // a certificate or a file of passwords has nothing to do with data
+	if !errors.As(err, &store) || !errors.Is(err, fs.ErrPermission) || uid == 0 {
 		return err
 	}
 	state := os.Getenv("XDG_STATE_HOME") // XDG Base Directory Specification 0.8

@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sensorgate/drivers/i2c"
+	"sensorgate/internal/scan"
 )
 
 func newScanI2C() *cobra.Command {
@@ -52,22 +52,20 @@ kernel driver owns are left alone; what it measures is read with driver = "iio" 
 }
 
 func scanI2C(ctx context.Context, w io.Writer, names []string, asJSON bool) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	buses := i2c.NewBuses(slog.New(slog.DiscardHandler))
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = buses.Run(ctx) // always the context's end
-	}()
-	defer func() { cancel(); <-ended }()
+	buses := i2c.NewBuses(discard)
 	var all []i2c.Found
-	for _, name := range names {
-		found, err := i2c.Scan(ctx, buses, name)
-		if err != nil {
-			return err
+	err := scan.During(ctx, buses.Run, func(ctx context.Context) error {
+		for _, name := range names {
+			found, err := i2c.Scan(ctx, buses, name)
+			if err != nil {
+				return err
+			}
+			all = append(all, found...)
 		}
-		all = append(all, found...)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if asJSON {
 		return writeJSON(w, all)

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sensorgate/drivers/spi"
+	"sensorgate/internal/scan"
 )
 
 func newScanSPI() *cobra.Command {
@@ -46,21 +46,20 @@ Stop the gateway first if it uses the bus.`,
 }
 
 func scanSPI(ctx context.Context, w io.Writer, selects []spi.Addr, asJSON bool) error {
-	ctx, cancel := context.WithCancel(ctx)
-	buses := spi.NewBuses(slog.New(slog.DiscardHandler))
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = buses.Run(ctx) // always the context's end
-	}()
-	defer func() { cancel(); <-ended }()
+	buses := spi.NewBuses(discard)
 	var all []spi.Found
-	for _, a := range selects {
-		f, err := spi.Scan(ctx, buses, a)
-		if err != nil {
-			return err
+	err := scan.During(ctx, buses.Run, func(ctx context.Context) error {
+		for _, a := range selects {
+			f, err := spi.Scan(ctx, buses, a)
+			if err != nil {
+				return err
+			}
+			all = append(all, f)
 		}
-		all = append(all, f)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if asJSON {
 		return writeJSON(w, all)

@@ -26,6 +26,7 @@ type settings struct {
 	json bool
 
 	hardware *gateway.Hardware // that the configuration was checked against
+	cfg      *config.Config    // what was read last without a fault
 }
 
 func (s *settings) flags(cmd *cobra.Command) {
@@ -66,7 +67,10 @@ func (s *settings) denied() error {
 // findSocket is where the gateway of the configuration listens. A broken file may name its
 // store all the same, and the gateway that runs has read it before it was broken.
 func (s *settings) findSocket() string {
-	c, _ := s.read()
+	c := s.cfg
+	if c == nil {
+		c, _ = s.read()
+	}
 	if c == nil {
 		c = &config.Config{Data: defaultData, Files: []string{s.path}}
 		text, err := os.ReadFile(s.path)
@@ -86,9 +90,10 @@ var dataLine = regexp.MustCompile(`\A(?:[^\[\n][^\n]*\n|\n)*?[ \t]*data[ \t]*=[ 
 // nodeLine is node = "…" there.
 var nodeLine = regexp.MustCompile(`\A(?:[^\[\n][^\n]*\n|\n)*?[ \t]*node[ \t]*=`)
 
-func (s *settings) read() (*config.Config, config.Problems) {
+func (s *settings) read() (c *config.Config, problems config.Problems) {
 	s.hardware = gateway.NewHardware(discard)
-	return config.Load(s.path, s.hardware.Catalogue())
+	s.cfg, problems = config.Load(s.path, s.hardware.Catalogue())
+	return s.cfg, problems
 }
 
 // catalogue is what a configuration may choose from here.

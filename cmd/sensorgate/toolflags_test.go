@@ -131,7 +131,7 @@ func TestToolsFindTheGatewaysListener(t *testing.T) {
 		if c == nil {
 			t.Fatalf("%s: %v", listen, problems)
 		}
-		b, err := listenerFor(c)
+		b, err := listenerFor(c, nil)
 		got := b.Address + b.Socket
 		if err != nil {
 			got = "error"
@@ -140,7 +140,7 @@ func TestToolsFindTheGatewaysListener(t *testing.T) {
 			t.Errorf("%s: %q, %v, want %q", listen, got, err, want)
 		}
 	}
-	if _, err := listenerFor(&config.Config{}); err == nil || !strings.Contains(err.Error(), "-h HOST") {
+	if _, err := listenerFor(&config.Config{}, nil); err == nil || !strings.Contains(err.Error(), "-h HOST") {
 		t.Errorf("without a listener: %v", err)
 	}
 }

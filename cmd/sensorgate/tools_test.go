@@ -49,7 +49,7 @@ func runBroker(t *testing.T, o broker.Options) *broker.Broker {
 	t.Cleanup(func() { cancel(); running.Wait() })
 	select {
 	case <-b.Ready():
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the broker does not start")
 	}
 	return b
@@ -58,7 +58,7 @@ func runBroker(t *testing.T, o broker.Options) *broker.Broker {
 // with runs a command with a standard input.
 func with(t *testing.T, stdin string, args ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var out bytes.Buffer
 	root := newRoot()
@@ -80,7 +80,7 @@ func subscribed(t *testing.T, port string, args ...string) (wait func() string) 
 	var w watchedBuffer
 	w.onFirst = func() { close(started) }
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		root := newRoot()
 		root.SetArgs(append([]string{"sub", "-p", port, "-t", "ready"}, args...))
@@ -92,7 +92,7 @@ func subscribed(t *testing.T, port string, args ...string) (wait func() string) 
 	}()
 	select {
 	case <-started:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("sub prints nothing")
 	}
 	return func() string {

@@ -2,19 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -26,9 +18,7 @@ import (
 
 	userfile "sensorgate/broker/passwd"
 	"sensorgate/internal/config"
-	"sensorgate/internal/disk"
 	"sensorgate/internal/gateway"
-	"sensorgate/internal/status"
 )
 
 // newWeb is the parent of what has to do with the page.
@@ -94,43 +84,30 @@ func (w *webSetup) setup(ctx context.Context, in io.Reader, out, errOut io.Write
 	if passwords == "" {
 		passwords = filepath.Join(dir, "passwd")
 	}
-	if err := w.askAdmin(in, errOut, passwords); err != nil {
-		return err
-	}
-	made := w.cert == ""
-	if made {
+	hint := ""
+	if w.cert == "" {
+		hint = " (without both files new ones are made: remove them, or name yours with --cert and --key)"
 		w.cert, w.key = filepath.Join(dir, "web.crt"), filepath.Join(dir, "web.key")
-		if err := makeCertificate(c.Node, w.cert, w.key); err != nil {
+		if err := makeCertificate(c.Node, time.Now(), w.cert, w.key); err != nil {
 			return err
 		}
+	}
+	pair, err := tls.LoadX509KeyPair(w.cert, w.key) // before anybody types a password
+	if err != nil {
+		return fmt.Errorf("certificate %s with key %s: %w%s", w.cert, w.key, err, hint)
+	}
+	if _, _, err := setPassword(in, errOut, passwords, w.user, "argon2id", false); err != nil {
+		return err
 	}
 	text := w.text(c, passwords)
 	if next, problems := config.LoadDrafts(w.path, []config.Draft{{Name: file, Text: text}}, gateway.NewHardware(discard).Catalogue()); next == nil {
 		problems.WriteText(out, false)
 		return usageError{errReported}
 	}
-	if err := w.write(ctx, out, file, text); err != nil {
+	if _, err := w.takeUp(ctx, out, file, text); err != nil {
 		return err
 	}
-	return w.report(out)
-}
-
-// askAdmin enters the admin into the file of passwords.
-func (w *webSetup) askAdmin(in io.Reader, errOut io.Writer, path string) error {
-	users, err := loadUsers(path)
-	isNew := errors.Is(err, fs.ErrNotExist)
-	if err != nil && !isNew {
-		return err
-	}
-	if isNew {
-		users = userfile.File{}
-	}
-	secret, err := askPassword(in, errOut, w.user)
-	if err != nil {
-		return err
-	}
-	users[w.user] = userfile.Hash(secret)
-	return saveUsers(users, path, isNew)
+	return w.report(out, pair)
 }
 
 // text is the file that opens the page to the network.
@@ -149,35 +126,8 @@ func (w *webSetup) text(c *config.Config, passwords string) string {
 	return b.String()
 }
 
-// write puts the file in place and has a gateway that runs take it up.
-func (w *webSetup) write(ctx context.Context, out io.Writer, file, text string) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
-	}
-	if err := disk.Replace(file, []byte(text)); err != nil {
-		return err
-	}
-	if err := letServiceRead(file); err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "Wrote %s.\n", file)
-	err := status.Reload(ctx, w.findSocket())
-	if errors.Is(err, status.ErrNotRunning) {
-		fmt.Fprintln(out, "No gateway runs on this configuration. Next: sudo systemctl start sensorgate")
-		return nil
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("the gateway did not take it, and %s is removed: %w", file, err), os.Remove(file))
-	}
-	return nil
-}
-
 // report prints where the page is and how its certificate is known.
-func (w *webSetup) report(out io.Writer) error {
-	pair, err := tls.LoadX509KeyPair(w.cert, w.key)
-	if err != nil {
-		return fmt.Errorf("certificate %s with key %s: %w", w.cert, w.key, err)
-	}
+func (w *webSetup) report(out io.Writer, pair tls.Certificate) error {
 	host, port, err := net.SplitHostPort(w.listen)
 	if err != nil {
 		return usageError{fmt.Errorf("--listen: %w", err)}
@@ -208,55 +158,4 @@ func ownAddresses() (all []string) {
 		all = append(all, name+".local")
 	}
 	return all
-}
-
-// certificateLife is how long a certificate of our own is good: nobody renews it, and who
-// compares its fingerprint need not trust it for less.
-const certificateLife = 10 * 365 * 24 * time.Hour
-
-// makeCertificate makes a key and a certificate that it signs itself, for this machine's
-// names and addresses. Files that are there are kept.
-func makeCertificate(node, certFile, keyFile string) error {
-	if _, err := tls.LoadX509KeyPair(certFile, keyFile); err == nil {
-		return nil
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
-	if err != nil {
-		return err
-	}
-	// A board without a clock may be years behind: valid from before that.
-	t := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: node}, NotBefore: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Now().Add(certificateLife),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}}
-	for _, name := range append(ownAddresses(), node) {
-		if ip := net.ParseIP(name); ip != nil {
-			t.IPAddresses = append(t.IPAddresses, ip)
-		} else {
-			t.DNSNames = append(t.DNSNames, name)
-		}
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
-	if err != nil {
-		return err
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
-	}
-	for _, f := range []struct {
-		path, kind string
-		der        []byte
-	}{{keyFile, "PRIVATE KEY", secret}, {certFile, "CERTIFICATE", cert}} {
-		if err := disk.Replace(f.path, pem.EncodeToMemory(&pem.Block{Type: f.kind, Bytes: f.der})); err != nil {
-			return err
-		}
-		if err := letServiceRead(f.path); err != nil {
-			return err
-		}
-	}
-	return nil
 }

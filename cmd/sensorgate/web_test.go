@@ -5,12 +5,14 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"sensorgate/internal/config"
 	"sensorgate/internal/gateway"
@@ -60,6 +62,63 @@ func TestWebSetup(t *testing.T) {
 	}
 	if _, err := run(); err == nil || !strings.Contains(err.Error(), "done before") {
 		t.Errorf("a second time: %v", err)
+	}
+}
+
+// Nodes have names in any language, and a board without a clock makes its certificate in
+// 1970: a browser of today takes it all the same, under each name that it can ask for.
+func TestCertificateOfAnyNodeIsGoodToday(t *testing.T) {
+	for _, node := range []string{"barn", "Büro Süd", "насосная", "pump_1", "*.example", strings.Repeat("long", 100), "10.1.2.3"} {
+		for _, now := range []time.Time{time.Unix(0, 0), time.Now()} {
+			dir := t.TempDir()
+			cert, key := filepath.Join(dir, "web.crt"), filepath.Join(dir, "web.key")
+			if err := makeCertificate(node, now, cert, key); err != nil {
+				t.Errorf("%s in %d: %v", node, now.Year(), err)
+				continue
+			}
+			pair, err := tls.LoadX509KeyPair(cert, key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			roots := x509.NewCertPool()
+			roots.AddCert(pair.Leaf)
+			for _, name := range []string{"localhost", "127.0.0.1"} {
+				if _, err := pair.Leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: roots}); err != nil {
+					t.Errorf("%s in %d, %s: %v", node, now.Year(), name, err)
+				}
+			}
+			if ends := pair.Leaf.NotAfter; ends.Before(time.Now().Add(5 * 365 * 24 * time.Hour)) {
+				t.Errorf("%s in %d: ends %s", node, now.Year(), ends)
+			}
+			if n := len([]rune(pair.Leaf.Subject.CommonName)); n > 64 {
+				t.Errorf("%s: a common name of %d characters", node, n)
+			}
+		}
+	}
+}
+
+// A certificate that is there and cannot be loaded may be somebody's own: it is not
+// overwritten, nobody has typed a password for nothing, and what to do is said.
+func TestWebSetupKeepsFilesItCannotLoad(t *testing.T) {
+	for _, there := range []string{"web.crt", "web.key"} {
+		file := writeConfig(t, "node = \"barn\"\ndata = \"\"\n")
+		dir := filepath.Dir(file)
+		mine := filepath.Join(dir, there)
+		if err := os.WriteFile(mine, []byte("mine\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := with(t, "a long password\n", "web", "setup", "-c", file, "--listen", ":18443")
+		if err == nil || !strings.Contains(err.Error(), "remove them") {
+			t.Errorf("with %s: %v\n%s", there, err, out)
+		}
+		if text, err := os.ReadFile(mine); string(text) != "mine\n" {
+			t.Errorf("%s is %q, %v", there, text, err)
+		}
+		for _, name := range []string{"passwd", "conf.d/web.toml"} {
+			if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+				t.Errorf("with %s: %s was written", there, name)
+			}
+		}
 	}
 }
 

@@ -95,7 +95,17 @@ type Gateway struct {
 	life    *life
 }
 
-// New builds the parts and opens the journal. It starts nothing.
+// StoreError is why the store that data names cannot be used: no permission, another
+// process has it, a newer version wrote it.
+type StoreError struct{ Err error }
+
+func (e StoreError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the journal's error.
+func (e StoreError) Unwrap() error { return e.Err }
+
+// New builds the parts and opens the journal, whose errors are a StoreError. It starts
+// nothing.
 func New(o Options) (*Gateway, error) {
 	c := o.Config
 	if o.Folder == nil {
@@ -104,7 +114,7 @@ func New(o Options) (*Gateway, error) {
 	g := &Gateway{opt: o, log: o.Log, cfg: c, buses: &group{log: o.Log}, devs: &group{log: o.Log}, bridges: &group{log: o.Log}, begun: make(chan struct{}), stateWake: make(chan struct{}, 1), stateDue: make(chan struct{}, 1)}
 	j, err := journal.Open(journalOptions(c, o))
 	if err != nil {
-		return nil, err
+		return nil, StoreError{err}
 	}
 	g.journal = j
 	g.broker, err = broker.New(brokerOptions(c, j, o))

@@ -59,7 +59,7 @@ func (s *scanner) i2c(ctx context.Context) error {
 		return scan(ctx, s.o.I2C)
 	}
 	b := i2c.NewBuses(quiet)
-	return during(ctx, b.Run, func(ctx context.Context) error { return scan(ctx, b) })
+	return During(ctx, b.Run, func(ctx context.Context) error { return scan(ctx, b) })
 }
 
 func (s *scanner) chip(c i2c.Found) Found {
@@ -116,7 +116,7 @@ func (s *scanner) spi(ctx context.Context) error {
 		return scan(ctx, s.o.SPI)
 	}
 	b := spi.NewBuses(quiet)
-	return during(ctx, b.Run, func(ctx context.Context) error { return scan(ctx, b) })
+	return During(ctx, b.Run, func(ctx context.Context) error { return scan(ctx, b) })
 }
 
 // w1 lists the thermometers that the kernel knows.

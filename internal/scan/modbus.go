@@ -123,7 +123,7 @@ func (s *scanner) modbus(ctx context.Context) error {
 	}
 	b := serial.NewBus(s.o.Port, o, quiet)
 	known, n := s.candidates(), 0
-	err = during(ctx, func(ctx context.Context) error { return b.Run(ctx) }, func(ctx context.Context) error {
+	err = During(ctx, func(ctx context.Context) error { return b.Run(ctx) }, func(ctx context.Context) error {
 		return modbus.Scan(ctx, b, lines, units, timeout, func(line serial.Line, unit byte, done, total int) {
 			s.to.Progress(Progress{"modbus", fmt.Sprintf("%s unit %d", line, unit), done, total})
 		}, func(f modbus.Found) {
@@ -153,7 +153,7 @@ func (s *scanner) modbusTCP(ctx context.Context, addr string) error {
 	}
 	b := serial.NewBus(overTCP+addr, serial.PortOptions{TCP: addr}, quiet)
 	known, n := s.candidates(), 0
-	err := during(ctx, func(ctx context.Context) error { return b.Run(ctx) }, func(ctx context.Context) error {
+	err := During(ctx, func(ctx context.Context) error { return b.Run(ctx) }, func(ctx context.Context) error {
 		for done, unit := range units {
 			s.to.Progress(Progress{"modbus", fmt.Sprintf("%s unit %d", addr, unit), done, len(units)})
 			c := modbus.NewClient(b, unit, timeout, true)

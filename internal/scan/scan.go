@@ -115,8 +115,9 @@ type scanner struct {
 	to Sink
 }
 
-// during runs a bus's goroutine while f works with it.
-func during(ctx context.Context, run func(context.Context) error, f func(context.Context) error) error {
+// During runs a bus's goroutine while f works with it, and returns f's error when both have
+// ended.
+func During(ctx context.Context, run func(context.Context) error, f func(context.Context) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	var ended sync.WaitGroup
 	ended.Go(func() { _ = run(ctx) }) // always the context's end
