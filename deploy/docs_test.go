@@ -15,8 +15,7 @@ var tomlBlock = regexp.MustCompile("(?ms)^```toml *(\\S*)\\n(.*?)^```$")
 
 // What is shipped is in the shape that `fmt` makes: whoever formats his copy sees his own changes only.
 func TestShippedFilesAreInTheUsualShape(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "sensorgate")
-	run(t, "go", "build", "-o", binary, "../cmd/sensorgate")
+	binary := program(t)
 	shipped, err := filepath.Glob("../configs/*.toml")
 	if err != nil || len(shipped) < 5 {
 		t.Fatalf("%d files, %v", len(shipped), err)
@@ -27,8 +26,7 @@ func TestShippedFilesAreInTheUsualShape(t *testing.T) {
 // Every block of TOML in the pages is what `check` accepts: it can be pasted as it stands.
 func TestEveryBlockOfTOMLInTheDocsLoads(t *testing.T) {
 	dir := t.TempDir()
-	binary := filepath.Join(dir, "sensorgate")
-	run(t, "go", "build", "-o", binary, "../cmd/sensorgate")
+	binary := program(t)
 	pages, err := filepath.Glob("../docs/*.md")
 	if err != nil {
 		t.Fatal(err)

@@ -32,7 +32,6 @@ func TestFirstHourIsTrue(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	run(t, "go", "build", "-o", filepath.Join(dir, "bin", "sensorgate"), "../cmd/sensorgate")
 	ports := strings.NewReplacer("1883", freePort(t), "1884", freePort(t))
 	script, expected := "", []string{}
 	for i, block := range fence.FindAllStringSubmatch(string(page), -1) {
@@ -58,7 +57,7 @@ func TestFirstHourIsTrue(t *testing.T) {
 	// One group for all that the script starts: nothing outlives the test.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(program(t))+":"+os.Getenv("PATH"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Logf("%v\n%s", err, out)
 	}

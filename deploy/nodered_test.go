@@ -110,10 +110,7 @@ state = { shape = "output" }
 		t.Fatal(err)
 	}
 	flow = []byte(strings.Replace(string(flow), `"port": "1883"`, fmt.Sprintf(`"port": "%d"`, port), 1))
-	program := filepath.Join(dir, "sensorgate")
-	if out, err := exec.Command("go", "build", "-o", program, "sensorgate/cmd/sensorgate").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	program := program(t)
 	for name, text := range map[string]string{
 		"sensorgate.toml": config, "flows.json": string(flow),
 		"settings.js": "module.exports = { uiPort: 0, httpAdminRoot: false, httpNodeRoot: false, flowFile: 'flows.json', logging: { console: { level: 'info' } } }\n",

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -47,6 +48,39 @@ func lookAtSources(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+var builtIn string // the folder of program, once it is built
+
+var builtOnce = sync.OnceValues(func() (path string, err error) {
+	if builtIn, err = os.MkdirTemp("", "sensorgate"); err != nil {
+		return "", err
+	}
+	path = filepath.Join(builtIn, "sensorgate")
+	out, err := exec.Command("go", "build", "-o", path, "../cmd/sensorgate").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return path, err
+})
+
+// program is the program of this tree, built once for all tests here.
+func program(t *testing.T) string {
+	t.Helper()
+	lookAtSources(t)
+	path, err := builtOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if builtIn != "" {
+		os.RemoveAll(builtIn)
+	}
+	os.Exit(code)
 }
 
 func run(t *testing.T, name string, args ...string) string {

@@ -118,8 +118,7 @@ func repository(t *testing.T, deb string) {
 func TestReleaseTarball(t *testing.T) {
 	tool(t, "tar")
 	dir := t.TempDir()
-	binary := filepath.Join(dir, "sensorgate")
-	run(t, "go", "build", "-o", binary, "../cmd/sensorgate")
+	binary := program(t)
 	t.Setenv("SOURCE_DATE_EPOCH", "1767323045")
 	one, two := filepath.Join(dir, "one.tar.gz"), filepath.Join(dir, "two.tar.gz")
 	run(t, "./tarball.sh", binary, binary, "v1.2.0", one)

@@ -28,7 +28,7 @@ type spoolTable struct {
 	Memory  *toml.Size      `toml:"memory" doc:"How much may wait, in memory only and lost at a restart; instead of size."`
 	Full    policyText      `toml:"full" doc:"What happens when the spool is full: drop-oldest, drop-newest or refuse."`
 	Backlog toml.Rate       `toml:"backlog" doc:"How fast what waited is sent beside what is live; default: as fast as possible."`
-	Order   orderText       `toml:"order" doc:"live-first, or oldest-first: what is live waits behind what waited."`
+	Order   orderText       `toml:"order" doc:"What goes first: live-first, or oldest-first, with which what is live waits behind what waited."`
 	Late    bridge.LateMark `toml:"late" doc:"How what waited is marked on MQTT 3.1.1; on MQTT 5 it has a user property."`
 }
 
@@ -52,7 +52,7 @@ type statusTable struct {
 // ruleTable is one of bridge.NAME.rules: the bridge's own options of a rule, and what
 // decides the others.
 type ruleTable struct {
-	Dir    dirText    `toml:"dir" required:"true" example:"\"out\"" doc:"out (to the upstream), in (from it) or both."`
+	Dir    dirText    `toml:"dir" required:"true" example:"\"out\"" doc:"The direction: out (to the upstream), in (from it) or both."`
 	Local  string     `toml:"local" required:"true" example:"\"{node}/#\"" doc:"The topic or filter on this side."`
 	Remote string     `toml:"remote" doc:"The topic or filter on that side, with the prefix in front; default: the same as local."`
 	QoS    *qosNumber `toml:"qos" doc:"The highest quality of service; default 1."`

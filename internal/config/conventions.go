@@ -17,7 +17,7 @@ type HomeAssistant struct {
 	Prefix      string   `toml:"prefix" doc:"The discovery prefix that Home Assistant is configured with."`
 	Birth       string   `toml:"birth_topic" doc:"Where Home Assistant says that it has started; default: {prefix}/status."`
 	ID          string   `toml:"id" doc:"What identifies this gateway in Home Assistant; default: node. Changed, it makes every entity a new one."`
-	Form        string   `toml:"form" doc:"device: one message describes a device (default); single: one for each entity, for Home Assistant before 2024.11."`
+	Form        string   `toml:"form" doc:"The form of the messages: one that describes a device (device, the default), or one for each entity (single), for Home Assistant before 2024.11."`
 	Bridges     []string `toml:"bridges" doc:"The bridges to whose upstream Home Assistant is connected; default: none, it is connected to this broker."`
 	Diagnostics bool     `toml:"diagnostics" doc:"Whether state, errors, spool and journal are entities too; default true."`
 }
@@ -61,13 +61,13 @@ type HADevice struct {
 // HAChannel is the ha of a channel.
 type HAChannel struct {
 	LeaveOut    bool     `toml:"leave_out" doc:"Home Assistant does not find it."`
-	Component   string   `toml:"component" doc:"sensor, binary_sensor, switch, valve, lock, number, select, button or event; default: what kind and values of the channel say."`
+	Component   string   `toml:"component" doc:"What it is there: sensor, binary_sensor, switch, valve, lock, number, select, button or event; default: what kind and values of the channel say."`
 	DeviceClass *string  `toml:"device_class" doc:"Home Assistant's word for what it measures; \"\" is none."`
-	StateClass  *string  `toml:"state_class" doc:"measurement, measurement_angle, total or total_increasing; \"\" is none: no long-term statistics."`
+	StateClass  *string  `toml:"state_class" doc:"What is summed up over the years: measurement, measurement_angle, total or total_increasing; \"\" is none: no long-term statistics."`
 	Unit        *string  `toml:"unit" doc:"The unit for Home Assistant, where it has another word for the same."`
 	Name        string   `toml:"name" doc:"How Home Assistant calls it; default: its name here."`
 	Icon        string   `toml:"icon" doc:"The icon: mdi:gauge."`
-	Category    string   `toml:"category" doc:"diagnostic or config: not shown among what matters."`
+	Category    string   `toml:"category" doc:"It is not shown among what matters: diagnostic or config."`
 	Enabled     *bool    `toml:"enabled" doc:"Whether the entity is on from the beginning; default true."`
 	Options     []string `toml:"options" doc:"All texts that it can be."`
 	Min         *float64 `toml:"min" doc:"The smallest value that can be set."`

@@ -19,7 +19,7 @@ type deviceTable struct {
 	Every    time.Duration `toml:"every" doc:"The interval of the polls; of hardware that speaks first, at most one reading is published per interval."`
 	Topic    *topicText    `toml:"topic" doc:"The topic of its channels."`
 	Payload  *payloadText  `toml:"payload" doc:"What its readings look like: json, plain, or a text with {value} {unit} {time} …."`
-	Publish  publishText   `toml:"publish" doc:"channel: a message for each channel (default); device: one message for all of a poll."`
+	Publish  publishText   `toml:"publish" doc:"How many messages: one for each channel (channel, the default), or one for all of a poll (device)."`
 	Class    string        `toml:"class" doc:"What it is: door, window, pump, …; {class} in topics."`
 	QoS      *qosNumber    `toml:"qos" doc:"The quality of service of its messages; default 1."`
 	Retain   *bool         `toml:"retain" doc:"The broker keeps the last message for those who subscribe later; default: for states only."`
@@ -31,7 +31,7 @@ type deviceTable struct {
 // channelTable is what every channel has, whatever its driver.
 type channelTable struct {
 	Unit    *string      `toml:"unit" doc:"The unit as people write it: °C, %, kWh."`
-	Kind    *kindText    `toml:"kind" doc:"gauge goes up and down (default), total only grows, a state holds until it changes, an event is over at once."`
+	Kind    *kindText    `toml:"kind" doc:"A gauge goes up and down (default), a total only grows, a state holds until it changes, an event is over at once."`
 	Topic   *topicText   `toml:"topic" doc:"The topic of this channel."`
 	Payload *payloadText `toml:"payload" doc:"What its readings look like: json, plain, or a text with {value} {unit} {time} …."`
 	QoS     *qosNumber   `toml:"qos" doc:"The quality of service of its messages; default 1."`
@@ -51,7 +51,7 @@ type channelTable struct {
 	AtLeast  time.Duration        `toml:"at_least" doc:"An unchanged value is published again after this long."`
 	Digits   *int                 `toml:"digits" doc:"How many digits behind the point are published."`
 	History  *bool                `toml:"history" doc:"Whether its values are kept in the history; default: as the device."`
-	Class    string               `toml:"class" doc:"What it measures or is, where its name does not say so: humidity, battery, gas, water, door, motion, …"`
+	Class    string               `toml:"class" doc:"What it measures or is, where its name does not say so: humidity, battery, gas, water, door, motion and so on."`
 	Options  []string             `toml:"options" doc:"All texts that a state can be, where the driver does not know them."`
 	HA       *HAChannel           `toml:"ha" doc:"What Home Assistant is to know of it otherwise: { device_class = \"gas\", name = \"Gas\" }; { leave_out = true }."`
 }

@@ -30,7 +30,7 @@ func (qosNumber) KeyType() (string, toml.Object) {
 }
 
 func (condition) KeyType() (string, toml.Object) {
-	return "text", toml.Object{"type": []string{"string", "number", "boolean"}}
+	return "text", toml.Object{"anyOf": []toml.Object{{"type": "string"}, {"type": "number"}, {"type": "boolean"}}}
 }
 
 func (listenEntry) KeyType() (string, toml.Object) {

@@ -1,6 +1,11 @@
 package toml
 
-import "reflect"
+import (
+	"encoding/json"
+	"reflect"
+
+	"github.com/BurntSushi/toml"
+)
 
 // Object is a piece of JSON Schema.
 type Object = map[string]any
@@ -24,6 +29,13 @@ func DocOf(v any, key string) string {
 // definitions, as sharedAs and the key.
 type Shared interface{ SharedAs() string }
 
+// UnknownKey is the schema of a key that a table does not have. Nothing is valid by it, so
+// that an editor reports the key itself, once; of additionalProperties = false taplo blames
+// the whole table and each word in it.
+func UnknownKey() Object {
+	return Object{"not": Object{"description": "There is no key of this name here; sensorgate check says what is meant."}}
+}
+
 // SchemaOf is the schema of a table that takes the keys of the structs, and no others.
 func SchemaOf(structs ...any) Object {
 	props, required := Object{}, []string{}
@@ -44,20 +56,37 @@ func SchemaOf(structs ...any) Object {
 			}
 		}
 	}
-	t := Object{"type": "object", "properties": props, "additionalProperties": false}
+	t := Object{"type": "object", "properties": props, "additionalProperties": UnknownKey()}
 	if len(required) > 0 {
 		t["required"] = required
 	}
 	return t
 }
 
-// KeySchema is the schema of one key, with its doc as description.
+// KeySchema is the schema of one key, with its doc as description, its default and what
+// may be typed.
 func KeySchema(k Key) Object {
 	p := typeSchema(k.typ)
 	if k.Doc != "" {
 		p["description"] = k.Doc
 	}
+	if v, ok := jsonValue(k.Default); ok {
+		p["default"] = v
+	}
+	if v, ok := jsonValue(k.example); ok {
+		p["examples"] = []any{v}
+	}
 	return p
+}
+
+// jsonValue is a value as it stands in a file, for JSON.
+func jsonValue(text string) (v any, ok bool) {
+	var t struct{ V any }
+	if _, err := toml.Decode("V = "+text, &t); text == "" || err != nil {
+		return nil, false
+	}
+	_, err := json.Marshal(t.V) // TOML has inf and nan
+	return t.V, err == nil
 }
 
 func typeSchema(t reflect.Type) Object {

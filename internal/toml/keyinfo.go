@@ -22,7 +22,8 @@ type Key struct {
 	Required bool   `json:"required,omitempty"`
 	Default  string `json:"default,omitempty"`
 
-	typ reflect.Type
+	typ     reflect.Type
+	example string // as in the file
 }
 
 // Describe lists the keys of the struct defaults, which holds their defaults.
@@ -43,7 +44,7 @@ func KeysIn(v any) []Key {
 	for _, f := range fieldsOf(rv.Type()) {
 		keys = append(keys, Key{
 			Name: f.key, Doc: f.doc, Required: f.required, Type: typeName(f.typ),
-			Default: defaultText(rv.FieldByIndex(f.index).Convert(f.typ)), typ: f.typ,
+			Default: defaultText(rv.FieldByIndex(f.index).Convert(f.typ)), typ: f.typ, example: f.example,
 		})
 	}
 	return keys

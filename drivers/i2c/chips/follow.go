@@ -11,7 +11,7 @@ const fromAge = 10 * time.Minute
 
 // followOptions are those of a chip that computes with what another device measures.
 type followOptions struct {
-	Age time.Duration `toml:"from_age" doc:"how old a value of another device may be (…_from); an older one is as none, default 10m"`
+	Age time.Duration `toml:"from_age" doc:"How old a value of another device may be (…_from); an older one is as none, default 10m."`
 }
 
 // follow returns the newest value of another device in unit, within lo and hi; ok is false
@@ -41,8 +41,8 @@ func (o followOptions) follow(l *drivers.Latest, channel drivers.ChannelName, un
 
 // airOptions are those of a gas sensor that compensates for the air's humidity.
 type airOptions struct {
-	Humidity    drivers.ChannelName `toml:"humidity_from" doc:"channel of another device with the humidity in %, to compensate for: \"attic/humidity\"; 50 % without one, or while it is too old"`
-	Temperature drivers.ChannelName `toml:"temperature_from" doc:"channel of another device with the temperature in °C, to compensate for: \"attic/temperature\"; 25 °C without one, or while it is too old"`
+	Humidity    drivers.ChannelName `toml:"humidity_from" doc:"The channel of another device with the humidity in %, to compensate for: \"attic/humidity\"; 50 % without one, or while it is too old."`
+	Temperature drivers.ChannelName `toml:"temperature_from" doc:"The channel of another device with the temperature in °C, to compensate for: \"attic/temperature\"; 25 °C without one, or while it is too old."`
 	followOptions
 }
 

@@ -27,7 +27,7 @@ type motionOptions struct {
 }
 
 type motionWindow struct {
-	Window time.Duration `toml:"window" doc:"how long each reading listens, 100ms to 3s; 100 samples a second"`
+	Window time.Duration `toml:"window" doc:"How long each reading listens, 100ms to 3s; 100 samples a second."`
 }
 
 // Check implements drivers.Checker.
