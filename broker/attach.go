@@ -142,24 +142,21 @@ func (s *session) resumeLocked(c *conn) {
 	}
 }
 
-// teardownSoon is teardown for an event loop: what has to do with the journal is done by
-// somebody else, because a disk that is busy must not hold up all other clients.
-func (b *Broker) teardownSoon(c *conn) {
-	if !c.session.isPersistent() && c.fan == nil {
-		b.teardown(c)
+// end ends a connection, when nothing of it is handled any more and its writer is closed.
+// What may take a while is done aside: what has to do with the journal, because a disk that
+// is busy must not hold up all other clients, and what has to be sent.
+func (b *Broker) end(c *conn) {
+	if !c.session.isPersistent() && c.fan == nil && (c.will == nil || c.clean) {
+		b.teardown(nil, c)
 		return
 	}
-	b.serving.Add(1)
-	go func() {
-		defer b.serving.Done()
-		b.teardown(c)
-	}()
+	b.doAside(func(w *worker) { b.teardown(w, c) })
 }
 
-// teardown ends a connection: on the goroutine that served it, when nothing of it is
-// handled any more and its writer is closed.
-func (b *Broker) teardown(c *conn) {
-	b.finishFanOut(c)
+// teardown is the end of a connection. w is for what is published with it, nil if that is
+// nothing.
+func (b *Broker) teardown(w *worker, c *conn) {
+	c.finishFanOut(w)
 	s := c.session
 	s.mu.Lock()
 	c.writtenLocked()
@@ -173,7 +170,7 @@ func (b *Broker) teardown(c *conn) {
 	b.logEnd(c)
 
 	ends := s.expiry == 0 || !s.isPersistent() // only we change it now
-	later := b.lastWill(c, ends)
+	later := b.lastWill(w, c, ends)
 	b.leave(c)
 	b.mu.Lock()
 	s.will = later

@@ -59,6 +59,7 @@ type Broker struct {
 	running    bool // Run has opened the listeners
 	closing    bool
 	serving    sync.WaitGroup
+	aside      aside
 	looping    sync.WaitGroup
 }
 

@@ -19,7 +19,7 @@
 //	what is configured    limits options portowner listener tls
 //	small values          logins stats aliases seqstep inflight qos2 acks wheel unsettled ondisk
 //	nouns                 subscriber broker session conn memory output route publication pending retained
-//	delivery              worker deliver exact durable retain publish fanout local
+//	delivery              worker aside deliver exact durable retain publish fanout local
 //	sessions              subscribe will ends persist settle storedwill
 //	packets               walk acknowledge handle_ack handle_subscribe handle_publish handle
 //	connections           admission verify login attach loop stream socket turn websocket accept
@@ -61,7 +61,8 @@
 // connection until its CONNECT is accepted; one or more event loops that serve all plain
 // TCP and Unix connections from then on; two goroutines per TLS or WebSocket connection;
 // and one that publishes $SYS and logs drops. Publish, Attach and Subscribe work on the
-// goroutine of their caller. Expiry and delayed wills are timers.
+// goroutine of their caller. Expiry and delayed wills are timers. What the end of a connection
+// or session brings with it, wills and the disk, is done by at most four more (aside.go).
 //
 // Locks, outermost first: Broker.mu (sessions, connections), Broker.recordMu (order of
 // records), session.mu (one session and the output of its connection), retained and

@@ -48,11 +48,7 @@ func (s *session) leaveTree(subs map[string]*subscription) {
 		leave()
 		return
 	}
-	s.b.serving.Add(1)
-	go func() {
-		defer s.b.serving.Done()
-		leave()
-	}()
+	s.b.doAside(func(*worker) { leave() })
 }
 
 // filtersAtOnce is how many filters are taken out by whoever ends their session.
@@ -114,10 +110,10 @@ func (b *Broker) due(s *session) {
 	} else {
 		b.expireLocked(s)
 	}
-	b.mu.Unlock()
 	if will != nil {
-		b.publishWill(will)
+		b.doAside(func(w *worker) { w.publishWill(will) })
 	}
+	b.mu.Unlock()
 }
 
 // stopTimerLocked: the client is back, or the session is removed. A delayed will is not

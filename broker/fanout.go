@@ -118,11 +118,8 @@ func (c *conn) continueFanOut(w *worker) (done bool) {
 
 // finishFanOut sends the rest when the publisher's connection ends: the message may be
 // acknowledged already. It runs on no event loop.
-func (b *Broker) finishFanOut(c *conn) {
-	if c.fan == nil {
-		return
+func (c *conn) finishFanOut(w *worker) {
+	if c.fan != nil {
+		c.continueFanOut(w)
 	}
-	w := b.worker()
-	c.continueFanOut(w)
-	w.release()
 }

@@ -388,7 +388,7 @@ func (s *socket) end(w *worker, err error) {
 	s.rest, s.more = nil, false
 	c.account.Release(budget.Buffers, s.restFee)
 	s.restFee = 0
-	c.b.teardownSoon(c)
+	c.b.end(c)
 	if waits && err != io.EOF && s.loop.sys.CloseWrite(s.fd) == nil {
 		s.lingering = true
 		s.loop.clock.watch(s, w.now.Add(time.Second), w.now)

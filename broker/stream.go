@@ -67,7 +67,7 @@ func (s *stream) run(rest []byte) {
 	s.sendLastPacket()
 	s.c.account.Release(budget.Buffers, s.inputFee)
 	_ = s.nc.Close()
-	s.c.b.teardown(s.c)
+	s.c.b.end(s.c)
 }
 
 const (

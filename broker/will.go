@@ -21,7 +21,7 @@ type delayedWill struct {
 
 // lastWill decides about the will of a connection that has ended: none after DISCONNECT
 // [MQTT-3.14.4-3], later if it has a delay and the session goes on, else now.
-func (b *Broker) lastWill(c *conn, ends bool) (later *delayedWill) {
+func (b *Broker) lastWill(w *worker, c *conn, ends bool) (later *delayedWill) {
 	if c.will == nil || c.clean {
 		b.forgetWill(c.session.id, 0)
 		return nil
@@ -33,14 +33,20 @@ func (b *Broker) lastWill(c *conn, ends bool) (later *delayedWill) {
 		dw.stored = b.storeWill(c.session, c.will, time.Now())
 		return dw
 	}
-	b.publishWill(dw)
+	w.publishWill(dw)
 	return nil
 }
 
-// publishWill publishes a will, with the permissions that its client has now.
+// publishWill publishes a will and sends it.
 func (b *Broker) publishWill(dw *delayedWill) {
 	w := b.worker()
 	defer w.release()
+	w.publishWill(dw)
+}
+
+// publishWill publishes a will, with the permissions that its client has now.
+func (w *worker) publishWill(dw *delayedWill) {
+	b := w.b
 	will := dw.will
 	r := w.routeString(will.Topic)
 	defer b.forgetWill(dw.from.id, dw.stored) // behind it in the journal
