@@ -5,8 +5,12 @@ import "math"
 // Scale returns x × factor + offset as it is calculated by hand: what devices send and
 // people write are decimal numbers, so 2.027 × 1000 is 2027, not 2027.0000000000002, and
 // 1236 × 0.1 is 123.6. A factor of 0 means 1. Where the numbers have too many digits for
-// that, it is what float64 makes of them.
+// that, it is what float64 makes of them. Zero has no sign: nobody wants to read -0 W.
 func Scale(x, factor, offset float64) float64 {
+	return scale(x, factor, offset) + 0 // -0 + 0 is 0
+}
+
+func scale(x, factor, offset float64) float64 {
 	if factor == 0 {
 		factor = 1
 	}

@@ -61,6 +61,17 @@ func TestScalingIsTheNearestNumber(t *testing.T) {
 	}
 }
 
+// A grid power of nothing was published as "-0 W" where the sign is turned around.
+func TestZeroHasNoSign(t *testing.T) {
+	for _, factor := range []float64{-1, -0.1, -10, -1.0 / 3, 1, 0} {
+		for _, zero := range []float64{0, math.Copysign(0, -1)} {
+			if got := Scale(zero, factor, 0); math.Signbit(got) {
+				t.Errorf("%v × %v is %v", zero, factor, got)
+			}
+		}
+	}
+}
+
 func BenchmarkScale(b *testing.B) {
 	for b.Loop() {
 		Scale(1236, 0.1, 0)

@@ -75,7 +75,7 @@ func provenance(m *config.Model) string {
 	for _, list := range []struct {
 		what  string
 		names []string
-	}{{"one source", m.OneSource}, {"unconfirmed", m.Unconfirmed}} {
+	}{{"one source", m.OneSource}, {"unconfirmed", m.Unconfirmed}, {"set-points (with write = true)", m.SetPoints}} {
 		if len(list.names) > 0 {
 			text += "; " + list.what + ": " + strings.Join(list.names, ", ")
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"sensorgate/drivers"
@@ -22,6 +23,7 @@ type channel struct {
 	// Places in the item's registers.
 	value int
 	sf    int // -1: it has none
+	sign  int // -1: it has none
 	parts []part
 }
 
@@ -37,7 +39,7 @@ const maxExponent = 10
 // newChannel makes a channel and the registers that it needs. at is where it begins: an
 // address, or a place in a SunSpec model.
 func newChannel(name, unit string, o Channel, at int) (*channel, *item) {
-	c := &channel{name: name, unit: unit, o: o, missing: o.SunSpec != "", sf: -1}
+	c := &channel{name: name, unit: unit, o: o, missing: o.SunSpec != "", sf: -1, sign: -1}
 	low, high := at, at+o.width()
 	span := func(from, width int) {
 		low, high = min(low, from), max(high, from+width)
@@ -45,10 +47,16 @@ func newChannel(name, unit string, o Channel, at int) (*channel, *item) {
 	if o.SF != nil {
 		span(*o.SF, 1)
 	}
+	if o.Sign != nil {
+		span(*o.Sign, 1)
+	}
 	for _, from := range append(append([]int(nil), o.Plus...), o.Minus...) {
 		span(from, o.width())
 	}
 	c.value = at - low
+	if o.Sign != nil {
+		c.sign = *o.Sign - low
+	}
 	if o.SF != nil {
 		c.sf = *o.SF - low
 	}
@@ -73,26 +81,15 @@ func (c *channel) decode(p []byte) (drivers.Value, error) {
 	if err != nil {
 		return drivers.Value{}, err
 	}
-	if c.sf < 0 && len(c.parts) == 0 {
+	if c.sf < 0 && c.sign < 0 && len(c.parts) == 0 {
 		return c.o.Layout.Decode(at)
 	}
-	n, err := c.raw(at)
+	n, err := c.sum(p, at)
 	if err != nil {
 		return drivers.Value{}, err
 	}
-	for _, part := range c.parts {
-		at, err := c.registers(p, part.at)
-		if err != nil {
-			return drivers.Value{}, err
-		}
-		more, err := c.raw(at)
-		if err != nil {
-			return drivers.Value{}, err
-		}
-		if part.minus {
-			more = -more
-		}
-		n = drivers.Scale(n, 1, more)
+	if c.sign >= 0 && c.negative(binary.BigEndian.Uint16(p[2*c.sign:])) {
+		n = 0 - n // not -0
 	}
 	if c.sf >= 0 {
 		exponent := int(int16(binary.BigEndian.Uint16(p[2*c.sf:])))
@@ -104,6 +101,37 @@ func (c *channel) decode(p []byte) (drivers.Value, error) {
 	scaled := c.o.Value
 	scaled.Invalid = nil // of raw numbers, and looked for already
 	return scaled.Of(n)
+}
+
+// sum returns the number at first with all that is added to it.
+func (c *channel) sum(p, first []byte) (float64, error) {
+	n, err := c.raw(first)
+	if err != nil {
+		return 0, err
+	}
+	for _, part := range c.parts {
+		at, err := c.registers(p, part.at)
+		if err != nil {
+			return 0, err
+		}
+		more, err := c.raw(at)
+		if err != nil {
+			return 0, err
+		}
+		if more = drivers.Scale(more, c.o.Times, 0); part.minus {
+			more = -more
+		}
+		n = drivers.Scale(n, 1, more)
+	}
+	return n, nil
+}
+
+// negative reports whether a sign register's value stands for a negative number.
+func (c *channel) negative(sign uint16) bool {
+	if c.o.Negative == nil {
+		return sign == 1
+	}
+	return slices.Contains(c.o.Negative, int(sign))
 }
 
 // registers returns the bytes of the number at a place in p.

@@ -46,13 +46,17 @@ func TestASumIsOfOneMoment(t *testing.T) {
 	if got, err := decodes(t, energy, 1, 0, 20, 0, 300); err != nil || got != "32.1" {
 		t.Errorf("got %s, %v, want 32.1", got, err)
 	}
+	heat := Channel{Input: ptr(3501), Plus: []int{3502}, Times: 1000, Layout: typed(t, "u16")}
+	if got, err := decodes(t, heat, 999, 12); err != nil || got != "12999" {
+		t.Errorf("999 kWh and 12 MWh: got %s, %v, want 12999", got, err)
+	}
 	energy.Invalid = []float64{65535}
 	if got, err := decodes(t, energy, 1, 0, 20, 0, 65535); !errors.Is(err, field.ErrNone) {
 		t.Errorf("one number is missing: got %s, %v, want no value", got, err)
 	}
 	for _, bad := range []Channel{
 		{Coil: ptr(1), Plus: []int{2}}, {Holding: ptr(1), Plus: []int{70000}},
-		{Holding: ptr(1), Minus: []int{2}, Write: true}, {Holding: ptr(1), Plus: []int{2}, Layout: typed(t, "bool")},
+		{Holding: ptr(1), Times: 10}, {Holding: ptr(1), Minus: []int{2}, Write: true}, {Holding: ptr(1), Plus: []int{2}, Layout: typed(t, "bool")},
 	} {
 		if err := bad.Check(); err == nil {
 			t.Errorf("%+v was accepted", bad)

@@ -3,6 +3,7 @@ package modbus
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -33,13 +34,19 @@ func (d *device) write(ctx context.Context, c *channel, cmd drivers.Command) err
 		return err
 	}
 	err = d.bus.Do(ctx, serial.Job{Priority: serial.Command, Line: d.line, Run: func(s *serial.Transaction) error {
+		if err := d.allowed(s, c); err != nil {
+			return err
+		}
 		if done, err := d.spare(s, c, check); done || err != nil {
 			return err
 		}
-		if _, _, err := d.transport.exchange(s, d.unit, r); err != nil {
+		_, _, err := d.transport.exchange(s, d.unit, r)
+		if !errors.As(err, new(exception)) {
+			c.written = time.Now() // perhaps, if there is no answer
+		}
+		if err != nil {
 			return err
 		}
-		c.written = time.Now()
 		if c.o.ReadBack != nil && !*c.o.ReadBack {
 			return nil
 		}

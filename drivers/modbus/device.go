@@ -57,7 +57,8 @@ type device struct {
 	sunspec []*item // to be found before there is a plan
 	base    int     // index of where to look for them first
 	fixed   []*item
-	blocks  []*block // nil: to be planned
+	blocks  []*block  // nil: to be planned
+	again   time.Time // when it is planned again; zero: as it is
 	report  drivers.Report
 	wake    chan *channel // was written, is to be read soon
 
@@ -76,10 +77,16 @@ func (d *device) Watch(ctx context.Context, report drivers.Report) error {
 	d.report = report
 	for ctx.Err() == nil {
 		var wait time.Duration
+		if !d.again.IsZero() && !time.Now().Before(d.again) {
+			d.blocks, d.again = nil, time.Time{}
+		}
 		if d.blocks == nil {
 			wait = d.prepare(ctx)
 		} else {
 			wait = d.turn(ctx)
+		}
+		if !d.again.IsZero() {
+			wait = min(wait, max(0, time.Until(d.again)))
 		}
 		d.rest(ctx, wait)
 	}
@@ -105,6 +112,10 @@ func (d *device) prepare(ctx context.Context) (wait time.Duration) {
 			return d.failed(ctx, nil, err)
 		}
 		items = append(items[:len(items):len(items)], found...)
+	}
+	items, err := d.present(ctx, items)
+	if err != nil {
+		return d.failed(ctx, nil, err)
 	}
 	d.blocks = plan(items, d.limits)
 	now := time.Now()

@@ -96,6 +96,13 @@ type Channel struct {
 	Plus  []int `toml:"plus" doc:"Addresses of further numbers of the same type that are added, or their places in the model."`
 	Minus []int `toml:"minus" doc:"Addresses of further numbers of the same type that are subtracted, or their places in the model."`
 
+	Times float64 `toml:"times" doc:"By how much the numbers of plus and minus are multiplied before: 1000 for a register with MWh beside one with kWh; default: 1."`
+
+	Sign     *int  `toml:"sign" doc:"A register that says whether the number is negative: its address, or its place in the model."`
+	Negative []int `toml:"negative" doc:"What sign reads where the number is negative; default: 1."`
+
+	Only *Identity `toml:"only" doc:"A register by which it is known whether the device has this channel: { holding = 0, type = \"u16\", is = [\"3\"] }."`
+
 	Write    bool  `toml:"write" doc:"The channel takes commands; possible for holding and coil."`
 	Multiple bool  `toml:"multiple" doc:"Commands are written with function code 16 or 15 where 6 or 5 would do."`
 	ReadBack *bool `toml:"readback" doc:"A command is done when the value can be read back; default: true."`
@@ -132,6 +139,11 @@ func (c *Channel) Check() error {
 			}
 		}
 	}
+	if c.Only != nil {
+		if err := drivers.Nested("only", c.Only.checkCondition()); err != nil {
+			return err
+		}
+	}
 	if err := c.Layout.Check(); err != nil {
 		return err
 	}
@@ -149,12 +161,16 @@ func (c *Channel) checkKind() error {
 		return &drivers.KeyError{Key: "plus", Problem: "only numbers in registers that are read can be added up"}
 	case c.Write && c.Holding == nil && c.Coil == nil:
 		return &drivers.KeyError{Key: "write", Problem: "only holding registers and coils can be written"}
-	case c.Write && (c.Bit != nil || c.Bits != nil || c.SF != nil):
-		return &drivers.KeyError{Key: "write", Problem: "a part of a register, or one with sf, cannot be written"}
-	case !c.Write && (c.Multiple || c.ReadBack != nil):
-		return &drivers.KeyError{Key: "write", Problem: "found multiple or readback without it", Try: "write = true"}
-	case c.Wears && c.Holding == nil && c.Coil == nil:
-		return &drivers.KeyError{Key: "wears", Problem: "only holding registers and coils are written"}
+	case c.Write && (c.Bit != nil || c.Bits != nil || c.SF != nil || c.Sign != nil):
+		return &drivers.KeyError{Key: "write", Problem: "a part of a register, or one with sf or sign, cannot be written"}
+	case (c.Wears || c.Multiple || c.ReadBack != nil) && c.Holding == nil && c.Coil == nil:
+		return &drivers.KeyError{Key: "write", Problem: "found wears, multiple or readback, and only holding registers and coils are written"}
+	case c.Sign != nil && (!c.registers() || c.Type.IsText() || c.Type.IsBool() || c.Bit != nil || c.Bits != nil || c.Map != nil):
+		return &drivers.KeyError{Key: "sign", Problem: "only numbers in registers have one"}
+	case c.Times != 0 && !c.sums():
+		return &drivers.KeyError{Key: "times", Problem: "found it without plus or minus"}
+	case c.Sign == nil && c.Negative != nil:
+		return &drivers.KeyError{Key: "negative", Problem: "found it without sign"}
 	case c.SunSpec != "" && c.At == nil:
 		return &drivers.KeyError{Key: "at", Problem: "sunspec needs the register in the model"}
 	case c.SunSpec == "" && c.At != nil:

@@ -75,8 +75,27 @@ func newSimulator(s drivers.DeviceConfig) (*simulator, error) {
 		}
 		m.channels = append(m.channels, c)
 	}
+	m.leaveOut()
 	_, err := m.image(0)
 	return m, err
+}
+
+// leaveOut takes out the channels of other variants than the first that the model names.
+func (m *simulator) leaveOut() {
+	i := &image{words: map[place]word{}}
+	m.layConditions(i)
+	m.channels = slices.DeleteFunc(m.channels, func(c simulated) bool {
+		only := c.o.Only
+		if only == nil {
+			return false
+		}
+		var p []byte
+		t, at, n := only.place()
+		for k := range n {
+			p = binary.BigEndian.AppendUint16(p, i.words[place{t, at + k}])
+		}
+		return !only.fits(only.value(p, m.options.Order), only.Is)
+	})
 }
 
 // sunspec makes sure that the first of the models wanted is there, and returns where.
@@ -102,7 +121,7 @@ const simulatedModel = 300
 func (m *simulator) image(ran time.Duration) (*image, error) {
 	i := &image{words: map[place]word{}}
 	m.layModels(i)
-	m.layIdentity(i)
+	m.layConditions(i)
 	for n, c := range m.channels {
 		if err := c.lay(i, n, ran, m.blank[c.config.Name]); err != nil {
 			return nil, fmt.Errorf("channel %s: %w", c.config.Name, err)
@@ -142,12 +161,20 @@ func (m *simulator) layModels(i *image) {
 	put(end, lastModel, 0)
 }
 
-// layIdentity puts what a device of the model has where it is known by.
-func (m *simulator) layIdentity(i *image) {
-	id := m.options.Identity
-	if id == nil {
-		return
+// layConditions puts what a device of the model has where it and its channels are known by;
+// of two that want the same register, the first counts.
+func (m *simulator) layConditions(i *image) {
+	if m.options.Identity != nil {
+		m.layCondition(i, m.options.Identity)
 	}
+	for _, c := range m.channels {
+		if c.o.Only != nil {
+			m.layCondition(i, c.o.Only)
+		}
+	}
+}
+
+func (m *simulator) layCondition(i *image, id *Identity) {
 	p, err := id.layout(m.options.Order).Encode(drivers.Command{Payload: []byte(id.Is[0])})
 	if err != nil {
 		return
@@ -157,7 +184,7 @@ func (m *simulator) layIdentity(i *image) {
 	}
 	t, at, _ := id.place()
 	for n := 0; n+1 < len(p); n += 2 {
-		i.words[place{t, at + n/2}] = binary.BigEndian.Uint16(p[n:])
+		i.keep(place{t, at + n/2}, binary.BigEndian.Uint16(p[n:]))
 	}
 }
 
@@ -177,6 +204,9 @@ func (c *simulated) lay(i *image, n int, ran time.Duration, blank bool) error {
 	if c.o.SF != nil {
 		exponent = usualExponent(c.config.Unit)
 		i.keep(place{c.table, c.base + *c.o.SF}, word(exponent))
+	}
+	if c.o.Sign != nil {
+		i.keep(place{c.table, c.base + *c.o.Sign}, 0)
 	}
 	raw, err := c.raw(n, ran, exponent)
 	if err != nil {

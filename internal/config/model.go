@@ -19,7 +19,7 @@ type model struct {
 }
 
 // aboutModel are the keys of a model's file that are not of a device table.
-var aboutModel = []string{"title", "source", "sources", "one_source", "unconfirmed", "tested"}
+var aboutModel = []string{"title", "source", "sources", "one_source", "unconfirmed", "setpoints", "tested"}
 
 // ownModels is the folder beside the configuration with the user's own models.
 const ownModels = "models"
@@ -121,6 +121,10 @@ type Model struct {
 	Channels    []string `json:"channels"`
 	OneSource   []string `json:"one_source,omitempty"`  // channels that only one of them has
 	Unconfirmed []string `json:"unconfirmed,omitempty"` // channels that none of them has
+
+	// SetPoints are channels that are read, and take commands once the user's file says
+	// write = true for them.
+	SetPoints []string `json:"setpoints,omitempty"`
 }
 
 // makerSource begins a source that is the maker's own document.
@@ -194,7 +198,7 @@ func (l *loader) readModel(name string) (Model, bool) {
 
 // about reads what a model's file says of itself.
 func (m *Model) about(root *toml.Node) {
-	for key, to := range map[string]*[]string{"sources": &m.Sources, "one_source": &m.OneSource, "unconfirmed": &m.Unconfirmed} {
+	for key, to := range map[string]*[]string{"sources": &m.Sources, "one_source": &m.OneSource, "unconfirmed": &m.Unconfirmed, "setpoints": &m.SetPoints} {
 		if list := root.Field(key); list != nil {
 			for _, item := range list.Items {
 				*to = append(*to, item.Text())

@@ -29,6 +29,7 @@ func simulate(t *testing.T, dev config.Device) simulated {
 	t.Helper()
 	s := simulated{registers: map[string]map[int]string{"holding": {}, "input": {}}, want: map[string]string{}}
 	bases := s.sunspecModels(dev)
+	s.conditions(t, dev)
 	owner := map[string]string{}
 	n := 0
 	for _, cc := range dev.Config.Channels {
@@ -74,6 +75,9 @@ func simulate(t *testing.T, dev config.Device) simulated {
 		if o.SF != nil {
 			s.registers[table][bases[o.SunSpec]+*o.SF] = "0000"
 		}
+		if o.Sign != nil {
+			s.registers[table][bases[o.SunSpec]+*o.Sign] = "0000"
+		}
 		for _, more := range append(slices.Clone(o.Plus), o.Minus...) {
 			for i := range len(data) / 2 {
 				if _, taken := s.registers[table][bases[o.SunSpec]+more+i]; !taken {
@@ -81,11 +85,42 @@ func simulate(t *testing.T, dev config.Device) simulated {
 				}
 			}
 		}
-		if alone {
+		if alone && s.has(o.Only) {
 			s.want[cc.Name] = payload
 		}
 	}
 	return s
+}
+
+// conditions makes the device the first variant that the model has channels of its own for.
+func (s *simulated) conditions(t *testing.T, dev config.Device) {
+	for _, cc := range dev.Config.Channels {
+		only := cc.Options.(*modbus.Channel).Only
+		if only == nil {
+			continue
+		}
+		n, err := strconv.ParseUint(only.Is[0], 10, 16)
+		if err != nil || only.Input == nil {
+			t.Fatalf("%s: this test knows variants by an input register of u16: %v", cc.Name, err)
+		}
+		if _, taken := s.registers["input"][*only.Input]; !taken {
+			s.registers["input"][*only.Input] = fmt.Sprintf("%04x", n)
+		}
+	}
+}
+
+// has reports whether the device is of the variant that a channel is for.
+func (s *simulated) has(only *modbus.Identity) bool {
+	return only == nil || slices.ContainsFunc(only.Is, func(is string) bool {
+		n, err := strconv.ParseUint(is, 10, 16)
+		return err == nil && s.registers["input"][*only.Input] == fmt.Sprintf("%04x", n)
+	})
+}
+
+// otherVariants takes out the faults of channels that this variant does not have.
+func otherVariants(faults map[string]string) map[string]string {
+	maps.DeleteFunc(faults, func(_, fault string) bool { return strings.Contains(fault, "this variant of the device does not have it") })
+	return faults
 }
 
 // sunspecModels lays the first model of each list out, and returns where they are.
@@ -167,7 +202,7 @@ func TestEveryModbusModelReadsItsOwnRegisters(t *testing.T) {
 					t.Errorf("%s is %q, want %s (fault: %s)", channel, values[channel], want, faults[channel])
 				}
 			}
-			if len(faults) > 0 {
+			if len(otherVariants(faults)) > 0 {
 				t.Errorf("faults: %v", faults)
 			}
 		})

@@ -33,7 +33,7 @@ func TestModbusModelsNameTheirSources(t *testing.T) {
 				t.Errorf("%s: source %q is neither the maker's nor a project's", m.Name, s)
 			}
 		}
-		for _, c := range append(slices.Clone(m.OneSource), m.Unconfirmed...) {
+		for _, c := range slices.Concat(m.OneSource, m.Unconfirmed, m.SetPoints) {
 			if !slices.Contains(m.Channels, c) {
 				t.Errorf("%s: %s is marked and is no channel", m.Name, c)
 			}
@@ -99,7 +99,11 @@ func writeModels(page *bytes.Buffer, models []config.Model) (channels int) {
 		if len(m.Channels) == 0 {
 			n = "those of `" + m.Driver + "`"
 		}
-		fmt.Fprintf(page, "| `%s` | %s | %s | %s | %s |\n", m.Name, m.Title, n, confirmation(&m), strings.Join(m.Sources, "; "))
+		what := m.Title
+		if len(m.SetPoints) > 0 {
+			what += "; set-points: " + strings.Join(m.SetPoints, ", ")
+		}
+		fmt.Fprintf(page, "| `%s` | %s | %s | %s | %s |\n", m.Name, what, n, confirmation(&m), strings.Join(m.Sources, "; "))
 	}
 	return channels
 }
@@ -114,7 +118,8 @@ Made by ` + "`go test ./internal/gateway -run ModelsPage -update`" + ` of the fi
 the Modbus models has been tried on the real device by us: please report how it goes.
 
 A register or field is confirmed by **two** independent sources that agree, by the **maker**'s own document or recordings alone, or by **one** project.
-What one project copied from another counts once. Channels of which only one source knows are named.
+What one project copied from another counts once. Channels of which only one source knows are named. Set-points are read like all else, and take
+commands once your file says so: ` + "`channels.dhw_comfort_temperature.write = true`" + `, or ` + "`channels.NAME = { write = true }`" + ` in the device's table.
 
 ## Modbus
 

