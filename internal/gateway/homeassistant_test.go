@@ -130,6 +130,21 @@ func TestHomeAssistantTakesTheWholeCatalogue(t *testing.T) {
 	}
 }
 
+// For versions before 2024.11 nothing of the catalogue has a class that they do not know.
+func TestOldVersionsOfHomeAssistantTakeTheWholeCatalogue(t *testing.T) {
+	n := describe.Of(&config.Config{Node: "n", Devices: catalogueDevices(t)})
+	judge := hatest.Judge{Prefix: "homeassistant"}
+	for _, d := range homeassistant.Documents(&n, homeassistant.Options{HomeAssistant: config.HomeAssistant{Enabled: true, Prefix: "homeassistant", Form: "single", Diagnostics: true}}) {
+		judge.Message(d.Topic, d.Payload)
+	}
+	if len(judge.Entities) < 2000 {
+		t.Errorf("only %d entities", len(judge.Entities))
+	}
+	for _, f := range judge.Faults {
+		t.Error(f)
+	}
+}
+
 func judgeCatalogue(t *testing.T, devices []config.Device) {
 	n := describe.Of(&config.Config{Node: "n", Devices: devices})
 	opt := homeassistant.Options{HomeAssistant: config.HomeAssistant{Enabled: true, Prefix: "homeassistant", Form: "device", Diagnostics: true}}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"strconv"
 	"sync"
 	"time"
 
@@ -31,10 +32,14 @@ type homieSide struct {
 	health map[string]drivers.Health
 	values map[string]mqtt.Message // retained ones by topic
 	order  []string
+	meant  map[string]string // by the topic of a value: what was set and is not answered yet
 }
 
 func newHomieSide(k *conventions, c *config.Config) *homieSide {
-	h := &homieSide{k: k, node: describe.Of(c), health: map[string]drivers.Health{}, values: map[string]mqtt.Message{}}
+	h := &homieSide{
+		k: k, node: describe.Of(c),
+		health: map[string]drivers.Health{}, values: map[string]mqtt.Message{}, meant: map[string]string{},
+	}
 	h.model = homie.New(&h.node, c.Homie)
 	k.g.mu.Lock()
 	devices := k.g.devices
@@ -50,33 +55,69 @@ func newHomieSide(k *conventions, c *config.Config) *homieSide {
 	return h
 }
 
-// remember makes the message of a reading and keeps it if it is to be said again.
-func (h *homieSide) remember(device string, r drivers.Reading) (m mqtt.Message, ok bool) {
+// remember makes the messages of a reading and keeps what is to be said again.
+func (h *homieSide) remember(device string, r drivers.Reading) (ms []mqtt.Message) {
 	d, known := h.node.Device(device)
 	if !known {
-		return m, false
+		return nil
 	}
 	c, known := d.Channel(r.Channel)
 	if !known {
-		return m, false
+		return nil
 	}
-	m = mqtt.Message{Topic: h.model.ValueTopic(d, c), Payload: []byte(h.model.Value(r)), QoS: 1, Retain: homie.Retained(c)}
-	if m.Retain {
-		h.mu.Lock()
-		if _, there := h.values[m.Topic]; !there {
-			h.order = append(h.order, m.Topic)
+	m := mqtt.Message{Topic: h.model.ValueTopic(d, c), Payload: []byte(h.model.Value(r)), QoS: 1, Retain: true}
+	if !homie.Retained(c) { // it must not come late or twice (5.0, "QoS choices explained")
+		m.QoS, m.Retain = 0, false
+		return []mqtt.Message{m}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if t := h.model.TargetTopic(d, c); t != "" {
+		ms = h.targetLocked(t, &m)
+	}
+	h.keepLocked(m)
+	return append(ms, m)
+}
+
+// targetLocked is the target that goes before a value, if it is another one: what the
+// value was set to, byte by byte, or else itself. 21.50 stays the target of 21.5, which
+// is equivalent (5.0, "Target attribute").
+func (h *homieSide) targetLocked(topic string, value *mqtt.Message) []mqtt.Message {
+	goal, asked := h.meant[value.Topic]
+	if !asked {
+		goal = string(value.Payload)
+		if old, there := h.values[topic]; there && equivalent(string(old.Payload), goal) {
+			return nil
 		}
-		h.values[m.Topic] = m
-		h.mu.Unlock()
 	}
-	return m, true
+	return h.aimLocked(topic, goal)
+}
+
+func equivalent(a, b string) bool {
+	x, errX := strconv.ParseFloat(a, 64)
+	y, errY := strconv.ParseFloat(b, 64)
+	return a == b || errX == nil && errY == nil && x == y
+}
+
+func (h *homieSide) aimLocked(topic, goal string) []mqtt.Message {
+	if old, there := h.values[topic]; there && string(old.Payload) == goal {
+		return nil
+	}
+	m := mqtt.Message{Topic: topic, Payload: []byte(goal), QoS: 1, Retain: true}
+	h.keepLocked(m)
+	return []mqtt.Message{m}
+}
+
+func (h *homieSide) keepLocked(m mqtt.Message) {
+	if _, there := h.values[m.Topic]; !there {
+		h.order = append(h.order, m.Topic)
+	}
+	h.values[m.Topic] = m
 }
 
 func (h *homieSide) published(device string, rs []mapping.Sample) {
 	for _, s := range rs {
-		if m, ok := h.remember(device, s.Rounded()); ok {
-			h.say(m)
-		}
+		h.sayAll(h.remember(device, s.Rounded()))
 	}
 }
 
@@ -87,9 +128,7 @@ func (h *homieSide) condition(device string, health drivers.Health) {
 	if m, ok := h.model.Log(device, health); ok {
 		h.say(mqtt.Message{Topic: m.Topic, Payload: []byte(m.Payload)})
 	}
-	for _, m := range h.states() {
-		h.say(m)
-	}
+	h.sayAll(h.states())
 }
 
 func (h *homieSide) states() (ms []mqtt.Message) {
@@ -106,6 +145,12 @@ func (h *homieSide) say(m mqtt.Message) {
 	h.k.g.publish(m)
 	for _, u := range h.connections {
 		announce(u, m)
+	}
+}
+
+func (h *homieSide) sayAll(ms []mqtt.Message) {
+	for _, m := range ms {
+		h.say(m)
 	}
 }
 
@@ -135,10 +180,13 @@ func (h *homieSide) disconnected() {
 	h.k.g.publish(mqtt.Message{Topic: h.model.StateTopic(), Payload: []byte("disconnected"), QoS: 1, Retain: true})
 }
 
-// homieCommand is a command that came in Homie's terms.
+// homieCommand is a command that came in Homie's terms, or the answer to a command.
 type homieCommand struct {
-	m     mqtt.Message
-	topic string // ours
+	value, target string // topics of what is set; target is "" where there is none
+	ours          string // topic of the command in our terms
+
+	m    mqtt.Message // the command
+	done *bool        // the answer
 }
 
 // commands takes what is set, until ctx ends. What is refused is answered by the value that
@@ -153,13 +201,19 @@ func (h *homieSide) commands(ctx context.Context) {
 			if !c.Writable {
 				continue
 			}
-			value := h.model.ValueTopic(d, c)
+			about := homieCommand{value: h.model.ValueTopic(d, c), target: h.model.TargetTopic(d, c), ours: c.SetTopic}
 			cancels = append(cancels,
-				h.k.g.broker.Subscribe(value+"/set", func(m *mqtt.Message) { h.queue(queue, homieCommand{*m, c.SetTopic}) }),
+				h.k.g.broker.Subscribe(about.value+"/set", func(m *mqtt.Message) {
+					set := about
+					set.m = *m
+					h.queue(queue, set)
+				}),
 				h.k.g.broker.Subscribe(c.ResultTopic, func(m *mqtt.Message) {
 					var r struct{ Result string }
-					if json.Unmarshal(m.Payload, &r) == nil && r.Result != "done" {
-						h.queue(queue, homieCommand{topic: value})
+					if json.Unmarshal(m.Payload, &r) == nil {
+						answer := about
+						answer.done = new(r.Result == "done")
+						h.queue(queue, answer)
 					}
 				}))
 		}
@@ -174,7 +228,11 @@ func (h *homieSide) commands(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case c := <-queue:
-			h.execute(c)
+			if c.done != nil {
+				h.answered(c)
+			} else {
+				h.execute(c)
+			}
 		}
 	}
 }
@@ -183,24 +241,39 @@ func (h *homieSide) queue(to chan homieCommand, c homieCommand) {
 	select {
 	case to <- c:
 	default:
-		h.k.log.Warn("a Homie command was dropped: too many at once", "topic", c.m.Topic)
+		h.k.log.Warn("a Homie command was dropped: too many at once", "topic", c.value)
 	}
 }
 
 func (h *homieSide) execute(c homieCommand) {
-	if c.m.Topic == "" { // a refusal
-		h.mu.Lock()
-		m, known := h.values[c.topic]
-		h.mu.Unlock()
-		if known {
-			h.say(m)
-		}
-		return
-	}
 	if c.m.Retain || len(c.m.Payload) == 0 {
 		return // a command is never retained (4.0.0, "Property command topic")
 	}
-	h.k.g.publish(mqtt.Message{Topic: c.topic, Payload: c.m.Payload, QoS: 1, Time: c.m.Time, Origin: c.m.Origin, Publisher: c.m.Publisher})
+	h.mu.Lock()
+	h.meant[c.value] = string(c.m.Payload)
+	h.mu.Unlock()
+	h.k.g.publish(mqtt.Message{Topic: c.ours, Payload: c.m.Payload, QoS: 1, Time: c.m.Time, Origin: c.m.Origin, Publisher: c.m.Publisher})
+}
+
+// answered says what a value was set to, if that was not said with the value: it may be
+// the same value. After a refusal the value that holds is said again.
+func (h *homieSide) answered(c homieCommand) {
+	h.mu.Lock()
+	goal, asked := h.meant[c.value]
+	delete(h.meant, c.value)
+	value, known := h.values[c.value]
+	var ms []mqtt.Message
+	if !*c.done {
+		goal = string(value.Payload)
+	}
+	if c.target != "" && known && (asked || !*c.done) {
+		ms = h.aimLocked(c.target, goal)
+	}
+	if known && !*c.done {
+		ms = append(ms, value)
+	}
+	h.mu.Unlock()
+	h.sayAll(ms)
 }
 
 // connection is that of its own to an upstream: there the gateway's state is lost, by

@@ -51,7 +51,7 @@ func (m *maker) deviceDiagnostics(d *describe.Device) []entity {
 		}
 		list = append(list, m.diagnostic("result_"+ID(c.Name), "sensor", strings.ReplaceAll(c.Name, "_", " ")+" last command", keys{
 			"state_topic":    m.topic(c.ResultTopic),
-			"value_template": fmt.Sprintf("{{ (value_json.result ~ (': ' ~ value_json.reason if value_json.reason else ''))[:%d] }}", maxState),
+			"value_template": fmt.Sprintf("{{ (value_json.result ~ (': ' ~ value_json.reason if 'reason' in value_json else ''))[:%d] }}", maxState),
 		}, d))
 	}
 	for i := range list {

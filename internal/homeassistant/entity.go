@@ -136,10 +136,10 @@ func (m *maker) sensor(d *describe.Device, c *describe.Channel, k keys) {
 	numeric := q.state != "" || q.unit != "" || q.class != ""
 	put(k, "value_template", template(c, numeric))
 	put(k, "unit_of_measurement", q.unit)
-	put(k, "device_class", q.class)
-	if q.state == "measurement_angle" && m.opt.Form == FormSingle {
-		q.state = "" // versions that need this form do not know it, and refuse the entity
+	if m.opt.Form == FormSingle {
+		q = known2024(q, c.HA.DeviceClass != nil)
 	}
+	put(k, "device_class", q.class)
 	put(k, "state_class", q.state)
 	if c.Digits != nil && numeric {
 		k["suggested_display_precision"] = max(0, *c.Digits)

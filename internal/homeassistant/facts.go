@@ -64,6 +64,10 @@ var classUnits = map[string]string{
 	"wind_speed":                       "m/s km/h mm/s kn mph ft/s in/s",
 }
 
+// youngClasses are those that Home Assistant has learned since March 2024 (the same file
+// of then, and of now).
+var youngClasses = []string{"absolute_humidity", "area", "blood_glucose_concentration", "conductivity", "energy_distance", "pm4", "radon", "reactive_energy", "temperature_delta", "uptime", "wind_direction"}
+
 // otherClasses are those of sensors without a fixed list of units.
 var otherClasses = []string{"date", "enum", "monetary", "timestamp"}
 

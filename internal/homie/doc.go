@@ -10,5 +10,5 @@
 //
 // # What is not done
 //
-// Colours, json and broadcasts; $target, which a version 5 device may leave out.
+// Colours, json and broadcasts.
 package homie

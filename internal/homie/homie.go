@@ -69,6 +69,15 @@ func (m *Model) ValueTopic(d *describe.Device, c *describe.Channel) string {
 	return m.child(d) + "/" + nodeID + "/" + ID(c.Name)
 }
 
+// TargetTopic is where version 5 says what a channel has been set to; "" where there
+// is no such topic.
+func (m *Model) TargetTopic(d *describe.Device, c *describe.Channel) string {
+	if m.opt.Version != 5 || !c.Writable || !Retained(c) {
+		return ""
+	}
+	return m.ValueTopic(d, c) + "/$target"
+}
+
 // Retained reports whether the values of a channel are: all but those of events.
 func Retained(c *describe.Channel) bool { return c.Kind != "event" }
 
@@ -220,6 +229,9 @@ func (m *Model) documents5(version int64) (docs []discovery.Document) {
 			properties[ID(c.Name)] = p
 			docs = append(docs, discovery.Document{Topic: m.ValueTopic(d, c), Elsewhere: true},
 				discovery.Document{Topic: m.alertTopic(d, c.Name), Elsewhere: true})
+			if t := m.TargetTopic(d, c); t != "" {
+				docs = append(docs, discovery.Document{Topic: t, Elsewhere: true})
+			}
 		}
 		put(m.child(d)+"/$state", "init")
 		put(m.child(d)+"/$description", describeJSON(description{

@@ -72,3 +72,7 @@ var stateClasses = map[string]string{
 	"distance": "measurement total total_increasing", "duration": "measurement total total_increasing", "precipitation": "measurement total total_increasing",
 	"weight": "measurement total total_increasing", "area": "measurement total total_increasing", "data_size": "measurement total total_increasing",
 }
+
+// classesOf2024 are those of sensors in a release of March 2024, before there were
+// messages of devices (components/sensor/const.py): it refuses an entity of another class.
+const classesOf2024 = "date enum timestamp apparent_power aqi atmospheric_pressure battery carbon_monoxide carbon_dioxide current data_rate data_size distance duration energy energy_storage frequency gas humidity illuminance irradiance moisture monetary nitrogen_dioxide nitrogen_monoxide nitrous_oxide ozone ph pm1 pm10 pm25 power_factor power precipitation precipitation_intensity pressure reactive_power signal_strength sound_pressure speed sulphur_dioxide temperature volatile_organic_compounds volatile_organic_compounds_parts voltage volume volume_storage volume_flow_rate water weight wind_speed"

@@ -15,11 +15,16 @@ type Template struct {
 }
 
 // render does what homeassistant/helpers/template.py does with a value template: value is
-// the payload, value_json what it is as JSON, this the entity.
+// the payload, value_json what it is as JSON, this the entity. What is undefined and used
+// nevertheless is a warning in its log for each message, and an error here.
 const render = `
 import json, sys
+from jinja2 import Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-env = ImmutableSandboxedEnvironment()
+class Warns(Undefined):
+    def warn(self, *_): raise ValueError("a warning in the log of Home Assistant: " + self._undefined_message)
+    __str__ = __iter__ = __bool__ = __len__ = __eq__ = __ne__ = __hash__ = warn
+env = ImmutableSandboxedEnvironment(undefined=Warns)
 class This: pass
 out, known = [], {}
 for t in json.load(sys.stdin):
@@ -42,9 +47,7 @@ json.dump(out, sys.stdout)
 // installed. An empty template is the payload as it is.
 func Render(t *testing.T, ts []Template) []string {
 	t.Helper()
-	if err := exec.Command("python3", "-c", "import jinja2").Run(); err != nil {
-		t.Skip("no Jinja here (Debian package python3-jinja2):", err)
-	}
+	python := withJinja(t)
 	for i := range ts {
 		if ts[i].Template == "" {
 			ts[i].Template = "{{ value }}"
@@ -54,7 +57,7 @@ func Render(t *testing.T, ts []Template) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("python3", "-c", render)
+	cmd := exec.Command(python, "-c", render)
 	cmd.Stdin = bytes.NewReader(in)
 	text, err := cmd.Output()
 	if err != nil {
@@ -65,4 +68,16 @@ func Render(t *testing.T, ts []Template) []string {
 		t.Fatalf("jinja answered %d of %d: %v", len(out), len(ts), err)
 	}
 	return out
+}
+
+// withJinja is a Python that has Jinja: Debian's own sees what Debian has installed.
+func withJinja(t *testing.T) string {
+	t.Helper()
+	for _, python := range []string{"/usr/bin/python3", "python3"} {
+		if exec.Command(python, "-c", "import jinja2").Run() == nil {
+			return python
+		}
+	}
+	t.Skip("no Jinja here (Debian package python3-jinja2)")
+	return ""
 }

@@ -64,6 +64,7 @@ func (j *Judge) Message(topic string, payload []byte) {
 		j.fault(topic, "no origin with a name")
 	}
 	if levels[0] != "device" {
+		j.old(topic, m)
 		j.entity(topic, levels[0], levels[2], m)
 		return
 	}
@@ -83,6 +84,17 @@ func (j *Judge) Message(topic string, payload []byte) {
 		}
 		platform, _ := k["platform"].(string)
 		j.entity(topic+" "+id, platform, id, k)
+	}
+}
+
+// old judges a message of a single entity as the versions do that know no other: they do
+// not know what came later.
+func (j *Judge) old(topic string, m map[string]any) {
+	if class, ok := m["device_class"].(string); ok && strings.Contains(topic, "/sensor/") && !within(classesOf2024, class) {
+		j.fault(topic, "versions that need this form have no class %s, and refuse the entity", class)
+	}
+	if m["state_class"] == "measurement_angle" {
+		j.fault(topic, "versions that need this form have no measurement_angle, and refuse the entity")
 	}
 }
 
