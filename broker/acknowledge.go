@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"errors"
+
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
@@ -31,12 +33,17 @@ func (c *conn) drainAcksLocked() {
 	}
 }
 
-// refuse turns an ack that failed into a refusal. MQTT 3.1.1 has none: the connection is
-// closed, and the client keeps what was not acknowledged.
+// refuse turns an ack that failed into a refusal, or ends the connection: MQTT 3.1.1 has none.
+// Nor is there one when the disk has failed. What it was given may be there at the next start,
+// and the client keeps the message, with its packet id, until then.
 func (c *conn) refuse(a *ack) bool {
 	reason := mqtt.QuotaExceeded
 	if a.err != journal.ErrFull {
 		reason = mqtt.ImplementationSpecific
+	}
+	if errors.Is(a.err, journal.ErrFailed) || errors.Is(a.err, journal.ErrClosed) {
+		c.stop(reason)
+		return false
 	}
 	if a.typ == mqtt.PUBREC {
 		// It is stored nowhere: sent again, on this connection or the next, it is a new message.
