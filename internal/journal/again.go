@@ -87,7 +87,7 @@ func (j *Journal) copyOnce(it second) error {
 		pad = max(0, it.off+copyApart-w.tail())
 	}
 	if !w.fits(int(pad) + size) {
-		if err := j.rotate(j.firstPending(), size, true); err != nil {
+		if err := j.rotate(size, true); err != nil {
 			return err
 		}
 	} else {

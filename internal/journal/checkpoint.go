@@ -131,7 +131,7 @@ func (j *Journal) writeState(q *Queue) error {
 			break
 		}
 		j.mu.Unlock()
-		if err := j.rotate(j.firstPending(), need, true); err != nil {
+		if err := j.rotate(need, true); err != nil {
 			return err
 		}
 	}
@@ -146,7 +146,7 @@ func (j *Journal) makeRoom(n int) error {
 	if j.wr.fits(n) {
 		return nil
 	}
-	return j.rotate(j.firstPending(), n, true)
+	return j.rotate(n, true)
 }
 
 // checkpointDurableLocked: what was encoded is on disk.

@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -89,13 +90,17 @@ func (j *Journal) undo() {
 	j.wr.rewind()
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.encoded = j.pend.first
 	for pos := j.pend.first; pos < j.pend.end; pos++ {
 		j.pend.at(pos).slot = 0
 	}
 	for _, q := range j.durable {
-		j.markDirtyLocked(q)
+		if q.stateAt > j.wr.durable { // what is durable is not written again: it would fill a full journal
+			j.markDirtyLocked(q)
+		}
 	}
 	j.limitWritten, j.droppedWritten = j.limit, 0
+	j.again = slices.DeleteFunc(j.again, func(it second) bool { return it.drop != 0 && slices.Contains(j.dropped, it.drop) })
 	if j.newCheckpoint != nil {
 		j.newCheckpoint, j.wantCheckpoint = nil, true
 	}
@@ -103,6 +108,8 @@ func (j *Journal) undo() {
 
 // writeOnce writes the states that changed, then the ring up to end.
 func (j *Journal) writeOnce(end uint64) error {
+	pos := j.firstPending()
+	j.encoded = pos
 	if j.wr.broken {
 		if err := j.enterNew(); err != nil {
 			return err
@@ -111,13 +118,12 @@ func (j *Journal) writeOnce(end uint64) error {
 	if err := j.writeStates(); err != nil {
 		return err
 	}
-	pos := j.firstPending()
-	j.encoded = pos
 	for pos < end {
 		next, full := j.encode(pos, end)
+		j.encoded = next
 		switch {
 		case full > 0:
-			if err := j.rotate(next, full, false); err != nil {
+			if err := j.rotate(full, false); err != nil {
 				return err
 			}
 		case len(j.wr.buf) >= 256<<10:
@@ -191,8 +197,7 @@ func (j *Journal) complete(end uint64) {
 	}
 	j.checkpointDurableLocked()
 	j.limit = max(j.limit, j.limitWritten)
-	j.dropped = append(j.dropped[:0], j.dropped[j.droppedWritten:]...)
-	j.droppedWritten = 0
+	j.dropsDurableLocked()
 	j.room.Broadcast()
 	j.mu.Unlock()
 	j.skipDone()
@@ -211,12 +216,11 @@ func (j *Journal) writeStates() error {
 	for {
 		j.mu.Lock()
 		need := j.encodeStatesLocked(j.wr.fits)
-		pos := j.pend.first
 		j.mu.Unlock()
 		if need == 0 {
 			return nil
 		}
-		if err := j.rotate(pos, need, true); err != nil {
+		if err := j.rotate(need, true); err != nil {
 			return err
 		}
 	}
@@ -281,7 +285,19 @@ func (j *Journal) statesDurable() (bool, error) {
 	if need > 0 {
 		return false, nil
 	}
-	return true, j.wr.sync()
+	if err := j.wr.sync(); err != nil {
+		return false, err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.dropsDurableLocked()
+	return true, nil
+}
+
+// dropsDurableLocked: what was encoded of the queues that are gone is on disk.
+func (j *Journal) dropsDurableLocked() {
+	j.dropped = append(j.dropped[:0], j.dropped[j.droppedWritten:]...)
+	j.droppedWritten = 0
 }
 
 // fill makes the journal full: for want of disk nothing more can be written.

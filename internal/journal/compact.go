@@ -29,7 +29,7 @@ func (j *Journal) compact() error {
 }
 
 // compactable picks the segment with the least in it: when files run out, if a
-// quarter of it is gained; otherwise only if it is nearly empty and nothing of it
+// quarter of it is gained (in a full journal into a file beyond the bound, if it must be); otherwise only if it is nearly empty and nothing of it
 // went away in a while, because a segment that is being drained empties itself.
 func (j *Journal) compactable() *slot {
 	j.mu.Lock()
@@ -59,7 +59,8 @@ func (j *Journal) compactable() *slot {
 		left = j.wr.slot.size - sealSize
 	}
 	here := j.wr.tail()+least.liveBytes+4*int64(least.live) < left
-	if short && (spares > 0 || here) && least.liveBytes < least.size*3/4 {
+	beyond := j.full != nil && size <= j.wr.st.max
+	if short && (spares > 0 || here || beyond) && least.liveBytes < least.size*3/4 {
 		return least
 	}
 	if time.Since(j.looked) < compactPause {
@@ -80,6 +81,16 @@ func (j *Journal) compactable() *slot {
 
 // compactSlot copies what is wanted of s and finds it at its new place.
 func (j *Journal) compactSlot(s *slot) error {
+	j.compacting = true
+	defer func() { j.compacting = false }()
+	if j.wr.broken { // what goes there now is not believed by a recovery
+		if err := j.enterNew(); err != nil {
+			if errors.Is(err, errNoSpace) {
+				return nil
+			}
+			return err
+		}
+	}
 	b := make([]byte, s.size)
 	if _, err := s.f.ReadAt(b, 0); err != nil {
 		j.log.Error("journal segment cannot be read", "err", err)
@@ -111,7 +122,7 @@ func (j *Journal) compactSlot(s *slot) error {
 			if err := settle(); err != nil {
 				return err
 			}
-			if err := j.rotate(j.firstPending(), need, true); err != nil {
+			if err := j.rotate(need, true); err != nil {
 				if !errors.Is(err, errNoSpace) {
 					return err
 				}

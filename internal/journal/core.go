@@ -56,6 +56,7 @@ type Journal struct {
 	sinceCheckpoint int64       // bytes of the segments that were begun since
 	wantCheckpoint  bool
 	checkpointing   bool
+	compacting      bool
 	again           []second // second copies to be written
 	encoded         uint64   // position in the ring: what is before has a frame
 	young           []string // keys of Options.Twice written in this segment

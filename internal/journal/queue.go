@@ -14,20 +14,21 @@ type Queue struct {
 	wake chan struct{}
 
 	// guarded by j.mu
-	lim    Limits
-	memory bool // what waits here is in j.mem, not in the index
-	gone   bool // dropped: takes nothing any more
-	opened bool // in this run: the limits are known
-	wait   seqSet
-	bytes  int64
-	last   Seq    // newest that was appended
-	past   []span // acknowledged ones behind the first that waits
-	gaps   []gap
-	dirty  bool // the log does not know the newest position: in Journal.dirty
-	grown  bool // the log does not know how many wait
-	listed bool // in Journal.grown
-	fresh  bool // the log does not know the queue at all
-	stats  QueueStats
+	lim     Limits
+	memory  bool // what waits here is in j.mem, not in the index
+	gone    bool // dropped: takes nothing any more
+	opened  bool // in this run: the limits are known
+	wait    seqSet
+	bytes   int64
+	last    Seq    // newest that was appended
+	past    []span // acknowledged ones behind the first that waits
+	gaps    []gap
+	dirty   bool   // the log does not know the newest position: in Journal.dirty
+	grown   bool   // the log does not know how many wait
+	listed  bool   // in Journal.grown
+	fresh   bool   // the log does not know the queue at all
+	stateAt uint64 // lsn of the frame with the newest position
+	stats   QueueStats
 
 	dropsSeen uint64 // by logDrops
 	droppedAt time.Time

@@ -299,7 +299,7 @@ func (r *recovery) ready() error {
 	newest := r.used[len(r.used)-1]
 	var err error
 	if newest.format < formatNumber { // an older program must not take this for its own
-		err = j.rotate(j.firstPending(), 0, true)
+		err = j.rotate(0, true)
 	}
 	if err == nil {
 		err = j.writeStates()
@@ -320,8 +320,7 @@ func (r *recovery) ready() error {
 	}
 	j.mu.Lock()
 	j.checkpointDurableLocked()
-	j.dropped = append(j.dropped[:0], j.dropped[j.droppedWritten:]...)
-	j.droppedWritten = 0
+	j.dropsDurableLocked()
 	j.mu.Unlock()
 	j.limit = j.limitWritten
 	for _, s := range j.slots {

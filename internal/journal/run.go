@@ -180,6 +180,9 @@ func (j *Journal) giveUp() (lost int) {
 // writeClose proves to the next run that everything before it had been durable.
 func (j *Journal) writeClose() error {
 	w := j.wr
+	if w.broken {
+		return nil
+	}
 	if err := j.writeMark(); err != nil && !errors.Is(err, errNoSpace) {
 		return err
 	}

@@ -13,11 +13,11 @@ import (
 const maxSpare = 4
 
 // rotate closes the segment and goes on in another one, which has room for a frame
-// of need bytes. Everything of the ring before pos has been encoded. What is urgent may take
+// of need bytes. What has been encoded of the ring is completed: the segment that is left would
+// count as dead otherwise, and be used again with the records in it. What is urgent may take
 // the last spare slot: positions, checkpoints, and the copies that make room.
-func (j *Journal) rotate(pos uint64, need int, urgent bool) error {
+func (j *Journal) rotate(need int, urgent bool) error {
 	w := j.wr
-	j.encoded = pos
 	s, err := j.takeSlot(int64(need), urgent)
 	if err != nil {
 		if !errors.Is(err, errNoSpace) {
@@ -27,15 +27,14 @@ func (j *Journal) rotate(pos uint64, need int, urgent bool) error {
 		if err := w.sync(); err != nil {
 			return err
 		}
-		j.complete(pos)
+		j.complete(j.encoded)
 		return err
 	}
-	return j.leaveFor(s, pos)
+	return j.leaveFor(s)
 }
 
-// leaveFor seals the segment and goes on in s. Everything of the ring before pos has been
-// encoded.
-func (j *Journal) leaveFor(s *slot, pos uint64) error {
+// leaveFor seals the segment and goes on in s.
+func (j *Journal) leaveFor(s *slot) error {
 	w := j.wr
 	if w.tail()+sealSize <= w.slot.size { // else a crash came between the seal and the next segment
 		at := w.start()
@@ -45,7 +44,7 @@ func (j *Journal) leaveFor(s *slot, pos uint64) error {
 	if err := w.sync(); err != nil {
 		return err
 	}
-	j.complete(pos) // else the segment that is left would count as dead
+	j.complete(j.encoded)
 	return j.enter(s)
 }
 
@@ -123,6 +122,11 @@ func (j *Journal) takeSlot(need int64, urgent bool) (*slot, error) {
 		}
 		if freed {
 			continue
+		}
+		if j.checkpointing || j.compacting { // half of either has filled segments and freed none
+			if s, err := j.addExtraSlot(); s != nil || err != nil {
+				return s, err
+			}
 		}
 		if !j.anyDead() && !j.evict() {
 			return nil, err
@@ -246,17 +250,17 @@ func (j *Journal) positionsElsewhere() (bool, error) {
 			return false, err
 		}
 	}
-	if err := j.leaveFor(s, j.encoded); err != nil {
+	if err := j.leaveFor(s); err != nil {
 		return false, err
 	}
 	return j.statesDurable()
 }
 
-// addExtraSlot makes a slot although the bounds are reached; nil if it did once before, or the
-// file system has no room.
+// addExtraSlot makes a slot although the bounds are reached; nil if there are as many of them
+// as all positions can take, or the file system has no room.
 func (j *Journal) addExtraSlot() (*slot, error) {
 	st := j.wr.st
-	if j.slotBytes() > st.max {
+	if j.slotBytes() > st.max+2*j.statesSize() {
 		return nil, nil
 	}
 	s, err := j.makeSlot(st.segSize)

@@ -60,6 +60,7 @@ func (q *Queue) appendStateLocked(b []byte, onDisk Seq) []byte {
 // encodeStateLocked writes q's state frame.
 func (j *Journal) encodeStateLocked(q *Queue, onDisk Seq) {
 	w := j.wr
+	q.stateAt = w.lsn
 	at := w.start()
 	w.buf = q.appendStateLocked(w.buf, onDisk)
 	off := w.end(at)

@@ -21,11 +21,15 @@ func TestFullJournalFindsRoomAgain(t *testing.T) {
 	if timing.Race {
 		t.Skip("the disk in memory has no lock; runs without the race detector, as a 32-bit program too")
 	}
-	for seed := range uint64(40) {
+	for seed := range uint64(80) {
+		sessions, segments := 8, int64(8)
+		if seed%2 == 1 { // their positions take more than one segment
+			sessions, segments = 20, 16
+		}
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 14))
 			j, err := Open(Options{
-				Dir: "d", FS: crashdisk.New(rnd), SegmentSize: 16 << 10, Size: 8 * 16 << 10, FreeFloor: -1,
+				Dir: "d", FS: crashdisk.New(rnd), SegmentSize: 16 << 10, Size: segments * 16 << 10, FreeFloor: -1,
 				Commit: 100 * time.Millisecond, Twice: []string{"session/"},
 			})
 			if err != nil {
@@ -36,15 +40,15 @@ func TestFullJournalFindsRoomAgain(t *testing.T) {
 			go func() { ended <- j.Run(ctx) }()
 			var queues []*Queue
 			long := strings.Repeat("i", 800)
-			for i := range 8 {
+			for i := range sessions {
 				queues = append(queues, openQueue(t, j, fmt.Sprintf("session/%d-%s", i, long), Limits{}))
 				j.Put(fmt.Sprintf("session/meta/%d-%s", i, long[:600]), make([]byte, 60), Event, nil, 0)
 			}
-			for range 400 {
+			for range 50 * sessions {
 				q := queues[rnd.IntN(len(queues))]
 				switch rnd.IntN(8) {
 				case 0:
-					j.Put(fmt.Sprintf("session/meta/%d-%s", rnd.IntN(8), long[:600]), make([]byte, 50+rnd.IntN(20)), Event, nil, 0)
+					j.Put(fmt.Sprintf("session/meta/%d-%s", rnd.IntN(sessions), long[:600]), make([]byte, 50+rnd.IntN(20)), Event, nil, 0)
 				case 1:
 					items, _ := q.Read(0, 1+rnd.IntN(3), nil)
 					for _, it := range items {
