@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -22,6 +23,8 @@ var moreRows = []row{
 	{name: "last-wills", what: "1,000 clients that subscribe to each other's wills and are gone all at once, again and again", run: (*attacker).lastWills},
 	{name: "take-overs", what: "40 clients that take each other's sessions with 500 filters over", run: (*attacker).takeOvers},
 	{name: "filters-400k", what: "SUBSCRIBE and UNSUBSCRIBE with 400,000 filters", run: (*attacker).shortFilters},
+	{name: "commands", what: "commands that are refused, short ones and of a megabyte", run: (*attacker).commands},
+	{name: "replies", what: "commands whose answers 300 others have asked for", run: (*attacker).replies},
 }
 
 func (a *attacker) groups() {
@@ -230,6 +233,50 @@ func (a *attacker) shortFilters() {
 			for !a.over() && cl.write(b) == nil {
 			}
 			cl.close()
+		}
+	})
+}
+
+func (a *attacker) commands() {
+	deep := bytes.Repeat([]byte(`{"a":[`), 150_000)
+	parallel(6, func(k int) {
+		cl := a.connect(mqtt.Level311, fmt.Sprint("commander", k))
+		if cl == nil {
+			return
+		}
+		defer cl.close()
+		go cl.drain()
+		var b []byte
+		for i := range 500 {
+			b = mqtt.AppendPublish(b, mqtt.Level311, mqtt.PublishFlags(1, false, false), "n/d/temperature/set", uint16(i+1), nil, []byte("21.5"))
+		}
+		if k%3 == 0 {
+			b = mqtt.AppendPublish(nil, mqtt.Level311, mqtt.PublishFlags(1, false, false), "n/d/temperature/set", 1, nil, deep)
+		}
+		for !a.over() && cl.write(b) == nil {
+		}
+	})
+}
+
+func (a *attacker) replies() {
+	parallel(301, func(k int) {
+		cl := a.connect(mqtt.Level5, fmt.Sprint("asker", k))
+		if cl == nil {
+			return
+		}
+		defer cl.close()
+		go cl.drain()
+		_ = cl.subscribe(1, mqtt.Subscription{Filter: "answers", QoS: 1}, mqtt.Subscription{Filter: "n/#", QoS: 1})
+		if k < 300 {
+			a.wait()
+			return
+		}
+		time.Sleep(300 * time.Millisecond) // until they have subscribed
+		props := mqtt.AppendPublishProperties(nil, &mqtt.PublishProperties{ResponseTopic: "answers", CorrelationData: make([]byte, 60_000)}, 0)
+		for i := 0; !a.over(); i++ {
+			if cl.write(mqtt.AppendPublish(nil, mqtt.Level5, mqtt.PublishFlags(1, false, false), "n/d/temperature/set", uint16(1+i%60000), props, []byte("21.5"))) != nil {
+				return
+			}
 		}
 	})
 }
