@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -28,10 +29,13 @@ func newRun() *cobra.Command {
 		Short: "run the gateway until SIGTERM or SIGINT; SIGHUP reloads",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := newLogger(os.Stderr, level, format)
+			direct, err := newLogger(os.Stderr, level, format)
 			if err != nil {
 				return usageError{err}
 			}
+			out := newLogWriter(os.Stderr, linesLost(direct))
+			defer out.Close()
+			log, _ := newLogger(out, level, format) // as above
 			hub := web.NewHub()
 			ring := web.NewLogRing(log.Handler(), hub)
 			return run(cmd.Context(), path, hub, ring)
@@ -113,7 +117,7 @@ func explainStore(err error, data string, uid int) error {
 		err, data, filepath.Join(state, "sensorgate"))
 }
 
-func newLogger(f *os.File, level, format string) (*slog.Logger, error) {
+func newLogger(f io.Writer, level, format string) (*slog.Logger, error) {
 	var o slog.HandlerOptions
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {

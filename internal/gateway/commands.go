@@ -69,6 +69,7 @@ type commandRouter struct {
 	counted *counted
 	log     *slog.Logger
 	refuse  chan refusal
+	crowded flood // refused without an answer
 
 	mu      sync.Mutex
 	devices map[string]*device // by …/set topic
@@ -83,7 +84,10 @@ type refusal struct {
 func newCommandRouter(node string, b *broker.Broker, may mayAnswer, c *counted, log *slog.Logger) *commandRouter {
 	return &commandRouter{
 		node: node, broker: b, may: may, counted: c, log: log,
-		refuse:  make(chan refusal, maxCommands),
+		refuse: make(chan refusal, maxCommands),
+		crowded: flood{report: func(n int64) {
+			log.Warn("commands refused without an answer: too many at once", "commands", n)
+		}},
 		devices: map[string]*device{},
 		cancels: map[string][]func(){},
 	}
@@ -156,6 +160,6 @@ func (r *commandRouter) refused(m *mqtt.Message, err error) {
 	select {
 	case r.refuse <- refusal{*m, err}:
 	default:
-		r.log.Warn("command refused without an answer: too many at once", "topic", m.Topic)
+		r.crowded.add()
 	}
 }

@@ -27,6 +27,7 @@ type homieSide struct {
 	node        describe.Node
 	model       *homie.Model
 	connections []*upstream // to upstreams
+	crowded     flood       // commands that were dropped
 
 	mu     sync.Mutex
 	health map[string]drivers.Health
@@ -40,6 +41,7 @@ func newHomieSide(k *conventions, c *config.Config) *homieSide {
 		k: k, node: describe.Of(c),
 		health: map[string]drivers.Health{}, values: map[string]mqtt.Message{}, meant: map[string]string{},
 	}
+	h.crowded.report = func(n int64) { k.log.Warn("Homie commands were dropped: too many at once", "commands", n) }
 	h.model = homie.New(&h.node, c.Homie)
 	k.g.mu.Lock()
 	devices := k.g.devices
@@ -241,7 +243,7 @@ func (h *homieSide) queue(to chan homieCommand, c homieCommand) {
 	select {
 	case to <- c:
 	default:
-		h.k.log.Warn("a Homie command was dropped: too many at once", "topic", c.value)
+		h.crowded.add()
 	}
 }
 
