@@ -30,7 +30,7 @@ func NewBusesOn(log *slog.Logger, open bus.Opener) *Buses { return bus.NewOn(log
 // Drivers is the table of contents: every chip we know on I2C, and those on SPI that are
 // written to and read from the same way.
 func Drivers(b *Buses, s *spibus.Buses) []drivers.Driver {
-	return append(onI2C(b, s), chips.MCP23S17(s), chips.DescribedSPI(s))
+	return append(onI2C(b, s), chips.MCP23S17(s), chips.DescribedSPI(s), clearDriver(b))
 }
 
 // onI2C are the chips that can be on I2C.

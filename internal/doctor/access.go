@@ -3,6 +3,7 @@ package doctor
 import (
 	"bufio"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -180,12 +181,35 @@ func tryNode(name, user string) string {
 	return "sudo udevadm control --reload && sudo udevadm trigger    (rules: /usr/lib/udev/rules.d/60-sensorgate.rules)"
 }
 
+// lookHang says, for each bus that the gateway uses, what frees it when a chip holds it.
+func lookHang(m Machine) (all []Finding) {
+	for _, bus := range slices.Sorted(maps.Keys(m.buses)) {
+		f := Finding{Verdict: OK}
+		adapter, _ := filepath.EvalSymlinks(m.path("sys/bus/i2c/devices/i2c-" + bus))
+		_, err := os.Stat(filepath.Join(filepath.Dir(adapter), "driver", "unbind"))
+		switch resets := adapter != "" && err == nil; {
+		case m.buses[bus] != "":
+			f.What = fmt.Sprintf("i2c-%s: a bus that hangs is freed by clock pulses (device %s)", bus, m.buses[bus])
+		case resets && m.User == "root":
+			f.What = fmt.Sprintf("i2c-%s: a bus that hangs has its adapter reset", bus)
+		case resets:
+			f.What = fmt.Sprintf("i2c-%s: nothing frees it when a chip holds it; only root may reset its adapter", bus)
+			f.Try = `wire a free GPIO line to its clock, and driver = "i2c-bus" (docs/hardware.md)`
+		default:
+			f.What = fmt.Sprintf("i2c-%s: nothing frees it when a chip holds it; its adapter cannot be reset", bus)
+			f.Try = `wire a free GPIO line to its clock, and driver = "i2c-bus" (docs/hardware.md)`
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
 // lookI2C finds the bus that is there but switched off, the most common first hour
 // on a Raspberry Pi.
 func lookI2C(m Machine) []Finding {
 	nodes, _ := filepath.Glob(m.path("dev/i2c-*"))
 	if len(nodes) > 0 {
-		return one(OK, fmt.Sprintf("%d I2C buses", len(nodes)), "")
+		return append(one(OK, fmt.Sprintf("%d I2C buses", len(nodes)), ""), lookHang(m)...)
 	}
 	model, _ := os.ReadFile(m.path("sys/firmware/devicetree/base/model"))
 	adapters, _ := filepath.Glob(m.path("sys/class/i2c-adapter/i2c-*"))

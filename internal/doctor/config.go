@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"sensorgate/drivers"
 	"sensorgate/internal/config"
@@ -40,6 +41,7 @@ func (m *Machine) Learn(path string, load func() (*config.Config, config.Problem
 		m.data = abs
 	}
 	m.ports = m.serialPorts(c)
+	m.buses = i2cBuses(c)
 	for _, l := range c.Broker.Listeners {
 		if _, port, err := net.SplitHostPort(l.Address); err == nil {
 			m.port, _ = strconv.Atoi(port)
@@ -74,6 +76,27 @@ func (m *Machine) serialPorts(c *config.Config) map[string]bool {
 		add(d.Config.Options)
 	}
 	return ports
+}
+
+// i2cBuses are the buses of a configuration, each with the device that frees it.
+func i2cBuses(c *config.Config) map[string]string {
+	buses := map[string]string{}
+	for _, d := range c.Devices {
+		claimer, ok := d.Config.Options.(drivers.Claimer)
+		if !ok {
+			continue
+		}
+		for _, claim := range claimer.Claims() {
+			switch claim.Kind {
+			case "i2c":
+				bus, _, _ := strings.Cut(claim.ID, ":")
+				buses[bus] += ""
+			case "i2c-clear":
+				buses[claim.ID] = d.Config.Device
+			}
+		}
+	}
+	return buses
 }
 
 // used returns how bad it is that somebody else has a node open.

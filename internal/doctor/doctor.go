@@ -53,9 +53,10 @@ type Machine struct {
 	SeesAll bool   // root sees what other people's processes have open
 
 	// What Learn takes from the configuration.
-	data   string          // directory of the store; "" keeps it in memory
-	port   int             // of the local broker
-	ports  map[string]bool // serial ports that it uses; nil: not known
+	data   string            // directory of the store; "" keeps it in memory
+	port   int               // of the local broker
+	ports  map[string]bool   // serial ports that it uses; nil: not known
+	buses  map[string]string // I2C buses that it uses, and the device that frees each; "" for none
 	config []Finding
 }
 

@@ -122,6 +122,35 @@ func TestDoctorI2C(t *testing.T) {
 	expect(t, lookI2C(machine(t, nil)), Warning, "no I2C bus")
 }
 
+// What frees a bus that a chip holds, for each bus that the configuration uses.
+func TestDoctorSaysWhatFreesAHangingBus(t *testing.T) {
+	m := machine(t, map[string]string{
+		"dev/i2c-1": "", "dev/i2c-3": "", "dev/i2c-4": "",
+		"sys/devices/soc/fe804000.i2c/i2c-1/name": "", "sys/devices/soc/fe804000.i2c/driver/unbind": "", "sys/devices/usb/i2c-3/name": "",
+		"sys/bus/i2c/devices/i2c-1": "@../../../devices/soc/fe804000.i2c/i2c-1", "sys/bus/i2c/devices/i2c-3": "@../../../devices/usb/i2c-3",
+		"c.toml": `node = "n"
+[device.attic]
+driver = "bme280"
+i2c = "1:0x76"
+[device.cellar]
+driver = "bme280"
+i2c = "3:0x76"
+[device.barn]
+driver = "bme280"
+i2c = "4:0x70/2:0x76"
+[device.wire]
+driver = "i2c-bus"
+bus = "4"
+scl = "GPIO17"
+`})
+	learn(&m, m.path("c.toml"))
+	expect(t, lookI2C(m), OK, "i2c-1: nothing frees it", "only root", "i2c-bus")
+	expect(t, lookI2C(m), OK, "i2c-3: nothing frees it", "cannot be reset", "i2c-bus")
+	expect(t, lookI2C(m), OK, "i2c-4: a bus that hangs is freed by clock pulses (device wire)")
+	m.User = "root"
+	expect(t, lookI2C(m), OK, "i2c-1: a bus that hangs has its adapter reset")
+}
+
 func TestDoctorPorts(t *testing.T) {
 	for _, c := range []struct {
 		name, comm, node, try string

@@ -42,6 +42,7 @@ func newHardware(log *slog.Logger, lines *gpio.Chips) *Hardware {
 		serial: serial.NewBuses(),
 	}
 	h.i2c.SetLines(lines.Interrupt)
+	h.i2c.SetOpenDrain(lines.OpenDrain)
 	h.Registry.Add(framing.Drivers(h.serial, log)...)
 	h.Registry.Add(meters.Drivers(h.serial, log)...)
 	h.Registry.Add(modbus.Drivers(h.serial, log)...)

@@ -28,6 +28,7 @@ type Buses struct {
 	sysfs string // where the kernel lists who owns an address; "" does not ask
 	trace Trace
 	lines drivers.InterruptOpener
+	pins  drivers.OpenDrainOpener
 
 	wake chan struct{} // 1 deep: there is something in pending
 	done chan struct{} // closed when Run has ended

@@ -32,7 +32,9 @@ type owner struct {
 	log   *slog.Logger
 	calls chan *call // unbuffered: who waits can give up
 
-	transfers, failed, busy, recovered, opened atomic.Int64
+	transfers, failed, busy, recovered, opened, freed atomic.Int64
+
+	clear atomic.Pointer[Clear] // what frees the bus; nil: a reset of its adapter
 
 	// The rest belongs to the goroutine.
 	bus      i2c.BusCloser // nil while closed
@@ -46,6 +48,7 @@ type call struct {
 	ctx  context.Context
 	addr Addr
 	w, r []byte
+	do   func() error // instead of a transfer; nil for one
 	err  error
 	done chan struct{}
 }
@@ -56,9 +59,21 @@ func newOwner(b *Buses, name string) *owner {
 
 // tx hands a transfer to the owner and waits for it, at most txTimeout.
 func (o *owner) tx(ctx context.Context, a Addr, w, r []byte) error {
+	c := &call{addr: a, w: append([]byte(nil), w...), r: make([]byte, len(r))}
+	err := o.ask(ctx, c)
+	if err == nil {
+		copy(r, c.r)
+	}
+	return err
+}
+
+// do has f called while nobody of us talks on the bus, and waits for it, at most txTimeout.
+func (o *owner) do(ctx context.Context, f func() error) error { return o.ask(ctx, &call{do: f}) }
+
+func (o *owner) ask(ctx context.Context, c *call) error {
 	ctx, cancel := context.WithTimeout(ctx, txTimeout)
 	defer cancel()
-	c := &call{ctx: ctx, addr: a, w: append([]byte(nil), w...), r: make([]byte, len(r)), done: make(chan struct{})}
+	c.ctx, c.done = ctx, make(chan struct{})
 	select {
 	case o.calls <- c:
 	case <-ctx.Done():
@@ -68,7 +83,6 @@ func (o *owner) tx(ctx context.Context, a Addr, w, r []byte) error {
 	}
 	select {
 	case <-c.done:
-		copy(r, c.r)
 		return c.err
 	case <-ctx.Done():
 		return late(ctx, "the bus hangs")
@@ -98,6 +112,10 @@ func (o *owner) run(ctx context.Context) {
 func (o *owner) serve(c *call) {
 	defer close(c.done)
 	if c.err = c.ctx.Err(); c.err != nil {
+		return
+	}
+	if c.do != nil {
+		c.err = c.do()
 		return
 	}
 	if c.err = o.ensureOpen(); c.err != nil {
@@ -166,6 +184,14 @@ func (o *owner) judge(err error) {
 	o.hangs = 0
 	o.recovered.Add(1)
 	o.close()
+	if o.clear.Load() != nil {
+		if err := o.free(); err != nil {
+			o.log.Warn("i2c bus hangs", "err", err)
+			return
+		}
+		o.log.Warn("i2c bus hung, it was freed by clock pulses")
+		return
+	}
 	if o.buses.sysfs == "" {
 		return
 	}
