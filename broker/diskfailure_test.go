@@ -38,7 +38,7 @@ func (f brokenFile) Sync() error {
 // A disk that fails says nothing about what is on it: the next start finds the message, and its packet id in use.
 // A client that had heard "refused" would use the id for another message, which would then be taken for a repetition
 // and lost (seed 2964 of the simulation). So the connection ends without an answer, at every level.
-func TestPublisherIsToldNothingWhenTheDiskFails(t *testing.T) {
+func TestPublisherGetsNoAnswerWhenTheDiskFails(t *testing.T) {
 	for _, qos := range []byte{1, 2} {
 		fs, dir := &brokenSyncs{FS: disk.OS{}}, t.TempDir()
 		j, err := journal.Open(journal.Options{Dir: dir, Size: 64 << 20, FreeFloor: 1, SeqStep: SeqStep, FS: fs})

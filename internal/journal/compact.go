@@ -21,8 +21,15 @@ const compactPause = 10 * time.Second
 
 // compact copies one segment if that pays.
 func (j *Journal) compact() error {
+	j.compacting = true
+	defer func() { j.compacting = false }()
+	if j.wr.broken && j.full != nil { // what goes there now is not believed by a recovery
+		if err := j.enterNew(); err != nil && !errors.Is(err, errNoSpace) {
+			return err
+		}
+	}
 	s := j.compactable()
-	if s == nil {
+	if s == nil || j.wr.broken {
 		return nil
 	}
 	return j.compactSlot(s)
@@ -81,16 +88,6 @@ func (j *Journal) compactable() *slot {
 
 // compactSlot copies what is wanted of s and finds it at its new place.
 func (j *Journal) compactSlot(s *slot) error {
-	j.compacting = true
-	defer func() { j.compacting = false }()
-	if j.wr.broken { // what goes there now is not believed by a recovery
-		if err := j.enterNew(); err != nil {
-			if errors.Is(err, errNoSpace) {
-				return nil
-			}
-			return err
-		}
-	}
 	b := make([]byte, s.size)
 	if _, err := s.f.ReadAt(b, 0); err != nil {
 		j.log.Error("journal segment cannot be read", "err", err)
@@ -127,6 +124,9 @@ func (j *Journal) compactSlot(s *slot) error {
 					return err
 				}
 				break
+			}
+			if s == j.wr.slot { // nothing of it was wanted any more
+				return nil
 			}
 			m, _ = j.copyFrame(s, f, fits)
 		}
