@@ -229,7 +229,7 @@ func (s *Server) getHistoryCSV(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer s.heavy.leave()
-	err = store.Export(heavyWriter{w, s.heavy}, func(int, int) { _ = rc.SetWriteDeadline(time.Now().Add(30 * time.Second)) }) // never fails on a connection of net/http
+	err = store.Export(placeWriter{w, s.heavy}, func(int, int) { _ = rc.SetWriteDeadline(time.Now().Add(30 * time.Second)) }) // never fails on a connection of net/http
 	if err != nil {
 		s.log.Debug("export ended early", "err", err)
 	}

@@ -127,8 +127,7 @@ func (s *Server) getDoctor(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) getModels(w http.ResponseWriter, r *http.Request) error {
-	writeJSON(w, s.o.Machine.Models(r.URL.Query().Get("search")))
-	return nil
+	return s.heavyJSON(w, r, func() (any, error) { return s.o.Machine.Models(r.URL.Query().Get("search")), nil })
 }
 
 func (s *Server) getModel(w http.ResponseWriter, r *http.Request) error {

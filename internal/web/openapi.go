@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"net/http"
 	"reflect"
 	"strings"
@@ -15,8 +16,19 @@ type object = map[string]any
 // getOpenAPI answers with the OpenAPI 3.1 document, made from the table of routes and
 // the Go types in it.
 func (s *Server) getOpenAPI(w http.ResponseWriter, _ *http.Request) error {
-	writeJSON(w, s.openAPI())
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(s.document()) // an error is one of the connection
 	return nil
+}
+
+// makeDocument is the document as JSON. It takes milliseconds, and anybody may ask for it:
+// Server.document makes it once.
+func (s *Server) makeDocument() []byte {
+	b, err := json.Marshal(s.openAPI())
+	if err != nil {
+		panic(err) // it is made of texts and maps
+	}
+	return append(b, '\n')
 }
 
 func (s *Server) openAPI() object {

@@ -84,6 +84,9 @@ func (s *Server) table() []route {
 func (s *Server) routes() handlers {
 	h := handlers{routes: s.table(), mux: http.NewServeMux()}
 	for _, r := range h.routes {
+		if r.isQuick() {
+			r.handle = s.quickly(r.handle)
+		}
 		h.mux.Handle(r.method+" "+r.path, s.guarded(r))
 	}
 	page.Handle(h.mux)

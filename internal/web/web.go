@@ -73,11 +73,12 @@ type Server struct {
 	logins           *logins
 	tokens           *tokens
 	conns            *connLimit
-	heavy            heavy
+	quick, heavy     places
 	started          time.Time
 	saves, publishes *pace
 	handlers         handlers
 	counts           counts
+	document         func() []byte // of the API
 
 	certsMu sync.Mutex
 	certs   map[string]*certificate // by address
@@ -96,9 +97,10 @@ func New(o Options, hub *Hub) *Server {
 	}
 	hub.limit(o.MaxStreams)
 	s := &Server{o: o, log: o.Log, hub: hub, logins: newLogins(), tokens: newTokens(o.Tokens), started: time.Now(), saves: newPace(10, 6*time.Second), publishes: newPace(20, time.Second), certs: map[string]*certificate{}}
-	s.heavy = newHeavy()
+	s.quick, s.heavy = newPlaces(), newPlaces()
 	s.conns = newConnLimit(o.MaxConnections, &s.counts)
 	s.handlers = s.routes()
+	s.document = sync.OnceValue(s.makeDocument)
 	return s
 }
 
