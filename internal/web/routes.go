@@ -157,6 +157,9 @@ func (s *Server) Handler() http.Handler {
 	foreign := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.counts.requests.Add(1)
+		if !status.CameFromSocket(r.Context()) && s.pace.wait(r.Context(), s.clientAddr(r)) != nil {
+			return // nobody waits for the answer any more
+		}
 		s.setHeaders(w)
 		rc := http.NewResponseController(w)
 		// Neither fails on a connection of net/http.
