@@ -290,11 +290,13 @@ func (a *attacker) strangers() {
 func (a *attacker) longAnswers() {
 	parallel(48, func(k int) {
 		for !a.over() {
-			nc, err := net.DialTimeout("tcp", a.page, 5*time.Second)
+			// Half of them from one address, half from one each.
+			d := net.Dialer{Timeout: 5 * time.Second, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(10+k*(k%2)))}}
+			nc, err := d.Dial("tcp", a.page)
 			if err != nil {
 				continue
 			}
-			path := []string{"/history.csv", "/devices/d/channels/temperature/history?from=400d&max=2000", "/openapi.json", "/log?level=debug"}[k%4]
+			path := []string{"/history.csv", "/devices/d/channels/temperature/history?from=400d&max=2000", "/openapi.json", "/log?level=debug"}[k/2%4]
 			_ = nc.SetDeadline(time.Now().Add(10 * time.Second)) // a fault shows at the Read
 			for range 50 {                                       // pipelined, and the answers are not read
 				if _, err := io.WriteString(nc, "GET "+api+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {

@@ -128,6 +128,7 @@ func (s *Store) nextFrame(t tier, name string, skip uint64, from int64, last **f
 	if t == raw && f.number == skip || t > raw && f.from >= from {
 		return true // in memory, or in a finer tier too
 	}
+	giveWay()
 	s.exportFrame(f, name, to.point, to.change)
 	return true
 }

@@ -3,8 +3,10 @@ package history
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -271,4 +273,38 @@ func (f slowFile) Sync() error {
 		f.fs.onSync()
 	}
 	return f.File.Sync()
+}
+
+// On a board with one core an answer of a year keeps nobody waiting until it is whole: whoever
+// can run has a turn between its parts.
+func TestLongAnswerGivesWay(t *testing.T) {
+	s := openStore(t, Options{Dir: "h", FS: crashdisk.New(rand.New(rand.NewPCG(1, 1)))})
+	end := fill(s, 2, 10*time.Second, 12*time.Hour, epoch)
+	s.flush()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for name, work := range map[string]func(){
+		"plot":   func() { query(t, s, Query{Series: "device00/channel1", From: epoch, To: end, Every: 10 * time.Minute}) },
+		"export": func() { _ = s.Export(io.Discard, nil) },
+	} {
+		turns, done := 0, make(chan struct{})
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					turns++
+					runtime.Gosched()
+				}
+			}
+		}()
+		work()
+		close(done)
+		<-ended
+		if turns < 5 {
+			t.Errorf("%s: somebody else had %d turns", name, turns)
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -146,6 +147,7 @@ func (r *reader) frame(f *frame, from, to int64) {
 	if f.from >= to || f.to < from-stateLook || f.seg.tier == raw && f.number == r.skip {
 		return
 	}
+	giveWay()
 	numbers := f.to >= from
 	err := f.directory(func(name []byte, e entry) bool {
 		c := cmp.Compare(string(name), r.q.Series)
@@ -165,6 +167,10 @@ func (r *reader) frame(f *frame, from, to int64) {
 		r.damaged++
 	}
 }
+
+// giveWay lets whoever else can run have a turn. A long answer takes milliseconds, the runtime
+// interrupts it after ten, and on a board with one core the broker would wait so long.
+func giveWay() { runtime.Gosched() }
 
 const stateLook = 24 * 3600 * 1000 // ms
 

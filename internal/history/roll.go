@@ -185,22 +185,24 @@ type slots struct {
 	at            map[int64]int
 	all           []Point
 	lastTime      []int64 // per slot, of the point that gave Last
+	now           int     // slot of the point before: most points go where that one went
 }
 
 func newSlots(width int64) *slots { return &slots{width: width, at: map[int64]int{}} }
 
 func (s *slots) add(p Point) {
-	t := s.start(p.Time)
-	i := len(s.all) - 1 // most points go where the one before went
-	if i < 0 || s.all[i].Time != t {
-		var known bool
-		if i, known = s.at[t]; !known {
-			s.at[t] = len(s.all)
+	if len(s.all) == 0 || p.Time < s.all[s.now].Time || p.Time >= s.all[s.now].Time+s.width {
+		t := s.start(p.Time)
+		i, known := s.at[t]
+		if !known {
+			s.at[t], s.now = len(s.all), len(s.all)
 			s.all, s.lastTime = append(s.all, p), append(s.lastTime, p.Time)
-			s.all[len(s.all)-1].Time = t
+			s.all[s.now].Time = t
 			return
 		}
+		s.now = i
 	}
+	i := s.now
 	a := &s.all[i]
 	n := a.N + p.N
 	a.Mean += (p.Mean - a.Mean) * float64(p.N) / float64(n)
