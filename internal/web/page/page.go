@@ -73,7 +73,7 @@ func read(files fs.FS, dir string) (*bundle, error) {
 
 // first are the modules that every visit needs. Without a hint the browser would find one
 // only when it has read the one before.
-var first = []string{"api.js", "command.js", "dom.js", "format.js", "i18n.js", "login.js", "now.js", "spark.js", "state.js", "store.js", "stream.js"}
+var first = []string{"api.js", "command.js", "dom.js", "format.js", "i18n.js", "login.js", "newest.js", "now.js", "spark.js", "state.js", "store.js", "stream.js"}
 
 func (s *bundle) preload(dir string) string {
 	var b strings.Builder

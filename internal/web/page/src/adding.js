@@ -1,21 +1,23 @@
 // Adding a device: a model by search, put into the file that is being edited.
-import { h, text, swap } from './dom.js'
+import { h, swap } from './dom.js'
 import { get, Problem } from './api.js'
 import { t } from './i18n.js'
+import { Newest } from './newest.js'
 
 export function adding(insert) {
   const words = h('input', { type: 'search', placeholder: t('add.search'), 'aria-label': t('add.search'), oninput: () => { clearTimeout(soon); soon = setTimeout(search, 300) } })
   const list = h('ul.models')
+  const searches = new Newest()
   let soon = 0
   const el = h('section.card', h('h2', t('add')), words, list)
 
   async function search() {
-    const q = words.value.trim()
+    const q = words.value.trim(), newest = searches.begin()
     if (!q) return swap(list)
     try {
       const models = await get('models?search=' + encodeURIComponent(q))
-      swap(list, ...models.slice(0, 20).map(one), models.length ? null : h('li.soft', t('add.none')))
-    } catch (e) { swap(list, h('li.poor', e instanceof Problem ? e.title : t('gone.title'))) }
+      if (newest()) swap(list, ...models.slice(0, 20).map(one), models.length ? null : h('li.soft', t('add.none')))
+    } catch (e) { if (newest()) swap(list, h('li.poor', e instanceof Problem ? e.title : t('gone.title'))) }
   }
 
   function one(m) {

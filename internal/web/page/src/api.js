@@ -23,46 +23,43 @@ export class Gone extends Error {}
 let onExpired = () => {}
 export function whenExpired(f) { onExpired = f }
 
+// send asks and reads the whole answer within a time. A timer of its own is put away with
+// the answer; one of AbortSignal.timeout would hold all that belongs to it until it rings.
 async function send(path, options = {}, wait = 30000) {
-  let r
+  const stop = new AbortController(), timer = setTimeout(() => stop.abort(), wait)
+  let r, body
   try {
-    r = await fetch(new URL(path, api), { ...options, signal: options.signal || AbortSignal.timeout(wait) })
+    r = await fetch(new URL(path, api), { ...options, signal: stop.signal })
+    body = await r.json().catch(e => { if (r.ok) throw e }) // a proxy answered, not the gateway
   } catch (e) {
-    if (options.signal?.aborted) throw e
     throw new Gone(String(e.message))
+  } finally {
+    clearTimeout(timer)
   }
-  if (r.ok) return r
-  let p = {}
-  try { p = await r.json() } catch { /* a proxy answered, not the gateway */ }
+  if (r.ok) return body
+  const p = body || {}
   if (!p.title && r.status >= 502 && r.status <= 504) throw new Gone(`HTTP ${r.status}`)
   if (r.status === 401 && path !== 'login') onExpired()
   throw new Problem(r.status, p)
 }
 
-export async function get(path, options) { return (await send(path, options)).json() }
+export function get(path) { return send(path) }
 
-export async function post(path, body, method = 'POST', headers = {}) {
+export function post(path, body, method = 'POST', headers = {}, wait) {
   const options = { method, headers }
   if (body !== undefined) {
     options.headers = { ...headers, 'Content-Type': 'application/json' }
     options.body = JSON.stringify(body)
   }
-  return (await send(path, options)).json()
+  return send(path, options, wait)
 }
 
 export function channelPath(device, channel) {
   return `devices/${encodeURIComponent(device)}/channels/${encodeURIComponent(channel)}`
 }
 
-// routes are the paths that this gateway has: an older one lacks some, and the page says so.
-let known
-export async function has(path) {
-  known ||= get('openapi.json').then(d => d.paths, () => ({}))
-  return ('/api/v1/' + path) in (await known)
-}
-
 // queue runs tasks, a few at a time, the newest first: what is on the screen now matters
-// more than what was scrolled past.
+// more than what was scrolled past. What it returns takes a task back that has not begun.
 export function queue(width) {
   const waiting = []
   let running = 0
@@ -71,5 +68,9 @@ export function queue(width) {
     running++
     waiting.pop()().catch(() => {}).finally(() => { running--; next() })
   }
-  return task => { waiting.push(task); next() }
+  return task => {
+    waiting.push(task)
+    next()
+    return () => { const at = waiting.indexOf(task); if (at >= 0) waiting.splice(at, 1) }
+  }
 }

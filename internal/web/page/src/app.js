@@ -1,9 +1,10 @@
 // The frame around the views: who looks, which view, the line to the gateway, notes.
-import { h, text, swap, toggle } from './dom.js'
-import { get, post, whenExpired, Problem, Gone } from './api.js'
-import { t, load, language, languages, speak } from './i18n.js'
+import { h, text, swap } from './dom.js'
+import { get, whenExpired, Problem, Gone } from './api.js'
+import { t, load } from './i18n.js'
 import { span, time } from './format.js'
 import { store, on, emit, now, may, refreshDevices, refreshStatus, takeValues, takeState, notWell, key } from './store.js'
+import { Newest } from './newest.js'
 import { listen } from './stream.js'
 import { login, whoButton } from './login.js'
 import now_ from './now.js'
@@ -19,6 +20,7 @@ const views = {
 }
 
 let view = null, restart = () => {}
+const routes = new Newest(), users = new Newest()
 
 // ------------------------------------------------------------------ the head of the page
 
@@ -115,6 +117,7 @@ function showStatus() {
 // ------------------------------------------------------------------ which view
 
 async function route() {
+  const newest = routes.begin()
   if (!may('view')) return showLogin()
   const [name, query] = location.hash.replace(/^#\/?/, '').split('?')
   const wanted = views[name] && may(views[name].role) ? name : 'now'
@@ -131,7 +134,7 @@ async function route() {
     next = { el: h('p.note.warn', h('div', t('updated'), ' ', h('button', { onclick: () => location.reload() }, t('reload')))) }
     console.error(e)
   }
-  if (view.name !== wanted) return next.stop?.()
+  if (!newest()) return next.stop?.()
   view = next
   view.name = wanted
   swap(main, view.el)
@@ -140,6 +143,7 @@ async function route() {
 }
 
 function showLogin() {
+  routes.begin()
   view?.stop?.()
   view = { name: 'login' }
   swap(document.getElementById('main'), login(loggedIn))
@@ -149,6 +153,7 @@ function showLogin() {
 // ------------------------------------------------------------------ start, and start again
 
 async function loggedIn(me) {
+  users.begin()
   const expired = store.me.user && !me.user && me.expired
   store.me = me
   restart()
@@ -164,8 +169,10 @@ async function refresh() {
 
 // again is after the line was lost: another gateway may answer now, and to another user.
 async function again() {
+  const newest = users.begin()
   try {
     const me = await get('me')
+    if (!newest()) return
     if (store.me.version && me.version && me.version !== store.me.version) return location.reload()
     if (me.user !== store.me.user || me.role !== store.me.role) return loggedIn({ ...me, expired: true })
     store.me = me
@@ -202,8 +209,9 @@ function hear(m) {
 }
 
 async function expired() {
+  const was = store.me
   const me = await get('me').catch(() => null)
-  if (me && me.user !== store.me.user) loggedIn({ ...me, expired: true })
+  if (me && store.me === was && me.user !== was.user) loggedIn({ ...me, expired: true })
 }
 
 async function start() {

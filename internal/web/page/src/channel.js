@@ -2,6 +2,7 @@
 import { h, text, swap } from './dom.js'
 import { get, channelPath, Problem } from './api.js'
 import { t } from './i18n.js'
+import { Newest } from './newest.js'
 import { number, time, value, span, count } from './format.js'
 import { store, on, now, key, deviceOf } from './store.js'
 import { Plot, colours, gaps } from './plot.js'
@@ -36,13 +37,15 @@ class PlotView {
       this.problem,
       h('div.sides', h('div.card', this.readout, this.canvas, this.gapList), h('div.card', this.table)))
     this.plot = new Plot(this.canvas, { zoom: (a, b) => this.go({ from: a, to: b }), cursor: at => this.showCursor(at) })
-    this.off = [on('devices', () => this.load()), on('values', () => this.liveValues()), on('states', () => this.liveValues()), on('me', () => this.liveValues())]
+    this.loads = new Newest()
+    this.off = [on('devices', () => this.params(this.query)), on('values', () => this.liveValues()), on('states', change => this.states(change)), on('me', () => this.liveValues())]
     this.timer = setInterval(() => { if (!document.hidden && !this.fixed) this.load() }, 30000)
     this.params(params)
   }
 
   // params takes what stands behind the # of the address.
   params(p) {
+    this.query = p
     this.names = p.getAll('c').filter(c => store.channels.has(c)).slice(0, most)
     this.r = ranges[p.get('r')] ? p.get('r') : '24h'
     this.fixed = p.get('from') && p.get('to') ? [+p.get('from'), +p.get('to')] : null
@@ -126,12 +129,20 @@ class PlotView {
     swap(this.live, ...(rows.length === 1 ? [rows[0].el] : []))
   }
 
+  // states: a gap begins or ends. Several channels of a device change together.
+  states(change) {
+    this.liveValues()
+    if (this.fixed || !change || !this.names.some(n => n.startsWith(change.device.name + '/'))) return
+    this.soon ||= setTimeout(() => { this.soon = 0; this.load() }, 1000)
+  }
+
   liveValues() { if (this.names.length === 1) this.liveRows?.[0]?.show() }
 
   async load() {
+    const newest = this.loads.begin()
     if (!this.names.length) { swap(this.table); text(this.readout, t('plot.choose.text')); this.canvas.hidden = true; return }
     this.canvas.hidden = false
-    const [from, to] = this.range(), round = ++this.round || (this.round = 1)
+    const [from, to] = this.range()
     const iso = s => new Date(s * 1000).toISOString()
     const width = this.fixed ? slotFor(to - from) : ranges[this.r][1]
     try {
@@ -142,10 +153,10 @@ class PlotView {
         const a = await get(channelPath(c.device, c.name) + q + (every ? '&every=' + every : ''))
         return { ...a, name: n, channel: c, every: a.every_seconds, bars: growth(a.points) }
       }))
-      if (round !== this.round || this.stopped) return
+      if (!newest()) return
       this.show(answers, from, to)
     } catch (e) {
-      if (round !== this.round) return
+      if (!newest()) return
       this.problem.hidden = false
       text(this.problem, e instanceof Problem ? [e.title, e.detail].filter(Boolean).join(': ') : t('gone.title'))
     }
@@ -153,6 +164,7 @@ class PlotView {
 
   show(answers, from, to) {
     this.answers = answers
+    this.drawn = [from, to]
     this.problem.hidden = new Set(answers.map(a => a.channel.unit || '')).size <= 2
     text(this.problem, t('plot.units'))
     const bars = this.bars && answers.every(a => a.channel.kind === 'total')
@@ -190,7 +202,7 @@ class PlotView {
       const p = nearest(a, at)
       return h('span', h('i', { 'data-colour': i, 'aria-hidden': 'true' }), h('span.soft', a.name + ' '), h('b', p === undefined ? '–' : p), ' ', a.unit || '')
     })
-    const why = at && gaps(this.answers, ...this.range()).find(g => g[0] <= at && at <= g[1])
+    const why = at && gaps(this.answers, ...this.drawn).find(g => g[0] <= at && at <= g[1])
     swap(this.readout, h('span.soft', at ? time(at * 1000) : t('plot.newest')), ...parts, why ? h('span.poor', why[2]) : null)
   }
 
@@ -209,8 +221,9 @@ class PlotView {
   }
 
   stop() {
-    this.stopped = true // an answer that comes later draws nothing
+    this.loads.begin() // an answer that comes later draws nothing
     clearInterval(this.timer)
+    clearTimeout(this.soon)
     this.off.forEach(f => f())
     this.plot.destroy()
   }

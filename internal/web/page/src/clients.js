@@ -2,6 +2,7 @@
 // topic as the user who looks may read it; an admin publishes.
 import { h, text, swap, ask } from './dom.js'
 import { get, post, Problem } from './api.js'
+import { Newest } from './newest.js'
 import { t } from './i18n.js'
 import { bytes, count, span, when } from './format.js'
 import { may, now } from './store.js'
@@ -20,13 +21,21 @@ class ClientsView {
       may('operate') ? h('section.card.wide', h('h2', t('clients')), this.clients) : null,
       may('admin') ? this.publisher() : null,
       h('section.card.wide', h('h2', h('span.name', t('topics')), this.filter), this.note, this.tree))
-    this.timer = setInterval(() => { if (!document.hidden) this.load() }, 3000)
+    this.loads = new Newest()
+    this.timer = setInterval(() => { if (!document.hidden && !this.loading) this.load() }, 3000)
     this.load()
   }
 
-  load() {
-    if (may('operate')) get('clients').then(l => this.showClients(l), e => swap(this.clients, h('p.soft', said(e))))
-    get('topics').then(a => { this.topics = a.topics; this.missed = a.missed; this.showTopics() }, e => text(this.note, said(e)))
+  async load() {
+    const newest = this.loads.begin(), only = f => x => { if (newest()) f(x) }
+    this.loading = true
+    try {
+      await Promise.all([
+        may('operate') && get('clients').then(only(l => this.showClients(l)), only(e => swap(this.clients, h('p.soft', said(e))))),
+        get('topics').then(only(a => { this.topics = a.topics; this.missed = a.missed; this.showTopics() }), only(e => text(this.note, said(e))))])
+    } finally {
+      if (newest()) this.loading = false
+    }
   }
 
   showClients(list) {
@@ -96,7 +105,7 @@ class ClientsView {
       h('div', { role: 'group' }, leaves.map(([n, x]) => this.branch(n, x, path + '/' + n, open && this.filter.value !== ''))))
   }
 
-  stop() { clearInterval(this.timer) }
+  stop() { this.loads.begin(); clearInterval(this.timer) }
 }
 
 export default () => new ClientsView()

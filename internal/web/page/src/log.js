@@ -2,6 +2,7 @@
 import { h, swap } from './dom.js'
 import { get } from './api.js'
 import { t } from './i18n.js'
+import { Newest } from './newest.js'
 import { when, time } from './format.js'
 import { on, store } from './store.js'
 
@@ -11,6 +12,7 @@ const most = 1000
 class LogView {
   constructor() {
     this.lines = []
+    this.loads = new Newest()
     this.level = h('select', { 'aria-label': t('log.level'), onchange: () => this.show() }, levels.map(l => h('option', { value: l, selected: l === 'INFO' }, t('log.' + l.toLowerCase()))))
     this.part = h('select', { 'aria-label': t('log.part'), onchange: () => this.show() })
     this.words = h('input', { type: 'search', placeholder: t('log.words'), 'aria-label': t('log.words'), oninput: () => this.show() })
@@ -20,8 +22,15 @@ class LogView {
     this.load()
   }
 
+  // load asks for all lines. Those that the stream brings meanwhile may be in the answer.
   async load() {
-    this.lines = await get('log?level=debug').catch(() => this.lines)
+    const newest = this.loads.begin(), came = this.came = []
+    const lines = await get('log?level=debug').catch(() => null)
+    if (!newest()) return
+    this.came = null
+    if (!lines) return
+    const known = new Set(lines.slice(-came.length - 50).map(l => JSON.stringify(l)))
+    this.lines = [...lines, ...came.filter(l => !known.has(JSON.stringify(l)))]
     this.parts()
     this.show()
   }
@@ -38,10 +47,12 @@ class LogView {
   }
 
   take(l) {
+    this.came?.push(l)
     this.lines.push(l)
     if (this.lines.length > most) this.lines.shift()
     if (l.part && ![...this.part.options].some(o => o.value === l.part)) this.parts()
     if (!this.wanted(l)) return
+    if (this.list.firstChild?.className === 'soft') return this.show() // there was none
     this.list.prepend(line(l))
     if (this.list.children.length > most) this.list.lastChild.remove()
   }
@@ -58,7 +69,7 @@ class LogView {
     setTimeout(() => URL.revokeObjectURL(url), 10000)
   }
 
-  stop() { this.off.forEach(f => f()) }
+  stop() { this.loads.begin(); this.off.forEach(f => f()) }
 }
 
 function line(l) {

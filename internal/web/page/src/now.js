@@ -1,7 +1,7 @@
 // Now: every device with its channels, as they are published.
 import { h, svg, text, toggle, swap } from './dom.js'
 import { t } from './i18n.js'
-import { value, span, when } from './format.js'
+import { value, span } from './format.js'
 import { store, on, now, stale, key, notWell, favourites, setFavourite, deviceOf } from './store.js'
 import { badge, setBadge, reason, since, look, split } from './state.js'
 import { Spark } from './spark.js'
@@ -103,6 +103,8 @@ class Card {
     for (const r of this.rows.values()) { r.spark.show(); r.update() }
   }
 
+  drop() { for (const r of this.rows.values()) r.spark.drop() }
+
   filter(words) {
     let any = false
     for (const r of this.rows.values()) {
@@ -142,6 +144,8 @@ class Tile {
     text(this.age, this.c.at ? span((now() - this.c.at) / 1000) : '–')
     toggle(this.el, 'old', stale(this.c, deviceOf(this.c)))
   }
+
+  drop() { this.spark.drop() }
 }
 
 class NowView {
@@ -158,12 +162,15 @@ class NowView {
     }, { rootMargin: '100px' })
     this.build()
     this.off = [on('devices', () => this.build()), on('values', l => this.values(l)), on('states', () => this.states()),
-      on('favourites', () => this.favourites()), on('line', () => this.tick()), on('me', () => this.values([...store.channels.values()]))]
+      on('favourites', () => this.favourites()), on('line', () => store.line === 'open' ? this.again() : this.tick()), on('me', () => this.values([...store.channels.values()]))]
+    this.shown = () => this.again()
+    document.addEventListener('visibilitychange', this.shown)
     this.timers = [setInterval(() => this.tick(), 1000), setInterval(() => this.sparks(), 30000)]
   }
 
   build() {
     this.seen.disconnect()
+    this.drop()
     this.cards = new Map(store.devices.map(d => [d.name, new Card(d)]))
     this.byElement = new Map([...this.cards.values()].map(c => [c.el, c]))
     swap(this.grid, ...[...this.cards.values()].map(c => c.el))
@@ -173,11 +180,24 @@ class NowView {
     this.applyFilter()
   }
 
+  drop() {
+    for (const x of [...this.cards?.values() || [], ...this.tileOf?.values() || []]) x.drop()
+  }
+
   favourites() {
+    this.tileOf?.forEach(x => x.drop())
     const list = favourites().map(k => store.channels.get(k)).filter(Boolean)
     this.tileOf = new Map(list.map(c => [key(c.device, c.name), new Tile(c)]))
     swap(this.tiles, ...[...this.tileOf.values()].map(x => x.el))
     for (const c of this.cards.values()) for (const r of c.rows.values()) r.star.show()
+  }
+
+  // again brings everything in view up to date: the page was hidden, or the line was lost.
+  again() {
+    if (document.hidden) return
+    for (const x of this.tileOf.values()) { x.spark.show(); x.update() }
+    for (const c of this.cards.values()) if (c.visible) c.show(true)
+    this.sparks()
   }
 
   // values brings news to what is in view; the rest is brought up to date when it comes
@@ -187,21 +207,12 @@ class NowView {
     for (const c of list) {
       this.tileOf.get(key(c.device, c.name))?.update()
       const card = this.cards.get(c.device)
-      const row = card?.rows.get(c.name)
-      if (!row) continue
-      row.c = row.spark.channel = c
-      if (card.visible) row.update()
+      if (card?.visible) card.rows.get(c.name)?.update()
     }
   }
 
   states() {
-    for (const d of store.devices) {
-      const card = this.cards.get(d.name)
-      if (!card) continue
-      card.d = d
-      for (const c of d.channels) { const r = card.rows.get(c.name); if (r) { r.c = r.spark.channel = c; r.d = d } }
-      card.states()
-    }
+    for (const c of this.cards.values()) c.states()
     const list = notWell()
     swap(this.needs, ...list.slice(0, 8).map(need), list.length > 8 && h('li.more', t('needs.more', { n: list.length - 8 })))
     this.onlyBad.hidden = list.length === 0 && this.onlyBad.getAttribute('aria-pressed') !== 'true'
@@ -242,6 +253,8 @@ class NowView {
     this.off.forEach(f => f())
     this.timers.forEach(clearInterval)
     this.seen.disconnect()
+    this.drop()
+    document.removeEventListener('visibilitychange', this.shown)
   }
 }
 

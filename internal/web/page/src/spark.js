@@ -7,6 +7,7 @@ import { number } from './format.js'
 import { now } from './store.js'
 
 const width = 96, height = 24, hour = 3600, slot = 60
+const most = 1000 // points of a channel that changes as fast as it can
 const soon = queue(3)
 
 export class Spark {
@@ -18,16 +19,31 @@ export class Spark {
     this.el = svg('svg.spark', { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img' }, this.title, this.path)
   }
 
-  // show loads the hour, once.
+  // show loads the hour: once, and again if values went by that nobody took.
   show() {
-    if (this.asked) return
+    const late = this.points && now() - this.seen > 2 * slot * 1000
+    if (this.asked && !late) return
     this.asked = true
-    soon(() => this.load())
+    this.forget = soon(() => this.load())
+  }
+
+  // drop is for a line that nobody will see any more.
+  drop() {
+    this.dropped = true
+    this.forget?.()
   }
 
   async load() {
     const c = this.channel
-    const a = await get(channelPath(c.device, c.name) + '/history?from=1h&every=1m')
+    let a
+    try {
+      a = await get(channelPath(c.device, c.name) + '/history?from=1h&every=1m')
+    } catch {
+      this.asked = false // the next show asks again
+      return
+    }
+    if (this.dropped) return
+    this.seen = now()
     this.points = a.kind === 'state'
       ? a.states.map(s => [Date.parse(s.time) / 1000, s.state === 'true' || s.state === 'on' ? 1 : +s.state || 0])
       : a.points.map(p => [p[0], p[2]])
@@ -38,10 +54,13 @@ export class Spark {
   // take adds a newest value; it returns whether the line is another.
   take(value, at) {
     const v = typeof value === 'boolean' ? (value ? 1 : 0) : value
+    this.seen = now()
     if (!this.points || typeof v !== 'number') return false
     const second = Math.floor(at / 1000 / slot) * slot
     const last = this.points[this.points.length - 1]
     if (this.step ? last?.[1] === v : last?.[0] === second) { if (!this.step) last[1] = v } else this.points.push([this.step ? at / 1000 : second, v])
+    const begin = second - hour
+    while (this.points.length > most || (this.step ? this.points[1]?.[0] <= begin : this.points[0]?.[0] < begin)) this.points.shift()
     return true
   }
 

@@ -1,6 +1,7 @@
 // What the page knows of the gateway: devices with their channels, kept up to date by the
 // stream of events. Views subscribe to what they show.
 import { get } from './api.js'
+import { Newest } from './newest.js'
 
 export const store = {
   me: { role: 'nobody' }, // who looks
@@ -30,27 +31,48 @@ export function now() { return Date.now() + store.skew }
 export const key = (device, channel) => `${device}/${channel}`
 export const may = role => ['nobody', 'view', 'operate', 'admin'].indexOf(store.me.role) >= ['nobody', 'view', 'operate', 'admin'].indexOf(role)
 
+const asks = { devices: new Newest(), status: new Newest() }
+let news = 0 // counts what the stream brought
+
 // refreshDevices asks for everything again. 'devices' is told when the list is another,
-// 'values' when only what is measured is.
+// 'values' when only what is measured is. What the stream brought while the answer was on
+// its way is newer than the answer.
 export async function refreshDevices() {
+  const newest = asks.devices.begin(), before = news
   const devices = await get('devices')
+  if (!newest()) return
   const shape = list => JSON.stringify(list.map(d => [d.name, d.driver, d.model, d.channels.map(c => [c.name, c.unit, c.kind, c.writable, c.digits])]))
   const same = shape(devices) === shape(store.devices)
-  store.devices = devices
-  const known = new Map()
-  for (const d of devices) for (const c of d.channels) {
-    c.at = c.time ? Date.parse(c.time) : 0
-    known.set(key(d.name, c.name), c)
-  }
+  const was = new Map(store.devices.map(d => [d.name, d])), known = new Map()
+  store.devices = devices.map(d => {
+    const channels = d.channels.map(c => {
+      c.at = c.time ? Date.parse(c.time) : 0
+      const k = key(d.name, c.name), one = renew(store.channels.get(k), c, before)
+      known.set(k, one)
+      return one
+    })
+    return renew(was.get(d.name), { ...d, channels }, before)
+  })
   store.channels = known
   if (!same) emit('devices')
   emit('values', [...known.values()])
   emit('states')
 }
 
+// renew makes one object of what was known of a device or channel and an answer: views hold
+// the object, and must not hold one that nobody keeps up to date.
+function renew(old, fresh, before) {
+  if (!old) return fresh
+  if (old.valueNews > before) { fresh.value = old.value; fresh.at = old.at }
+  if (old.stateNews > before) { fresh.state = old.state; fresh.error = old.error; fresh.since = old.since }
+  for (const k of Object.keys(old)) if (!(k in fresh)) delete old[k]
+  return Object.assign(old, fresh)
+}
+
 export async function refreshStatus() {
-  const before = Date.now()
+  const before = Date.now(), newest = asks.status.begin()
   const s = await get('status')
+  if (!newest()) return
   store.skew = Date.parse(s.time) - (before + Date.now()) / 2
   store.status = s
   emit('status')
@@ -63,6 +85,7 @@ export function takeValues(list) {
     if (!c) continue
     c.value = v.value
     c.at = Date.parse(v.time)
+    c.valueNews = ++news
     changed.push(c)
   }
   if (changed.length) emit('values', changed)
@@ -77,6 +100,7 @@ export function takeState(s) {
   what.state = s.state
   what.error = s.error || ''
   what.since = s.since
+  what.stateNews = ++news
   emit('states', { what, was, device: d })
 }
 

@@ -51,14 +51,16 @@ export class Stream {
   // A connection that a Wi-Fi swallowed looks open for a quarter of an hour.
   async look() {
     if (!this.es || this.es.readyState !== 1 || Date.now() - this.heard < quiet) return
-    const es = this.es
+    const es = this.es, stop = new AbortController(), timer = setTimeout(() => stop.abort(), 6000)
     try {
-      const r = await fetch(new URL('me', this.url), { signal: AbortSignal.timeout(6000) })
+      const r = await fetch(new URL('me', this.url), { signal: stop.signal })
       if (!r.ok) throw r
+      await r.text()
       this.heard = Date.now()
     } catch {
       if (this.es === es) this.lost()
     }
+    clearTimeout(timer)
   }
 }
 
@@ -108,10 +110,12 @@ export function listen(f) {
   const stream = { direct: null }
   function alone(what) {
     stream.direct ||= new Stream(f)
-    if (what === 'hide') stream.hidden = setTimeout(() => stream.direct.close(), hiddenFor)
-    else clearTimeout(stream.hidden)
+    if (what === 'bye') return
+    if (what === 'hide') { stream.hidden ||= setTimeout(() => stream.direct.close(), hiddenFor); return }
+    clearTimeout(stream.hidden)
+    stream.hidden = 0
     if (what === 'restart') stream.direct.restart()
-    else if (what !== 'hide' && what !== 'bye') stream.direct.open()
+    else stream.direct.open()
   }
   try {
     const worker = new SharedWorker(new URL('stream.js', import.meta.url), { type: 'module', name: 'sensorgate' })
@@ -123,7 +127,7 @@ export function listen(f) {
   document.addEventListener('visibilitychange', shown)
   addEventListener('pagehide', () => tell('bye'))
   addEventListener('pageshow', shown)
-  setInterval(() => tell('here'), 20000)
+  setInterval(shown, 20000) // a worker forgets who says nothing
   shown()
   return () => tell('restart')
 }

@@ -2,6 +2,7 @@
 import { h, svg, swap } from './dom.js'
 import { get } from './api.js'
 import { t } from './i18n.js'
+import { Newest } from './newest.js'
 import { bytes, count, span, when } from './format.js'
 import { store, on, now } from './store.js'
 import { reason } from './state.js'
@@ -36,12 +37,14 @@ class Spool {
   constructor(name) {
     this.name = name
     this.el = h('figure.spool')
+    this.loads = new Newest()
     this.load()
   }
 
   async load() {
+    const newest = this.loads.begin()
     const a = await get(`upstreams/${encodeURIComponent(this.name)}/history?from=24h&every=5m`).catch(() => null)
-    if (!a || !a.points.length) return
+    if (!newest() || !a || !a.points.length) return
     const from = Date.parse(a.from) / 1000, to = Date.parse(a.to) / 1000, high = Math.max(...a.points.map(p => p[3]))
     const x = s => ((s - from) / (to - from) * 600).toFixed(1), y = v => (high ? 78 - v / high * 74 : 78).toFixed(1)
     const line = a.points.map(p => `L${x(p[0])} ${y(p[3])}`).join('')
