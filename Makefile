@@ -19,7 +19,7 @@ env-linux-arm64 := GOARCH=arm64
 env-linux-armv7 := GOARCH=arm GOARM=7
 env-linux-armv6 := GOARCH=arm GOARM=6
 
-.PHONY: browser times bridgesim gatewaysim gatewaysim-check natstest crashmodel crashmodel-long killloop soak soak-check
+.PHONY: browser page-check page-memory times bridgesim gatewaysim gatewaysim-check natstest crashmodel crashmodel-long killloop soak soak-check
 .PHONY: attack attack-check deadcode build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-spi board-kernel dist deb tarball apt sbom release reproducible system-test upgrade-test bench fuzz clean
 
 build: bin/sensorgate
@@ -105,6 +105,10 @@ browser:
 # make browser has the short form of the first. Needs Chromium, and a machine that does nothing else.
 page-check:
 	$(GO) test -count 1 -v -timeout 2h ./internal/web/page/browser -run TestLong -page.long=$(or $(FOR),1h)
+
+# The memory of a page that is looked at for an hour, alone; FOR=5m is enough to see a leak.
+page-memory:
+	$(GO) test -count 1 -v -timeout 2h ./internal/web/page/browser -run TestLongOpenPage -page.long=$(or $(FOR),1h)
 
 # The same, more of it, and every bit and every length of a small log.
 crashmodel-long:

@@ -308,9 +308,18 @@ func TestDamagedVersionIsPassedOver(t *testing.T) {
 	_, l := open(t, d)
 	l.save(t, "a.toml", "one")
 	l.save(t, "a.toml", "two")
+	l.save(t, "a.toml", "three")
 	d.Replace("data/versions/00000002.json", []byte(`{"id":2,"file":"../../etc/passwd","kept":false}`))
-	f, _ := open(t, d)
-	if vs, err := f.Versions(); len(vs) != 1 || err != nil || f.texts()["a.toml"] != "two" {
+	d.Replace("data/versions/00000003.json", make([]byte, maxRead+1)) // it cannot even be read
+	f, l := open(t, d)
+	if s := l.save(t, "b.toml", "x"); s.Version != 4 {
+		t.Errorf("the next version is %d, in the place of a damaged one", s.Version)
+	}
+	if _, err := f.Undo(4, "bob", l); err != nil {
+		t.Error(err)
+	}
+	f, _ = open(t, d)
+	if vs, err := f.Versions(); len(vs) != 3 || err != nil || f.texts()["a.toml"] != "three" {
 		t.Errorf("%v %v, on the disk %v", vs, err, f.texts())
 	}
 	if _, err := d.OpenFile("etc/passwd", 0); !errors.Is(err, fs.ErrNotExist) {

@@ -43,7 +43,8 @@ func (f *Folder) writeRecord(r *record) error {
 }
 
 // records reads the records, the oldest first. What cannot be read is not a record: it
-// costs a version, and not the start of the gateway.
+// costs a version, and not the start of the gateway. Called with saving, or before anybody
+// can save.
 func (f *Folder) records() ([]record, error) {
 	if f.versions == "" {
 		return nil, nil
@@ -61,12 +62,9 @@ func (f *Folder) records() ([]record, error) {
 		if err != nil || filepath.Base(f.recordPath(id)) != name {
 			continue
 		}
-		b, err := readFile(f.fs, f.recordPath(id))
+		f.last = max(f.last, id) // also of one that is damaged: its number is taken
+		r, err := f.record(id)
 		if err != nil {
-			return nil, err
-		}
-		r, err := parseRecord(b)
-		if err != nil || r.ID != id {
 			f.log.Warn("a version of the configuration cannot be read", "file", f.recordPath(id), "err", err)
 			continue
 		}
@@ -74,6 +72,17 @@ func (f *Folder) records() ([]record, error) {
 	}
 	slices.SortFunc(all, func(a, b record) int { return a.ID - b.ID })
 	return all, nil
+}
+
+func (f *Folder) record(id int) (r record, err error) {
+	b, err := readFile(f.fs, f.recordPath(id))
+	if err != nil {
+		return r, err
+	}
+	if r, err = parseRecord(b); err == nil && r.ID != id {
+		err = fmt.Errorf("it says that it is version %d", r.ID)
+	}
+	return r, err
 }
 
 func parseRecord(b []byte) (r record, err error) {
@@ -90,7 +99,6 @@ func (f *Folder) recover() error {
 		return err
 	}
 	for _, r := range slices.Backward(all) {
-		f.last = max(f.last, r.ID)
 		if r.Kept {
 			continue
 		}

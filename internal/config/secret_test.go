@@ -49,9 +49,16 @@ func TestSecretRead(t *testing.T) {
 func TestSecretsAreNotShown(t *testing.T) {
 	for _, line := range []string{
 		`password = "hush-hush"; x`, `urls = ["mqtt://u:hush-hush@host", 5]`, `password = 'hush-hush' y`, `PASSWORD="hush-hush"`,
+		`"password" = "hush-hush"`, `o = { 'token' = 'hush-hush' }`, `password = "a\"hush-hush"`, `password = "hush-hush`, `password = 'hush-hush`,
+		`password = hush-hush # mine`, `password = """hush "hush" """`, `secret = '''it's hush'''`, `password = "hush\`,
 	} {
 		shown := toml.WithoutSecrets(line)
 		if strings.Contains(shown, "hush") || len(shown) != len(line) {
+			t.Errorf("%s is shown as %s", line, shown)
+		}
+	}
+	for _, line := range []string{`password = { file = "a" }`, `passwords = "passwd"`, `token = { credential = "x" } # here`, `urls = ["mqtt://host:1883"]`} {
+		if shown := toml.WithoutSecrets(line); shown != line {
 			t.Errorf("%s is shown as %s", line, shown)
 		}
 	}

@@ -19,6 +19,7 @@ const (
 	watchTime  = time.Minute // that messages are looked at after somebody asked for topics
 	maxWatched = 5000        // topics
 	maxShown   = 512         // bytes of a payload
+	maxTopic   = 1 << 10     // bytes of a topic; a longer one has no room
 )
 
 // webBroker is the broker as the web server sees it. While somebody looks it keeps the
@@ -59,20 +60,23 @@ func (b *webBroker) RemoveSession(ctx context.Context, client string) error {
 // Topics implements web.Broker.
 func (b *webBroker) Topics(asker web.Asker, filter string) (all []web.Topic, missed int) {
 	b.watch()
+	newest, without := b.copies() // publishers do not wait while this one's permissions are looked up
 	may := b.mayRead(asker)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, topic := range slices.Sorted(maps.Keys(b.newest)) {
-		if mqtt.Match(filter, topic) && may(topic) {
-			all = append(all, b.newest[topic])
-		}
-	}
-	for topic := range b.missed {
-		if mqtt.Match(filter, topic) && may(topic) {
+	reads := func(topic string) bool { return mqtt.Match(filter, topic) && may(topic) }
+	all = slices.DeleteFunc(newest, func(t web.Topic) bool { return !reads(t.Topic) })
+	slices.SortFunc(all, func(a, b web.Topic) int { return strings.Compare(a.Topic, b.Topic) })
+	for _, topic := range without {
+		if reads(topic) {
 			missed++
 		}
 	}
 	return all, missed
+}
+
+func (b *webBroker) copies() (newest []web.Topic, missed []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Collect(maps.Values(b.newest)), slices.Collect(maps.Keys(b.missed))
 }
 
 // mayRead is what somebody may read: what a client of the broker with that login may. Who
@@ -132,15 +136,17 @@ func (b *webBroker) take(m *mqtt.Message) {
 	switch {
 	case m.Retain && len(m.Payload) == 0: // the retained message is removed (3.3.1.3)
 		delete(b.newest, m.Topic)
+		delete(b.missed, m.Topic[:min(len(m.Topic), maxTopic)])
 		return
-	case !known && len(b.newest) >= maxWatched:
+	case len(m.Topic) > maxTopic, !known && len(b.newest) >= maxWatched:
 		if len(b.missed) < maxWatched {
-			b.missed[strings.Clone(m.Topic)] = true
+			b.missed[strings.Clone(m.Topic[:min(len(m.Topic), maxTopic)])] = true
 		}
 		return
 	}
 	if !known {
 		old.Topic = strings.Clone(m.Topic)
+		delete(b.missed, old.Topic) // there is room now
 	}
 	shown := m.Payload[:min(len(m.Payload), maxShown)]
 	for len(shown) < len(m.Payload) && len(shown) > 0 && !utf8.RuneStart(m.Payload[len(shown)]) {

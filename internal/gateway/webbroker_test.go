@@ -60,6 +60,16 @@ func TestTopicTreeHasThePermissionsOfTheUser(t *testing.T) {
 	}
 }
 
+func sizeOf(b *webBroker) (n int) {
+	for topic, x := range b.newest {
+		n += len(topic) + len(x.Payload)
+	}
+	for topic := range b.missed {
+		n += len(topic)
+	}
+	return n
+}
+
 // What nobody has room for is counted, and a flood of topics does not fill the memory.
 func TestTopicTreeIsBounded(t *testing.T) {
 	b := &webBroker{newest: map[string]web.Topic{}, missed: map[string]bool{}}
@@ -68,6 +78,27 @@ func TestTopicTreeIsBounded(t *testing.T) {
 	}
 	if len(b.newest) != maxWatched || len(b.missed) > maxWatched {
 		t.Errorf("%d topics and %d more are kept", len(b.newest), len(b.missed))
+	}
+	long := strings.Repeat("z", 60_000)
+	clear(b.missed)
+	for i := range maxWatched {
+		b.take(&mqtt.Message{Topic: string(rune('0'+i%10)) + string(rune(0x4e00+i)) + long})
+	}
+	if n := sizeOf(b); n > 4*maxWatched*(maxShown+maxTopic) {
+		t.Errorf("%d bytes of long topics are kept", n)
+	}
+	clear(b.missed)
+	b.take(&mqtt.Message{Topic: "late", Payload: []byte("x")})
+	if len(b.missed) != 1 {
+		t.Fatalf("%d topics are missed, want the one without room", len(b.missed))
+	}
+	for topic := range b.newest { // a retained message is removed: there is room for one
+		b.take(&mqtt.Message{Topic: topic, Retain: true})
+		break
+	}
+	b.take(&mqtt.Message{Topic: "late", Payload: []byte("y")})
+	if _, there := b.newest["late"]; !there || len(b.missed) != 0 {
+		t.Errorf("there is room, and %d topics are missed", len(b.missed))
 	}
 	for _, x := range b.newest {
 		if len(x.Payload) > 3*maxShown {

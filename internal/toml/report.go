@@ -60,8 +60,9 @@ func (p *Problem) mark(src *Source, at span) {
 }
 
 // secretText finds what should not be in the file and must not get from there into
-// logs: passwords, also those in urls.
-var secretText = regexp.MustCompile(`(?i)(?:password|passwd|secret|token)\s*=\s*("[^"]*"|'[^']*')|://[^/@"'\s]*?:([^/@"'\s]*)@`)
+// logs: passwords, also those in urls. The line may be the very one that is broken: a quote
+// that is not closed hides all behind it, and without quotes a word is hidden.
+var secretText = regexp.MustCompile(`(?i)(?:password|passwd|secret|token)["']?\s*=\s*("""(?:[^"\\]|\\.|"{1,2}[^"])*(?:"""|$)|'''.*?(?:'''|$)|"(?:[^"\\]|\\.)*(?:"|\\?$)|'[^']*(?:'|$)|[^\s"'{\[#,][^\s#,}]*)|://[^/@"'\s]*?:([^/@"'\s]*)@`)
 
 // WithoutSecrets hides them, and keeps the columns.
 func WithoutSecrets(line string) string {

@@ -12,7 +12,7 @@ const answers = new Map()
 
 export async function send(c, wanted, show) {
   const name = key(c.device, c.name)
-  if (c.kind === 'state' || c.output) {
+  if (c.kind === 'state') {
     const yes = await ask(t('command.sure', { name }), h('p', t('command.will', { from: value(c.value, c), to: value(wanted, c) + (c.unit ? ' ' + c.unit : '') })),
       [{ value: '', text: t('cancel') }, { value: 'yes', text: t('command.do', { value: value(wanted, c) }), main: true }])
     if (yes !== 'yes') return
@@ -53,10 +53,9 @@ export function control(c) {
 // kindOf chooses: a switch for what is on or off, a list for a choice, a number, or a
 // button for what only happens.
 function kindOf(c) {
-  const choices = c.choices || c.options
-  if (choices?.length) return choice(c, choices)
   if (c.kind === 'event') return button(c)
-  if (typeof c.value === 'number' || c.unit || c.range || c.kind === 'gauge' || c.kind === 'total') return numberField(c)
+  if (c.type === 'text' && c.values?.length) return choice(c, c.values)
+  if (c.type === 'number' || typeof c.value === 'number' || c.unit || c.range || c.kind === 'gauge' || c.kind === 'total') return numberField(c)
   return onOff(c)
 }
 
@@ -102,7 +101,7 @@ function choice(c, all) {
 
 function button(c) {
   const body = {}
-  body.el = h('button', { type: 'button', onclick: () => body.onwant(c.press || 'on') }, c.name)
+  body.el = h('button', { type: 'button', onclick: () => body.onwant(c.values?.[0] || 'on') }, c.name)
   body.enable = able => { body.el.disabled = !able }
   return body
 }
