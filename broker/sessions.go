@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -47,7 +48,7 @@ func (b *Broker) Sessions() []SessionInfo {
 }
 
 func sortSessions(list []SessionInfo) {
-	slices.SortFunc(list, func(a, b SessionInfo) int { return strings.Compare(a.Client, b.Client) })
+	sort.Slice(list, func(i, k int) bool { return list[i].Client < list[k].Client })
 }
 
 func (s *session) info() SessionInfo {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sort"
 	"text/tabwriter"
 	"time"
 
@@ -189,7 +190,7 @@ func (d storedSessions) list(context.Context) (list []broker.SessionInfo, err er
 		list = append(list, i)
 		return nil
 	})
-	slices.SortFunc(list, func(a, b broker.SessionInfo) int { return cmp.Compare(a.Client, b.Client) })
+	sort.Slice(list, func(i, k int) bool { return list[i].Client < list[k].Client })
 	return list, err
 }
 

@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strings"
 	"syscall"
 
@@ -149,7 +149,7 @@ func newPasswdList() *cobra.Command {
 				}
 				rows = append(rows, row{user, kind})
 			}
-			slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.User, b.User) })
+			sort.Slice(rows, func(i, k int) bool { return rows[i].User < rows[k].User })
 			if asJSON {
 				return writeJSON(cmd.OutOrStdout(), rows)
 			}

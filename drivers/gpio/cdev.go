@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"syscall"
@@ -69,7 +70,7 @@ func (c Cdev) Chips() ([]ChipInfo, error) {
 	if len(chips) == 0 && firstErr != nil {
 		return nil, firstErr
 	}
-	slices.SortFunc(chips, func(a, b ChipInfo) int { return compareNumbered(a.Name, b.Name) })
+	sort.Slice(chips, func(i, k int) bool { return compareNumbered(chips[i].Name, chips[k].Name) < 0 })
 	return chips, nil
 }
 

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"slices"
+	"sort"
 	"sync"
 
 	"sensorgate/drivers"
@@ -113,6 +113,6 @@ func (bs *Buses) Counters() []drivers.BusCounters {
 	for _, p := range bs.private {
 		all = append(all, p.counters())
 	}
-	slices.SortFunc(all, func(a, b drivers.BusCounters) int { return cmp.Compare(a.Bus, b.Bus) })
+	sort.Slice(all, func(i, k int) bool { return all[i].Bus < all[k].Bus })
 	return all
 }

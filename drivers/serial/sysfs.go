@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 
 	"sensorgate/drivers"
@@ -47,7 +48,7 @@ func (s system) ports() ([]PortInfo, error) {
 		p.UsedBy = s.openBy(p.Path)
 		list = append(list, p)
 	}
-	slices.SortFunc(list, func(a, b PortInfo) int { return strings.Compare(a.Path, b.Path) })
+	sort.Slice(list, func(i, k int) bool { return list[i].Path < list[k].Path })
 	return list, nil
 }
 

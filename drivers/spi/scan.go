@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
+	"sort"
 
 	"periph.io/x/conn/v3/spi"
 
@@ -39,11 +39,9 @@ func Selects() ([]Addr, error) {
 			all = append(all, a)
 		}
 	}
-	slices.SortFunc(all, func(a, b Addr) int {
-		if a.Bus != b.Bus {
-			return a.Bus - b.Bus
-		}
-		return a.Select - b.Select
+	sort.Slice(all, func(i, k int) bool {
+		a, b := all[i], all[k]
+		return a.Bus < b.Bus || a.Bus == b.Bus && a.Select < b.Select
 	})
 	return all, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -70,7 +71,7 @@ func (f *Folder) records() ([]record, error) {
 		}
 		all = append(all, r)
 	}
-	slices.SortFunc(all, func(a, b record) int { return a.ID - b.ID })
+	sort.Slice(all, func(i, k int) bool { return all[i].ID < all[k].ID })
 	return all, nil
 }
 

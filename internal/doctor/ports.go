@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -32,7 +33,7 @@ func (m Machine) processes() (all []process) {
 		args, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
 		all = append(all, process{pid, strings.TrimSpace(string(name)), strings.Split(strings.TrimRight(string(args), "\x00"), "\x00")})
 	}
-	slices.SortFunc(all, func(a, b process) int { return a.pid - b.pid })
+	sort.Slice(all, func(i, k int) bool { return all[i].pid < all[k].pid })
 	return all
 }
 

@@ -3,7 +3,7 @@ package gateway
 import (
 	"context"
 	"log/slog"
-	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -268,6 +268,6 @@ func (k *conventions) current() []said {
 			list = append(list, s)
 		}
 	}
-	slices.SortFunc(list, func(a, b said) int { return strings.Compare(a.m.Topic, b.m.Topic) })
+	sort.Slice(list, func(i, k int) bool { return list[i].m.Topic < list[k].m.Topic })
 	return list
 }

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
+	"sort"
 	"sync"
 	"time"
 
@@ -199,7 +199,9 @@ func channelsOf(m mapping.Device, health []drivers.ChannelHealth, newest map[str
 		c.Raw, c.RawUnit = status.Value{Value: n.raw.Value}, n.raw.Unit
 		byName[name] = c
 	}
-	return slices.SortedFunc(maps.Values(byName), func(a, b status.Channel) int { return strings.Compare(a.Name, b.Name) })
+	all := slices.Collect(maps.Values(byName))
+	sort.Slice(all, func(i, k int) bool { return all[i].Name < all[k].Name })
+	return all
 }
 
 // deviceStore keeps a device's state in the journal, under its name.

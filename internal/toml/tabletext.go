@@ -3,7 +3,7 @@ package toml
 import (
 	"fmt"
 	"slices"
-	"strings"
+	"sort"
 )
 
 // TableText is a table as it stands in the file: each key with its value, in the
@@ -29,7 +29,7 @@ func TextOf(n *Node) TableText {
 		}
 	}
 	walk("", n)
-	slices.SortFunc(t, func(a, b keyText) int { return strings.Compare(a.path, b.path) })
+	sort.Slice(t, func(i, k int) bool { return t[i].path < t[k].path })
 	return t
 }
 

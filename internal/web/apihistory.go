@@ -1,9 +1,8 @@
 package web
 
 import (
-	"cmp"
 	"net/http"
-	"slices"
+	"sort"
 	"strconv"
 	"time"
 
@@ -115,7 +114,7 @@ func gapsOf(store *history.Store, q history.Query, device, channel string) ([]St
 		}
 		all = append(all, a.Changes...)
 	}
-	slices.SortStableFunc(all, func(a, b history.Change) int { return cmp.Compare(a.Time, b.Time) })
+	sort.SliceStable(all, func(i, k int) bool { return all[i].Time < all[k].Time })
 	return sinces(all), nil
 }
 

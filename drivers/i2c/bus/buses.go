@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
-	"strings"
+	"sort"
 	"sync"
 	"time"
 
@@ -130,7 +129,7 @@ func (b *Buses) Stats() []Stats {
 	for _, o := range b.owners {
 		all = append(all, o.stats())
 	}
-	slices.SortFunc(all, func(x, y Stats) int { return strings.Compare(x.Bus, y.Bus) })
+	sort.Slice(all, func(i, k int) bool { return all[i].Bus < all[k].Bus })
 	return all
 }
 

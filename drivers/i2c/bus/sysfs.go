@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -43,7 +43,7 @@ func (s sysfs) adapters() ([]Adapter, error) {
 		}
 		all = append(all, Adapter{Number: n, Name: strings.TrimSpace(string(name))})
 	}
-	slices.SortFunc(all, func(a, b Adapter) int { return a.Number - b.Number })
+	sort.Slice(all, func(i, k int) bool { return all[i].Number < all[k].Number })
 	return all, nil
 }
 
