@@ -47,7 +47,9 @@ func (b *Broker) workAside() {
 			f(w)
 		}
 		w.release()
-		b.serving.Add(-n)
+		if n > 0 { // with nothing done a Wait that is about to return would be met once more
+			b.serving.Add(-n)
+		}
 		if n == 0 && b.aside.done() {
 			return
 		}

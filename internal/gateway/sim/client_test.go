@@ -188,8 +188,11 @@ func (c *client) connect(clean bool) {
 			c.w.led.resentAnew(o.message)
 		}
 	}
-	c.w.wg.Go(l.write)
-	c.w.wg.Go(func() { c.read(l) })
+	if !c.w.goUnlessOver(l.write, func() { c.read(l) }) { // the world may end between retry's look and this
+		c.conn = nil
+		l.close()
+		return
+	}
 	l.send(mqtt.AppendConnect(nil, p))
 	// What does not answer is given up.
 	time.AfterFunc(10*time.Second, func() {

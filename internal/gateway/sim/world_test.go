@@ -90,6 +90,18 @@ func (w *world) over() bool {
 	return w.ended
 }
 
+// goUnlessOver starts goroutines that the end of the world waits for.
+func (w *world) goUnlessOver(fs ...func()) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range fs {
+		if !w.ended {
+			w.wg.Go(f)
+		}
+	}
+	return !w.ended
+}
+
 func (w *world) run(t *testing.T) {
 	w.disk = newDisk(rand.New(rand.NewPCG(w.s.Seed, 4)))
 	w.disk.slow = w.s.SlowSync
