@@ -59,6 +59,7 @@ func onI2C(b *Buses, s *spibus.Buses) []drivers.Driver {
 		chips.MPU6050, chips.EZO, chips.AS3935, chips.DS3231,
 		// inputs and outputs
 		chips.MCP23017, chips.MCP23008, chips.PCA9535, chips.PCA9554, chips.PCF8574, chips.PCF8575,
+		chips.MCP4725, chips.MCP4728, chips.PCA9685,
 		// described in the configuration
 		chips.Described,
 	} {

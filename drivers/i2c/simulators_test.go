@@ -19,11 +19,13 @@ var simulators = map[string]func() i2ctest.Chip{
 		return i2ctest.NewBMP180(words(408, -72, -14383, 32741, 32757, 23153, 6190, 4, -32768, -8711, 2868), 27898<<8, 23843<<8)
 	},
 	"bmp388": func() i2ctest.Chip { return bmp388(0x50) }, "bmp390": func() i2ctest.Chip { return bmp388(0x60) },
-	"bme680": bme680,
-	"sht3x":  func() i2ctest.Chip { return i2ctest.NewSHT3x(0x6666, 0x8000) },
-	"sht4x":  func() i2ctest.Chip { return i2ctest.NewSHT4x(0x6666, 0x8000) },
-	"shtc3":  func() i2ctest.Chip { return i2ctest.NewSHTC3(0x6666, 0x8000) },
-	"sht21":  htu21, "htu21d": htu21, "si7021": htu21,
+	"bme680":  bme680,
+	"mcp4725": func() i2ctest.Chip { return i2ctest.NewDAC(1) }, "mcp4728": func() i2ctest.Chip { return i2ctest.NewDAC(4) },
+	"pca9685": func() i2ctest.Chip { return i2ctest.NewPCA9685() },
+	"sht3x":   func() i2ctest.Chip { return i2ctest.NewSHT3x(0x6666, 0x8000) },
+	"sht4x":   func() i2ctest.Chip { return i2ctest.NewSHT4x(0x6666, 0x8000) },
+	"shtc3":   func() i2ctest.Chip { return i2ctest.NewSHTC3(0x6666, 0x8000) },
+	"sht21":   htu21, "htu21d": htu21, "si7021": htu21,
 	"aht10":    func() i2ctest.Chip { return i2ctest.NewAHT(0xe1, false, [5]byte{0x5d, 0x10, 0x66, 0x01, 0xd2}) },
 	"aht20":    func() i2ctest.Chip { return i2ctest.NewAHT(0xbe, true, [5]byte{0x5d, 0x10, 0x66, 0x01, 0xd2}) },
 	"am2320":   func() i2ctest.Chip { return &i2ctest.AM2320{RH: 500, T: 250} },
@@ -172,10 +174,11 @@ func deviceOf(t testing.TB, d drivers.Driver) (uint16, drivers.DeviceConfig) {
 	if d.ChannelOptions == nil {
 		return addr, c
 	}
-	for name, pins := range map[string][]string{"first": {"A0", "P0", "P00", "GP0"}, "second": {"A1", "P1", "P01", "GP1"}} {
+	for name, pins := range map[string][]string{"first": {"A0", "P0", "P00", "GP0", "A", "0"}, "second": {"A1", "P1", "P01", "GP1", "B", "1"}} {
 		ch := d.ChannelOptions()
 		for _, pin := range pins {
 			set(ch, "Input", pin)
+			set(ch, "Output", pin)
 			if set(ch, "Pin", pin); ch.(drivers.Checker).Check() == nil {
 				break
 			}
