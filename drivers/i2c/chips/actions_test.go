@@ -1,6 +1,7 @@
 package chips
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -162,5 +163,57 @@ func TestCompensationFromOtherDevices(t *testing.T) {
 	// SGP40 data sheet table 11: 50 % is 0x8000, 25 °C is 0x6666.
 	if a, b := sgp4xTicks(50, 100), sgp4xTicks(25+45, 175); a != 0x8000 || b != 0x6666 {
 		t.Errorf("ticks %04x %04x, want 8000 6666", a, b)
+	}
+}
+
+// A sensor of humidity is heated for so many seconds, its heater is off when the command is
+// done, also when that was cancelled, and nothing is published until it has cooled.
+func TestHeatersDryTheSensor(t *testing.T) {
+	for name, s := range map[string]i2ctest.Suite{
+		"sht3x":   {Driver: SHT3x, Address: 0x44, Chip: func() i2ctest.Chip { return i2ctest.NewSHT3x(0x6666, 0x8000) }},
+		"sht4x":   {Driver: SHT4x, Address: 0x44, Chip: func() i2ctest.Chip { return i2ctest.NewSHT4x(0x6666, 0x8000) }},
+		"hdc1080": {Driver: HDC1080, Address: 0x40, Chip: func() i2ctest.Chip { return i2ctest.NewHDC1080(0x6666, 0x8000) }},
+	} {
+		s.Every = 10 * time.Second
+		off := func(c i2ctest.Chip) bool {
+			if h, ok := c.(*i2ctest.HDC1080); ok {
+				return h.Reg[2]&0x2000 == 0
+			}
+			return !c.(*i2ctest.Measuring).Hot
+		}
+		commandable(t, s, func(t *testing.T, dev drivers.Poller, c i2ctest.Chip, send func(string, string) error) {
+			for _, bad := range []string{"0", "6", "on"} {
+				if err := send("heat", bad); !errors.Is(err, drivers.ErrRefused) {
+					t.Errorf("%s: heat %s: %v, want it refused", name, bad, err)
+				}
+			}
+			start := time.Now()
+			if err := send("heat", "2.1"); err != nil || !off(c) {
+				t.Errorf("%s: heated: %v, off afterwards: %v", name, err, off(c))
+			}
+			if took := time.Since(start); took < 2100*time.Millisecond || took > 3*time.Second {
+				t.Errorf("%s: heated for %v, want 2.1 s", name, took)
+			}
+			if m, ok := c.(*i2ctest.Measuring); ok && name == "sht4x" && m.Heated != 2100*time.Millisecond {
+				t.Errorf("pulses of %v, want 2.1 s", m.Heated)
+			}
+			time.Sleep(50 * time.Second)
+			if rs, err := driverstest.Poll(t.Context(), dev); err != nil || len(rs) != 0 {
+				t.Errorf("%s: while it is warm: %v, %v", name, rs, err)
+			}
+			time.Sleep(20 * time.Second)
+			rs, err := driverstest.Poll(t.Context(), dev)
+			driverstest.Check(t, name+" when it is cool", rs, err, map[string][]want{
+				"sht3x": air(25, 50.0008), "sht4x": air(25, 56.501), "hdc1080": air(25.999, 50),
+			}[name])
+		})
+		c := s.Chip()
+		onBus(t, s, c, func(t *testing.T, dev any, _ *i2ctest.Bus) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if err := dev.(drivers.Commander).Command(ctx, drivers.Command{Channel: "heat", Payload: []byte("5")}); err == nil || !off(c) {
+				t.Errorf("%s: cancelled: %v, off: %v", name, err, off(c))
+			}
+		})
 	}
 }

@@ -10,29 +10,31 @@ import (
 	"sensorgate/drivers/i2c/chip"
 )
 
+const hdcConfig = 0x02
+
 // HDC1080 measures temperature and humidity: HDC1080 (SNAS672), and HDC1008, HDC1010 and
 // HDC1000 with the same registers and another id (SNAS649, SNAS685), which are the only
 // ones at 0x41 to 0x43.
 func HDC1080(b *bus.Buses) drivers.Driver {
+	channels := []drivers.Channel{chip.Temperature(-40, 125), chip.Humidity()}
 	return chip.Driver[*chip.I2COptions]{
 		Name:      "hdc1080",
 		Summary:   "TI HDC1080, HDC1008, HDC1010: temperature, humidity",
 		Addresses: chip.Span(0x40, 0x43),
 		Every:     10 * time.Second,
-		Channels:  []drivers.Channel{chip.Temperature(-40, 125), chip.Humidity()},
+		Channels:  append(channels, heatChannel()),
 		Needs:     chip.Need("temperature", "humidity"),
 		Options:   chip.NoOptions,
-		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
+		OpenDevice: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions, config chip.Config) (chip.Device, error) {
 			if err := checkTIIDs(ctx, d, "hdc1080", 0xfe, 0xff, 0x1050, 0x1000); err != nil {
 				return nil, err
 			}
 			// One quantity at a time, 14 bits: all zero, where after power-on it is 0x1000.
 			// Section 8.6.3.
-			const config = 0x02
-			if err := d.Write16(ctx, config, 0); err != nil {
+			if err := d.Write16(ctx, hdcConfig, 0); err != nil {
 				return nil, err
 			}
-			return func(ctx context.Context) ([]float64, error) {
+			return heatedBy(config, channels, func(ctx context.Context) ([]float64, error) {
 				var raw [2]uint16
 				for reg := range raw {
 					var err error
@@ -40,7 +42,7 @@ func HDC1080(b *bus.Buses) drivers.Driver {
 						return nil, err
 					}
 				}
-				got, err := d.U16(ctx, config)
+				got, err := d.U16(ctx, hdcConfig)
 				if err != nil {
 					return nil, err
 				}
@@ -54,7 +56,7 @@ func HDC1080(b *bus.Buses) drivers.Driver {
 					return []float64{celsius, math.NaN()}, chip.Fault("humidity", errNoHumidity)
 				}
 				return []float64{celsius, float64(raw[1]) / 65536 * 100}, nil
-			}, nil
+			}, heatHDC1080(d)), nil
 		},
 	}.On(b)
 }

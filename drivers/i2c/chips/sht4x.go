@@ -11,16 +11,17 @@ import (
 
 // SHT4x measures temperature and humidity: SHT40, SHT41, SHT45.
 func SHT4x(b *bus.Buses) drivers.Driver {
+	channels := []drivers.Channel{chip.Temperature(-40, 125), chip.Humidity()}
 	return chip.Driver[*chip.I2COptions]{
 		Name:      "sht4x",
 		Summary:   "Sensirion SHT40, SHT41, SHT45: temperature, humidity",
 		Addresses: []uint16{0x44, 0x45, 0x46},
 		Every:     10 * time.Second,
-		Channels:  []drivers.Channel{chip.Temperature(-40, 125), chip.Humidity()},
+		Channels:  append(channels, heatChannel()),
 		Needs:     chip.Need("temperature", "humidity"),
 		Options:   chip.NoOptions,
-		Open: func(_ context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
-			return func(ctx context.Context) ([]float64, error) {
+		OpenDevice: func(_ context.Context, d *bus.Dev, _ *chip.I2COptions, config chip.Config) (chip.Device, error) {
+			return heatedBy(config, channels, func(ctx context.Context) ([]float64, error) {
 				// High precision, at most 8.3 ms: section 4.5 and table 4.
 				if err := d.Write(ctx, 0xfd); err != nil {
 					return nil, err
@@ -35,7 +36,7 @@ func SHT4x(b *bus.Buses) drivers.Driver {
 				// Section 4.6: the formula goes beyond 0 and 100 %, to be cropped.
 				rh := -6 + 125*float64(w[1])/65535
 				return []float64{-45 + 175*float64(w[0])/65535, min(max(rh, 0), 100)}, nil
-			}, nil
+			}, heatSHT4x(d)), nil
 		},
 	}.On(b)
 }

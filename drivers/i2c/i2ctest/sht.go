@@ -7,6 +7,9 @@ type Measuring struct {
 	Commands
 	Raw [2]uint16
 	ID  uint16
+
+	Heated time.Duration // by pulses
+	Hot    bool          // its heater is on
 }
 
 // NewSHT3x simulates SHT30, SHT31 and SHT35, with periodic mode and heater. Data sheet
@@ -20,7 +23,7 @@ func newPeriodic(t, rh, id uint16) *Measuring {
 	const warmer = 1100 // 3 °C
 	c := &Measuring{Raw: [2]uint16{t, rh}, ID: id, Commands: Commands{Size: 2, CRCStart: 0xff}}
 	periodic, heater := false, uint16(0)
-	c.OnPowerOn = func() { periodic, heater = false, 0 }
+	c.OnPowerOn = func() { periodic, heater, c.Hot = false, 0, false }
 	c.Left = [][]byte{words(0x2130), words(0x2737), words(0x306d), words(0x306d)}
 	c.Do = func(cmd uint16, _ []uint16) ([]uint16, time.Duration, bool) {
 		switch {
@@ -34,7 +37,7 @@ func newPeriodic(t, rh, id uint16) *Measuring {
 			return nil, 0, true
 		case cmd == 0x306d, cmd == 0x3066: // section 4.10
 			heater = 0
-			if cmd == 0x306d {
+			if c.Hot = cmd == 0x306d; c.Hot {
 				heater = 1
 			}
 			return nil, 0, true
@@ -54,6 +57,10 @@ func newPeriodic(t, rh, id uint16) *Measuring {
 func NewSHT4x(t, rh uint16) *Measuring {
 	c := &Measuring{Raw: [2]uint16{t, rh}, Commands: Commands{Size: 1, CRCStart: 0xff}}
 	c.Do = func(cmd uint16, _ []uint16) ([]uint16, time.Duration, bool) {
+		if pulse := map[uint16]time.Duration{0x39: time.Second, 0x32: 100 * time.Millisecond}[cmd]; pulse > 0 {
+			c.Heated += pulse
+			return []uint16{c.Raw[0] + 8000, c.Raw[1]}, pulse * 11 / 10, true
+		}
 		return c.Raw[:], 6900 * time.Microsecond, cmd == 0xfd
 	}
 	return c
