@@ -5,8 +5,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"sensorgate/internal/toml"
 )
@@ -153,17 +156,22 @@ func (m *Model) Mentions(word string) bool {
 	return strings.Contains(strings.ToLower(text), strings.ToLower(word))
 }
 
-// Models returns all models with what they say of themselves, sorted by name.
+// Models returns all models with what they say of themselves, sorted by name. All processors
+// read: more than a hundred files of TOML are a while for one of a small board.
 func Models(cat Catalogue, dir string) []Model {
-	l := newLoader(cat)
-	l.dir = dir
-	var models []Model
-	for _, name := range ModelNames(cat, dir) {
-		if m, ok := l.readModel(name); ok {
-			models = append(models, m)
-		}
+	names := ModelNames(cat, dir)
+	models := make([]Model, len(names))
+	var next atomic.Int64
+	var readers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		readers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(names)); i = next.Add(1) - 1 {
+				models[i], _ = ReadModel(cat, dir, names[i])
+			}
+		})
 	}
-	return models
+	readers.Wait()
+	return slices.DeleteFunc(models, func(m Model) bool { return m.Name == "" }) // gone meanwhile
 }
 
 // ReadModel returns one model with what it says of itself.
