@@ -60,8 +60,8 @@ func (p *epoll) Control(op, fd int, events uint32) error {
 	return unix.EpollCtl(p.fd, op, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
 }
 
-func (p *epoll) Read(fd int, b []byte) (int, error)  { return unix.Read(fd, b) }
-func (p *epoll) Write(fd int, b []byte) (int, error) { return unix.Write(fd, b) }
+func (p *epoll) Read(fd int, b []byte) (int, error)  { return read(fd, b) }
+func (p *epoll) Write(fd int, b []byte) (int, error) { return write(fd, b) }
 func (p *epoll) CloseWrite(fd int) error             { return unix.Shutdown(fd, unix.SHUT_WR) }
 func (p *epoll) CloseSocket(fd int) error            { return unix.Close(fd) } // epoll forgets it with that
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sensorgate/internal/describe"
 	"sensorgate/internal/mqtt"
 )
 
@@ -33,8 +34,13 @@ func newRoute() *cobra.Command {
 				return writeJSON(cmd.OutOrStdout(), hops)
 			}
 			w := cmd.OutOrStdout()
-			for _, t := range c.Topics() {
-				if t.Topic == args[0] {
+			n := describe.Of(c)
+			for _, t := range n.Topics() {
+				switch {
+				case t.Topic != args[0]:
+				case t.Device == "":
+					fmt.Fprintf(w, "%s is used for the %s of this gateway\n", t.Topic, t.Use)
+				default:
 					fmt.Fprintf(w, "%s is used for the %s of device %s\n", t.Topic, t.Use, t.Device)
 				}
 			}

@@ -10,21 +10,26 @@ import (
 	"github.com/spf13/cobra"
 
 	"sensorgate/internal/config"
+	"sensorgate/internal/describe"
 	"sensorgate/internal/gateway"
 )
 
 // topicRow is one topic with the upstream rules that it meets.
 type topicRow struct {
-	config.Topic
+	describe.Topic
 	Rules []config.Hop `json:"rules"`
 }
 
 func newTopics() *cobra.Command {
 	var s settings
+	var schema bool
 	cmd := &cobra.Command{
 		Use:   "topics [FILE]",
 		Short: "list every topic this gateway will use, with unit, QoS and the upstream rules it meets",
-		Args:  cobra.MaximumNArgs(1),
+		Long: `Lists the topics of the devices in the order of the file, those of the gateway itself, and
+the descriptions for Home Assistant and Homie. --schema prints a JSON Schema (2020-12) with
+a property for each topic: the schema of its messages, for programs that read them.`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := s.fileArg(cmd, args, 0); err != nil {
 				return err
@@ -33,8 +38,12 @@ func newTopics() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			n := describe.Of(c)
+			if schema {
+				return writeJSON(cmd.OutOrStdout(), n.Schema())
+			}
 			rows := []topicRow{}
-			for _, t := range append(c.Topics(), gateway.DiscoveryTopics(c)...) {
+			for _, t := range append(n.Topics(), gateway.DiscoveryTopics(c)...) {
 				rows = append(rows, topicRow{t, c.Route(t.Topic)})
 			}
 			if s.json {
@@ -44,6 +53,7 @@ func newTopics() *cobra.Command {
 		},
 	}
 	s.flags(cmd)
+	cmd.Flags().BoolVar(&schema, "schema", false, "print a JSON Schema of the messages instead")
 	return cmd
 }
 

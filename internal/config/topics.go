@@ -90,37 +90,3 @@ func topicHint(path string) string {
 	}
 	return "another name or topic"
 }
-
-// Topics lists every topic that c's devices publish, in the order of the file.
-func (c *Config) Topics() []Topic {
-	var out []Topic
-	for _, d := range c.Devices {
-		m := d.Map
-		if m.PerDevice {
-			out = append(out, Topic{Topic: m.Topic(""), Device: m.Name, Use: "readings", QoS: m.QoS, Retain: m.Retain})
-		}
-		for _, ch := range m.Channels {
-			if !m.PerDevice {
-				out = append(out, Topic{Topic: m.Topic(ch.Name), Device: m.Name, Channel: ch.Name, Use: "readings", Unit: ch.Unit, QoS: ch.QoS, Retain: ch.Retain})
-			}
-			if ch.Writable {
-				out = append(out,
-					Topic{Topic: m.SetTopic(ch.Name), Device: m.Name, Channel: ch.Name, Use: "commands", Unit: ch.Unit, QoS: 1},
-					Topic{Topic: m.ResultTopic(ch.Name), Device: m.Name, Channel: ch.Name, Use: "results", QoS: 1})
-			}
-		}
-		out = append(out, Topic{Topic: m.StatusTopic(), Device: m.Name, Use: "status", QoS: 1, Retain: true})
-	}
-	return out
-}
-
-// Topic is one topic of this gateway.
-type Topic struct {
-	Topic   string `json:"topic"`
-	Device  string `json:"device,omitempty"` // "" of descriptions
-	Channel string `json:"channel,omitempty"`
-	Use     string `json:"use"` // readings, commands, results, status, description
-	Unit    string `json:"unit,omitempty"`
-	QoS     byte   `json:"qos"`
-	Retain  bool   `json:"retain"`
-}

@@ -20,6 +20,8 @@ import (
 type Node struct {
 	Name        string   `json:"name"`
 	StatusTopic string   `json:"status_topic"` // "online" or "offline", retained
+	StateTopic  string   `json:"state_topic"`  // how the gateway does, retained
+	ErrorTopic  string   `json:"error_topic"`  // why the last reload was refused, retained; empty when it was not
 	Upstreams   []string `json:"upstreams"`    // bridges, in the order of the file
 	Devices     []Device `json:"devices"`      // in the order of the file
 }
@@ -38,6 +40,7 @@ type Device struct {
 	Every       float64   `json:"every_seconds,omitempty"` // expected between two readings; 0: the hardware speaks first
 	StatusTopic string    `json:"status_topic"`
 	Topic       string    `json:"topic,omitempty"`  // of the one message of all channels; "": each channel has its own
+	QoS         byte      `json:"qos,omitempty"`    // of Topic
 	Retain      bool      `json:"retain,omitempty"` // of Topic
 	Channels    []Channel `json:"channels"`
 
@@ -80,7 +83,7 @@ type Number = float64
 
 // Of describes the node of a configuration.
 func Of(c *config.Config) Node {
-	n := Node{Name: c.Node, StatusTopic: c.Node + "/status", Upstreams: []string{}, Devices: []Device{}}
+	n := Node{Name: c.Node, StatusTopic: c.Node + "/status", StateTopic: c.Node + "/gateway/state", ErrorTopic: c.Node + "/gateway/config/error", Upstreams: []string{}, Devices: []Device{}}
 	for i := range c.Bridges {
 		n.Upstreams = append(n.Upstreams, c.Bridges[i].Name)
 	}
@@ -101,7 +104,7 @@ func device(d config.Device) Device {
 		out.HA = *d.Described.HA
 	}
 	if m.PerDevice {
-		out.Topic, out.Retain = m.Topic(""), m.Retain
+		out.Topic, out.QoS, out.Retain = m.Topic(""), m.QoS, m.Retain
 	}
 	for i := range m.Channels {
 		out.Channels = append(out.Channels, channel(&d, i))

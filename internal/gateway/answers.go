@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"log/slog"
+	"slices"
 	"strings"
 
 	"sensorgate/internal/config"
+	"sensorgate/internal/mapping"
 	"sensorgate/internal/mqtt"
 )
 
@@ -58,10 +60,15 @@ func owns(c *config.Config, topic string) bool {
 	if h := &c.Homie; h.Enabled && strings.HasPrefix(topic, h.Domain+"/") {
 		return true
 	}
-	for _, t := range c.Topics() {
-		if t.Topic == topic {
-			return true
-		}
+	return slices.ContainsFunc(c.Devices, func(d config.Device) bool { return uses(&d.Map, topic) })
+}
+
+// uses reports whether a topic is one of a device's.
+func uses(m *mapping.Device, topic string) bool {
+	if topic == m.StatusTopic() || m.PerDevice && topic == m.Topic("") {
+		return true
 	}
-	return false
+	return slices.ContainsFunc(m.Channels, func(c mapping.Channel) bool {
+		return !m.PerDevice && topic == m.Topic(c.Name) || c.Writable && (topic == m.SetTopic(c.Name) || topic == m.ResultTopic(c.Name))
+	})
 }

@@ -86,14 +86,14 @@ func (d *Descriptions) Of(topic string, payload []byte) (found Described, ours b
 }
 
 // DiscoveryTopics lists the topics of the descriptions, for people.
-func DiscoveryTopics(c *config.Config) []config.Topic {
-	var out []config.Topic
+func DiscoveryTopics(c *config.Config) []describe.Topic {
+	var out []describe.Topic
 	for _, d := range documentsOf(c) {
 		if d.Elsewhere && !strings.Contains(d.Topic, "/$") {
-			out = append(out, config.Topic{Topic: d.Topic, Use: "values for Homie", QoS: 1, Retain: true})
+			out = append(out, describe.Topic{Topic: d.Topic, Use: "values for Homie", QoS: 1, Retain: true})
 			continue
 		}
-		out = append(out, config.Topic{Topic: d.Topic, Use: "description", QoS: 1, Retain: true})
+		out = append(out, describe.Topic{Topic: d.Topic, Use: "description", QoS: 1, Retain: true})
 	}
 	return out
 }

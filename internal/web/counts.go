@@ -23,6 +23,7 @@ var refusalNames = [refusals]string{"", "connections", "streams", "password", "b
 // counts are what the server counts; the zero value is ready.
 type counts struct {
 	requests atomic.Uint64
+	slowed   atomic.Uint64 // of them, those that had to wait (requestPace)
 	refused  [refusals]atomic.Uint64
 }
 

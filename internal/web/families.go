@@ -110,6 +110,7 @@ func (s *Server) webFamilies() []Family {
 		one(gauge("web_streams", "Event streams that are open.", ""), float64(s.hub.Streams())),
 		one(gauge("web_logins", "Browsers that somebody is logged in with.", ""), float64(s.logins.open())),
 		one(counter("web_requests", "HTTP requests.", ""), float64(s.counts.requests.Load())),
+		one(counter("web_slowed_requests", "HTTP requests that had to wait, because they came without a pause.", ""), float64(s.counts.slowed.Load())),
 		refused,
 	}
 }

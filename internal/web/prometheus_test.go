@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -11,13 +12,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-// A real Prometheus scrapes with a token and answers queries with the right numbers.
+// A real Prometheus scrapes with a token and answers queries with the right numbers: of each
+// sample that there can be, from a target where none changes, and of the server itself that
+// it has every metric.
 func TestPrometheusScrapes(t *testing.T) {
 	program, err := exec.LookPath("prometheus")
 	if err != nil {
@@ -29,9 +33,16 @@ func TestPrometheusScrapes(t *testing.T) {
 	s := newServed(t, func(o *Options) { o.Readings = true })
 	srv := httptest.NewServer(s.handler)
 	defer srv.Close()
+	all, _ := exposition(t)
+	fixed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", textFormat)
+		_, _ = io.WriteString(w, all) // a fault shows at the queries
+	}))
+	defer fixed.Close()
 	dir := t.TempDir()
 	token, config := filepath.Join(dir, "token"), filepath.Join(dir, "prometheus.yml")
-	text := fmt.Sprintf("global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: sensorgate\n  authorization: {credentials_file: %s}\n  static_configs: [{targets: [%q]}]\n", token, strings.TrimPrefix(srv.URL, "http://"))
+	text := fmt.Sprintf("global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: sensorgate\n  authorization: {credentials_file: %s}\n  static_configs: [{targets: [%q]}]\n- job_name: everything\n  static_configs: [{targets: [%q]}]\n",
+		token, strings.TrimPrefix(srv.URL, "http://"), strings.TrimPrefix(fixed.URL, "http://"))
 	for path, text := range map[string]string{token: s.view, config: text} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -53,45 +64,55 @@ func TestPrometheusScrapes(t *testing.T) {
 		cmd.Wait()
 	}()
 	for query, want := range map[string]string{
-		`up{job="sensorgate"}`:                                                                          "1",
-		`sensorgate_build_info{version="1.2.3",revision=""}`:                                            "1",
-		`histogram_quantile(0.5, sensorgate_device_poll_duration_seconds_bucket)`:                       "0.05",
-		`sensorgate_journal_sync_duration_seconds_sum / sensorgate_journal_sync_duration_seconds_count`: "0.05",
-		`sum(sensorgate_broker_received_total)`:                                                         "100",
-		`count({__name__=~"sensorgate_web_refused_total"})`:                                             "7",
+		`up{job="sensorgate"}`: "1",
+		`sensorgate_build_info{version="1.2.3",revision="",job="sensorgate"}`:                                             "1",
+		`histogram_quantile(0.5, sensorgate_device_poll_duration_seconds_bucket{job="sensorgate"})`:                       "0.05",
+		`sensorgate_journal_sync_duration_seconds_sum{job="sensorgate"} / sensorgate_journal_sync_duration_seconds_count`: "0.05",
+		`sum(sensorgate_broker_received_total{job="sensorgate"})`:                                                         "100",
+		`count({__name__=~"sensorgate_web_refused_total",job="sensorgate"})`:                                              "7",
 	} {
 		if got := ask(t, address, query); got != want {
 			t.Errorf("%s is %q, want %s", query, got, want)
 		}
 	}
-	asked := 0
-	for query, want := range samples(t) {
-		if asked++; !sameNumber(ask(t, address, query), want) {
-			t.Errorf("%s is %q, want %s", query, ask(t, address, query), want)
+	everything, names := samples(all)
+	for query, want := range everything {
+		if got := ask(t, address, query); !sameNumber(got, want) {
+			t.Errorf("%s is %q, want %s", query, got, want)
 		}
 	}
-	if asked < 80 {
-		t.Errorf("only %d metrics were asked for", asked)
+	if len(everything) < 110 {
+		t.Errorf("only %d samples were asked for", len(everything))
+	}
+	// The server itself has every one of these metrics; its history is empty, so it reaches nowhere.
+	delete(names, "sensorgate_history_oldest_timestamp_seconds")
+	there := fmt.Sprintf(`count(count by (__name__) ({job="sensorgate",__name__=~%q}))`, strings.Join(slices.Sorted(maps.Keys(names)), "|"))
+	if got := ask(t, address, there); got != fmt.Sprint(len(names)) {
+		t.Errorf("%s of %d metrics are there", got, len(names))
+	}
+	before := s.counts.requests.Load()
+	if got, err := strconv.ParseFloat(ask(t, address, `sensorgate_web_requests_total{job="sensorgate"}`), 64); err != nil || got < 1 || got > float64(s.counts.requests.Load()) || before == 0 {
+		t.Errorf("requests are %v, %v, want at most the %d that were made", got, err, s.counts.requests.Load())
 	}
 }
 
-// samples are those of testdata/metrics.txt, but for what this test itself changes (its
-// own scrapes) and the history, which is empty here.
-func samples(t *testing.T) map[string]string {
-	t.Helper()
-	text, err := os.ReadFile("testdata/metrics.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := map[string]string{}
-	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, "sensorgate_web") || strings.HasPrefix(line, "sensorgate_history") {
+// samples are all of an exposition: a query for each, and the number that it must have; and
+// the names of the metrics.
+func samples(exposition string) (queries map[string]string, names map[string]bool) {
+	queries, names = map[string]string{}, map[string]bool{}
+	for line := range strings.Lines(exposition) {
+		if strings.HasPrefix(line, "#") {
 			continue
 		}
 		i := strings.LastIndexByte(line, ' ')
-		all[line[:i]] = strings.TrimSpace(line[i:])
+		name, labels, _ := strings.Cut(line[:i], "{")
+		if labels = strings.TrimSuffix(labels, "}"); labels != "" {
+			labels += ","
+		}
+		queries[name+"{"+labels+`job="everything"}`] = strings.TrimSpace(line[i:])
+		names[name] = true
 	}
-	return all
+	return queries, names
 }
 
 func sameNumber(a, b string) bool {

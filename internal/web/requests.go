@@ -27,21 +27,30 @@ const knownAddresses = 256 // whose pace is remembered
 // a little later. Those of one address wait one behind the other, and then those of all; a
 // connection has one at a time, and there are few connections (connLimit).
 type requestPace struct {
+	slowed func() // is called for a request that has to wait
+
 	mu  sync.Mutex
 	due map[netip.Addr]time.Time // when an address has all of its burst again; the zero one is all together
 }
 
-func newRequestPace() *requestPace { return &requestPace{due: map[netip.Addr]time.Time{}} }
+func newRequestPace(slowed func()) *requestPace {
+	return &requestPace{slowed: slowed, due: map[netip.Addr]time.Time{}}
+}
 
 // wait returns when a request of the address may be answered, or with the error of ctx.
 func (p *requestPace) wait(ctx context.Context, from netip.Addr) error {
 	if from.Is6() { // one machine has at least so many
 		from = netip.PrefixFrom(from, 64).Masked().Addr()
 	}
-	if err := rest(ctx, p.reserve(from, ofAddress, time.Now())); err != nil {
+	own := p.reserve(from, ofAddress, time.Now())
+	if err := rest(ctx, own); err != nil {
 		return err
 	}
-	return rest(ctx, p.reserve(netip.Addr{}, ofAll, time.Now()))
+	all := p.reserve(netip.Addr{}, ofAll, time.Now())
+	if own > 0 || all > 0 {
+		p.slowed()
+	}
+	return rest(ctx, all)
 }
 
 func rest(ctx context.Context, pause time.Duration) error {

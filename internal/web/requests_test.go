@@ -58,6 +58,9 @@ func flood(t *testing.T, from string, most bucket) {
 	if took, want := time.Since(began), time.Duration(connections*each-most.burst)*most.every; took < want-time.Second/10 || took > want+2*time.Second {
 		t.Errorf("%d requests took %v, want %v", connections*each, took, want)
 	}
+	if n := s.counts.slowed.Load(); n < uint64(connections*each-most.burst)-10 || n > connections*each-uint64(most.burst)+10 {
+		t.Errorf("%d requests are counted as slowed down, want %d", n, connections*each-most.burst)
+	}
 	time.Sleep(time.Minute)
 	if took := ask("stranger", address(1)); took != 0 {
 		t.Errorf("a minute later it still waits %v", took)
@@ -66,7 +69,7 @@ func flood(t *testing.T, from string, most bucket) {
 
 // What is remembered of addresses is bounded, and those beyond share what one may.
 func TestPaceOfManyAddressesIsBounded(t *testing.T) {
-	p, now := newRequestPace(), time.Unix(1e9, 0)
+	p, now := newRequestPace(nil), time.Unix(1e9, 0)
 	waited := 0
 	for i := range 10 * knownAddresses {
 		if p.reserve(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), ofAddress, now) > 0 {

@@ -99,7 +99,7 @@ func New(o Options, hub *Hub) *Server {
 	hub.limit(o.MaxStreams)
 	s := &Server{o: o, log: o.Log, hub: hub, logins: newLogins(), tokens: newTokens(o.Tokens), started: time.Now(), saves: newPace(10, 6*time.Second), publishes: newPace(20, time.Second), certs: map[string]*certificate{}}
 	s.quick, s.heavy = newPlaces(), newPlaces()
-	s.pace = newRequestPace()
+	s.pace = newRequestPace(func() { s.counts.slowed.Add(1) })
 	s.conns = newConnLimit(o.MaxConnections, &s.counts)
 	s.handlers = s.routes()
 	s.document = sync.OnceValue(s.makeDocument)
