@@ -8,7 +8,7 @@ import (
 	"sensorgate/internal/timing"
 )
 
-// inTurn gives the connection of a client a turn of its own; it returns the worker of it.
+// inTurn puts the connection of a client into a turn of its own and returns the worker of it.
 func inTurn(t *testing.T, b *Broker, id string) (*conn, *worker) {
 	t.Helper()
 	if timing.Race {

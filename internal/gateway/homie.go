@@ -257,7 +257,7 @@ func (h *homieSide) execute(c homieCommand) {
 	h.k.g.publish(mqtt.Message{Topic: c.ours, Payload: c.m.Payload, QoS: 1, Time: c.m.Time, Origin: c.m.Origin, Publisher: c.m.Publisher})
 }
 
-// answered says what a value was set to, if that was not said with the value: it may be
+// answered publishes what a value was set to, if that was not said with the value: it may be
 // the same value. After a refusal the value that holds is said again.
 func (h *homieSide) answered(c homieCommand) {
 	h.mu.Lock()
