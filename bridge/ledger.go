@@ -1,10 +1,9 @@
 package bridge
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
-	"slices"
+	"sort"
 	"sync"
 	"sync/atomic"
 
@@ -212,8 +211,9 @@ func (g *ledger) open() []openExact {
 			all = append(all, openExact{id, e})
 		}
 	}
-	slices.SortFunc(all, func(a, b openExact) int {
-		return cmp.Or(cmp.Compare(a.seq, b.seq), cmp.Compare(a.rule, b.rule))
+	sort.Slice(all, func(i, k int) bool {
+		a, b := &all[i], &all[k]
+		return a.seq < b.seq || a.seq == b.seq && a.rule < b.rule
 	})
 	return all
 }

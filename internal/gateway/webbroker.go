@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -64,7 +65,7 @@ func (b *webBroker) Topics(asker web.Asker, filter string) (all []web.Topic, mis
 	may := b.mayRead(asker)
 	reads := func(topic string) bool { return mqtt.Match(filter, topic) && may(topic) }
 	all = slices.DeleteFunc(newest, func(t web.Topic) bool { return !reads(t.Topic) })
-	slices.SortFunc(all, func(a, b web.Topic) int { return strings.Compare(a.Topic, b.Topic) })
+	sort.Slice(all, func(i, k int) bool { return all[i].Topic < all[k].Topic })
 	for _, topic := range without {
 		if reads(topic) {
 			missed++
