@@ -20,7 +20,7 @@ env-linux-armv7 := GOARCH=arm GOARM=7
 env-linux-armv6 := GOARCH=arm GOARM=6
 
 .PHONY: browser page-check page-memory times bridgesim gatewaysim gatewaysim-check natstest crashmodel crashmodel-long killloop soak soak-check
-.PHONY: attack attack-check deadcode build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-spi board-kernel dist deb tarball apt sbom release reproducible system-test upgrade-test bench fuzz clean
+.PHONY: attack attack-check deadcode build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-spi board-kernel dist deb tarball apt image image-test sbom release reproducible system-test upgrade-test bench fuzz clean
 
 build: bin/sensorgate
 
@@ -176,7 +176,20 @@ tarball-%:
 apt: deb
 	deploy/deb/repository.sh dist/apt dist
 
-release: dist deb sbom tarball apt
+# Container images, for docker load and podman load, made without either: docs/install.md, "In a container".
+image: $(TARGETS:%=image-%)
+platform-linux-amd64 := linux/amd64
+platform-linux-arm64 := linux/arm64
+platform-linux-armv7 := linux/arm/v7
+platform-linux-armv6 := linux/arm/v6
+image-%: dist-%
+	$(GO) run ./deploy/image -version $(VERSION) -platform $(platform-$*) dist/sensorgate-$* > dist/sensorgate-image-$*.tar
+
+# Starts each of them in namespaces, as root; those of other processors in QEMU.
+image-test: image
+	IMAGES=$(CURDIR)/dist $(GO) test -count=1 -timeout 20m -run TestImageStarts -v ./deploy
+
+release: dist deb sbom tarball apt image
 	cd dist && sha256sum sensorgate-* sensorgate_* > SHA256SUMS
 
 # Builds the release again in a fresh clone with an empty build cache and compares.

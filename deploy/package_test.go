@@ -57,7 +57,9 @@ var builtOnce = sync.OnceValues(func() (path string, err error) {
 		return "", err
 	}
 	path = filepath.Join(builtIn, "sensorgate")
-	out, err := exec.Command("go", "build", "-o", path, "../cmd/sensorgate").CombinedOutput()
+	build := exec.Command("go", "build", "-o", path, "../cmd/sensorgate")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is shipped
+	out, err := build.CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("build: %w\n%s", err, out)
 	}

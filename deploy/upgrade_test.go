@@ -90,6 +90,19 @@ rules = [ { dir = "out", local = "orders/#", qos = 1 } ]
 	}
 }
 
+// waitFor waits until a file is there, which another program makes.
+func waitFor(t *testing.T, path string) {
+	t.Helper()
+	for limit := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) { // there is nothing to wait on
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("%s is not there after two minutes", path)
+		}
+	}
+}
+
 func contains(list []string, s string) bool {
 	for _, x := range list {
 		if x == s {
