@@ -9,7 +9,7 @@ export function adding(insert) {
   const list = h('ul.models')
   const searches = new Newest()
   let soon = 0
-  const el = h('section.card', h('h2', t('add')), words, list)
+  const el = h('section.card', h('h2', t('add.models')), h('p', h('a', { href: '#/add' }, t('add.steps'))), words, list)
 
   async function search() {
     const q = words.value.trim(), newest = searches.begin()

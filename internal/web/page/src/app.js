@@ -15,6 +15,7 @@ const views = {
   upstreams: { make: () => import('./upstreams.js').then(m => m.default), role: 'view' },
   clients: { make: () => import('./clients.js').then(m => m.default), role: 'view' },
   log: { make: () => import('./log.js').then(m => m.default), role: 'operate' },
+  add: { make: () => import('./add.js').then(m => m.default), role: 'admin', hidden: true },
   config: { make: () => import('./config.js').then(m => m.default), role: 'admin' },
   gateway: { make: () => import('./gateway.js').then(m => m.default), role: 'view' },
 }
@@ -38,7 +39,7 @@ function head() {
 function showHead() {
   text(nodeName, store.status?.node || 'sensorgate')
   swap(who, whoButton(loggedIn))
-  swap(nav, ...Object.keys(views).filter(name => may(views[name].role)).map(name =>
+  swap(nav, ...Object.keys(views).filter(name => may(views[name].role) && !views[name].hidden).map(name =>
     h('a', { href: '#/' + name, 'aria-current': view?.name === name ? 'page' : null }, t('nav.' + name))))
   nav.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
   nav.hidden = !may('view')

@@ -2,7 +2,7 @@
 import { h, svg, text, toggle, swap } from './dom.js'
 import { t } from './i18n.js'
 import { value, span } from './format.js'
-import { store, on, now, stale, key, notWell, favourites, setFavourite, deviceOf } from './store.js'
+import { store, on, now, may, stale, key, notWell, favourites, setFavourite, deviceOf } from './store.js'
 import { badge, setBadge, reason, since, look, split } from './state.js'
 import { Spark } from './spark.js'
 import { control } from './command.js'
@@ -156,19 +156,26 @@ class NowView {
     this.empty = h('p.empty', { hidden: true })
     this.filter = h('input', { type: 'search', placeholder: t('filter'), 'aria-label': t('filter'), oninput: () => this.applyFilter() })
     this.onlyBad = h('button', { type: 'button', 'aria-pressed': 'false', onclick: () => this.toggleBad() }, t('only.bad'))
-    this.el = h('div.now', h('h1.unseen', t('nav.now')), this.needs, h('div.tools', this.filter, this.onlyBad), this.tiles, this.grid, this.empty)
+    this.add = h('a.button', { href: '#/add' }, t('add'))
+    this.el = h('div.now', h('h1.unseen', t('nav.now')), this.needs, h('div.tools', this.filter, this.onlyBad, this.add), this.tiles, this.grid, this.empty)
     this.seen = new IntersectionObserver(entries => {
       for (const e of entries) this.byElement.get(e.target)?.show(e.isIntersecting)
     }, { rootMargin: '100px' })
     this.build()
     this.off = [on('devices', () => this.build()), on('values', l => this.values(l)), on('states', () => this.states()),
-      on('favourites', () => this.favourites()), on('line', () => store.line === 'open' ? this.again() : this.tick()), on('me', () => this.values([...store.channels.values()]))]
+      on('favourites', () => this.favourites()), on('line', () => store.line === 'open' ? this.again() : this.tick()), on('me', () => this.me())]
     this.shown = () => this.again()
     document.addEventListener('visibilitychange', this.shown)
     this.timers = [setInterval(() => this.tick(), 1000), setInterval(() => this.sparks(), 30000)]
   }
 
+  me() {
+    this.add.hidden = !may('admin')
+    this.values([...store.channels.values()])
+  }
+
   build() {
+    this.add.hidden = !may('admin')
     this.seen.disconnect()
     this.drop()
     this.cards = new Map(store.devices.map(d => [d.name, new Card(d)]))
