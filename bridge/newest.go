@@ -180,7 +180,7 @@ func (n *newest) acknowledged(number uint64) {
 // announce sends what is to be announced, after it was said that we are there.
 func (c *connection) announce(now time.Time) {
 	n := c.b.newest
-	for c.saidOnline && !c.stopping && c.out.size() < batchBytes && c.room(c.window) {
+	for (c.saidOnline || c.b.opt.Status.Topic == "") && !c.stopping && c.out.size() < batchBytes && c.room(c.window) {
 		a := n.next(now)
 		if a == nil {
 			return

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -44,18 +42,11 @@ func (d *discoveryTool) rows(ctx context.Context) ([]gateway.Described, error) {
 		return nil, err
 	}
 	d.At(brokerURL(c))
-	filters := gateway.DiscoveryFilters(c)
-	found, err := d.List(ctx, filters...)
+	found, err := d.List(ctx, gateway.DiscoveryFilters(c)...)
 	if err != nil {
 		return nil, toolError(err, false)
 	}
-	rows, known := []gateway.Described{}, gateway.NewDescriptions(c)
-	for _, topic := range slices.Sorted(maps.Keys(found)) {
-		if row, ours := known.Of(topic, found[topic]); ours {
-			rows = append(rows, row)
-		}
-	}
-	return rows, nil
+	return gateway.Descriptions(c, found), nil
 }
 
 // brokerURL is where this gateway's broker can be reached without TLS.
@@ -126,7 +117,8 @@ func newDiscoveryClean() *cobra.Command {
 		Short: "remove what is left over of this gateway, or all of another one that is gone",
 		Long: `Removes the retained descriptions of this gateway that its configuration does not yield.
 A running gateway does so by itself, here and at each upstream that it can reach; this is
-for what it cannot know of: an upstream that was taken out of the file, a store that was lost.`,
+for what it cannot know of: an upstream that was taken out of the file while the gateway
+did not run, a store that was lost.`,
 		Example: `  sensorgate discovery clean --dry-run
   sensorgate discovery clean -L mqtt://homeassistant.local --node old-pi`,
 		Args: cobra.NoArgs,
@@ -141,6 +133,7 @@ for what it cannot know of: an upstream that was taken out of the file, a store 
 					result.Topics = append(result.Topics, r.Topic)
 				}
 			}
+			gateway.InOrderOfRemoval(result.Topics)
 			if !dry && len(result.Topics) > 0 {
 				if err := d.Remove(cmd.Context(), result.Topics); err != nil {
 					return toolError(err, false)

@@ -55,6 +55,13 @@ func (l Ledger) Clone() Ledger {
 	return c
 }
 
+// Add adds what another ledger lists of the same broker.
+func (l Ledger) Add(other Ledger) {
+	for topic, parts := range other {
+		l[topic] = union(parts, l[topic])
+	}
+}
+
 // gone are the parts of was that are not in now, or are there as something else.
 func gone(was, now Parts) Parts {
 	out := Parts{}

@@ -89,6 +89,19 @@ func (t *Target) Bring(ctx context.Context, wanted []Document, c Convention) err
 // split divides what leaves into what moves to another topic and what is only removed.
 func split(leaving Ledger, wanted []Document, c Convention) (moving, removals []Message) {
 	topics := leaving.Topics()
+	SortForRemoval(topics, c)
+	for _, topic := range topics {
+		if p := c.Moving(topic, leaving[topic], wanted); p != nil {
+			moving = append(moving, Message{topic, p})
+			continue
+		}
+		removals = append(removals, Message{Topic: topic})
+	}
+	return moving, removals
+}
+
+// SortForRemoval sorts topics in the order in which a convention wants them removed.
+func SortForRemoval(topics []string, c Convention) {
 	slices.SortStableFunc(topics, func(a, b string) int {
 		switch {
 		case c.Before(a, b):
@@ -98,14 +111,6 @@ func split(leaving Ledger, wanted []Document, c Convention) (moving, removals []
 		}
 		return 0
 	})
-	for _, topic := range topics {
-		if p := c.Moving(topic, leaving[topic], wanted); p != nil {
-			moving = append(moving, Message{topic, p})
-			continue
-		}
-		removals = append(removals, Message{Topic: topic})
-	}
-	return moving, removals
 }
 
 // documents are the wanted ones, each that has lost parts with a farewell to them before.

@@ -30,6 +30,9 @@ type conventions struct {
 	said   map[string]said      // by topic, newest of what devices publish
 	about  map[string]aboutTopic
 	homie  *homieSide // nil: off
+
+	bridges []config.Bridge          // of the newest configuration
+	left    map[string]config.Bridge // that a reload took out of the file, and that may have left something
 }
 
 // said is a message that was published, and when.
@@ -48,6 +51,7 @@ func newConventions(g *Gateway, c *config.Config) *conventions {
 	k := &conventions{
 		g: g, log: g.log.With("part", "discovery"), change: make(chan struct{}, 1),
 		linked: make(chan struct{}), births: map[string]chan bool{}, said: map[string]said{},
+		left: map[string]config.Bridge{},
 	}
 	k.configure(c)
 	return k
@@ -60,6 +64,7 @@ func (k *conventions) configure(c *config.Config) {
 	if c.HomeAssistant.Enabled || c.Homie.Enabled {
 		about = topicsOf(c)
 	}
+	k.noteBridges(c.Bridges)
 	k.mu.Lock()
 	k.about = about
 	for topic := range k.said {
@@ -183,9 +188,12 @@ func (k *conventions) round(ctx context.Context) error {
 	defer stop()
 	c := k.g.config()
 	defer k.listen(&c.HomeAssistant)()
+	k.noteURLs(c)
+	k.inherit(c)
 	describers := k.describers(c)
 	failed := make(chan error, len(describers)+8)
 	var wg sync.WaitGroup
+	k.farewells(inner, c, &wg)
 	side, more := k.homieDescribers(c)
 	if side != nil {
 		wg.Go(func() { side.commands(inner) })
@@ -211,6 +219,9 @@ func (k *conventions) round(ctx context.Context) error {
 	}
 	stop()
 	wg.Wait()
+	if side != nil {
+		side.silence()
+	}
 	if side != nil && ctx.Err() != nil {
 		side.disconnected()
 	}

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"sensorgate/internal/config"
@@ -39,7 +41,7 @@ func documentsOf(c *config.Config) []discovery.Document {
 
 // DiscoveryFilters are where the descriptions of gateways are.
 func DiscoveryFilters(c *config.Config) []string {
-	return []string{discoveryPrefix(c) + "/#"}
+	return []string{discoveryPrefix(c) + "/#", homieDomain(c) + "/#"}
 }
 
 func discoveryPrefix(c *config.Config) string {
@@ -49,47 +51,58 @@ func discoveryPrefix(c *config.Config) string {
 	return c.HomeAssistant.Prefix
 }
 
-// Descriptions tells those of a configuration from what else is on a broker.
-type Descriptions struct {
-	prefix, id string
-	wanted     map[string]bool
+func homieDomain(c *config.Config) string {
+	if c.Homie.Domain == "" {
+		return "homie"
+	}
+	return c.Homie.Domain
 }
 
-// NewDescriptions works out what the configuration has described.
-func NewDescriptions(c *config.Config) *Descriptions {
-	d := &Descriptions{prefix: discoveryPrefix(c) + "/", id: homeassistant.ID(c.HomeAssistant.ID), wanted: map[string]bool{}}
-	if c.HomeAssistant.ID == "" {
-		d.id = homeassistant.ID(c.Node)
+// Descriptions sorts what a broker retains, by topic, into what the configuration yields,
+// what is left of earlier ones, and what other gateways have described. What no sensorgate
+// has made is left out.
+func Descriptions(c *config.Config, retained map[string][]byte) []Described {
+	wanted := map[string]bool{}
+	for _, d := range documentsOf(c) {
+		wanted[d.Topic] = true
 	}
-	for _, doc := range documentsOf(c) {
-		d.wanted[doc.Topic] = true
+	own := homeassistant.ID(c.HomeAssistant.ID)
+	if own == "" {
+		own = homeassistant.ID(c.Node)
 	}
-	return d
+	n := describe.Of(c)
+	ownHomie := homie.New(&n, c.Homie).ID()
+	of := homie.Found(homieDomain(c), retained)
+	rows := []Described{}
+	for _, topic := range slices.Sorted(maps.Keys(retained)) {
+		id, ours := of[topic], ownHomie
+		if node, ok := homeassistant.Describer(retained[topic]); ok && strings.HasPrefix(topic, discoveryPrefix(c)+"/") {
+			id, ours = node, own
+		}
+		switch {
+		case id == "":
+		case id != ours:
+			rows = append(rows, Described{topic, id, Foreign})
+		case wanted[topic]:
+			rows = append(rows, Described{topic, id, Wanted})
+		default:
+			rows = append(rows, Described{topic, id, LeftOver})
+		}
+	}
+	return rows
 }
 
-// Of reports whose description a retained message is, and whether the configuration yields
-// it; ours is false for what no sensorgate has made.
-func (d *Descriptions) Of(topic string, payload []byte) (found Described, ours bool) {
-	node, ours := homeassistant.Describer(payload)
-	if !ours || !strings.HasPrefix(topic, d.prefix) {
-		return Described{}, false
-	}
-	found = Described{Topic: topic, Node: node, State: Foreign}
-	switch {
-	case node != d.id:
-	case d.wanted[topic]:
-		found.State = Wanted
-	default:
-		found.State = LeftOver
-	}
-	return found, true
+// InOrderOfRemoval sorts topics so that controllers understand that what they describe is
+// gone.
+func InOrderOfRemoval(topics []string) {
+	discovery.SortForRemoval(topics, homie.Convention{})
 }
 
 // DiscoveryTopics lists the topics of the descriptions, for people.
 func DiscoveryTopics(c *config.Config) []describe.Topic {
 	var out []describe.Topic
 	for _, d := range documentsOf(c) {
-		if d.Elsewhere && !strings.Contains(d.Topic, "/$") {
+		if d.Elsewhere {
 			out = append(out, describe.Topic{Topic: d.Topic, Use: "values for Homie", QoS: 1, Retain: true})
 			continue
 		}

@@ -29,6 +29,9 @@ type homieSide struct {
 	connections []*upstream // to upstreams
 	crowded     flood       // commands that were dropped
 
+	speak sync.Mutex         // held while something is said: what is newest is said last
+	open  map[*upstream]bool // who has the descriptions and may hear of values; nil is our own broker
+
 	mu     sync.Mutex
 	health map[string]drivers.Health
 	values map[string]mqtt.Message // retained ones by topic
@@ -40,6 +43,7 @@ func newHomieSide(k *conventions, c *config.Config) *homieSide {
 	h := &homieSide{
 		k: k, node: describe.Of(c),
 		health: map[string]drivers.Health{}, values: map[string]mqtt.Message{}, meant: map[string]string{},
+		open: map[*upstream]bool{},
 	}
 	h.crowded.report = func(n int64) { k.log.Warn("Homie commands were dropped: too many at once", "commands", n) }
 	h.model = homie.New(&h.node, c.Homie)
@@ -118,19 +122,23 @@ func (h *homieSide) keepLocked(m mqtt.Message) {
 }
 
 func (h *homieSide) published(device string, rs []mapping.Sample) {
+	h.speak.Lock()
+	defer h.speak.Unlock()
 	for _, s := range rs {
-		h.sayAll(h.remember(device, s.Rounded()))
+		h.say(h.remember(device, s.Rounded())...)
 	}
 }
 
 func (h *homieSide) condition(device string, health drivers.Health) {
+	h.speak.Lock()
+	defer h.speak.Unlock()
 	h.mu.Lock()
 	h.health[device] = health
 	h.mu.Unlock()
 	if m, ok := h.model.Log(device, health); ok {
 		h.say(mqtt.Message{Topic: m.Topic, Payload: []byte(m.Payload)})
 	}
-	h.sayAll(h.states())
+	h.say(h.states()...)
 }
 
 func (h *homieSide) states() (ms []mqtt.Message) {
@@ -142,39 +150,43 @@ func (h *homieSide) states() (ms []mqtt.Message) {
 	return ms
 }
 
-// say publishes here and at the upstreams.
-func (h *homieSide) say(m mqtt.Message) {
-	h.k.g.publish(m)
-	for _, u := range h.connections {
-		announce(u, m)
+// say publishes here and at the upstreams. The caller holds speak.
+func (h *homieSide) say(ms ...mqtt.Message) {
+	for u := range h.open {
+		h.sayAt(u, ms)
 	}
 }
 
-func (h *homieSide) sayAll(ms []mqtt.Message) {
+func (h *homieSide) sayAt(u *upstream, ms []mqtt.Message) {
 	for _, m := range ms {
-		h.say(m)
+		if u == nil {
+			h.k.g.publish(m)
+		} else {
+			u.bridge.Announce(bridge.Announcement{Topic: m.Topic, Payload: m.Payload, Retain: m.Retain, Once: !m.Retain})
+		}
 	}
 }
 
-func announce(u *upstream, m mqtt.Message) {
-	u.bridge.Announce(bridge.Announcement{Topic: m.Topic, Payload: m.Payload, Retain: m.Retain, Once: !m.Retain})
-}
-
-// all publishes what holds now, the state last: at our broker, or at one upstream.
+// all publishes what holds now, the state last: at our broker, or at one upstream. It has
+// the descriptions now.
 func (h *homieSide) all(u *upstream) {
+	h.speak.Lock()
+	defer h.speak.Unlock()
 	h.mu.Lock()
 	ms := make([]mqtt.Message, 0, len(h.order))
 	for _, topic := range h.order {
 		ms = append(ms, h.values[topic])
 	}
 	h.mu.Unlock()
-	for _, m := range append(ms, h.states()...) {
-		if u != nil {
-			announce(u, m)
-		} else {
-			h.k.g.publish(m)
-		}
-	}
+	h.sayAt(u, append(ms, h.states()...))
+	h.open[u] = true
+}
+
+// silence ends what is said: another configuration has the word, and may remove these topics.
+func (h *homieSide) silence() {
+	h.speak.Lock()
+	defer h.speak.Unlock()
+	clear(h.open)
 }
 
 // disconnected is the last word here, where no will can be: the broker ends with us.
@@ -260,6 +272,8 @@ func (h *homieSide) execute(c homieCommand) {
 // answered publishes what a value was set to, if that was not said with the value: it may be
 // the same value. After a refusal the value that holds is said again.
 func (h *homieSide) answered(c homieCommand) {
+	h.speak.Lock()
+	defer h.speak.Unlock()
 	h.mu.Lock()
 	goal, asked := h.meant[c.value]
 	delete(h.meant, c.value)
@@ -275,36 +289,24 @@ func (h *homieSide) answered(c homieCommand) {
 		ms = append(ms, value)
 	}
 	h.mu.Unlock()
-	h.sayAll(ms)
+	h.say(ms...)
 }
 
 // connection is that of its own to an upstream: there the gateway's state is lost, by
 // will, when it is gone without a word, which cannot be the will of the bridge as well.
 func (h *homieSide) connection(c config.Bridge) (*upstream, error) {
-	c.Name += "-homie"
-	q, err := h.k.g.journal.OpenQueue(c.Name, journal.Limits{Memory: true, Bytes: 64 << 10})
-	if err != nil {
-		return nil, err
-	}
-	o := h.k.g.bridgeOptions(c, q)
-	o.ClientID += "-homie"
-	o.Name, o.Prefix, o.Store, o.Rules = c.Name, "", nil, nil
-	o.Changed = h.k.upstreamChanged
-	o.Status = bridge.Status{Topic: h.model.StateTopic(), Online: "init", Offline: "lost", Stopped: "disconnected", Once: true}
-	for i := range h.node.Devices {
-		d := &h.node.Devices[i]
-		for k := range d.Channels {
-			if ch := &d.Channels[k]; ch.Writable {
-				topic := h.model.ValueTopic(d, ch) + "/set"
-				o.Rules = append(o.Rules, bridge.Rule{In: true, Local: topic, Remote: topic, QoS: 1, Expire: time.Minute})
+	return h.k.aside(c, "-homie", func(o *bridge.Options) {
+		o.Status = bridge.Status{Topic: h.model.StateTopic(), Online: "init", Offline: "lost", Stopped: "disconnected", Once: true}
+		for i := range h.node.Devices {
+			d := &h.node.Devices[i]
+			for k := range d.Channels {
+				if ch := &d.Channels[k]; ch.Writable {
+					topic := h.model.ValueTopic(d, ch) + "/set"
+					o.Rules = append(o.Rules, bridge.Rule{In: true, Local: topic, Remote: topic, QoS: 1, Expire: time.Minute})
+				}
 			}
 		}
-	}
-	b, err := bridge.New(o)
-	if err != nil {
-		return nil, err
-	}
-	return &upstream{cfg: c, bridge: b, queue: q}, nil
+	})
 }
 
 // versionKey is where the version of the descriptions is kept: it grows whenever they change.

@@ -3,6 +3,7 @@ package homie
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,6 +47,9 @@ func ID(name string) string {
 	}, name)
 	return strings.Trim(id, "-")
 }
+
+// ID is that of the gateway.
+func (m *Model) ID() string { return m.id }
 
 // root is where the gateway's own attributes are.
 func (m *Model) root() string {
@@ -96,7 +100,7 @@ func (m *Model) datatype(c *describe.Channel) (kind, format string) {
 	switch {
 	case c.Type == describe.TypeBoolean:
 		return "boolean", ""
-	case len(c.Values) > 0 && !strings.Contains(strings.Join(c.Values, ""), ","):
+	case canBeEnum(c.Values):
 		return "enum", strings.Join(c.Values, ",")
 	case c.Type == describe.TypeNumber:
 		if r := c.Range; r != nil && c.Writable {
@@ -105,6 +109,17 @@ func (m *Model) datatype(c *describe.Channel) (kind, format string) {
 		return "float", format
 	}
 	return "string", ""
+}
+
+// canBeEnum reports whether texts can stand in the format of an enum: none of them empty,
+// none twice (5.0, "Formats"), and commas are between them.
+func canBeEnum(values []string) bool {
+	for i, v := range values {
+		if v == "" || strings.Contains(v, ",") || slices.Contains(values[:i], v) {
+			return false
+		}
+	}
+	return len(values) > 0
 }
 
 func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
@@ -137,7 +152,7 @@ func (m *Model) documents4() (docs []discovery.Document) {
 	put("$state", "init")
 	put("$homie", "4.0.0")
 	put("$name", m.name)
-	put("$implementation", "sensorgate")
+	put("$implementation", maker)
 	put("$extensions", "")
 	var nodes []string
 	for i := range m.node.Devices {
@@ -240,7 +255,7 @@ func (m *Model) documents5(version int64) (docs []discovery.Document) {
 		}))
 		docs = append(docs, discovery.Document{Topic: m.alertTopic(d, ""), Elsewhere: true})
 	}
-	put(m.root()+"/$description", describeJSON(description{Homie: "5.0", Version: version, Name: m.name, Nodes: map[string]node{}, Children: children}))
+	put(m.root()+"/$description", describeJSON(description{Homie: "5.0", Version: version, Name: m.name, Type: maker, Nodes: map[string]node{}, Children: children}))
 	return docs
 }
 
@@ -355,7 +370,15 @@ func (Convention) Without(*discovery.Document, discovery.Parts) []byte { return 
 // Moving: nothing moves.
 func (Convention) Moving(string, discovery.Parts, []discovery.Document) []byte { return nil }
 
-// Before: $state goes before all else.
-func (Convention) Before(a, b string) bool {
-	return strings.HasSuffix(a, "/$state") && !strings.HasSuffix(b, "/$state")
+// Before: $state goes before all else, and last what says whose the topics are.
+func (Convention) Before(a, b string) bool { return removal(a) < removal(b) }
+
+func removal(topic string) int {
+	switch {
+	case strings.HasSuffix(topic, "/$state"):
+		return 0
+	case strings.HasSuffix(topic, "/$implementation"), strings.HasSuffix(topic, "/$description"):
+		return 2
+	}
+	return 1
 }

@@ -215,3 +215,59 @@ func (h *homieAway) isForgotten(c *controller) {
 		return p == nil && (fan4 || fan5)
 	})
 }
+
+// What a gateway that is gone has left at an upstream, `discovery` lists and removes: what its
+// file does not yield any more, or with --node all of it, and nothing of others.
+func TestDiscoveryCleansUpHomie(t *testing.T) {
+	for _, version := range []int{4, 5} {
+		t.Run(fmt.Sprint(version), func(t *testing.T) {
+			h := &homieAway{t: t, file: write(t, "sensorgate.toml", ""), version: version, port: freePort(t)}
+			mosquitto(t, h.port)
+			url := fmt.Sprintf("mqtt://127.0.0.1:%d", h.port)
+			if out, code := once(t, "pub", "-L", url+"/homie/kettle/$implementation", "-r", "-m", "esp8266"); code != 0 {
+				t.Fatal(out)
+			}
+			h.write(pump)
+			h.start()
+			rows := func(state string) (topics []string) {
+				out, code := once(t, "discovery", "list", "--json", "-c", h.file, "-L", url)
+				var found []struct{ Topic, Node, State string }
+				if err := json.Unmarshal([]byte(out), &found); err != nil || code != 0 {
+					t.Fatalf("%v: %s", err, out)
+				}
+				for _, r := range found {
+					if r.State == state && r.Node == "barn" {
+						topics = append(topics, r.Topic)
+					}
+				}
+				return topics
+			}
+			values := map[int]string{4: "homie/barn/pump-2/pm2-5", 5: "homie/5/barn-pump-2/channels/pm2-5"}[version]
+			for limit := time.Now().Add(2 * time.Minute); !slices.Contains(rows("wanted"), values); { // each call takes a while
+				if time.Now().After(limit) {
+					t.Fatalf("there is %q", rows("wanted"))
+				}
+			}
+			h.program.stop(syscall.SIGKILL)
+			h.write(strings.Replace(pump, "pm2_5", "pm1", 1))
+			if left := rows("left over"); !slices.Contains(left, values) || slices.ContainsFunc(left, func(s string) bool { return strings.HasSuffix(s, "target") }) {
+				t.Errorf("left over are %q", left)
+			}
+			if out, code := once(t, "discovery", "clean", "-c", h.file, "-L", url); code != 0 || !strings.Contains(out, "removed") {
+				t.Errorf("clean: %d: %s", code, out)
+			}
+			if left := rows("left over"); left != nil || rows("wanted") == nil {
+				t.Errorf("after it left over are %q", left)
+			}
+			other := write(t, "other.toml", "node = \"attic\"\nbroker.listen = []\n")
+			if out, code := once(t, "discovery", "clean", "-c", other, "-L", url, "--node", "barn"); code != 0 {
+				t.Errorf("clean --node: %d: %s", code, out)
+			}
+			marker := subscriber(t, h.port, "-t", "homie/#", "-t", "end")
+			once(t, "pub", "-L", url+"/end", "-r", "-m", "of it")
+			if got := strings.TrimSpace(marker.waitFor("end of it", time.Minute)); got != "homie/kettle/$implementation esp8266\nend of it" {
+				t.Errorf("there is\n%s", got)
+			}
+		})
+	}
+}
