@@ -133,7 +133,7 @@ did not run, a store that was lost.`,
 					result.Topics = append(result.Topics, r.Topic)
 				}
 			}
-			gateway.InOrderOfRemoval(result.Topics)
+			gateway.SortForRemoval(result.Topics)
 			if !dry && len(result.Topics) > 0 {
 				if err := d.Remove(cmd.Context(), result.Topics); err != nil {
 					return toolError(err, false)

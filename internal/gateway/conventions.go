@@ -193,7 +193,7 @@ func (k *conventions) round(ctx context.Context) error {
 	describers := k.describers(c)
 	failed := make(chan error, len(describers)+8)
 	var wg sync.WaitGroup
-	k.farewells(inner, c, &wg)
+	k.cleanUps(inner, c, &wg)
 	side, more := k.homieDescribers(c)
 	if side != nil {
 		wg.Go(func() { side.commands(inner) })

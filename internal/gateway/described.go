@@ -92,9 +92,9 @@ func Descriptions(c *config.Config, retained map[string][]byte) []Described {
 	return rows
 }
 
-// InOrderOfRemoval sorts topics so that controllers understand that what they describe is
+// SortForRemoval sorts topics so that controllers understand that what they describe is
 // gone.
-func InOrderOfRemoval(topics []string) {
+func SortForRemoval(topics []string) {
 	discovery.SortForRemoval(topics, homie.Convention{})
 }
 

@@ -144,9 +144,9 @@ func (k *conventions) takeOver(prefix, from, to string) {
 	k.g.journal.Delete(prefix+from, journal.Event)
 }
 
-// farewells start for each orphan what removes its descriptions, or report that it cannot be
+// cleanUps start for each orphan what removes its descriptions, or report that it cannot be
 // done from here.
-func (k *conventions) farewells(ctx context.Context, c *config.Config, wg *sync.WaitGroup) {
+func (k *conventions) cleanUps(ctx context.Context, c *config.Config, wg *sync.WaitGroup) {
 	for _, name := range k.orphans(c) {
 		k.mu.Lock()
 		b, known := k.left[name]
@@ -156,23 +156,23 @@ func (k *conventions) farewells(ctx context.Context, c *config.Config, wg *sync.
 				"try", "sensorgate discovery clean -L URL -u USER, or the bridge in the file once more")
 			continue
 		}
-		own, err := k.aside(b, "-farewell", func(*bridge.Options) {})
+		own, err := k.aside(b, "-cleanup", func(*bridge.Options) {})
 		if err != nil {
 			k.log.Error("no connection to clean up", "bridge", name, "err", err)
 			continue
 		}
 		wg.Go(func() {
-			if err := drivers.Guard(func() error { k.farewell(ctx, c, name, own); return nil }); err != nil {
+			if err := drivers.Guard(func() error { k.cleanUp(ctx, c, name, own); return nil }); err != nil {
 				k.log.Error("what was described at a bridge that left is not removed", "bridge", name, "err", err)
 			}
 		})
 	}
 }
 
-// farewell removes what was described over a connection of its own. It tries until ctx ends.
+// cleanUp removes what was described over a connection of its own. It tries until ctx ends.
 // Then all is described once more: it may be the broker of another bridge, too, under
 // another address.
-func (k *conventions) farewell(ctx context.Context, c *config.Config, name string, own *upstream) {
+func (k *conventions) cleanUp(ctx context.Context, c *config.Config, name string, own *upstream) {
 	inner, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { k.report(own.bridge.Run(inner)) })
