@@ -1,7 +1,9 @@
 #!/bin/bash
 # What a gateway costs that has little to do: three devices, one upstream that is there,
 # nobody else; beside it, at the same time, the same gateway without page, API and history.
-# Prints the lines of docs/benchmarks.md. Needs mosquitto.
+# Prints the lines of docs/benchmarks.md, and ends with 1 if page, API and history cost more
+# than 3 MB of resident memory or 1 s of CPU an hour. Needs mosquitto, and a machine that does
+# nothing else: make idle.
 #
 #   deploy/idle.sh [SECONDS]      default 600
 set -euo pipefail
@@ -89,4 +91,11 @@ awk -v t=$((t1 - t0)) -v u=$((bt1 - bt0)) -v hz="$hz" -v s="$lasted" 'BEGIN {pri
 awk -v w=$((w1 - w0)) -v v=$((bw1 - bw0)) -v s="$lasted" 'BEGIN {printf "| written to the disk per day | %.1f MB | %.1f MB | %+.1f MB |\n", w/s*86400/1e6, v/s*86400/1e6, (w-v)/s*86400/1e6}'
 awk -v n="$first" 'BEGIN {printf "| start to the first reading at a subscriber | %.0f ms | | |\n", n / 1e6}'
 stat -c '%s' "$program" | awk '{printf "| binary (amd64) | %.1f MB | | |\n", $1 / 1e6}'
+awk -v w=$sum -v b=$bsum -v n=$rounds -v t=$((t1 - t0)) -v u=$((bt1 - bt0)) -v hz="$hz" -v s="$lasted" 'BEGIN {
+	more = (w - b) / n / 1024; cpu = (t - u) / hz / s * 3600
+	if (more > 3) {printf "idle: page and history take %.1f MB more, want at most 3\n", more; bad = 1}
+	if (cpu > 1) {printf "idle: page and history take %.1f s of CPU an hour more, want at most 1\n", cpu; bad = 1}
+	exit bad
+}' && verdict=0 || verdict=1
 echo "load average at the end: $(cut -d' ' -f1-3 /proc/loadavg), $lasted s"
+exit $verdict
