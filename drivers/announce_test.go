@@ -3,6 +3,7 @@ package drivers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -65,6 +66,31 @@ func TestStartingIsPublishedOnlyIfItLasts(t *testing.T) {
 		synctest.Wait()
 		if got := rec.states(); got != "starting ok" {
 			t.Errorf("after that they are %q", got)
+		}
+	})
+}
+
+// A device that says which channels it does not have is well: such a channel is missing at
+// once, with its reason, and nothing counts as an error.
+func TestChannelOfAnotherVariantIsMissingAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &Runner{
+			Config: DeviceConfig{Every: time.Second},
+			Expect: []Expectation{{Channel: "power", Listed: true}, {Channel: "gas", Listed: true}},
+		}
+		_, log := startRunner(t, r, func() (any, error) {
+			return &fake{poll: func(context.Context) ([]Reading, error) {
+				return []Reading{{Channel: "power", Value: Number(1)}}, &ChannelError{Channel: "gas", Err: fmt.Errorf("%w: it is a 390", ErrMissing)}
+			}}, nil
+		})
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		h := r.Health()
+		if h.State != OK || len(h.Channels) != 1 || h.Channels[0].State != Missing || !strings.Contains(h.Channels[0].Error, "it is a 390") {
+			t.Errorf("%+v, want ok with gas missing and why", h)
+		}
+		if log.count("WARN") != 0 {
+			t.Errorf("the log says %q, want no warning", log.text.String())
 		}
 	})
 }

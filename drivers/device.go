@@ -53,6 +53,8 @@ var (
 	ErrNoAnswer = errors.New("no answer")
 	// ErrRefused: the device understood the command and will not do it.
 	ErrRefused = errors.New("refused")
+	// ErrMissing, of a channel: this device does not have it, and says so. That is no fault.
+	ErrMissing = errors.New("this device does not have it")
 	// ErrNoCommands: the device takes none, or not on that channel.
 	ErrNoCommands = errors.New("takes no commands")
 )

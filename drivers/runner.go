@@ -215,11 +215,18 @@ func (r *Runner) plausible(rd *Reading) error {
 func (r *Runner) fail(err error) {
 	r.logPanic(err)
 	faults, all := ChannelFaults(err)
-	now, news := time.Now(), false
+	now, news, fault := time.Now(), false, !all
 	r.mu.Lock()
-	r.counters.failed(reasonOf(err))
 	for _, name := range slices.Sorted(maps.Keys(faults)) {
-		news = r.truth.setChannel(name, Failing, faults[name].Error(), now) || news
+		c := Failing
+		if errors.Is(faults[name], ErrMissing) {
+			c = Missing
+		}
+		fault = fault || c == Failing
+		news = r.truth.setChannel(name, c, faults[name].Error(), now) || news
+	}
+	if fault {
+		r.counters.failed(reasonOf(err))
 	}
 	if all { // who knows which channel is wrong has heard from the device
 		news = r.truth.setDevice(OK, "", now) || news

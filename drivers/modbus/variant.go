@@ -41,7 +41,7 @@ func (d *device) present(ctx context.Context, items []*item) (there []*item, err
 			read[key] = p // nil: refused, so it is no device that would have the channel
 		}
 		if fault := d.without(only, p); fault != nil {
-			d.channelFailed(i.channel, fault)
+			d.channelFailed(i.channel, fmt.Errorf("%w: %w", drivers.ErrMissing, fault))
 			d.again = time.Now().Add(refusedEvery)
 			continue
 		}
@@ -61,7 +61,7 @@ func (d *device) without(only *Identity, p []byte) error {
 		return nil
 	}
 	t, at, _ := only.place()
-	return fmt.Errorf("%w: this variant of the device does not have it: %s %d reads %s, which would be %s", drivers.ErrRefused, t, at, value, strings.Join(only.Is, " or "))
+	return fmt.Errorf("%s %d reads %s, which would be %s", t, at, value, strings.Join(only.Is, " or "))
 }
 
 // allowed refuses to write into what is something else on this variant of the device.
@@ -75,5 +75,8 @@ func (d *device) allowed(s *serial.Transaction, c *channel) error {
 	if err != nil && !errors.As(err, new(exception)) {
 		return err
 	}
-	return d.without(only, p)
+	if fault := d.without(only, p); fault != nil {
+		return fmt.Errorf("%w: this device does not have it: %w", drivers.ErrRefused, fault)
+	}
+	return nil
 }

@@ -120,7 +120,7 @@ func (s *simulated) has(only *modbus.Identity) bool {
 // otherVariants takes out the faults of channels that this variant does not have.
 func otherVariants(faults map[string]string) map[string]string {
 	maps.DeleteFunc(faults, func(_, fault string) bool {
-		return strings.Contains(fault, "this variant of the device does not have it")
+		return strings.Contains(fault, "this device does not have it")
 	})
 	return faults
 }
