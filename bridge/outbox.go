@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -29,8 +30,12 @@ type outbox struct {
 	staged   []byte // wait for the next write of the ledger
 	covered  []byte // wait for the one under way
 	covering uint64 // its token, 0 none
-	needDisk bool   // something staged waits for the disk although no session is kept
 	retry    time.Time
+	// Something waits for the disk although no session is kept: among the staged packets, and
+	// among the covered ones.
+	needDisk, neededDisk bool
+	// Topics of which a PUBLISH of QoS 0 or 1 waits, among the staged and the covered ones.
+	heldStaged, heldCovered map[string]bool
 
 	mu        sync.Mutex
 	acks      []byte // of the reader, go to ready
@@ -41,13 +46,25 @@ type outbox struct {
 const saveRetry = time.Second
 
 // publish encodes a PUBLISH. With QoS 2 it is staged: its identifier is in the ledger. With
-// wait it is too: something else that was put into the journal before must be on disk.
+// wait it is too: something else that was put into the journal before must be on disk. What
+// follows on the same topic waits behind it [MQTT-4.6.0-6].
 func (o *outbox) publish(flags byte, topic string, id uint16, props, payload []byte, wait bool) {
 	to := &o.ready
 	o.needDisk = o.needDisk || wait
-	if wait || flags>>1&3 == 2 {
+	switch exact := flags>>1&3 == 2; {
+	case wait || exact:
 		o.collect() // what was acknowledged before goes before it
 		to = &o.staged
+	case o.heldStaged[topic]:
+		to = &o.staged
+	case o.heldCovered[topic]:
+		to = &o.covered
+	}
+	if wait {
+		if o.heldStaged == nil {
+			o.heldStaged = map[string]bool{}
+		}
+		o.heldStaged[topic] = true
 	}
 	*to = mqtt.AppendPublish(*to, o.level, flags, topic, id, props, payload)
 }
@@ -94,9 +111,11 @@ func (o *outbox) settle(now time.Time) {
 	case g.written.Load() >= o.covering:
 		o.ready = append(o.ready, o.covered...)
 		o.covered, o.covering = o.covered[:0], 0
+		clear(o.heldCovered)
 	case g.refused.Load() >= o.covering:
 		o.staged = append(o.covered, o.staged...)
 		o.covered, o.covering = nil, 0
+		o.holdAgain()
 		o.retry = now.Add(saveRetry)
 	}
 	if o.covering != 0 || len(o.staged) == 0 || now.Before(o.retry) {
@@ -104,11 +123,23 @@ func (o *outbox) settle(now time.Time) {
 	}
 	o.retry = time.Time{}
 	o.covered, o.staged = o.staged, o.covered[:0]
+	o.heldCovered, o.heldStaged = o.heldStaged, o.heldCovered
 	o.covering = g.save(o.needDisk)
-	o.needDisk = false
+	o.neededDisk, o.needDisk = o.needDisk, false
 	if g.written.Load() >= o.covering { // nothing to wait for
 		o.settle(now)
 	}
+}
+
+// holdAgain: what was covered is staged again, and what it needed it needs again.
+func (o *outbox) holdAgain() {
+	o.needDisk = o.needDisk || o.neededDisk
+	if len(o.heldStaged) == 0 {
+		o.heldStaged, o.heldCovered = o.heldCovered, o.heldStaged
+		return
+	}
+	maps.Copy(o.heldStaged, o.heldCovered)
+	clear(o.heldCovered)
 }
 
 // clear forgets what was written.

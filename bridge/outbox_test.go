@@ -233,6 +233,50 @@ func TestRetainedLiveDoesNotOvertakeTheDisk(t *testing.T) {
 	})
 }
 
+// What follows on the topic of a message that waits for the disk waits behind it, whatever
+// becomes of the write; other topics do not.
+func TestNothingOvertakesWhatWaitsForTheDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, err := journal.Open(journal.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &heldStore{Journal: j}
+		o := options(mqtt.Level311, out("#", "#", 1))
+		o.Store, o.Backlog.Messages = s, 0.01
+		g, p := newGatewayOn(t, j, o), newPeer(t, mqtt.Level311)
+		g.publish("first", "", 1, false) // takes the burst
+		g.publish("door", "open", 1, true)
+		stop := p.serve(g)
+		p.welcome(mqtt.Connack{})
+		p.takes("first", "")
+		s.setHold(true)
+		g.publish("door", "closed", 1, true)
+		g.publish("door", "locked", 1, false) // staged with it, or while it is written
+		p.idle(time.Second)
+		g.publish("door", "bolted", 1, false) // while it is written
+		g.publish("window", "open", 1, false)
+		p.takes("window", "open")
+		if s.end(errors.New("full")) == 0 {
+			t.Fatal("nothing is written")
+		}
+		p.idle(saveRetry / 2)
+		g.publish("door", "barred", 1, false) // before it is tried again
+		p.idle(saveRetry)
+		for s.end(nil) > 0 {
+			synctest.Wait()
+		}
+		for _, want := range []string{"closed", "locked", "bolted", "barred"} {
+			p.takes("door", want)
+		}
+		g.publish("door", "ajar", 1, false) // nothing is held any more
+		p.takes("door", "ajar")
+		s.setHold(false)
+		g.bridge.SetOffline(true)
+		stop()
+	})
+}
+
 // Packet identifiers wrap at 65,535, never to 0, and not onto one that is still in use.
 func TestPacketIDsWrap(t *testing.T) {
 	for _, qos := range []byte{1, 2} {

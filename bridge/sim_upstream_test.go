@@ -252,9 +252,12 @@ func (c *simConn) handle(f mqtt.Frame, n int) bool {
 	case mqtt.PUBREL:
 		a, _ := mqtt.ParseAck(f, u.level)
 		u.mu.Lock()
-		delete(u.taken, a.ID)
+		thrownOff := u.current != c
+		if !thrownOff {
+			delete(u.taken, a.ID)
+		}
 		u.mu.Unlock()
-		return quiet || c.ack(mqtt.PUBCOMP, a.ID, mqtt.Success)
+		return !thrownOff && (quiet || c.ack(mqtt.PUBCOMP, a.ID, mqtt.Success))
 	case mqtt.PUBACK:
 		a, _ := mqtt.ParseAck(f, u.level)
 		u.mu.Lock()
@@ -277,8 +280,8 @@ func (c *simConn) publish(f mqtt.Frame, n int, quiet bool) bool {
 	reason := mqtt.Success
 	if c.vice.name == "quota" && n >= c.vice.after && p.QoS > 0 {
 		reason = mqtt.QuotaExceeded
-	} else {
-		u.receive(&p)
+	} else if !u.receive(c, &p) {
+		return false
 	}
 	switch {
 	case quiet || p.QoS == 0:
@@ -301,13 +304,18 @@ func (c *simConn) ack(t mqtt.Type, id uint16, reason mqtt.Reason) bool {
 	return c.write(b)
 }
 
-// receive counts a PUBLISH, a QoS 2 one only if it is not a repetition [MQTT-4.3.3-2].
-func (u *simUpstream) receive(p *mqtt.Publish) {
+// receive counts a PUBLISH, a QoS 2 one only if it is not a repetition [MQTT-4.3.3-2]. false if
+// the connection was closed, or thrown off, since the packet was read: a server handles nothing
+// of it then.
+func (u *simUpstream) receive(c *simConn, p *mqtt.Publish) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.current != c {
+		return false
+	}
 	if p.QoS == 2 {
 		if u.taken[p.ID] {
-			return
+			return true
 		}
 		u.taken[p.ID] = true
 	}
@@ -327,6 +335,7 @@ func (u *simUpstream) receive(p *mqtt.Publish) {
 	if p.Retain {
 		u.retained[r.topic] = r.payload
 	}
+	return true
 }
 
 // command queues a message for the bridge.
@@ -360,5 +369,6 @@ func (u *simUpstream) drop() {
 	defer u.mu.Unlock()
 	if u.current != nil {
 		u.current.conn.Close()
+		u.current = nil
 	}
 }
