@@ -23,7 +23,7 @@ import (
 var emulators = map[string]string{"arm": "qemu-arm-static", "arm64": "qemu-aarch64-static"}
 
 // The image starts as a container engine would start it: its layer as the root, in
-// namespaces of its own, as its user; values come out of it, they are kept, and it ends when it is told to.
+// namespaces of its own, as its user; values come out of it, they are kept, and it ends when it is asked to.
 // IMAGES names a folder with images that were made already: make image-test.
 func TestImageStarts(t *testing.T) {
 	t.Parallel()
