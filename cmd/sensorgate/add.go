@@ -155,8 +155,13 @@ func (a *addFlags) mayAskUnit(q *interview, model string, f *scan.Found) {
 	if a.driverOf(model) != "modbus" || strings.Contains(f.Text, "unit ") {
 		return
 	}
-	if a.unit == 0 {
-		a.unit, _ = strconv.Atoi(q.ask("Its unit on the wire (1 to 247)", "1")) // what is none is refused by the check
+	for a.unit == 0 {
+		answer := q.ask("Its unit on the wire (1 to 247)", "1")
+		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= 247 {
+			a.unit = n
+		} else {
+			fmt.Fprintf(q.out, "%q is no number from 1 to 247.\n", answer)
+		}
 	}
 	f.Text += fmt.Sprintf("unit = %d\n", a.unit)
 }

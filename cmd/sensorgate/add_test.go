@@ -87,3 +87,16 @@ func TestAddDoesNotGuessWhatAUnitIs(t *testing.T) {
 		t.Errorf("files %v", files)
 	}
 }
+
+// Whoever answers "y" where a number is wanted is asked again; no file with unit = 0 comes of it.
+func TestAddAsksAgainForANumber(t *testing.T) {
+	port := simulated(t, "eastron/sdm630")
+	file := filepath.Join(t.TempDir(), "sensorgate.toml")
+	if err := os.WriteFile(file, []byte("node = \"n\"\ndata = \"\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := with(t, "y\n300\n1\ny\n", "add", "eastron/sdm630", "--port", port, "--name", "grid", "-c", file)
+	if err != nil || !strings.Contains(out, `"300" is no number from 1 to 247`) || !strings.Contains(out, "unit   = 1\n") && !strings.Contains(out, "unit = 1\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
