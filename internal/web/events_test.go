@@ -10,7 +10,7 @@ import (
 )
 
 // Values come at most twice a second and channel, the newest counts; a browser that
-// comes back gets what it missed, or is told that it missed too much.
+// comes back gets what it missed, or learns that it missed too much.
 func TestEventsAreGatheredAndResumed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHub()

@@ -63,6 +63,25 @@ func TestConfigurationIsWrittenAndUndone(t *testing.T) {
 	x.see(`document.querySelector('[aria-label=greenhouse]') && !document.querySelector('[aria-label=attic]')`)
 }
 
+// What a save would change of the text itself, line by line, with the lines around it.
+func TestPlanShowsTheChangedLines(t *testing.T) {
+	x := configuration(t, gateway(t, barn))
+	x.fresh("50-attic.toml")
+	x.put("# one\n# two\n# three\n" + attic)
+	x.seeText(".verdict", "This can be used")
+	x.click("button", "Save")
+	x.seeText(".verdict", "Saved and applied")
+	x.put("# one\n# two\n# three\n" + strings.Replace(attic, "x = {}", "y = {}", 1))
+	x.seeText(".verdict", "This can be used")
+	x.click("button", "Show what changes")
+	x.seeText(".diff .removed", "x = {}")
+	x.seeText(".diff .added", "y = {}")
+	if d := x.text(".diff"); strings.Contains(d, "# one") || !strings.Contains(d, "[device.attic.channels]") {
+		t.Errorf("the changed lines are shown as\n%s", d)
+	}
+	x.seeText(".plan .changed", "attic")
+}
+
 // A save that could cut the admin off waits for its confirmation.
 func TestSaveOfTheBrokerIsConfirmed(t *testing.T) {
 	s := gateway(t, barn)

@@ -17,7 +17,7 @@ func TestScreenshots(t *testing.T) {
 	if noBrowser != "" {
 		t.Skip("skipped: " + noBrowser)
 	}
-	port := demo(t)
+	port, at := demo(t), meter(t)
 	for _, s := range []struct {
 		name, view string
 		size       size
@@ -41,6 +41,8 @@ func TestScreenshots(t *testing.T) {
 			x.put("# Temperature under the roof\n[device.attic]\ndriver = \"sim\"\nevry  = \"10s\"\n\n[device.attic.channels]\ntemperature = { shape = \"walk\", from = -5, to = 45, unit = \"°C\", digits = 1 }\n")
 			x.see(`document.querySelector('.back mark.error')`)
 		}},
+		{"add", "#/now", desktop, nil, func(x *tab) { x.pictureOfAdding(at) }},
+		{"add-phone", "#/now", phone, []action{dark()}, func(x *tab) { x.pictureOfAdding(at) }},
 	} {
 		x := open(t, address(port)+s.view, s.size, s.before...)
 		s.ready(x)
@@ -48,4 +50,22 @@ func TestScreenshots(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// pictureOfAdding goes through the steps of adding a device up to its values.
+func (x *tab) pictureOfAdding(at string) {
+	x.t.Helper()
+	x.login("demo", "demo")
+	x.click("a.button", "Add a device")
+	x.click("summary", "Modbus")
+	x.write("#scan-port", "tcp://"+at)
+	x.write("#scan-units", "1")
+	x.click("form.fields button", "Modbus")
+	x.seeText(".found", "Modbus unit 1")
+	x.click("[aria-label='What is connected'] .found button", "Take it")
+	x.write(".add input[type=search]", "sdm630")
+	x.seeText("[aria-label=Models] .found", "eastron/sdm630")
+	x.click("[aria-label=Models] .found button", "Take it")
+	x.click("button", "Read its values")
+	x.seeText(".add .verdict", "It answers")
 }

@@ -175,8 +175,9 @@ class AddView {
     clearTimeout(this.soon)
     this.soon = setTimeout(() => this.check(), 350)
     swap(this.values)
+    swap(this.marks)
     text(this.verdict, '')
-    this.enable(true)
+    this.enable(this.need.hidden)
   }
 
   enable(is) { this.tryButton.disabled = this.saveButton.disabled = !is }
@@ -187,6 +188,9 @@ class AddView {
   }
 
   async check() {
+    if (!this.need.hidden && !/^\s*(model|driver)\s*=/m.test(this.editor.text)) return // said already
+    this.need.hidden = true
+    this.enable(true)
     const newest = this.checks.begin()
     try {
       const a = await post('config/check', [{ name: draft, text: this.editor.text }])

@@ -7,6 +7,7 @@ import { time } from './format.js'
 import { on, now } from './store.js'
 import { Newest } from './newest.js'
 import { Editor } from './editor.js'
+import { diff } from './diff.js'
 import { adding } from './adding.js'
 
 const said = e => e instanceof Problem ? [e.title, e.detail].filter(Boolean).join(': ') : t('gone.title')
@@ -144,8 +145,9 @@ class ConfigView {
   async plan() {
     const newest = this.plans.begin()
     try {
+      const was = this.file.text, is = this.editor.text
       const c = await post('config/plan', this.edited())
-      if (newest()) swap(this.planned, ...changes(c))
+      if (newest()) swap(this.planned, diff(was, is), ...changes(c))
     } catch (e) { if (newest()) this.failed(e) }
   }
 
