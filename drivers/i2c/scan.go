@@ -151,6 +151,8 @@ var identities = []identity{
 	{chip: "lm75", from: 0x48, to: 0x4f, reg: []byte{0x02}, answers: [][]byte{{0x4b, 0x00}, {0x4a, 0x80}}},
 
 	{chip: "mcp9808", from: 0x18, to: 0x1f, reg: []byte{0x07}, answers: [][]byte{{0x04, 0x00}}, mask: []byte{0xff, 0x00}, sure: true},
+	{chip: "lis3dh", from: 0x18, to: 0x19, reg: []byte{0x0f}, answers: [][]byte{{0x33}}, sure: true},
+	{chip: "hmc5883l", from: 0x1e, to: 0x1e, reg: []byte{0x0a}, answers: [][]byte{{'H', '4', '3'}}, sure: true},
 	{chip: "tsl2591", from: 0x29, to: 0x29, reg: []byte{0xb2}, answers: [][]byte{{0x50}}, sure: true},
 	{chip: "vl53l0x", from: 0x29, to: 0x29, reg: []byte{0xc0}, answers: [][]byte{{0xee}}, sure: true},
 	{chip: "adxl345", from: 0x53, to: 0x53, reg: []byte{0x00}, answers: [][]byte{{0xe5}}, sure: true},

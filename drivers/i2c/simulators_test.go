@@ -21,6 +21,13 @@ var simulators = map[string]func() i2ctest.Chip{
 	"bmp388": func() i2ctest.Chip { return bmp388(0x50) }, "bmp390": func() i2ctest.Chip { return bmp388(0x60) },
 	"bme680":  bme680,
 	"mcp4725": func() i2ctest.Chip { return i2ctest.NewDAC(1) }, "mcp4728": func() i2ctest.Chip { return i2ctest.NewDAC(4) },
+	"dps310": func() i2ctest.Chip {
+		return i2ctest.NewDPS310([]byte{0x0d, 0x1e, 0xfb, 0x13, 0xa2, 0x9f, 0x2d, 0x1b, 0xf5, 0x05, 0x05, 0x16, 0xd8, 0x00, 0x00, 0x33, 0xfa, 0x80}, -314573, 471859)
+	},
+	"lc709203f": func() i2ctest.Chip { return i2ctest.NewLC709203F(3842, 637) },
+	"lis3dh":    func() i2ctest.Chip { return i2ctest.NewLIS3DH(125, 250) },
+	"hmc5883l":  func() i2ctest.Chip { return i2ctest.NewHMC5883L(200, -100, 450) }, "qmc5883l": func() i2ctest.Chip { return i2ctest.NewQMC5883L(600, -300, 1350) },
+	"nau7802": func() i2ctest.Chip { return i2ctest.NewNAU7802(-210000) },
 	"pca9685": func() i2ctest.Chip { return i2ctest.NewPCA9685() },
 	"sht3x":   func() i2ctest.Chip { return i2ctest.NewSHT3x(0x6666, 0x8000) },
 	"sht4x":   func() i2ctest.Chip { return i2ctest.NewSHT4x(0x6666, 0x8000) },

@@ -65,7 +65,7 @@ func heatSHT3x(d *bus.Dev) func(context.Context, time.Duration) error {
 	}
 }
 
-// heatSHT4x sends pulses of a second or a tenth, 200 mW, each with a measurement at its end
+// heatSHT4x has pulses of a second or a tenth, 200 mW, each with a measurement at its end
 // that is thrown away. The chip ends a pulse by itself. Commands as in esp-idf-lib's sht4x and
 // ESPHome's component, read.
 func heatSHT4x(d *bus.Dev) func(context.Context, time.Duration) error {
