@@ -363,6 +363,7 @@ func (c *client) resendLocked(l *peerConn, present bool) {
 		case o.released:
 			continue // it was taken; without a session nothing is left to do
 		default:
+			c.w.led.sentAgain(o.message)
 			if !present {
 				c.w.led.resentAnew(o.message)
 			}

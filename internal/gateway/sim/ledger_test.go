@@ -32,6 +32,7 @@ type message struct {
 	acked     int  // moment of PUBACK or PUBREC; 0: not
 	resent    bool // begun anew without the session that knew it: may come twice
 	refused   bool
+	repeated  bool // sent again with DUP: at QoS 1 it may wait twice
 }
 
 // subscriber is a durable subscriber: a persistent session, or the bridge with its upstream.
@@ -119,6 +120,12 @@ func (l *ledger) refusedMessage(m *message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	m.refused = true
+}
+
+func (l *ledger) sentAgain(m *message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m.repeated = true
 }
 
 func (l *ledger) resentAnew(m *message) {
@@ -266,7 +273,7 @@ func (l *ledger) judge(dropped map[string]uint64, share int64, damage bool) {
 		case len(missing) > 0 && s.peak < share && !damage:
 			l.faultLocked("%s: %d messages were dropped (%s) although at most %d bytes waited for it: it paid for others", n, len(missing), some(missing), s.peak)
 		}
-		l.inOrder(s)
+		l.inOrder(s, count > 0)
 	}
 }
 
@@ -287,13 +294,15 @@ func (s *subscriber) sure(m *message) bool {
 	return false
 }
 
-// inOrder looks at the first receipts: per publisher and topic they come in the order of publishing.
-func (l *ledger) inOrder(s *subscriber) {
+// inOrder looks at the first receipts: per publisher and topic they come in the order of publishing. A message of QoS 1
+// that was repeated waits twice, and a full queue may have dropped the first one of the two: 1 2 3 1 2 3 without its
+// oldest two is in order, and begins with 3.
+func (l *ledger) inOrder(s *subscriber, dropped bool) {
 	last := map[string]*message{}
 	for _, r := range s.first {
 		m := l.msgs[r.key]
 		stream := fmt.Sprint(m.topic, r.late)
-		if m.qos == 0 || m.resent || !s.sure(m) {
+		if m.qos == 0 || m.resent || !s.sure(m) || dropped && m.repeated && m.qos == 1 {
 			continue // one from before the subscription may come late, as a repetition
 		}
 		if before := last[stream]; before != nil && before.n > m.n {
