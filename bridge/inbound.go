@@ -134,17 +134,26 @@ func (c *connection) deliver(ctx context.Context, inbound <-chan arrival) {
 			continue
 		}
 		c.b.received.Add(1)
-		if a.msg.QoS == 2 {
+		switch {
+		case a.msg.QoS == 2:
 			c.b.ledger.take(a.id, seq)
+			c.answer(2, a.id)
+		case a.msg.QoS == 1 && (seq != 0 || a.msg.Retain):
+			c.out.acknowledgeStored(a.id)
+			c.wake()
+		default:
+			c.answer(a.msg.QoS, a.id)
 		}
-		c.answer(a.msg.QoS, a.id)
 	}
 }
 
-// handOver hands a message to our broker; seq is the record that remembers it, 0 if none does.
+// handOver hands a message to our broker; seq is the record that holds it, 0 if none does.
 func (c *connection) handOver(ctx context.Context, a *arrival) (seq journal.Seq, err error) {
-	if a.msg.QoS == 2 && c.b.opt.Inbound != nil {
+	switch {
+	case a.msg.QoS == 2 && c.b.opt.Inbound != nil:
 		return c.b.opt.Local.PublishOnce(ctx, a.msg, c.b.opt.Inbound, a.id)
+	case a.msg.QoS == 1:
+		return c.b.opt.Local.PublishOnce(ctx, a.msg, nil, 0)
 	}
 	return 0, c.b.opt.Local.Publish(ctx, a.msg)
 }

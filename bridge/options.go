@@ -64,8 +64,9 @@ type Local interface {
 	// durably where that is promised. It may block while they have no room.
 	Publish(ctx context.Context, m mqtt.Message) error
 
-	// PublishOnce is the same for a message of QoS 2 with a packet id: its record, if there
-	// is one, is in q too until q acknowledges its number.
+	// PublishOnce is the same, and returns the number of the record, 0 if there is none. It need
+	// not be on disk yet. Of a message of QoS 2 with a packet id the record is in q too until q
+	// acknowledges its number; one of QoS 1 has neither (nil and 0).
 	PublishOnce(ctx context.Context, m mqtt.Message, q *journal.Queue, id uint16) (journal.Seq, error)
 }
 

@@ -12,8 +12,9 @@ import (
 // that makes a PUBLISH or an acknowledgement (TestOnePlaceMakesPackets), and it sorts them:
 // those that make the upstream forget or remember something of QoS 2 wait until the ledger
 // that knows of it is on disk, on every path, also after a reconnect. All others may leave
-// at once: the record of a PUBLISH of QoS 1 is in the spool until its PUBACK came, and a
-// PUBACK of ours is asked for when our broker has the message on disk.
+// at once: the record of a PUBLISH of QoS 1 is in the spool until its PUBACK came. A PUBACK of
+// ours waits too when our broker has stored the message: a write of the ledger that begins
+// after it is on disk when the message is.
 //
 // A write of the ledger covers all packets that were staged when it began:
 //
@@ -40,6 +41,8 @@ type outbox struct {
 	mu        sync.Mutex
 	acks      []byte // of the reader, go to ready
 	exactAcks []byte // of the reader, go to staged
+	stored    bool   // one of these waits for a message that our broker has stored
+	behind    bool   // a PUBACK waits: the next ones go behind it [MQTT-4.6.0-2]
 }
 
 // saveRetry is the wait after a write of the ledger that the journal did not take.
@@ -74,10 +77,18 @@ func (o *outbox) acknowledge(t mqtt.Type, id uint16) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	to := &o.exactAcks
-	if t == mqtt.PUBACK {
+	if t == mqtt.PUBACK && !o.behind {
 		to = &o.acks
 	}
 	*to = mqtt.AppendAck(*to, t, o.level, id, mqtt.Success)
+}
+
+// acknowledgeStored encodes the PUBACK of a message that our broker has given to the journal.
+func (o *outbox) acknowledgeStored(id uint16) {
+	o.mu.Lock()
+	o.stored, o.behind = true, true
+	o.mu.Unlock()
+	o.acknowledge(mqtt.PUBACK, id)
 }
 
 // subscribe encodes a SUBSCRIBE.
@@ -100,6 +111,8 @@ func (o *outbox) collect() {
 	defer o.mu.Unlock()
 	o.ready, o.acks = append(o.ready, o.acks...), o.acks[:0]
 	o.staged, o.exactAcks = append(o.staged, o.exactAcks...), o.exactAcks[:0]
+	o.needDisk, o.stored = o.needDisk || o.stored, false
+	o.behind = o.behind && (len(o.staged) > 0 || o.covering != 0)
 }
 
 // settle moves packets that wait for the ledger on, and begins its next write.

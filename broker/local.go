@@ -72,10 +72,10 @@ func (b *Broker) Publish(ctx context.Context, m mqtt.Message) error {
 	return err
 }
 
-// PublishOnce is Publish for a message of QoS 2 from an upstream with a packet id. If a
-// durable subscriber gets it, its record is in q too, with the id, until q acknowledges
-// seq: after a power cut the message and the id are both there or both gone. seq is 0 if
-// there is no record.
+// PublishOnce is Publish for a message from an upstream; seq is its record, 0 if no durable
+// subscriber gets it. Of a message of QoS 2 q has the record too, with the packet id, until it
+// acknowledges seq: after a power cut the message and the id are both there or both gone.
+// One of QoS 1 has neither (nil and 0).
 func (b *Broker) PublishOnce(ctx context.Context, m mqtt.Message, q *journal.Queue, id uint16) (seq journal.Seq, err error) {
 	return b.publishOwn(ctx, m, q, id)
 }
@@ -102,9 +102,7 @@ func (b *Broker) publishOwn(ctx context.Context, m mqtt.Message, once *journal.Q
 	*p = publication{
 		route: r, payload: m.Payload, qos: m.QoS, retain: m.Retain, at: w.now, origin: m.Origin,
 	}
-	if once != nil {
-		p.id, p.once, p.onceSeq = id, once, &seq
-	}
+	p.id, p.once, p.onceSeq = id, once, &seq
 	if !m.Time.IsZero() {
 		p.at = m.Time
 	}

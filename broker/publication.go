@@ -31,7 +31,7 @@ type publication struct {
 	from      *session        // nil for our own publishers and wills
 	id        uint16          // QoS 2 from a persistent session or an upstream: its packet id, to be remembered with the record
 	once      *journal.Queue  // of an upstream: the queue that remembers it; nil for a session, which has its own
-	onceSeq   *journal.Seq    // where the number of that record goes
+	onceSeq   *journal.Seq    // where the number of the record goes
 
 	asRetained bool // sent because of a new subscription: the retain flag stays
 
@@ -117,13 +117,14 @@ func (p *publication) remembers() *journal.Queue {
 	return p.once
 }
 
-// recorded notes the number of the record that holds a message with a packet id.
+// recorded notes the number of the record that holds a message with a packet id, or one of ours.
 func (p *publication) recorded(seq journal.Seq) {
 	switch {
-	case p.id == 0:
 	case p.from != nil:
-		p.from.received.recorded(p.id, seq)
-	case *p.onceSeq == 0: // a share of a $share group has a record of its own
+		if p.id != 0 {
+			p.from.received.recorded(p.id, seq)
+		}
+	case p.onceSeq != nil && *p.onceSeq == 0: // a share of a $share group has a record of its own
 		*p.onceSeq = seq
 	}
 }

@@ -192,7 +192,7 @@ func (u *upstream) deafFor(d time.Duration) {
 	})
 }
 
-// command queues messages for the gateway, at QoS 2.
+// command queues messages for the gateway, at QoS 2 and 1 in turn.
 func (u *upstream) command(n int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -202,7 +202,8 @@ func (u *upstream) command(n int) {
 	for range n {
 		u.n++
 		key := fmt.Sprintf("up-%d", u.n)
-		m := &message{key: key, publisher: "up", topic: "cmd/x", n: u.n, qos: 2, size: len(key)}
+		qos := byte(1 + u.n%2)
+		m := &message{key: key, publisher: "up", topic: fmt.Sprintf("cmd/%d", qos), n: u.n, qos: qos, size: len(key)}
 		u.down = append(u.down, &command{message: m, id: uint16(u.n%65535) + 1})
 	}
 	u.sendDownLocked()
@@ -224,8 +225,10 @@ func (u *upstream) sendDownLocked() {
 		}
 		if !again {
 			u.w.led.publishing(d.message)
+		} else {
+			u.w.led.sentAgain(d.message)
 		}
-		u.conn.send(mqtt.AppendPublish(nil, level, mqtt.PublishFlags(2, again, false), d.topic, d.id, nil, []byte(d.key)))
+		u.conn.send(mqtt.AppendPublish(nil, level, mqtt.PublishFlags(d.qos, again, false), d.topic, d.id, nil, []byte(d.key)))
 	}
 }
 
@@ -240,8 +243,11 @@ func (u *upstream) ackLocked(t mqtt.Type, a mqtt.Ack) {
 			u.conn.send(mqtt.AppendAck(nil, mqtt.PUBREL, level, d.id, mqtt.Success))
 			return
 		}
-		if t == mqtt.PUBREC {
+		switch {
+		case t == mqtt.PUBREC || a.Reason >= mqtt.Unspecified:
 			u.w.led.refusedMessage(d.message)
+		case t == mqtt.PUBACK:
+			u.w.led.acked(d.message)
 		}
 		u.down = append(u.down[:i:i], u.down[i+1:]...)
 		return
