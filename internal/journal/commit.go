@@ -24,6 +24,9 @@ func (j *Journal) commit() error {
 		if err = j.housekeep(); err != nil {
 			j.leaveSegment(err)
 			err = nil
+			j.mu.Lock()
+			j.fullTried = time.Now() // else a full journal would try again at once, for ever
+			j.mu.Unlock()
 		}
 	}
 

@@ -86,3 +86,38 @@ func TestFullJournalFindsRoomAgain(t *testing.T) {
 		})
 	}
 }
+
+// A full journal whose disk fails as well tries again once a second, and not as fast as it can: it took a whole
+// processor (seed 654 of the simulation: the time of its bubble stood still).
+func TestFullJournalOnAFailingDiskTriesOnceASecond(t *testing.T) {
+	if timing.Race {
+		t.Skip("the disk in memory has no lock; runs without the race detector, as a 32-bit program too")
+	}
+	for ops := range 40 { // until the disk fails: between the positions and what they free
+		synctest.Test(t, func(t *testing.T) {
+			fs := crashdisk.New(rand.New(rand.NewPCG(1, 14)))
+			j, err := Open(Options{Dir: "d", FS: fs, SegmentSize: 16 << 10, Size: 8 * 16 << 10, FreeFloor: -1, Commit: 100 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(context.Background())
+			ended := make(chan error, 1)
+			go func() { ended <- j.Run(ctx) }()
+			q := openQueue(t, j, "q", Limits{Full: Refuse})
+			for j.Stats().Failed == nil {
+				j.Append(Record{Data: make([]byte, 2000), To: []*Queue{q}, Class: Event})
+				time.Sleep(20 * time.Millisecond)
+			}
+			items, _ := q.Read(0, 1000, nil)
+			for i, it := range items {
+				if i%2 == 0 {
+					q.Ack(it.Seq)
+				}
+			}
+			fs.Ops = ops
+			time.Sleep(10 * time.Second)
+			stop()
+			<-ended
+		})
+	}
+}
