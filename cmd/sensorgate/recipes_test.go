@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"regexp"
@@ -50,7 +51,7 @@ func TestRecipesForMeters(t *testing.T) {
 				for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
 					_, command, _ := strings.Cut(line, "sensorgate ")
 					word, _, _ := strings.Cut(command, " ")
-					if out := typeRecipe(t, command, file); !strings.Contains(out, r.want[word]) || r.want[word] == "" {
+					if out := typeRecipe(t, command, file, r.want[word]); !strings.Contains(out, r.want[word]) || r.want[word] == "" {
 						t.Errorf("%s: no %q in\n%s", line, r.want[word], out)
 					}
 				}
@@ -59,27 +60,49 @@ func TestRecipesForMeters(t *testing.T) {
 	}
 }
 
-// typeRecipe runs one command of a recipe; what shows bytes until Ctrl-C is ended when it has shown some.
-func typeRecipe(t *testing.T, command, file string) string {
+// typeRecipe runs one command of a recipe; what shows bytes until Ctrl-C is
+// ended when it has shown what is wanted.
+func typeRecipe(t *testing.T, command, file, want string) string {
 	t.Helper()
 	args := shellWord.FindAllString(command, -1)
 	for i, w := range args {
 		args[i] = strings.Trim(w, `"'`)
 	}
-	limit := time.Minute
 	switch args[0] {
 	case "check", "read":
 		args = append(args, "-c", file)
 	case "scan":
 		args = append(args, "--unit", "1-2", "--timeout", "10s")
-	case "sniff":
-		limit = 5 * time.Second
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	out, err := commandOutput(ctx, args...)
+	shown := &until{want: want, found: cancel}
+	if args[0] != "sniff" {
+		shown.found = func() {}
+	}
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(shown)
+	root.SetErr(shown)
+	err := root.ExecuteContext(ctx)
+	out := shown.String()
 	if err != nil && ctx.Err() == nil {
 		t.Errorf("sensorgate %s: %v", command, err)
 	}
 	return out
+}
+
+// until is the output of a command, and says when what is wanted was found in it.
+type until struct {
+	bytes.Buffer
+	want  string
+	found func()
+}
+
+func (u *until) Write(b []byte) (int, error) {
+	n, err := u.Buffer.Write(b)
+	if strings.Contains(u.String(), u.want) {
+		u.found()
+	}
+	return n, err
 }
