@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"slices"
+	"sort"
 )
 
 // chunk is what a frame holds of one series.
@@ -121,7 +121,7 @@ func parseHeader(b []byte, generation uint64, room int64) *frame {
 // The directory has per chunk: u bytes shared with the name before, u bytes of the rest,
 // the rest, kind, u length, 4 bytes CRC-32C of the chunk.
 func buildFrames(chunks []chunk) (frames []*frame, bodies [][]byte) {
-	slices.SortStableFunc(chunks, func(a, b chunk) int { return compareNames(a.series, b.series) })
+	sort.SliceStable(chunks, func(i, k int) bool { return compareNames(chunks[i].series, chunks[k].series) < 0 })
 	for len(chunks) > 0 {
 		n, size := 0, 0
 		for n < len(chunks) && n < 1<<16-1 && (n == 0 || size+len(chunks[n].data) <= maxFrame) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -216,14 +217,14 @@ func (r *reader) answer(every time.Duration) Answer {
 	if r.keepRaw {
 		a.Every = 0
 		a.Points = slices.DeleteFunc(r.points, func(p Point) bool { return p.Time < r.q.From.UnixMilli() })
-		slices.SortFunc(a.Points, func(a, b Point) int { return cmp.Compare(a.Time, b.Time) })
+		sort.Slice(a.Points, func(i, k int) bool { return a.Points[i].Time < a.Points[k].Time })
 	} else {
 		for _, p := range r.points {
 			r.slots.add(p)
 		}
 		a.Points = r.slots.sorted()
 	}
-	slices.SortStableFunc(r.changes, func(a, b Change) int { return cmp.Compare(a.Time, b.Time) })
+	sort.SliceStable(r.changes, func(i, k int) bool { return r.changes[i].Time < r.changes[k].Time })
 	if r.before != nil {
 		r.changes = slices.Insert(r.changes, 0, *r.before)
 		if len(r.changes) == 1 && len(a.Points) == 0 {

@@ -1,9 +1,9 @@
 package history
 
 import (
-	"cmp"
 	"maps"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -217,7 +217,7 @@ func (s *slots) start(t int64) int64 { return floorTo(t-s.offset, s.width) + s.o
 
 // sorted returns the slots by time.
 func (s *slots) sorted() []Point {
-	slices.SortFunc(s.all, func(a, b Point) int { return cmp.Compare(a.Time, b.Time) })
+	sort.Slice(s.all, func(i, k int) bool { return s.all[i].Time < s.all[k].Time })
 	return s.all
 }
 

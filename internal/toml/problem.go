@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sort"
 	"strings"
 	"unicode/utf8"
 )
@@ -99,12 +100,13 @@ func (ps Problems) Sort(files []string) {
 		}
 		return len(files) // a model
 	}
-	slices.SortStableFunc(ps, func(a, b Problem) int {
+	sort.SliceStable(ps, func(i, k int) bool {
+		a, b := &ps[i], &ps[k]
 		return cmp.Or(
 			cmp.Compare(rankOf(a.File), rankOf(b.File)),
 			cmp.Compare(a.Line, b.Line),
 			cmp.Compare(a.Column, b.Column),
-		)
+		) < 0
 	})
 }
 
