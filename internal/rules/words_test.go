@@ -37,7 +37,7 @@ var phrases = []phrase{
 	{not: `mend(s|ed|ing)?`, instead: "fix; try", except: []string{"internal/doctor/doctor.go"}},
 	{not: `in (this|its|their|one|each|a) (life|lives)|several lives|previous life|life before|lives of`, instead: "run, previous run"},
 	{not: `lets? go of|lets it go`, instead: "releases"},
-	{not: `(is|are|was|were) told|told (about|as|by|of)|and told`, instead: "reported", left: 3},
+	{not: `(is|are|was|were) told|told (about|as|by|of)|and told`, instead: "reported", left: 2},
 	{not: `slow lane|lanes?`, instead: "commit class (journal), stream (bridge), back-off (polling)"},
 	{not: `(user'?s?|access|read|write|topic|client'?s?|with|has|have|the|no|its|without) rights|rights (of|to|are|checked|at)`, instead: "permissions"},
 	{not: `can not`, instead: "cannot"},
