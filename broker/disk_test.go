@@ -179,7 +179,7 @@ func TestClearingARetainedMessageWaitsForTheDisk(t *testing.T) {
 	again.frame(mqtt.PUBACK)
 }
 
-// K21: a clean start ends a session; a durable session begins; both are told by CONNACK.
+// K21: a clean start ends a session; a durable session begins; both stand in CONNACK.
 func TestConnackWaitsForTheDisk(t *testing.T) {
 	b, g := startGated(t)
 	connect(t, b, mqtt.Level5, "old", persistent).disconnect()

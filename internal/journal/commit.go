@@ -25,7 +25,7 @@ func (j *Journal) commit() error {
 			j.leaveSegment(err)
 			err = nil
 			j.mu.Lock()
-			j.fullTried = time.Now() // else a full journal would try again at once, for ever
+			j.fullTried = time.Now() // else a full journal would try again at once, forever
 			j.mu.Unlock()
 		}
 	}
