@@ -198,6 +198,7 @@ func TestWhatCameAndWentIsLoggedAsWhatItWas(t *testing.T) {
 			a := &announcer{device: "x", sink: rec, log: slog.New(slog.NewTextHandler(log, nil)), now: func() Health { return now }}
 			a.news()
 			time.Sleep(time.Second)
+			synctest.Wait()
 			before := len(log.text.String())
 			now = c.passes
 			a.news()
