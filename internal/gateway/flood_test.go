@@ -22,9 +22,6 @@ func TestFloodOfCommandsIsOneLineOfTheLog(t *testing.T) {
 		for range n {
 			r.refused(&mqtt.Message{Topic: "n/d/x/set"}, drivers.ErrRefused)
 		}
-		if out.Len() != 0 {
-			t.Errorf("the log has %d bytes before anybody had the time", out.Len())
-		}
 		time.Sleep(reportFlood)
 		synctest.Wait()
 		if lines := strings.Count(out.String(), "\n"); lines != 1 || !strings.Contains(out.String(), "commands=4984") {
