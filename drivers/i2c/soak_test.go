@@ -83,6 +83,9 @@ func TestSoak(t *testing.T) {
 		if ownChecks[d.Name] == nil {
 			n = max(n/10, 200)
 		}
+		if testing.Short() { // an emulated processor
+			n = min(n, 50)
+		}
 		t.Run(d.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { soakChip(t, d.Name, n) })
 		})
