@@ -76,19 +76,23 @@ func (o *outbox) publish(flags byte, topic string, id uint16, props, payload []b
 func (o *outbox) acknowledge(t mqtt.Type, id uint16) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	to := &o.exactAcks
-	if t == mqtt.PUBACK && !o.behind {
-		to = &o.acks
-	}
-	*to = mqtt.AppendAck(*to, t, o.level, id, mqtt.Success)
+	o.acknowledgeLocked(t, id)
 }
 
 // acknowledgeStored encodes the PUBACK of a message that our broker has given to the journal.
 func (o *outbox) acknowledgeStored(id uint16) {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.stored, o.behind = true, true
-	o.mu.Unlock()
-	o.acknowledge(mqtt.PUBACK, id)
+	o.acknowledgeLocked(mqtt.PUBACK, id)
+}
+
+func (o *outbox) acknowledgeLocked(t mqtt.Type, id uint16) {
+	to := &o.exactAcks
+	if t == mqtt.PUBACK && !o.behind {
+		to = &o.acks
+	}
+	*to = mqtt.AppendAck(*to, t, o.level, id, mqtt.Success)
 }
 
 // subscribe encodes a SUBSCRIBE.

@@ -201,24 +201,36 @@ func TestRepeatedLiveMessageIsNotLate(t *testing.T) {
 	})
 }
 
+// behindABacklog is a bridge whose backlog has the retained message of a door and does not get
+// on, with a disk that takes its time from now on. stop ends both.
+func behindABacklog(t *testing.T) (g *gateway, s *heldStore, p *peer, stop func()) {
+	t.Helper()
+	j, err := journal.Open(journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = &heldStore{Journal: j}
+	o := options(mqtt.Level311, out("#", "#", 1))
+	o.Store, o.Backlog.Messages = s, 0.01
+	g, p = newGatewayOn(t, j, o), newPeer(t, mqtt.Level311)
+	g.publish("first", "", 1, false) // takes the burst
+	g.publish("door", "open", 1, true)
+	served := p.serve(g)
+	p.welcome(mqtt.Connack{})
+	p.takes("first", "")
+	s.setHold(true)
+	return g, s, p, func() {
+		s.setHold(false)
+		g.bridge.SetOffline(true)
+		served()
+	}
+}
+
 // A retained message that overtakes the backlog must not leave before the journal knows that
 // it did: after a power cut the older one of its topic would be retained at the upstream.
 func TestRetainedLiveDoesNotOvertakeTheDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j, err := journal.Open(journal.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := &heldStore{Journal: j}
-		o := options(mqtt.Level311, out("#", "#", 1))
-		o.Store, o.Backlog.Messages = s, 0.01
-		g, p := newGatewayOn(t, j, o), newPeer(t, mqtt.Level311)
-		g.publish("first", "", 1, false) // takes the burst
-		g.publish("door", "open", 1, true)
-		stop := p.serve(g)
-		p.welcome(mqtt.Connack{})
-		p.takes("first", "")
-		s.setHold(true)
+		g, s, p, stop := behindABacklog(t)
 		g.publish("door", "closed", 1, true)
 		p.idle(time.Second)
 		if s.end(nil) == 0 {
@@ -227,8 +239,6 @@ func TestRetainedLiveDoesNotOvertakeTheDisk(t *testing.T) {
 		p.takes("door", "closed")
 		g.publish("door", "open again", 1, true) // that much is known now
 		p.takes("door", "open again")
-		s.setHold(false)
-		g.bridge.SetOffline(true)
 		stop()
 	})
 }
@@ -237,20 +247,7 @@ func TestRetainedLiveDoesNotOvertakeTheDisk(t *testing.T) {
 // becomes of the write; other topics do not.
 func TestNothingOvertakesWhatWaitsForTheDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j, err := journal.Open(journal.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := &heldStore{Journal: j}
-		o := options(mqtt.Level311, out("#", "#", 1))
-		o.Store, o.Backlog.Messages = s, 0.01
-		g, p := newGatewayOn(t, j, o), newPeer(t, mqtt.Level311)
-		g.publish("first", "", 1, false) // takes the burst
-		g.publish("door", "open", 1, true)
-		stop := p.serve(g)
-		p.welcome(mqtt.Connack{})
-		p.takes("first", "")
-		s.setHold(true)
+		g, s, p, stop := behindABacklog(t)
 		g.publish("door", "closed", 1, true)
 		g.publish("door", "locked", 1, false) // staged with it, or while it is written
 		p.idle(time.Second)
@@ -271,10 +268,34 @@ func TestNothingOvertakesWhatWaitsForTheDisk(t *testing.T) {
 		}
 		g.publish("door", "ajar", 1, false) // nothing is held any more
 		p.takes("door", "ajar")
-		s.setHold(false)
-		g.bridge.SetOffline(true)
 		stop()
 	})
+}
+
+// The PUBACK of what our broker has stored waits for the disk, also when the sender looks for
+// acknowledgements at that very moment.
+func TestStoredAcknowledgementNeverPassesTheSender(t *testing.T) {
+	o := outbox{level: mqtt.Level311}
+	const n = 20_000
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range n {
+			o.acknowledgeStored(uint16(i + 1))
+		}
+	}()
+	for ended := false; !ended; {
+		select {
+		case <-done:
+			ended = true
+		default:
+		}
+		o.collect()
+		if len(o.ready) > 0 {
+			t.Fatalf("% x leaves without the disk", o.ready)
+		}
+		o.staged = o.staged[:0] // on disk, and sent
+	}
 }
 
 // Packet identifiers wrap at 65,535, never to 0, and not onto one that is still in use.
