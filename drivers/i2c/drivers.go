@@ -44,23 +44,24 @@ func onI2C(b *Buses, s *spibus.Buses) []drivers.Driver {
 		// temperature
 		chips.TMP102, chips.TMP112, chips.TMP75, chips.LM75, chips.TMP117, chips.MCP9808, chips.ADT7410, chips.MLX90614,
 		chips.TMP1075, chips.PCT2075, chips.STS3x,
-		chips.LPS22HB, chips.LPS25HB, chips.HTS221, chips.MS5611, chips.MS5637, chips.DPS310,
+		chips.LPS22HB, chips.LPS25HB, chips.HTS221, chips.MS5611, chips.MS5637, chips.DPS310, chips.QMP6988,
 		// gas, dust
 		chips.SCD30, chips.SCD4x, chips.SGP30, chips.SGP40, chips.SGP41, chips.SPS30, chips.SEN5x,
 		chips.ENS160, chips.CCS811, chips.SFA30, chips.SDP3x,
 		// voltage, current
 		chips.ADS1115, chips.ADS1015, chips.INA219, chips.INA226, chips.INA228, chips.INA260, chips.INA3221,
-		chips.INA237, chips.INA238, chips.MCP3421, chips.MCP3424, chips.MAX17048, chips.LC709203F,
+		chips.INA237, chips.INA238, chips.MCP3421, chips.MCP3424, chips.ADS1110, chips.ADS1119, chips.MAX17048, chips.LC709203F,
 		// light
 		chips.BH1750, chips.VEML7700, chips.TSL2561, chips.TSL2591, chips.LTR390, chips.OPT3001, chips.MAX44009,
+		chips.VEML6070, chips.VEML6075, chips.APDS9960, chips.AS7341,
 		// distance
-		chips.VL53L0X, chips.VL53L1X,
+		chips.VL53L0X, chips.VL53L1X, chips.VL53L4CD,
 		// motion, magnetic field, weight, water, lightning, and a clock's thermometer
-		chips.LIS3DH, chips.HMC5883L, chips.QMC5883L, chips.NAU7802,
+		chips.LIS3DH, chips.LSM6DS, chips.BMI160, chips.BNO055, chips.HMC5883L, chips.QMC5883L, chips.NAU7802,
 		chips.MPU6050, chips.EZO, chips.AS3935, chips.DS3231,
 		// inputs and outputs
 		chips.MCP23017, chips.MCP23008, chips.PCA9535, chips.PCA9554, chips.PCF8574, chips.PCF8575,
-		chips.MCP4725, chips.MCP4728, chips.PCA9685,
+		chips.MCP4725, chips.MCP4728, chips.PCA9685, chips.EMC2101,
 		// described in the configuration
 		chips.Described,
 	} {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -205,8 +207,11 @@ func TestInterruptLineIsClaimed(t *testing.T) {
 	for _, d := range onI2C(i2ctest.On(i2ctest.NewBus()), nil) {
 		o := d.Options()
 		set(o, "IRQ", "GPIO5")
+		if f := reflect.ValueOf(o).Elem().FieldByName("IRQ"); !f.IsValid() {
+			continue
+		}
 		claims := o.(drivers.Claimer).Claims()
-		if len(claims) > 1 && claims[1] != (drivers.Claim{Kind: "gpio", ID: "GPIO5", Key: "irq"}) {
+		if !slices.Contains(claims, drivers.Claim{Kind: "gpio", ID: "GPIO5", Key: "irq"}) {
 			t.Errorf("%s claims %v", d.Name, claims)
 		}
 	}

@@ -150,17 +150,26 @@ var identities = []identity{
 	{chip: "tmp102", from: 0x48, to: 0x4b, reg: []byte{0x01}, answers: [][]byte{{0x60, 0x80}}, mask: []byte{0x7e, 0xdf}},
 	{chip: "lm75", from: 0x48, to: 0x4f, reg: []byte{0x02}, answers: [][]byte{{0x4b, 0x00}, {0x4a, 0x80}}},
 
+	// A guess by its limit of 70 °C after power-on: its id is at 0xfd, which could switch a
+	// PCF8591's output on.
+	{chip: "emc2101", from: 0x4c, to: 0x4c, reg: []byte{0x05}, answers: [][]byte{{0x46}}},
+
+	{chip: "veml6075", from: 0x10, to: 0x10, reg: []byte{0x0c}, answers: [][]byte{{0x26}}, sure: true},
 	{chip: "mcp9808", from: 0x18, to: 0x1f, reg: []byte{0x07}, answers: [][]byte{{0x04, 0x00}}, mask: []byte{0xff, 0x00}, sure: true},
 	{chip: "lis3dh", from: 0x18, to: 0x19, reg: []byte{0x0f}, answers: [][]byte{{0x33}}, sure: true},
 	{chip: "hmc5883l", from: 0x1e, to: 0x1e, reg: []byte{0x0a}, answers: [][]byte{{'H', '4', '3'}}, sure: true},
 	{chip: "tsl2591", from: 0x29, to: 0x29, reg: []byte{0xb2}, answers: [][]byte{{0x50}}, sure: true},
 	{chip: "vl53l0x", from: 0x29, to: 0x29, reg: []byte{0xc0}, answers: [][]byte{{0xee}}, sure: true},
+	{chip: "bno055", from: 0x28, to: 0x29, reg: []byte{0x00}, answers: [][]byte{{0xa0}}, sure: true},
+	{chip: "qmp6988", from: 0x56, to: 0x56, reg: []byte{0xd1}, answers: [][]byte{{0x5c}}, sure: true}, // not 0x70: multiplexers
 	{chip: "adxl345", from: 0x53, to: 0x53, reg: []byte{0x00}, answers: [][]byte{{0xe5}}, sure: true},
 	{chip: "ens160", from: 0x52, to: 0x53, reg: []byte{0x00}, answers: [][]byte{{0x60, 0x01}}, sure: true},
 	{chip: "ltr390", from: 0x53, to: 0x53, reg: []byte{0x06}, answers: [][]byte{{0xb0}}, mask: []byte{0xf0}, sure: true},
 	{chip: "ccs811", from: 0x5a, to: 0x5b, reg: []byte{0x20}, answers: [][]byte{{0x81}}, sure: true},
-	{chip: "mpu6050", from: 0x68, to: 0x69, reg: []byte{0x75}, answers: [][]byte{{0x68}, {0x70}, {0x71}, {0x73}}, sure: true},
+	{chip: "mpu6050", from: 0x68, to: 0x69, reg: []byte{0x75}, answers: [][]byte{{0x68}, {0x19}, {0x70}, {0x71}, {0x73}}, sure: true},
 	{chip: "mpu6050", from: 0x68, to: 0x69, reg: []byte{0x75}, answers: [][]byte{{0x98}}, sure: true, note: "a copy of the chip, with id 0x98"},
+	{chip: "bmi160", from: 0x68, to: 0x69, reg: []byte{0x00}, answers: [][]byte{{0xd1}}, sure: true},
+	{chip: "lsm6ds", from: 0x6a, to: 0x6b, reg: []byte{0x0f}, answers: [][]byte{{0x69}, {0x6a}, {0x6b}, {0x6c}}, sure: true},
 
 	{chip: "hts221", from: 0x5f, to: 0x5f, reg: []byte{0x0f}, answers: [][]byte{{0xbc}}, sure: true},
 	{chip: "lps22hb", from: 0x5d, to: 0x5d, reg: []byte{0x0f}, answers: [][]byte{{0xb1}}, sure: true},

@@ -88,6 +88,39 @@ func TestScanNamesChips(t *testing.T) {
 	}
 }
 
+// The newer chips: those that can be asked are named, those that share their address with what
+// takes any byte for a command are among those that it could be.
+func TestScanNamesLaterChips(t *testing.T) {
+	mpu6886 := i2ctest.NewMPU6050(0, 2048, 0)
+	mpu6886.ID = 0x19
+	mpu6886.PowerOn()
+	for _, c := range []struct {
+		addr uint16
+		chip i2ctest.Chip
+		name string
+		sure bool
+	}{
+		{0x10, simulators["veml6075"](), "veml6075", true}, {0x28, simulators["bno055"](), "bno055", true},
+		{0x29, simulators["bno055"](), "bno055", true}, {0x4c, simulators["emc2101"](), "emc2101", false},
+		{0x56, simulators["qmp6988"](), "qmp6988", true}, {0x68, simulators["bmi160"](), "bmi160", true},
+		{0x69, mpu6886, "mpu6050", true}, {0x6a, simulators["lsm6ds"](), "lsm6ds", true},
+		{0x29, simulators["vl53l4cd"](), "", false}, {0x39, simulators["apds9960"](), "", false},
+		{0x39, simulators["as7341"](), "", false}, {0x48, simulators["ads1110"](), "", false}, {0x40, simulators["ads1119"](), "", false},
+		{0x70, simulators["qmp6988"](), "", false},
+	} {
+		found, err := scan(t, func(b *i2ctest.Bus) { b.Attach(c.addr, c.chip) })
+		if err != nil || len(found) != 1 || found[0].Chip != c.name || found[0].Sure != c.sure {
+			t.Errorf("0x%02x: %+v, %v; want %s", c.addr, found, err, c.name)
+		}
+	}
+	found, _ := scan(t, func(b *i2ctest.Bus) { b.Attach(0x39, simulators["as7341"]()) })
+	for _, name := range []string{"apds9960", "as7341", "veml6070", "tsl2561"} {
+		if !strings.Contains(strings.Join(found[0].Others, " "), name) {
+			t.Errorf("0x39 could be %v, and %s", found[0].Others, name)
+		}
+	}
+}
+
 // What a chip holds must be the same after a scan as before.
 func TestScanChangesNothing(t *testing.T) {
 	for addr := range uint16(0x80) {

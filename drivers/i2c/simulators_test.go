@@ -24,6 +24,22 @@ var simulators = map[string]func() i2ctest.Chip{
 	"dps310": func() i2ctest.Chip {
 		return i2ctest.NewDPS310([]byte{0x0d, 0x1e, 0xfb, 0x13, 0xa2, 0x9f, 0x2d, 0x1b, 0xf5, 0x05, 0x05, 0x16, 0xd8, 0x00, 0x00, 0x33, 0xfa, 0x80}, -314573, 471859)
 	},
+	"qmp6988": func() i2ctest.Chip {
+		return i2ctest.NewQMP6988([]byte{0x2a, 0x10, 0x12, 0x34, 0xf1, 0x20, 0x05, 0x60, 0xfa, 0x10, 0x21, 0x43, 0xe0, 0x10, 0x1a, 0x2b, 0xd0, 0x07, 0x11, 0x80, 0xf8, 0x30, 0x15, 0x20, 0x5c}, 0xa00000, 0x7f0000)
+	},
+	"ads1110": func() i2ctest.Chip {
+		c := &i2ctest.MCP342x{ADS: true, Code: map[byte]int32{0: 20000}}
+		c.PowerOn()
+		return c
+	},
+	"ads1119":  func() i2ctest.Chip { return i2ctest.NewADS1119(map[byte]int16{0x60: 16000, 0x80: -3200}) },
+	"veml6070": func() i2ctest.Chip { return i2ctest.NewVEML6070(800) }, "veml6075": func() i2ctest.Chip { return i2ctest.NewVEML6075(2000, 1800, 300, 200) },
+	"apds9960": func() i2ctest.Chip { return i2ctest.NewAPDS9960(51, 12, 5, 4.5, 3) },
+	"as7341":   func() i2ctest.Chip { return i2ctest.NewAS7341(1, 2, 3, 4, 5, 6, 7, 8, 20, 9) },
+	"vl53l4cd": func() i2ctest.Chip { return i2ctest.NewVL53L4CD(345, 0xbccc) },
+	"lsm6ds":   func() i2ctest.Chip { return i2ctest.NewLSM6DS(0x6c, 0, 2049, 0) }, "bmi160": func() i2ctest.Chip { return i2ctest.NewBMI160(0, 2048, 0) },
+	"bno055":    func() i2ctest.Chip { return i2ctest.NewBNO055(4404, -200, 1000) },
+	"emc2101":   func() i2ctest.Chip { return i2ctest.NewEMC2101() },
 	"lc709203f": func() i2ctest.Chip { return i2ctest.NewLC709203F(3842, 637) },
 	"lis3dh":    func() i2ctest.Chip { return i2ctest.NewLIS3DH(125, 250) },
 	"hmc5883l":  func() i2ctest.Chip { return i2ctest.NewHMC5883L(200, -100, 450) }, "qmc5883l": func() i2ctest.Chip { return i2ctest.NewQMC5883L(600, -300, 1350) },

@@ -65,6 +65,13 @@ func (a Addr) first() uint16 {
 	return a.Chip
 }
 
+// Beside returns the other address of a chip that has two.
+func (d *Dev) Beside(addr uint16) *Dev {
+	other := *d
+	other.addr.Chip = addr
+	return &other
+}
+
 // Addr returns where the chip is; nowhere for one on another kind of bus.
 func (d *Dev) Addr() Addr { return d.addr }
 

@@ -12,19 +12,36 @@ import (
 	"sensorgate/drivers/i2c/chip"
 )
 
+// deltaSigma is a converter that has no registers: what is written is its configuration, and
+// what is read the code with the configuration behind it.
+type deltaSigma struct {
+	name   string
+	first  uint16 // of its eight addresses
+	inputs int
+	bits   int  // of the code
+	config byte // one conversion on demand, of so many bits
+	takes  time.Duration
+}
+
 // MCP3421 converts one voltage, 18 bits. DS22003.
 func MCP3421(b *bus.Buses) drivers.Driver {
-	return mcp342x(b, "mcp3421", "Microchip MCP3421: one voltage, 18 bits", 1)
+	return deltaSigma{"mcp3421", 0x68, 1, 18, 0x0c, 300 * time.Millisecond}.on(b, "Microchip MCP3421: one voltage, 18 bits")
 }
 
 // MCP3424 converts two voltages or four, 18 bits: MCP3422, MCP3423, MCP3424. DS22088.
 func MCP3424(b *bus.Buses) drivers.Driver {
-	return mcp342x(b, "mcp3424", "Microchip MCP3422, MCP3423, MCP3424: two or four voltages, 18 bits", 4)
+	return deltaSigma{"mcp3424", 0x68, 4, 18, 0x0c, 300 * time.Millisecond}.on(b, "Microchip MCP3422, MCP3423, MCP3424: two or four voltages, 18 bits")
+}
+
+// ADS1110 converts one voltage, 16 bits in 67 ms. Configuration and steps as in libdriver's
+// ads1110 and Matalon's ADS1110, read.
+func ADS1110(b *bus.Buses) drivers.Driver {
+	return deltaSigma{"ads1110", 0x48, 1, 16, 0x1c, 80 * time.Millisecond}.on(b, "TI ADS1110: one voltage, 16 bits")
 }
 
 // mcp342xInput is one of the user's channels.
 type mcp342xInput struct {
-	Input int `toml:"input" doc:"The input, 1 to 4: the pair CH1+ and CH1-, and so on; an MCP3421 has one."`
+	Input int `toml:"input" doc:"The input, 1 to 4: the pair CH1+ and CH1-, and so on; an MCP3421 and an ADS1110 have one."`
 	Gain  int `toml:"gain" doc:"The gain, 1, 2, 4 or 8: full scale is 2.048 V divided by it."`
 
 	inputs int
@@ -47,56 +64,59 @@ func (o *mcp342xInput) Check() error {
 // Outputs implements drivers.Outputter.
 func (o *mcp342xInput) Outputs() []drivers.Channel { return []drivers.Channel{{Unit: "V"}} }
 
-func mcp342x(b *bus.Buses, name, summary string, number int) drivers.Driver {
+func (c deltaSigma) on(b *bus.Buses, summary string) drivers.Driver {
 	return chip.Driver[*chip.I2COptions]{
-		Name:           name,
+		Name:           c.name,
 		Summary:        summary,
-		Addresses:      chip.Span(0x68, 0x6f),
+		Addresses:      chip.Span(c.first, c.first+7),
 		Every:          5 * time.Second,
 		Options:        chip.NoOptions,
-		ChannelOptions: func() any { return &mcp342xInput{Input: 1, Gain: 1, inputs: number} },
+		ChannelOptions: func() any { return &mcp342xInput{Input: 1, Gain: 1, inputs: c.inputs} },
 		OpenDevice: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions, config chip.Config) (chip.Device, error) {
 			if len(config.Channels) == 0 {
 				return nil, errors.New(`no channels (try: level = { input = 1 })`)
 			}
 			_, err := d.Read(ctx, 1)
-			return inputs{config.Channels, "V", mcp342xDevice{d}.convert}, err
+			return inputs{config.Channels, "V", mcp342xDevice{d, c}.convert}, err
 		},
 	}.On(b)
 }
 
-type mcp342xDevice struct{ d *bus.Dev }
+type mcp342xDevice struct {
+	d *bus.Dev
+	deltaSigma
+}
 
-// convert runs one conversion of 18 bits, 3.75 a second. DS22088 section 5.2: the answer is
-// three bytes and the configuration, whose bit 7 is zero when it is over.
+// convert runs one conversion. DS22088 section 5.2: the answer is the code, high byte first,
+// and the configuration, whose bit 7 is zero when it is over. Full scale is 2.048 V.
 func (m mcp342xDevice) convert(ctx context.Context, options any) (float64, error) {
 	o := options.(*mcp342xInput)
-	const start, bits18 = 0x80, 0x0c
-	config := byte(o.Input-1)<<5 | bits18 | byte(slices.Index(mcp342xGains, o.Gain))
+	const start = 0x80
+	config := byte(o.Input-1)<<5 | m.config | byte(slices.Index(mcp342xGains, o.Gain))
 	if err := m.d.Write(ctx, start|config); err != nil {
 		return 0, err
 	}
-	wait := 300 * time.Millisecond
+	size, wait := (m.bits+7)/8, m.takes
 	for range 5 {
 		if err := bus.Sleep(ctx, wait); err != nil {
 			return 0, err
 		}
-		b, err := m.d.Read(ctx, 4)
+		b, err := m.d.Read(ctx, size+1)
 		if err != nil {
 			return 0, err
 		}
 		switch {
-		case b[3]&^start != config: // after power-on: 12 bits, all the time
+		case b[size]&^start != config: // after power-on: all the time, or fewer bits
 			return 0, chip.ErrReset
-		case b[3]&start != 0:
+		case b[size]&start != 0:
 			wait = 20 * time.Millisecond
 			continue
 		}
-		code := int32(uint32(b[0])<<24|uint32(b[1])<<16|uint32(b[2])<<8) >> 8
-		if code == 1<<17-1 || code == -1<<17 {
+		code, full := top(b[:size])>>(32-8*size), int32(1)<<(m.bits-1)
+		if code == full-1 || code == -full {
 			return 0, errBeyond
 		}
-		return float64(code) * 15.625e-6 / float64(o.Gain), nil
+		return float64(code) * 2.048 / float64(full) / float64(o.Gain), nil
 	}
 	return 0, chip.ErrNoData
 }

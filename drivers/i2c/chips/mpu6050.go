@@ -17,11 +17,12 @@ const mpuCopy = 0x98
 const mpuFilter = 0x1a
 
 // MPU6050 measures acceleration up to ±16 g: MPU6050, MPU6500, MPU9250, MPU9255. RM-MPU-6000A
-// section 4.
+// section 4. The MPU6886 has the same registers; its id and temperature are those of
+// M5Stack's M5Unified, read.
 func MPU6050(b *bus.Buses) drivers.Driver {
 	return chip.Driver[*motionOptions]{
 		Name:      "mpu6050",
-		Summary:   "InvenSense MPU6050, MPU6500, MPU9250, MPU9255: vibration (RMS and peak over a window), tilt, temperature",
+		Summary:   "InvenSense MPU6050, MPU6500, MPU6886, MPU9250, MPU9255: vibration (RMS and peak over a window), tilt, temperature",
 		Addresses: []uint16{0x68, 0x69},
 		Every:     10 * time.Second,
 		Channels:  motionChannels(16, chip.Temperature(-40, 85)),
@@ -37,6 +38,8 @@ func MPU6050(b *bus.Buses) drivers.Driver {
 			case 0x68, mpuCopy:
 			case 0x70, 0x71, 0x73:
 				perDegree, offset = 333.87, 21
+			case 0x19:
+				perDegree, offset = 326.8, 25
 			default:
 				return nil, chip.WrongChip("mpu6050", uint32(id), nil)
 			}

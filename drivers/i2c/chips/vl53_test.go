@@ -1,6 +1,7 @@
 package chips
 
 import (
+	"bytes"
 	"testing"
 
 	"sensorgate/drivers/i2c/chip"
@@ -52,4 +53,28 @@ func TestVL53L1X(t *testing.T) {
 		{Name: "beyond", Set: set(8190, 9), Err: "outside the plausible range"},
 	}
 	e.Run(t)
+}
+
+// ST's VL53L4CD_SetRangeTiming, computed apart for a clock of 0xbccc: 0x02f3 and 0x03a2 for 50 ms.
+func TestVL53L4CD(t *testing.T) {
+	if len(vl53l4cdConfig) != len(vl53l1xConfig) {
+		t.Fatalf("configuration of %d bytes, want %d: 0x2d to 0x87", len(vl53l4cdConfig), len(vl53l1xConfig))
+	}
+	e := suite[*chip.I2COptions](VL53L4CD, 0x29, nil)
+	var timing []byte
+	e.Chip = func() i2ctest.Chip { return i2ctest.NewVL53L4CD(345, 0xbccc) }
+	e.Want = target(0.345)
+	e.WrongChip = func(c i2ctest.Chip) { c.(*i2ctest.VL53L1X).ID = 0xeacc; c.PowerOn() }
+	e.WrongID = `driver = "vl53l1x"`
+	e.States = []i2ctest.State{
+		{Name: "nothing there", Set: func(c i2ctest.Chip) { c.(*i2ctest.VL53L1X).Status = 4 }, Want: noTarget},
+		{Name: "hardware", Set: func(c i2ctest.Chip) { c.(*i2ctest.VL53L1X).Status = 3 }, Err: "status 3"},
+		{Name: "beyond", Set: func(c i2ctest.Chip) { c.(*i2ctest.VL53L1X).Millimetres = 8190 }, Err: "outside the plausible range"},
+	}
+	e.Run(t)
+	c := i2ctest.NewVL53L4CD(345, 0xbccc)
+	onBus(t, e, c, func(t *testing.T, dev any, _ *i2ctest.Bus) { timing = c.Timing() })
+	if want := unhex(t, "02 f3 07 03 a2 05"); !bytes.Equal(timing, want) {
+		t.Errorf("timing % x, want % x", timing, want)
+	}
 }

@@ -36,67 +36,91 @@ const (
 	vl1TimingSize = 6
 )
 
+// vl1Family is what differs between ST's sensors with these registers.
+type vl1Family struct {
+	name   string
+	id     uint16
+	most   float64 // m
+	config []byte  // from vl1Config on
+	start  byte    // of vl1Start: one result after the other
+	takes  time.Duration
+	// timing sets more, and returns what stands at vl1Timing from then on. nil: what config says.
+	timing func(ctx context.Context, d *bus.Dev) ([]byte, error)
+}
+
+// vl1IDs are what vl1ID holds.
+var vl1IDs = map[uint32]string{0xeacc: "vl53l1x", 0xebaa: "vl53l4cd"}
+
 // VL53L1X measures distance up to 4 m.
 func VL53L1X(b *bus.Buses) drivers.Driver {
+	return vl1Family{name: "vl53l1x", id: 0xeacc, most: 4.5, config: vl53l1xConfig, start: 0x40, takes: 100 * time.Millisecond}.on(b, "ST VL53L1X: distance up to 4 m")
+}
+
+func (f vl1Family) on(b *bus.Buses, summary string) drivers.Driver {
 	return chip.Driver[*chip.I2COptions]{
-		Name:      "vl53l1x",
-		Summary:   "ST VL53L1X: distance up to 4 m",
+		Name:      f.name,
+		Summary:   summary,
 		Addresses: []uint16{0x29},
 		Every:     time.Second,
-		Channels:  distanceChannels(4.5),
+		Channels:  distanceChannels(f.most),
 		Needs:     chip.Need("distance", "target"),
 		Options:   chip.NoOptions,
 		OpenDevice: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions, _ chip.Config) (chip.Device, error) {
-			if err := openVL53L1X(ctx, d); err != nil {
+			timing, err := f.open(ctx, d)
+			if err != nil {
 				return nil, err
 			}
-			return ranger{func(ctx context.Context) (float64, bool, error) { return rangeVL53L1X(ctx, d) }}, nil
+			return ranger{func(ctx context.Context) (float64, bool, error) { return f.measure(ctx, d, timing) }}, nil
 		},
 	}.On(b)
 }
 
-// openVL53L1X does what VL53L1X_SensorInit of ST's Ultra Lite Driver does, after a reset: the
-// chip may have been left ranging, with another timing. The first ranging calibrates it to
-// its temperature; the two registers after it have it start from there every time.
-func openVL53L1X(ctx context.Context, d *bus.Dev) error {
+// open does what SensorInit of ST's Ultra Lite Driver does, after a reset: the chip may have
+// been left ranging, with another timing. The first ranging calibrates it to its temperature;
+// the two registers after it have it start from there every time.
+func (f vl1Family) open(ctx context.Context, d *bus.Dev) (timing []byte, err error) {
 	id, err := reg16(ctx, d, vl1ID, 2)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if !bytes.Equal(id, []byte{0xea, 0xcc}) {
-		return chip.WrongChip("vl53l1x", uint32(id[0])<<8|uint32(id[1]), nil)
+	if is := uint16(id[0])<<8 | uint16(id[1]); is != f.id {
+		return nil, chip.WrongChip(f.name, uint32(is), vl1IDs)
 	}
 	for _, up := range []byte{0, 1} {
 		if err := set16(ctx, d, vl1Reset, up); err != nil {
-			return err
+			return nil, err
 		}
 		if err := bus.Sleep(ctx, 2*time.Millisecond); err != nil { // at most 1.2 ms
-			return err
+			return nil, err
 		}
 	}
 	if booted, err := reg16(ctx, d, vl1State, 1); err != nil {
-		return err
+		return nil, err
 	} else if booted[0]&1 == 0 {
-		return fmt.Errorf("%w: it does not start", chip.ErrNoData)
+		return nil, fmt.Errorf("%w: it does not start", chip.ErrNoData)
 	}
-	if err := set16(ctx, d, vl1Config, vl53l1xConfig...); err != nil {
-		return err
+	if err := set16(ctx, d, vl1Config, f.config...); err != nil {
+		return nil, err
 	}
 	if err := set16(ctx, d, vl1Start, 0x40); err != nil {
-		return err
+		return nil, err
 	}
-	if err := awaitVL53L1X(ctx, d); err != nil {
-		return err
+	if err := f.await(ctx, d); err != nil {
+		return nil, err
 	}
 	for _, set := range []struct {
 		reg uint16
 		v   byte
 	}{{vl1Clear, 0x01}, {vl1Start, 0x00}, {0x0008, 0x09}, {0x000b, 0x00}} {
 		if err := set16(ctx, d, set.reg, set.v); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	if f.timing != nil {
+		return f.timing(ctx, d)
+	}
+	at := vl1Timing - vl1Config
+	return f.config[at : at+vl1TimingSize], nil
 }
 
 func reg16(ctx context.Context, d *bus.Dev, reg uint16, n int) ([]byte, error) {
@@ -108,18 +132,18 @@ func set16(ctx context.Context, d *bus.Dev, reg uint16, v ...byte) error {
 	return d.Write(ctx, append([]byte{byte(reg >> 8), byte(reg)}, v...)...)
 }
 
-// rangeVL53L1X starts, takes the second result and stops: the first has no other to be
-// compared with, so that it may come from behind the wrap of the phase.
-func rangeVL53L1X(ctx context.Context, d *bus.Dev) (metres float64, target bool, err error) {
+// measure starts, takes the second result and stops: the first has no other to be compared
+// with, so that it may come from behind the wrap of the phase.
+func (f vl1Family) measure(ctx context.Context, d *bus.Dev, timing []byte) (metres float64, target bool, err error) {
 	if err := set16(ctx, d, vl1Clear, 0x01); err != nil {
 		return 0, false, err
 	}
-	if err := set16(ctx, d, vl1Start, 0x40); err != nil {
+	if err := set16(ctx, d, vl1Start, f.start); err != nil {
 		return 0, false, err
 	}
 	var b []byte
 	for range 2 {
-		if err := awaitVL53L1X(ctx, d); err != nil {
+		if err := f.await(ctx, d); err != nil {
 			return 0, false, err
 		}
 		if b, err = reg16(ctx, d, vl1Result, 17); err != nil {
@@ -137,8 +161,7 @@ func rangeVL53L1X(ctx context.Context, d *bus.Dev) (metres float64, target bool,
 	if err != nil {
 		return 0, false, err
 	}
-	at := vl1Timing - vl1Config
-	if !bytes.Equal(now, vl53l1xConfig[at:at+vl1TimingSize]) {
+	if !bytes.Equal(now, timing) {
 		return 0, false, chip.ErrReset
 	}
 	mm := float64(uint16(b[13])<<8 | uint16(b[14]))
@@ -152,8 +175,8 @@ func rangeVL53L1X(ctx context.Context, d *bus.Dev) (metres float64, target bool,
 	}
 }
 
-func awaitVL53L1X(ctx context.Context, d *bus.Dev) error {
-	wait := 110 * time.Millisecond
+func (f vl1Family) await(ctx context.Context, d *bus.Dev) error {
+	wait := f.takes * 11 / 10
 	for range 8 {
 		if err := bus.Sleep(ctx, wait); err != nil {
 			return err

@@ -69,6 +69,10 @@ func (b *Bus) AttachLocked(addr uint16, c Chip) {
 		return
 	}
 	b.chips[addr] = c
+	if two, ok := c.(interface{ Beside() (uint16, Chip) }); ok { // a chip with two addresses
+		other, half := two.Beside()
+		b.chips[other] = half
+	}
 }
 
 // With runs f between two transfers: the place to change what a chip measures.

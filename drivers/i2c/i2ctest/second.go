@@ -236,6 +236,9 @@ func NewMAX44009(high, low byte) *Registers {
 type MCP342x struct {
 	Conversion
 	Code map[byte]int32 // by the bits of the channel and the gain
+	// ADS is that it is an ADS1110: 16 bits, and the bit for one conversion on demand is the
+	// other way round. libdriver's ads1110 has its configuration.
+	ADS bool
 
 	config byte
 	shown  int32
@@ -245,7 +248,9 @@ type MCP342x struct {
 // PowerOn implements Chip.
 func (c *MCP342x) PowerOn() {
 	c.Abort()
-	c.config, c.shown, c.fresh = 0x10, 0, false
+	if c.config, c.shown, c.fresh = 0x10, 0, false; c.ADS {
+		c.config = 0x0c
+	}
 	c.Start(5 * time.Millisecond)
 }
 
@@ -258,7 +263,10 @@ func (c *MCP342x) Write(b []byte) error {
 		return nil
 	}
 	c.config, c.fresh = b[0]&^0x80, false
-	if b[0]&0x90 != 0 {
+	switch {
+	case c.ADS && b[0]&0x90 != 0x10:
+		c.Start(67 * time.Millisecond >> (2 * (3 - b[0]>>2&3)))
+	case !c.ADS && b[0]&0x90 != 0:
 		c.Start(267 * time.Millisecond)
 	}
 	return nil
@@ -270,7 +278,7 @@ func (c *MCP342x) Read(b []byte) error {
 		c.shown, c.fresh = c.Code[c.config&0x63], true
 	}
 	out := []byte{byte(c.shown >> 16), byte(c.shown >> 8), byte(c.shown)}
-	if c.config&0x0c != 0x0c { // not 18 bits: two bytes of data
+	if c.ADS || c.config&0x0c != 0x0c { // not 18 bits: two bytes of data
 		out = out[1:]
 	}
 	status := c.config

@@ -15,6 +15,10 @@ type VL53L1X struct {
 
 	Results int // since the power came, or the reset
 
+	OnPowerOn func() // more, for a relative
+
+	start byte          // ranges one after the other
+	takes time.Duration // each
 	reg   [0x200]byte
 	ptr   int
 	taken int // since it was started
@@ -22,10 +26,21 @@ type VL53L1X struct {
 
 // NewVL53L1X makes one that sees something at a distance.
 func NewVL53L1X(mm uint16) *VL53L1X {
-	c := &VL53L1X{Millimetres: mm, Status: 9, ID: 0xeacc}
+	c := &VL53L1X{Millimetres: mm, Status: 9, ID: 0xeacc, start: 0x40, takes: 100 * time.Millisecond}
 	c.PowerOn()
 	return c
 }
+
+// NewVL53L4CD makes its relative for short distances, with a clock of this frequency.
+func NewVL53L4CD(mm, oscillator uint16) *VL53L1X {
+	c := &VL53L1X{Millimetres: mm, Status: 9, ID: 0xebaa, start: 0x21, takes: 50 * time.Millisecond}
+	c.OnPowerOn = func() { c.reg[0xe5], c.reg[6], c.reg[7] = 3, byte(oscillator>>8), byte(oscillator) }
+	c.PowerOn()
+	return c
+}
+
+// Timing is what stands at 0x5e and on.
+func (c *VL53L1X) Timing() []byte { return append([]byte(nil), c.reg[0x5e:0x64]...) }
 
 // PowerOn implements Chip.
 func (c *VL53L1X) PowerOn() {
@@ -34,6 +49,9 @@ func (c *VL53L1X) PowerOn() {
 	c.reg[0x10f], c.reg[0x110] = byte(c.ID>>8), byte(c.ID)
 	c.reg[0xe5] = 1 // booted
 	c.Results, c.taken = 0, 0
+	if c.OnPowerOn != nil {
+		c.OnPowerOn()
+	}
 }
 
 // Leave implements Leaver: ranging, with other timing and another region of interest.
@@ -64,12 +82,12 @@ func (c *VL53L1X) Write(b []byte) error {
 			c.PowerOn()
 		case c.ptr == 0x86 && v&1 == 1:
 			c.reg[0x31] &^= 1
-			if c.reg[0x87] == 0x40 && !c.Running() {
-				c.Start(100 * time.Millisecond)
+			if (c.reg[0x87] == 0x40 || c.reg[0x87] == c.start) && !c.Running() {
+				c.Start(c.takes)
 			}
-		case c.ptr == 0x87 && v == 0x40:
+		case c.ptr == 0x87 && (v == 0x40 || v == c.start):
 			c.taken = 0
-			c.Start(100 * time.Millisecond)
+			c.Start(c.takes)
 		case c.ptr == 0x87:
 			c.Abort()
 		}
