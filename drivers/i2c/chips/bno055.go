@@ -24,7 +24,7 @@ const (
 // axes than those printed on it.
 var bnoSettings = []setting{{bnoUnits, true, 0x97, 0}, {0x3e, true, 0x03, 0}, {0x40, true, 0x03, 0}, {0x41, true, 0x3f, 0x24}, {0x42, true, 0x07, 0}}
 
-// BNO055 says how it lies, from gravity, the turning and the magnetic field.
+// BNO055 reports how it lies, from gravity, the turning and the magnetic field.
 func BNO055(b *bus.Buses) drivers.Driver {
 	degrees := func(name string, lo, hi float64) drivers.Channel {
 		return drivers.Channel{Name: name, Unit: "°", Min: lo, Max: hi}
