@@ -15,7 +15,7 @@ func TestCRCCheckValues(t *testing.T) {
 		"crc8-smbus": 0xF4, "crc8-maxim": 0xA1, "crc8-nrsc5": 0xF7, "crc8-htu21": 0xA2,
 		"crc16-modbus": 0x4B37, "crc16-arc": 0xBB3D, "crc16-x25": 0x906E, "crc16-kermit": 0x2189,
 		"crc16-xmodem": 0x31C3, "crc16-ccitt": 0x29B1, "crc16-en-13757": 0xC2B7, "crc32": 0xCBF43926,
-		"sum8": 0xDD, "sum16": 0x01DD, "xor8": 0x31, "neg8": 0x23, "inv8": 0x22,
+		"sum8": 0xDD, "sum16": 0x01DD, "xor8": 0x31, "neg8": 0x23, "neg16": 0xFE23, "inv8": 0x22,
 	} {
 		s, err := Named(name)
 		if err != nil {

@@ -20,6 +20,7 @@ var plainSums = map[string]Sum{
 	"sum8":  {name: "sum8", width: 8, plain: func(p []byte) uint64 { return add(p) & 0xFF }},
 	"sum16": {name: "sum16", width: 16, plain: func(p []byte) uint64 { return add(p) & 0xFFFF }},
 	"neg8":  {name: "neg8", width: 8, plain: func(p []byte) uint64 { return -add(p) & 0xFF }},
+	"neg16": {name: "neg16", width: 16, plain: func(p []byte) uint64 { return -add(p) & 0xFFFF }},
 	"inv8":  {name: "inv8", width: 8, plain: func(p []byte) uint64 { return ^add(p) & 0xFF }},
 	"xor8": {name: "xor8", width: 8, plain: func(p []byte) uint64 {
 		var x byte

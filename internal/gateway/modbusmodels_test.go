@@ -143,6 +143,9 @@ func noteIn(values, faults map[string]string) drivers.Report {
 	}
 }
 
+// hexText is a text as registers have it.
+func hexText(s string) string { return fmt.Sprintf("%x", s) }
+
 // f32 is a float as registers have it.
 func f32(v float64) string { return fmt.Sprintf("%08x", math.Float32bits(float32(v))) }
 
@@ -239,6 +242,29 @@ func TestModbusModelsReadTheRightValues(t *testing.T) {
 			"voltage_l1=230.1 V, power=-1500.5 W, energy_import=1234.5 kWh"},
 		{"a WE-516 in kW", "orno/we-516",
 			registers{"holding": {0x1C: f32(1.5005), 0x100: f32(1234.5)}}, "power=1500.5 W, energy_total=1234.5 kWh"},
+		{"a pack of a Seplos V3, as syssi/esphome-seplos-bms recorded it", "seplos/v3",
+			registers{"input": {0x1000: "14a6 ff38 3480 6d60 00f1 01e0 03e7 005c 0ce7 0b8c 0ce8 0ce7 0b90 0b88 0000 00b4 00b4",
+				0x1100: "0ce7 0ce8 0ce8 0ce8 0ce8 0ce8 0ce8 0ce8 0ce8 0ce8 0ce8 0ce8 0ce8 0ce8 0ce8 0ce8 0b90 0b88 0b89 0b8f 5cab 5cab 5cab 5cab 0bae 0b9b", 0x1700: hexText("XZH-ElecTech Co.,Ltd")}},
+			"voltage=52.86 V, current=-2 A, remaining_capacity=134.4 Ah, discharged=2410 Ah, state_of_charge=48 %, cycles=92, charge_current_max=180 A, cell_1_voltage=3.303 V, cell_16_voltage=3.304 V, cell_temperature_1=22.85 °C, cell_temperature_4=22.75 °C, mosfet_temperature=23.95 °C"},
+		{"a motor that runs backwards on a V20", "siemens/v20",
+			registers{"holding": {23: "ec78 fa24 00fb ffa6 0096 007b 021c"}},
+			"frequency=-50 Hz, speed=-1500 rpm, current=2.51 A, torque=-0.9 Nm, power=1500 W, energy_total=123 kWh, dc_voltage=540 V"},
+		{"a G120 in kW", "siemens/g120",
+			registers{"holding": {339: "05dc 05da 1388 018f 021c 00fb 005a 0096 007b", 399: "0000", 407: "0000"}},
+			"speed_target=1500 rpm, speed=1498 rpm, frequency=50 Hz, voltage=399 V, dc_voltage=540 V, current=2.51 A, torque=0.9 Nm, power=1500 W, energy_total=123 kWh, error=0"},
+		{"a Vacon 10 that runs", "vacon/10",
+			registers{"input": {2100: "0003 0003 2710 1388 05da 00fb 0190 01f4 0f96 021c 0000"}},
+			"ready=true, running=true, reverse=false, fault=false, frequency=50 Hz, speed=1498 rpm, current=2.51 A, torque=40 %, load=50 %, voltage=399 V, dc_voltage=540 V, error=0"},
+		{"an MX2 has its frequency in two registers", "omron/mx2",
+			registers{"holding": {0x1000: "0000 1388 00fb 0002", 0x100F: "ffd8 0f96 000f", 0x1018: "017d", 0x1025: "1518"}},
+			"frequency=50 Hz, current=2.51 A, direction=reverse, torque=-40 %, voltage=399 V, power=1500 W, temperature=38.1 °C, dc_voltage=540 V"},
+		{"an MS300 in W", "delta/ms300",
+			registers{"holding": {0x2103: "1388 00fb 1518 0f96", 0x210B: "0190 05da", 0x210F: "05dc"}},
+			"frequency=50 Hz, current=2.51 A, dc_voltage=540 V, voltage=399 V, torque=40 %, speed=1498 rpm, power=1500 W"},
+		{"an Optidrive E3", "invertek/optidrive-e3",
+			registers{"holding": {6: "01f4 0019", 21: "01f4 021c 0026"}}, "frequency=50 Hz, current=2.5 A, frequency_target=50 Hz, dc_voltage=540 V, temperature=38 °C"},
+		{"a Renogy battery that is discharged", "renogy/smart-battery",
+			registers{"holding": {5042: "fe0c 0084 0001 5f90 0001 86a0"}}, "current=-5 A, voltage=13.2 V, remaining_capacity=90 Ah, capacity=100 Ah"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel() // they mostly wait

@@ -46,7 +46,7 @@ func wireCatalogue(t testing.TB) config.Catalogue {
 func fromModel(t testing.TB, cat config.Catalogue, model, port string) config.Device {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "sensorgate.toml")
-	text := fmt.Sprintf("node = \"n\"\n[device.x]\nmodel = %q\nserial = { port = %q }\n", model, port)
+	text := fmt.Sprintf("node = \"n\"\n[device.x]\nmodel = %q\n%sserial = { port = %q }\n", model, unitOnALine(cat, model), port)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -55,6 +55,18 @@ func fromModel(t testing.TB, cat config.Catalogue, model, port string) config.De
 		t.Fatalf("model %s: %v", model, problems)
 	}
 	return cfg.Devices[0]
+}
+
+// unitOnALine is what a configuration says beside the model of a device whose unit number
+// is one that a serial line does not have: 255, which devices with an Ethernet port of
+// their own answer to.
+func unitOnALine(cat config.Catalogue, name string) string {
+	for _, fsys := range cat.Models {
+		if text, err := fs.ReadFile(fsys, name+".toml"); err == nil && bytes.Contains(text, []byte("\nunit   = 255\n")) {
+			return "unit = 1\n"
+		}
+	}
+	return ""
 }
 
 // Every model that is in the binary passes the checks that a user's file passes, has
@@ -242,6 +254,14 @@ func TestModelsRefuseAndConvert(t *testing.T) {
 		{"a balance in kilograms", "mettler-toledo/mt-sics", "text:S S      0.100 kg\r\n", "state=S unit=kg weight=100"},
 		{"a balance that is overloaded", "mettler-toledo/mt-sics", "text:S +\r\n", ""},
 		{"a carbon dioxide sensor of the older kind", "senseair/k30", "FE 44 02 01 90 B9 18", "co2=400"},
+		{"a battery at rest, as syssi/esphome-jbd-bms recorded it", "jbd/bms", "DD 03 00 1D 06 18 00 00 01 F2 01 F4 00 00 2C 7C 00 00 00 00 00 00 80 64 03 04 03 0B 8B 0B 8A 0B 84 FA 8D 77",
+			"voltage=15.6 current=0 remaining_capacity=4.98 capacity=5 cycles=0 protection=0 state_of_charge=100 charge_switch=true discharge_switch=true temperature_1=22.35"},
+		{"a battery with a wrong sum", "jbd/bms", "DD 03 00 1D 06 18 00 00 01 F2 01 F4 00 00 2C 7C 00 00 00 00 00 00 80 64 03 04 03 0B 8B 0B 8A 0B 84 FA 8E 77", ""},
+		{"a battery without a thermometer", "jbd/bms", "DD 03 00 17 06 18 FE 0C 01 F2 01 F4 00 00 2C 7C 00 00 00 00 00 00 80 64 02 04 00 FB 47 77",
+			"voltage=15.6 current=-5 remaining_capacity=4.98 capacity=5 cycles=0 protection=0 state_of_charge=100 charge_switch=false discharge_switch=true"},
+		{"a battery that is discharged counts up from 30000", "daly/bms", "A5 01 90 08 02 0A 00 00 75 94 03 E7 3D", "voltage=52.2 current=-10 state_of_charge=99.9"},
+		{"a battery's cells", "daly/bms-cells", "A5 01 91 08 0C EB 03 0C E4 0B 00 00 34", "cell_voltage_max=3.307 cell_max=3 cell_voltage_min=3.3 cell_min=11"},
+		{"a battery's switches", "daly/bms-state", "A5 01 93 08 01 01 01 C8 00 01 86 A0 33", "state=charging charge_switch=true discharge_switch=true remaining_capacity=100"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			t.Parallel() // they mostly wait
@@ -290,7 +310,7 @@ func TestModelsOnASerialServer(t *testing.T) {
 	for _, name := range config.ModelNames(cat, t.TempDir()) {
 		for _, where := range []string{"serial = { tcp = \"192.0.2.1:4001\" }\n", "bus = \"w\"\n[serial.w]\ntcp = \"192.0.2.1:4001\"\n"} {
 			file := filepath.Join(t.TempDir(), "sensorgate.toml")
-			text := fmt.Sprintf("node = \"n\"\n[device.x]\nmodel = %q\n%s", name, where)
+			text := fmt.Sprintf("node = \"n\"\n[device.x]\nmodel = %q\n%s%s", name, unitOnALine(cat, name), where)
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}

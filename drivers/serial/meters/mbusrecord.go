@@ -85,15 +85,18 @@ func (t *mbusTelegram) decode(frame []byte) error {
 // header are the records that stand in the header.
 func (t *mbusTelegram) header(h []byte) {
 	if len(h) == 12 {
-		maker := binary.LittleEndian.Uint16(h[4:])
-		letters := []byte{byte(maker>>10&31) + 64, byte(maker>>5&31) + 64, byte(maker&31) + 64}
 		t.add(mbusRecord{name: "id", value: drivers.Text(fmt.Sprintf("%08X", binary.LittleEndian.Uint32(h)))})
-		t.add(mbusRecord{name: "manufacturer", value: drivers.Text(string(letters))})
+		t.add(mbusRecord{name: "manufacturer", value: drivers.Text(mbusMaker(binary.LittleEndian.Uint16(h[4:])))})
 		t.add(mbusRecord{name: "version", value: drivers.Number(float64(h[6]))})
 		t.add(mbusRecord{name: "medium", value: drivers.Number(float64(h[7]))})
 	}
 	status := h[len(h)-3]
 	t.status(status)
+}
+
+// mbusMaker is the maker's three letters, five bits each. EN 13757-3, 5.5.
+func mbusMaker(code uint16) string {
+	return string([]byte{byte(code>>10&31) + 64, byte(code>>5&31) + 64, byte(code&31) + 64})
 }
 
 // status are bits of the status byte. EN 13757-3, table 6.

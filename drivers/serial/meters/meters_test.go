@@ -282,6 +282,32 @@ func TestD0FormerPeriodsAreNotThePresentTotal(t *testing.T) {
 	}
 }
 
+// What optical heads of other makers printed, as volkszaehler/vzlogger recorded it
+// (tests/MeterD0), and a log of an ISKRA.
+func TestD0RecordingsOfOtherMakers(t *testing.T) {
+	for _, c := range []struct{ what, block, want string }{
+		{"Landis+Gyr E350, ZMF100AC.M27", "F.F(00)\r\n0.0(          18438636)\r\nC.1.0(18438636)\r\nC.1.1(        )\r\n1.8.1(000000.000*kWh)\r\n1.8.2(000219.251*kWh)\r\n" +
+			"2.8.1(000000.000*kWh)\r\n2.8.2(000000.000*kWh)\r\n1.8.0(000219.252*kWh)\r\n2.8.0(000000.000*kWh)\r\n15.8.0(000219.252*kWh)\r\nC.7.0(0004)\r\n" +
+			"32.7(233*V)\r\n52.7(233*V)\r\n72.7(234*V)\r\n31.7(002.30*A)\r\n51.7(002.32*A)\r\n71.7(002.97*A)\r\n16.7(001.66*kW)\r\n82.8.1(0000)\r\n82.8.2(0000)\r\n0.2.0(M27)\r\nC.5.0(1420)\r\n",
+			"map[current_l1:2.3 A current_l2:2.32 A current_l3:2.97 A energy_export:0 kWh energy_export_t1:0 kWh energy_export_t2:0 kWh energy_import:219.252 kWh energy_import_t1:0 kWh energy_import_t2:219.251 kWh power:1660 W serial:18438636 voltage_l1:233 V voltage_l2:233 V voltage_l3:234 V]"},
+		{"Landis+Gyr ZMD120APt.G03", "F.F(00000000)\r\n0.0.0(   20000)\r\n1.8.1(001846.0*kWh)\r\n1.8.2(000000.0*kWh)\r\n2.8.1(004329.6*kWh)\r\n2.8.2(000000.0*kWh)\r\n1.8.0(001846.0*kWh)\r\n2.8.0(004329.6*kWh)\r\n",
+			"map[energy_export:4329.6 kWh energy_export_t1:4329.6 kWh energy_export_t2:0 kWh energy_import:1846 kWh energy_import_t1:1846 kWh energy_import_t2:0 kWh]"},
+		{"ISKRA MT174", "0-0:F.F.0*255(0000000)\r\n1-0:0.0.0*255(352143)\r\n0-0:C.1.0*255(62791737)\r\n0-0:C.1.1(ISK0MT174-0001)\r\n1-0:2.8.1*255(0000001.012*kWh)\r\n1-0:2.8.2*255(0000001.612*kWh)\r\n" +
+			"1-0:2.8.0*255(0000002.624*kWh)\r\n1-0:32.7.0*255(233.1*V)\r\n1-0:31.7.0*255(5.36*A)\r\n1-0:51.7.0*255(8.06*A)\r\n1-0:36.7.0*255(1.086*kW)\r\n1-0:33.7.0*255(0.866)\r\n0-0:C.7.0*255(5)\r\n1-0:0.2.0*255(1.03)\r\n0-0:C.1.6*255(FDF5)\r\n",
+			"map[current_l1:5.36 A current_l2:8.06 A energy_export:2.624 kWh energy_export_t1:1.012 kWh energy_export_t2:1.612 kWh power_l1:1086 W voltage_l1:233.1 V]"},
+	} {
+		obis, err := newOBISDecoder(obisChannels, []drivers.ChannelConfig{{Name: "serial", Options: &OBISChannel{OBIS: "C.1.0"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r framing.Results
+		(&d0Decoder{obis: obis}).Decode([]byte(c.block), &r)
+		if got := fmt.Sprint(values(r.Readings)); r.Faults != nil || got != c.want {
+			t.Errorf("%s: got %s, %v, want %s", c.what, got, r.Faults, c.want)
+		}
+	}
+}
+
 // A unit that does not fit, and none, is a fault of the channel.
 func TestD0UnitsThatDoNotFit(t *testing.T) {
 	for _, block := range []string{"1.8.0(302.8*m3)\r\n2.8.0(1*kWh)\r\n", "1.8.0(302.8)\r\n2.8.0(1*kWh)\r\n", "1.8.0(302.8*parsec)\r\n2.8.0(1*kWh)\r\n"} {
