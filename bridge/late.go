@@ -11,7 +11,7 @@ import (
 // LateMark says how a message of the backlog stream is recognisable as late where user
 // properties cannot say so. At level 5 it always has the user property gw-late.
 type LateMark struct {
-	Topic   string `toml:"topic" doc:"It is put in front of the topic of what waited: late/."` // "" the topic stays
+	Topic   string `toml:"topic" example:"\"late/\"" doc:"It is put in front of the topic of what waited: late/."` // "" the topic stays
 	Payload bool   `toml:"payload" doc:"A JSON payload of what waited gets the member late with the value true."`
 }
 

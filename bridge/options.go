@@ -18,17 +18,17 @@ type Options struct {
 
 	// URLs are tried in order: mqtt, mqtts, ws, wss.
 	URLs     []string               `toml:"urls" required:"true" example:"[\"mqtts://mqtt.example.com:8883\"]" doc:"Where the upstream is, tried in order: mqtt:// mqtts:// ws:// wss://."`
-	ClientID string                 `toml:"client_id" doc:"The client id at the upstream; default: sensorgate-{node}-NAME."`
-	User     string                 `toml:"user" doc:"The user name at the upstream."`
+	ClientID string                 `toml:"client_id" example:"\"barn-pi\"" doc:"The client id at the upstream; default: sensorgate-{node}-NAME."`
+	User     string                 `toml:"user" example:"\"barn-pi\"" doc:"The user name at the upstream."`
 	Password func() (string, error) // asked at each connect; nil: none
-	TLS      TLSFiles               `toml:"tls" doc:"Certificates, where those of the system do not suffice."`
-	Protocol string                 `toml:"protocol" doc:"The version of MQTT: 5, 3.1.1, or auto, which tries 5 and then 3.1.1."` // default ProtocolAuto
+	TLS      TLSFiles               `toml:"tls" example:"{ ca = \"/etc/sensorgate/ca.pem\" }" doc:"Certificates, where those of the system do not suffice."`
+	Protocol string                 `toml:"protocol" example:"\"auto\"" doc:"The version of MQTT: 5, 3.1.1, or auto, which tries 5 and then 3.1.1."` // default ProtocolAuto
 
 	// Dial opens the byte stream to an upstream; nil: the network of the operating system.
 	Dial func(ctx context.Context, u *url.URL) (net.Conn, error)
 
 	// Prefix goes in front of the status topic; the rules have it already.
-	Prefix string `toml:"prefix" doc:"It is put in front of every remote topic of this bridge."`
+	Prefix string `toml:"prefix" example:"\"sites/42/\"" doc:"It is put in front of every remote topic of this bridge."`
 
 	// KeepAlive is 60 s by default.
 	KeepAlive time.Duration `toml:"keep_alive" doc:"After one and a half times this the upstream knows that we are gone."`
@@ -73,11 +73,11 @@ type Local interface {
 // TLSFiles of an upstream. They are read at each connect, so that a renewed
 // certificate counts without a restart.
 type TLSFiles struct {
-	CA         string   `toml:"ca" doc:"The file with the certificates that are trusted; default: the system's."`
-	Cert       string   `toml:"cert" doc:"The file with our own certificate."`
-	Key        string   `toml:"key" doc:"The file with the key of that certificate."`
-	ALPN       []string `toml:"alpn" doc:"The protocols to ask for with ALPN; AWS on port 443 wants x-amzn-mqtt-ca."`
-	ServerName string   `toml:"server_name" doc:"The name in the upstream's certificate, where it is not the host of the url."`
+	CA         string   `toml:"ca" example:"\"/etc/sensorgate/ca.pem\"" doc:"The file with the certificates that are trusted; default: the system's."`
+	Cert       string   `toml:"cert" example:"\"/etc/sensorgate/client.crt\"" doc:"The file with our own certificate."`
+	Key        string   `toml:"key" example:"\"/etc/sensorgate/client.key\"" doc:"The file with the key of that certificate."`
+	ALPN       []string `toml:"alpn" example:"[\"x-amzn-mqtt-ca\"]" doc:"The protocols to ask for with ALPN; AWS on port 443 wants x-amzn-mqtt-ca."`
+	ServerName string   `toml:"server_name" example:"\"mqtt.example.com\"" doc:"The name in the upstream's certificate, where it is not the host of the url."`
 }
 
 // Status is the retained presence topic at the upstream; Offline is our last will.
@@ -101,7 +101,7 @@ type Rule struct {
 
 	// Every and Deadband are for what goes out, Queue for what comes in.
 	Every    time.Duration `toml:"every" doc:"At most one message per topic is sent in this interval, the newest."`
-	Deadband float64       `toml:"deadband" doc:"A number that differs from the last one sent by less is not sent."`
+	Deadband float64       `toml:"deadband" example:"0.1" doc:"A number that differs from the last one sent by less is not sent."`
 	Expire   time.Duration `toml:"expire" doc:"What comes in older than this is dropped and counted, so that no old command is executed; default 60s for …/set."` // 0: never
 	Newest   bool          // out: only what this process publishes itself, and of each topic only the newest; see Bridge.Offer
 	Queue    bool          `toml:"queue" doc:"The upstream keeps what arrives for us while we are away."`

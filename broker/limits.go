@@ -16,15 +16,15 @@ type Limits struct {
 	MaxPacketSize int `toml:"max_packet_size" quantity:"size" doc:"The largest packet; a client that sends a larger one is disconnected."`
 
 	// MaxPerAddress bounds the connections at a time from one address; 0: no bound.
-	MaxPerAddress int `toml:"max_per_address" doc:"How many clients may be connected from one address at one time; default: no bound."`
+	MaxPerAddress int `toml:"max_per_address" example:"20" doc:"How many clients may be connected from one address at one time; default: no bound."`
 
 	// MaxQoS is 0, 1 or 2; nil: 2. Subscriptions get no more; a client that publishes with
 	// more is disconnected, and one of MQTT 5 is informed before.
-	MaxQoS *int `toml:"max_qos" doc:"The highest quality of service, 0, 1 or 2: subscriptions get no more, and a client that publishes with more is disconnected."`
+	MaxQoS *int `toml:"max_qos" example:"1" doc:"The highest quality of service, 0, 1 or 2: subscriptions get no more, and a client that publishes with more is disconnected."`
 
 	// ReceiveMaximum is how many QoS 2 messages a client of MQTT 5 may have under way;
 	// default 4096.
-	ReceiveMaximum int `toml:"receive_maximum" doc:"How many messages of QoS 1 and 2 a client of MQTT 5 may send before they are acknowledged, 1 to 4096."`
+	ReceiveMaximum int `toml:"receive_maximum" example:"20" doc:"How many messages of QoS 1 and 2 a client of MQTT 5 may send before they are acknowledged, 1 to 4096."`
 
 	// MaxKeepAlive bounds how long a silent client is believed to be there; 0: no bound.
 	// A client of MQTT 5 is informed, one of 3.1.1 that asks for more, or for none, is refused.
@@ -35,7 +35,7 @@ type Limits struct {
 	ServerKeepAlive time.Duration `toml:"server_keepalive" doc:"The keep-alive that clients of MQTT 5 use instead of their own; default: their own."`
 
 	// Protocols are the levels that may connect; empty: all.
-	Protocols []string `toml:"protocols" doc:"The protocol levels that may connect: 3.1, 3.1.1 and 5; default: all."`
+	Protocols []string `toml:"protocols" example:"[\"3.1.1\", \"5\"]" doc:"The protocol levels that may connect: 3.1, 3.1.1 and 5; default: all."`
 
 	// Anonymous lets clients in that show no login, or none of them. nil: only those of
 	// this machine, and only where there is no password file.

@@ -23,11 +23,11 @@ const (
 // everything in memory.
 type Options struct {
 	Listeners []Listener
-	Passwords string `toml:"passwords" doc:"The file with the users and their hashed passwords; sensorgate passwd makes it."`
-	ACL       string `toml:"acl" doc:"The file that says which user may publish and subscribe to what; without it every user may do everything."`
+	Passwords string `toml:"passwords" example:"\"/etc/sensorgate/passwd\"" doc:"The file with the users and their hashed passwords; sensorgate passwd makes it."`
+	ACL       string `toml:"acl" example:"\"/etc/sensorgate/acl\"" doc:"The file that says which user may publish and subscribe to what; without it every user may do everything."`
 
 	// MaxClients bounds the connections at a time; default 10,000.
-	MaxClients int `toml:"max_clients" doc:"How many clients may be connected at one time."`
+	MaxClients int `toml:"max_clients" example:"500" doc:"How many clients may be connected at one time."`
 
 	Limits // of all listeners that have no others
 
@@ -35,7 +35,7 @@ type Options struct {
 	Memory int64 `toml:"memory" quantity:"size" doc:"How much memory all that clients can make the broker remember may take: sessions, subscriptions, retained messages, wills, what waits for them. One client may have an eighth of it, one user half. What does not fit is refused."`
 
 	// MaxSessions bounds the persistent sessions; default 20,000.
-	MaxSessions int `toml:"max_sessions" doc:"How many persistent sessions are kept; a client that wants one more is refused."`
+	MaxSessions int `toml:"max_sessions" example:"1000" doc:"How many persistent sessions are kept; a client that wants one more is refused."`
 
 	// MaxQueued is how many bytes may wait for one persistent session; default: the journal's size.
 	MaxQueued int64 `toml:"max_queued" quantity:"size" doc:"How much may wait for one persistent session; the oldest is dropped beyond it. Default: the size of the journal."`
@@ -107,14 +107,14 @@ type Listener struct {
 	Network  string   // "tcp", "tls", "ws", "wss", "unix"
 	Address  string   // host:port or path
 	Path     string   // of the WebSocket, default "/mqtt"
-	Cert     string   `toml:"cert" doc:"The certificate file of tls:// and wss://."`
-	Key      string   `toml:"key" doc:"The key file of tls:// and wss://."`
-	ClientCA string   `toml:"client_ca" doc:"If it is given, a client needs a certificate that one in this file has signed."`
-	Origins  []string `toml:"origins" doc:"The web pages that may connect with ws:// and wss://; default: only those of the same host."`
+	Cert     string   `toml:"cert" example:"\"/etc/sensorgate/server.crt\"" doc:"The certificate file of tls:// and wss://."`
+	Key      string   `toml:"key" example:"\"/etc/sensorgate/server.key\"" doc:"The key file of tls:// and wss://."`
+	ClientCA string   `toml:"client_ca" example:"\"/etc/sensorgate/clients-ca.pem\"" doc:"If it is given, a client needs a certificate that one in this file has signed."`
+	Origins  []string `toml:"origins" example:"[\"https://app.example.com\"]" doc:"The web pages that may connect with ws:// and wss://; default: only those of the same host."`
 
 	// MaxClients bounds the connections at a time on this listener; 0: only the broker's
 	// bound counts.
-	MaxClients int `toml:"max_clients" doc:"How many clients may be connected at one time."`
+	MaxClients int `toml:"max_clients" example:"500" doc:"How many clients may be connected at one time."`
 
 	Limits // its own; what is not set is the broker's
 }

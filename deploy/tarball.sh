@@ -21,6 +21,7 @@ install -m 644 deploy/sensorgate.{service,sysusers,tmpfiles,toml} deploy/60-sens
 cp -r deploy/grafana deploy/telegraf deploy/nodered "$root/deploy/"
 install -m 644 docs/*.md "$root/docs/"
 install -m 644 configs/*.toml "$root/configs/"
+cp -r configs/migration "$root/configs/"
 "$native" man "$root/man"
 GOOS='' GOARCH='' go run ./deploy/sbom -licenses "$binary" >"$root/licenses.txt"
 find "$root" -type f -exec chmod u=rwX,go=rX {} +

@@ -65,6 +65,9 @@ func manTable(b *strings.Builder, t toml.Table) {
 		case k.Default != "":
 			facts += ", default " + k.Default
 		}
+		if example := k.Sample(); example != "" {
+			facts += ", for example " + example
+		}
 		fmt.Fprintf(b, "%s\n", roffText(strings.TrimSpace(k.Doc+" ("+facts+")")))
 	}
 }

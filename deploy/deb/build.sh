@@ -34,12 +34,12 @@ doc=usr/share/doc/sensorgate
 # The pages for users, side by side; what they link for those who change the code is not
 # here, so that of such a link only the words stay, and of a picture what it shows.
 for page in README.md SECURITY.md docs/*.md; do
-	case $page in docs/ARCHITECTURE.md | docs/adding-a-driver.md | docs/board.md | docs/benchmarks.md | docs/glossary.md) continue ;; esac
+	case $page in docs/ARCHITECTURE.md | docs/adding-a-driver.md | docs/board.md) continue ;; esac
 	install -d "$root/$doc"
-	sed -E -e '/\(CONTRIBUTING\.md\)/d' -e 's#\]\(docs/#](#g' -e 's#\]\((\.\./)?configs/reference\.toml\)#](reference.toml.gz)#g' \
-		-e 's#!\[([^]]*)\]\([^)]*\.png\)#(\1)#g' \
-		-e 's#\[([^]]+)\]\((\.\./internal|ARCHITECTURE|adding-a-driver|board|benchmarks|glossary|\.\./drivers|\.\./deploy)[^)]*\)#\1#g' \
-		"$page" >"$root/$doc/$(basename "$page")"
+	sed -E -e 's#; for those who change the code##' -e 's#, \[CONTRIBUTING\.md\]\(CONTRIBUTING\.md\)##' -e '/^## Change the code$/,$d' -e 's#\]\(docs/#](#g' -e 's#\]\((\.\./)?configs/reference\.toml\)#](reference.toml.gz)#g' \
+		-e 's#\]\(\.\./(README|SECURITY)\.md#](\1.md#g' -e 's#!\[([^]]*)\]\([^)]*\.png\)#(\1)#g' \
+		-e 's#\[([^]]+)\]\((\.\./internal|ARCHITECTURE|adding-a-driver|board|\.\./drivers|\.\./deploy)[^)]*\)#\1#g' \
+		-e 's#\[configs/migration\]\(\.\./configs/migration\)#[examples/migration](examples/migration)#' "$page" >"$root/$doc/$(basename "$page")"
 	chmod 644 "$root/$doc/$(basename "$page")"
 done
 zipped CHANGELOG.md $doc/NEWS
@@ -47,6 +47,9 @@ zipped configs/reference.toml $doc/reference.toml
 put 644 deploy/deb/lintian-overrides usr/share/lintian/overrides/sensorgate
 for example in configs/*.toml; do
 	[ "$example" = configs/reference.toml ] || put 644 "$example" $doc/examples/"$(basename "$example")"
+done
+for example in configs/migration/*; do
+	put 644 "$example" $doc/examples/migration/"$(basename "$example")"
 done
 
 # Apache-2.0 section 4 and the BSD and MIT licences ask that their texts travel along.

@@ -11,17 +11,17 @@ import (
 
 // Binary is one value in a block of bytes. Embed it into channel options.
 type Binary struct {
-	At int `toml:"at" doc:"The first byte of the value, counted from 0; a negative number counts from the end."`
+	At int `toml:"at" example:"4" doc:"The first byte of the value, counted from 0; a negative number counts from the end."`
 	Layout
 }
 
 // Layout is a Binary without a place: for registers, which are addressed otherwise.
 type Layout struct {
-	Type  Type   `toml:"type" doc:"The kind and size of the value: u8 u16 u24 u32 u48 u64, s8 to s64, f32 f64, bcd8 bcd16 bcd24 bcd32 bcd48, bool or text."`
-	Order Order  `toml:"order" doc:"The order in which the bytes of the number come: big, little, or as letters: ABCD, DCBA, CDAB, BADC."`
-	Len   int    `toml:"len" doc:"How many bytes a text has."`
-	Bit   *int   `toml:"bit" doc:"Takes one bit, as true or false; 0 is the lowest."`
-	Bits  *[]int `toml:"bits" doc:"Takes a part of the number, from the lowest to the highest bit: [4, 7]."`
+	Type  Type   `toml:"type" example:"\"u16\"" doc:"The kind and size of the value: u8 u16 u24 u32 u48 u64, s8 to s64, f32 f64, bcd8 bcd16 bcd24 bcd32 bcd48, bool or text."`
+	Order Order  `toml:"order" example:"\"little\"" doc:"The order in which the bytes of the number come: big, little, or as letters: ABCD, DCBA, CDAB, BADC."`
+	Len   int    `toml:"len" example:"8" doc:"How many bytes a text has."`
+	Bit   *int   `toml:"bit" example:"3" doc:"Takes one bit, as true or false; 0 is the lowest."`
+	Bits  *[]int `toml:"bits" example:"[4, 7]" doc:"Takes a part of the number, from the lowest to the highest bit: [4, 7]."`
 	Value
 }
 

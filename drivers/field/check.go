@@ -11,15 +11,15 @@ import (
 
 // Check says which part of a frame is protected by which sum, and where the sum stands.
 type Check struct {
-	Kind     Sum     `toml:"kind" doc:"The name of the checksum: sum8, sum16, neg8, inv8, xor8, crc16-modbus, and others that a wrong name lists."`
-	CRC      *CRC    `toml:"crc" doc:"A CRC that has no name here, by its parameters: { width = 16, poly = 0x1021, init = 0xFFFF, refin = true, refout = true }."`
-	From     int     `toml:"from" doc:"The first byte that the checksum protects; a negative number counts from the end."`
-	To       *int    `toml:"to" doc:"The byte after the last one that the checksum protects; default: where the checksum stands."`
-	At       *int    `toml:"at" doc:"Where the checksum stands; a negative number counts from the end."`
-	After    string  `toml:"after" doc:"Instead of at: the checksum stands after the last occurrence of this text."`
-	Order    Order   `toml:"order" doc:"The order in which the bytes of the checksum come: big or little."`
+	Kind     Sum     `toml:"kind" example:"\"crc16-modbus\"" doc:"The name of the checksum: sum8, sum16, neg8, inv8, xor8, crc16-modbus, and others that a wrong name lists."`
+	CRC      *CRC    `toml:"crc" example:"{ width = 16, poly = 0x1021, init = 0xFFFF, refin = true, refout = true }" doc:"A CRC that has no name here, by its parameters: { width = 16, poly = 0x1021, init = 0xFFFF, refin = true, refout = true }."`
+	From     int     `toml:"from" example:"0" doc:"The first byte that the checksum protects; a negative number counts from the end."`
+	To       *int    `toml:"to" example:"-2" doc:"The byte after the last one that the checksum protects; default: where the checksum stands."`
+	At       *int    `toml:"at" example:"-2" doc:"Where the checksum stands; a negative number counts from the end."`
+	After    string  `toml:"after" example:"\"!\"" doc:"Instead of at: the checksum stands after the last occurrence of this text."`
+	Order    Order   `toml:"order" example:"\"little\"" doc:"The order in which the bytes of the checksum come: big or little."`
 	Hex      bool    `toml:"hex" doc:"The checksum is written in hexadecimal digits."`
-	Equals   *uint64 `toml:"equals" doc:"Instead of at: the value that the checksum over everything must have."`
+	Equals   *uint64 `toml:"equals" example:"0" doc:"Instead of at: the value that the checksum over everything must have."`
 	Optional bool    `toml:"optional" doc:"A frame without digits where the checksum should be is accepted; needs hex = true."`
 }
 

@@ -111,12 +111,12 @@ func (s *Sum) Of(p []byte) uint64 {
 
 // CRC by its parameters, as catalogues list them.
 type CRC struct {
-	Width  int    `toml:"width" doc:"How many bits the CRC has: 8, 16 or 32."`
-	Poly   uint32 `toml:"poly" doc:"The polynomial, without its highest bit."`
-	Init   uint32 `toml:"init" doc:"What the CRC begins with."`
+	Width  int    `toml:"width" example:"16" doc:"How many bits the CRC has: 8, 16 or 32."`
+	Poly   uint32 `toml:"poly" example:"0x1021" doc:"The polynomial, without its highest bit."`
+	Init   uint32 `toml:"init" example:"0xFFFF" doc:"What the CRC begins with."`
 	RefIn  bool   `toml:"refin" doc:"The lowest bit of a byte is taken first."`
 	RefOut bool   `toml:"refout" doc:"The bits of the result are in reverse order."`
-	XorOut uint32 `toml:"xorout" doc:"What the result is combined with at the end, by exclusive or."`
+	XorOut uint32 `toml:"xorout" example:"0" doc:"What the result is combined with at the end, by exclusive or."`
 }
 
 // Sum makes it usable.

@@ -20,12 +20,12 @@ var ErrNone = errors.New("no value")
 // Value is what is done with a number after it was found, in the order of the
 // fields. Embed it into channel options.
 type Value struct {
-	Invalid []float64         `toml:"invalid" doc:"Raw numbers that mean that there is no value."`
-	Map     map[string]string `toml:"map" doc:"Names for raw values: { 0 = \"off\", 1 = \"on\" }; the names true and false make a boolean."`
-	Scale   float64           `toml:"scale" doc:"The raw number is multiplied by this."`
-	Offset  float64           `toml:"offset" doc:"This is added after scale."`
-	Min     *float64          `toml:"min" doc:"A smaller value is a fault, not a reading."`
-	Max     *float64          `toml:"max" doc:"A greater value is a fault, not a reading."`
+	Invalid []float64         `toml:"invalid" example:"[0x8000]" doc:"Raw numbers that mean that there is no value."`
+	Map     map[string]string `toml:"map" example:"{ 0 = \"off\", 1 = \"on\" }" doc:"Names for raw values: { 0 = \"off\", 1 = \"on\" }; the names true and false make a boolean."`
+	Scale   float64           `toml:"scale" example:"0.1" doc:"The raw number is multiplied by this."`
+	Offset  float64           `toml:"offset" example:"-0.4" doc:"This is added after scale."`
+	Min     *float64          `toml:"min" example:"100" doc:"A smaller value is a fault, not a reading."`
+	Max     *float64          `toml:"max" example:"40000" doc:"A greater value is a fault, not a reading."`
 }
 
 // Check is called when the file is read.

@@ -10,8 +10,8 @@ import (
 
 // LineOptions choose a line. They are part of every driver's options here.
 type LineOptions struct {
-	GPIO Ref  `toml:"gpio" required:"true" doc:"The line, by its name (GPIO17), by chip:offset (gpiochip0:17) or by the pin of the header (P1_11)."`
-	Pull Pull `toml:"pull" doc:"The resistor inside the chip: up, down or none; default: what the board has set up."`
+	GPIO Ref  `toml:"gpio" required:"true" example:"\"GPIO17\"" doc:"The line, by its name (GPIO17), by chip:offset (gpiochip0:17) or by the pin of the header (P1_11)."`
+	Pull Pull `toml:"pull" example:"\"up\"" doc:"The resistor inside the chip: up, down or none; default: what the board has set up."`
 }
 
 // Claims: the line is ours.

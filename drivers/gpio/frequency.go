@@ -10,10 +10,10 @@ import (
 
 type frequencyOptions struct {
 	LineOptions
-	Edge      Edges         `toml:"edge" doc:"Which edges count: rising (default), falling or both."`
+	Edge      Edges         `toml:"edge" example:"\"rising\"" doc:"Which edges count: rising (default), falling or both."`
 	Debounce  time.Duration `toml:"debounce" doc:"How long a level must last; 0s for electronic outputs."`
-	PerTurn   float64       `toml:"per_turn" doc:"How many edges one turn of a fan or wheel makes; 1 for a plain frequency."`
-	Unit      SpeedUnit     `toml:"unit" doc:"The unit of the result: Hz (default) or rpm."`
+	PerTurn   float64       `toml:"per_turn" example:"2" doc:"How many edges one turn of a fan or wheel makes; 1 for a plain frequency."`
+	Unit      SpeedUnit     `toml:"unit" example:"\"rpm\"" doc:"The unit of the result: Hz (default) or rpm."`
 	ZeroAfter time.Duration `toml:"zero_after" doc:"The frequency is 0 when there was no edge for so long; this is also the longest period that can be measured."`
 }
 

@@ -10,11 +10,11 @@ import (
 
 type inputOptions struct {
 	LineOptions
-	Active     Active        `toml:"active" doc:"The level of a closed contact or a pressed button: high (default) or low."`
+	Active     Active        `toml:"active" example:"\"low\"" doc:"The level of a closed contact or a pressed button: high (default) or low."`
 	Debounce   time.Duration `toml:"debounce" doc:"How long a level must last to count; the kernel measures it."`
 	Class      InputClass    `toml:"class" doc:"What is on the line, which decides the words of the states: switch (default), contact, door, window, gate, garage, lock, float, leak, motion, presence, vibration, smoke, alarm, tamper, fault, power, running, button."`
 	StuckAfter time.Duration `toml:"stuck_after" doc:"A fault is reported when the state has not changed for so long; 0 is never."`
-	StuckWhen  StuckWhen     `toml:"stuck_when" doc:"Which state must not last that long: any (default), active or inactive."`
+	StuckWhen  StuckWhen     `toml:"stuck_when" example:"\"active\"" doc:"Which state must not last that long: any (default), active or inactive."`
 	Poll       time.Duration `toml:"poll" doc:"The line is looked at in this interval, for a line without an interrupt (some port expanders); 0 uses edges."`
 }
 

@@ -10,23 +10,23 @@ import (
 
 type outputOptions struct {
 	LineOptions
-	Active        Active        `toml:"active" doc:"The level that switches it on: high (default) or low (most relay boards)."`
-	Drive         Drive         `toml:"drive" doc:"How the line is driven: push-pull (default), open-drain or open-source."`
+	Active        Active        `toml:"active" example:"\"low\"" doc:"The level that switches it on: high (default) or low (most relay boards)."`
+	Drive         Drive         `toml:"drive" example:"\"open-drain\"" doc:"How the line is driven: push-pull (default), open-drain or open-source."`
 	Class         OutputClass   `toml:"class" doc:"What is on the line, which decides the words of the states: switch (default), relay, light, pump, fan, heater, siren, valve, lock."`
-	Start         string        `toml:"start" doc:"The state at start: off, on, last (as commanded before) or keep (the line stays as it is)."`
-	Exit          string        `toml:"exit" doc:"The state when the gateway stops: off, on or keep; default: as start if that is off or on, otherwise keep."`
-	Failsafe      *Failsafe     `toml:"failsafe" doc:"The state to take when nobody has sent a command for some time."`
+	Start         string        `toml:"start" example:"\"last\"" doc:"The state at start: off, on, last (as commanded before) or keep (the line stays as it is)."`
+	Exit          string        `toml:"exit" example:"\"off\"" doc:"The state when the gateway stops: off, on or keep; default: as start if that is off or on, otherwise keep."`
+	Failsafe      *Failsafe     `toml:"failsafe" example:"{ after = \"10m\", state = \"off\" }" doc:"The state to take when nobody has sent a command for some time."`
 	MaxOn         time.Duration `toml:"max_on" doc:"It is switched off after so long, whatever is commanded; another on does not extend it."`
 	MinOn         time.Duration `toml:"min_on" doc:"Switching off is refused until it was on for so long."`
 	MinOff        time.Duration `toml:"min_off" doc:"Switching on is refused until it was off for so long, also after the start (for compressors)."`
-	Interlock     string        `toml:"interlock" doc:"The name of a group of outputs of which at most one is on at a time."`
+	Interlock     string        `toml:"interlock" example:"\"blinds\"" doc:"The name of a group of outputs of which at most one is on at a time."`
 	InterlockWait time.Duration `toml:"interlock_wait" doc:"The pause between one output of the group going off and another going on."`
 }
 
 // Failsafe is what an output does when its controller is silent.
 type Failsafe struct {
 	After time.Duration `toml:"after" required:"true" doc:"How long there must be no command."`
-	State string        `toml:"state" required:"true" doc:"The state to take: off or on."`
+	State string        `toml:"state" required:"true" example:"\"off\"" doc:"The state to take: off or on."`
 }
 
 // The longest a command waits for interlock_wait. A later command for the same output

@@ -10,11 +10,11 @@ import (
 
 type pulseOptions struct {
 	LineOptions
-	Edge     Edges         `toml:"edge" doc:"What is one pulse, as seen on the wire: falling (default), rising, or both (each edge counts)."`
+	Edge     Edges         `toml:"edge" example:"\"rising\"" doc:"What is one pulse, as seen on the wire: falling (default), rising, or both (each edge counts)."`
 	Debounce time.Duration `toml:"debounce" doc:"How long a level must last to count; pulses closer than twice this are not seen; the kernel measures it."`
 	MinWidth time.Duration `toml:"min_width" doc:"Shorter pulses are not counted; needs edge = \"falling\" or \"rising\"."`
-	PerPulse Quantity      `toml:"per_pulse" required:"true" doc:"What one pulse stands for: 1 L, 0.01 m³, 1/1000 kWh, or only a number."`
-	Rate     string        `toml:"rate" doc:"The unit of the rate: L/min, m³/h, W and others; default: the usual one for the unit of per_pulse."`
+	PerPulse Quantity      `toml:"per_pulse" required:"true" example:"\"0.01 m³\"" doc:"What one pulse stands for: 1 L, 0.01 m³, 1/1000 kWh, or only a number."`
+	Rate     string        `toml:"rate" example:"\"L/min\"" doc:"The unit of the rate: L/min, m³/h, W and others; default: the usual one for the unit of per_pulse."`
 	Idle     time.Duration `toml:"idle" doc:"The rate is 0 when there was no pulse for so long."`
 }
 

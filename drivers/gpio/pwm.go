@@ -16,18 +16,18 @@ import (
 )
 
 type pwmOptions struct {
-	PWM       PWMRef       `toml:"pwm" required:"true" doc:"The chip and channel of the kernel's PWM interface: pwmchip0:0."`
-	Frequency Frequency    `toml:"frequency" doc:"The frequency of the pulses: 25kHz for fans, 50 Hz for servos."`
+	PWM       PWMRef       `toml:"pwm" required:"true" example:"\"pwmchip0:0\"" doc:"The chip and channel of the kernel's PWM interface: pwmchip0:0."`
+	Frequency Frequency    `toml:"frequency" example:"\"25kHz\"" doc:"The frequency of the pulses: 25kHz for fans, 50 Hz for servos."`
 	Invert    bool         `toml:"invert" doc:"High and low change places, if the driver can do that."`
-	Start     float64      `toml:"start" doc:"The duty in % at start."`
-	Exit      *float64     `toml:"exit" doc:"The duty in % when the gateway stops; default: as start."`
-	Failsafe  *PWMFailsafe `toml:"failsafe" doc:"The duty to take when nobody has sent a command for some time."`
+	Start     float64      `toml:"start" example:"0.0" doc:"The duty in % at start."`
+	Exit      *float64     `toml:"exit" example:"0.0" doc:"The duty in % when the gateway stops; default: as start."`
+	Failsafe  *PWMFailsafe `toml:"failsafe" example:"{ after = \"10m\", duty = 30 }" doc:"The duty to take when nobody has sent a command for some time."`
 }
 
 // PWMFailsafe is what a PWM output does when its controller is silent.
 type PWMFailsafe struct {
 	After time.Duration `toml:"after" required:"true" doc:"How long there must be no command."`
-	Duty  float64       `toml:"duty" doc:"The duty to take, in %."`
+	Duty  float64       `toml:"duty" example:"30.0" doc:"The duty to take, in %."`
 }
 
 // PWMRef is a channel of a PWM chip.

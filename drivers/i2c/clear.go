@@ -15,9 +15,9 @@ import (
 
 // clearOptions are those of a bus that is freed when it hangs.
 type clearOptions struct {
-	Bus string `toml:"bus" required:"true" doc:"The bus that is freed: its number, or its adapter's name."`
-	SCL string `toml:"scl" required:"true" doc:"GPIO line that is wired to the clock of the bus, beside the adapter's own pin: \"GPIO17\"."`
-	SDA string `toml:"sda" doc:"GPIO line that is wired to the data line; with it is seen whether a chip holds it, and whether the pulses helped."`
+	Bus string `toml:"bus" required:"true" example:"\"1\"" doc:"The bus that is freed: its number, or its adapter's name."`
+	SCL string `toml:"scl" required:"true" example:"\"GPIO17\"" doc:"GPIO line that is wired to the clock of the bus, beside the adapter's own pin: \"GPIO17\"."`
+	SDA string `toml:"sda" example:"\"GPIO27\"" doc:"GPIO line that is wired to the data line; with it is seen whether a chip holds it, and whether the pulses helped."`
 }
 
 // adapterPins are the lines of a Raspberry Pi that bus 1 itself is on. Taken as GPIO they

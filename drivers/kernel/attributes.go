@@ -13,8 +13,8 @@ import (
 
 // deviceOptions name a device; its number may change and is not asked for.
 type deviceOptions struct {
-	Name string `toml:"name" required:"true" doc:"What the kernel calls the device: the content of the file name in its folder."`
-	At   string `toml:"at" doc:"The parent device, like \"1-0048\", if several devices have that name."`
+	Name string `toml:"name" required:"true" example:"\"adc\"" doc:"What the kernel calls the device: the content of the file name in its folder."`
+	At   string `toml:"at" example:"\"1-0048\"" doc:"The parent device, like \"1-0048\", if several devices have that name."`
 }
 
 // Claims implements drivers.Claimer. Two of our devices may read one of the kernel's.
@@ -22,7 +22,7 @@ func (o *deviceOptions) Claims() []drivers.Claim { return nil }
 
 // channelOptions name an attribute of the device.
 type channelOptions struct {
-	Input string `toml:"input" doc:"The attribute without its ending; default: by the name of the channel."`
+	Input string `toml:"input" example:"\"in_temp\"" doc:"The attribute without its ending; default: by the name of the channel."`
 
 	measures func(input string) (quantity, bool)
 }

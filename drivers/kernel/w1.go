@@ -15,7 +15,7 @@ import (
 )
 
 type w1Options struct {
-	ID string `toml:"id" required:"true" doc:"The id of the probe as in /sys/bus/w1/devices: \"28-01193a4b2c3d\"."`
+	ID string `toml:"id" required:"true" example:"\"28-01193a4b2c3d\"" doc:"The id of the probe as in /sys/bus/w1/devices: \"28-01193a4b2c3d\"."`
 }
 
 var w1ID = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{12}$`)

@@ -17,13 +17,13 @@ import (
 // Identity is a register by which a device is known: its maker's number or name for the
 // model. A device whose number nobody knows is not refused: makers go on making models.
 type Identity struct {
-	Input   *int        `choice:"register" toml:"input" doc:"The address of an input register, counted from 0."`
-	Holding *int        `choice:"register" toml:"holding" doc:"The address of a holding register, counted from 0."`
-	Type    field.Type  `toml:"type" doc:"The type of the value."`
-	Order   field.Order `toml:"order" doc:"The order in which the bytes of the number come; default: the device's."`
-	Len     int         `toml:"len" doc:"How many bytes a text has."`
-	Is      []string    `toml:"is" doc:"What it reads on the devices that are meant: numbers, or how the text begins."`
-	Others  []string    `toml:"others" doc:"What it reads on other devices of the maker: these are refused."`
+	Input   *int        `choice:"register" toml:"input" example:"52" doc:"The address of an input register, counted from 0."`
+	Holding *int        `choice:"register" toml:"holding" example:"100" doc:"The address of a holding register, counted from 0."`
+	Type    field.Type  `toml:"type" example:"\"u16\"" doc:"The type of the value."`
+	Order   field.Order `toml:"order" example:"\"CDAB\"" doc:"The order in which the bytes of the number come; default: the device's."`
+	Len     int         `toml:"len" example:"8" doc:"How many bytes a text has."`
+	Is      []string    `toml:"is" example:"[\"1201\"]" doc:"What it reads on the devices that are meant: numbers, or how the text begins."`
+	Others  []string    `toml:"others" example:"[\"1202\"]" doc:"What it reads on other devices of the maker: these are refused."`
 }
 
 // Check is called when the file is read.

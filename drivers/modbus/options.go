@@ -14,16 +14,16 @@ import (
 // Options of one unit.
 type Options struct {
 	serial.Wire
-	TCP      string        `toml:"tcp" doc:"The host:port of a Modbus TCP device or gateway; instead of bus and serial."`
-	Unit     uint8         `toml:"unit" doc:"The unit number (address), 1 to 247; many TCP devices accept any."`
+	TCP      string        `toml:"tcp" example:"\"192.0.2.10:502\"" doc:"The host:port of a Modbus TCP device or gateway; instead of bus and serial."`
+	Unit     uint8         `toml:"unit" example:"1" doc:"The unit number (address), 1 to 247; many TCP devices accept any."`
 	Timeout  time.Duration `toml:"timeout" doc:"How long the device may take to begin its answer."`
 	Pause    time.Duration `toml:"pause" doc:"How long the wire is silent before a request, for a device that needs more than the standard asks for."`
-	Order    field.Order   `toml:"order" doc:"The order in which the bytes of numbers come: ABCD, CDAB, BADC or DCBA; the order of a channel counts more."`
+	Order    field.Order   `toml:"order" example:"\"CDAB\"" doc:"The order in which the bytes of numbers come: ABCD, CDAB, BADC or DCBA; the order of a channel counts more."`
 	Settle   time.Duration `toml:"settle" doc:"How long nothing is sent after a connection was made or a port opened, for a device that needs it."`
-	Gap      *int          `toml:"gap" doc:"How many registers that no channel needs are read along to save a request; default: 8."`
+	Gap      *int          `toml:"gap" example:"8" doc:"How many registers that no channel needs are read along to save a request; default: 8."`
 	Missing  bool          `toml:"missing" doc:"The highest unsigned and the lowest signed number mean that there is no value, as in SunSpec."`
-	Identity *Identity     `toml:"identify" doc:"A register by which the device is known; another device than the model is for is refused."`
-	MaxRead  int           `toml:"max_read" doc:"How many registers one request may ask for; default: 125, the limit of the protocol."`
+	Identity *Identity     `toml:"identify" example:"{ holding = 0, type = \"u16\", is = [\"1201\"] }" doc:"A register by which the device is known; another device than the model is for is refused."`
+	MaxRead  int           `toml:"max_read" example:"50" doc:"How many registers one request may ask for; default: 125, the limit of the protocol."`
 }
 
 const (
@@ -82,26 +82,26 @@ func (o *Options) Claims() []drivers.Claim {
 
 // Channel is one value in a table of the device.
 type Channel struct {
-	Input    *int `choice:"register" toml:"input" doc:"The address of an input register, counted from 0."`
-	Holding  *int `choice:"register" toml:"holding" doc:"The address of a holding register, counted from 0."`
-	Coil     *int `choice:"register" toml:"coil" doc:"The address of a coil, counted from 0."`
-	Discrete *int `choice:"register" toml:"discrete" doc:"The address of a discrete input, counted from 0."`
+	Input    *int `choice:"register" toml:"input" example:"52" doc:"The address of an input register, counted from 0."`
+	Holding  *int `choice:"register" toml:"holding" example:"100" doc:"The address of a holding register, counted from 0."`
+	Coil     *int `choice:"register" toml:"coil" example:"16" doc:"The address of a coil, counted from 0."`
+	Discrete *int `choice:"register" toml:"discrete" example:"0" doc:"The address of a discrete input, counted from 0."`
 
-	SunSpec string `choice:"register" toml:"sunspec" doc:"Numbers of SunSpec models, of which the first that the device has is read: \"103,102,101\"; needs at."`
-	At      *int   `toml:"at" doc:"The register in the SunSpec model, counted from the id of the model."`
+	SunSpec string `choice:"register" toml:"sunspec" example:"\"103,102,101\"" doc:"Numbers of SunSpec models, of which the first that the device has is read: \"103,102,101\"; needs at."`
+	At      *int   `toml:"at" example:"14" doc:"The register in the SunSpec model, counted from the id of the model."`
 
 	field.Layout
-	SF *int `toml:"sf" doc:"The register with the power of ten to multiply by (SunSpec scale factor): its address, or its place in the model."`
+	SF *int `toml:"sf" example:"86" doc:"The register with the power of ten to multiply by (SunSpec scale factor): its address, or its place in the model."`
 
-	Plus  []int `toml:"plus" doc:"Addresses of further numbers of the same type that are added, or their places in the model."`
-	Minus []int `toml:"minus" doc:"Addresses of further numbers of the same type that are subtracted, or their places in the model."`
+	Plus  []int `toml:"plus" example:"[56]" doc:"Addresses of further numbers of the same type that are added, or their places in the model."`
+	Minus []int `toml:"minus" example:"[58]" doc:"Addresses of further numbers of the same type that are subtracted, or their places in the model."`
 
-	Times float64 `toml:"times" doc:"By how much the numbers of plus and minus are multiplied before: 1000 for a register with MWh beside one with kWh; default: 1."`
+	Times float64 `toml:"times" example:"1000" doc:"By how much the numbers of plus and minus are multiplied before: 1000 for a register with MWh beside one with kWh; default: 1."`
 
-	Sign     *int  `toml:"sign" doc:"A register that says whether the number is negative: its address, or its place in the model."`
-	Negative []int `toml:"negative" doc:"What sign reads where the number is negative; default: 1."`
+	Sign     *int  `toml:"sign" example:"90" doc:"A register that says whether the number is negative: its address, or its place in the model."`
+	Negative []int `toml:"negative" example:"[1]" doc:"What sign reads where the number is negative; default: 1."`
 
-	Only *Identity `toml:"only" doc:"A register by which it is known whether the device has this channel: { holding = 0, type = \"u16\", is = [\"3\"] }."`
+	Only *Identity `toml:"only" example:"{ holding = 0, type = \"u16\", is = [\"3\"] }" doc:"A register by which it is known whether the device has this channel: { holding = 0, type = \"u16\", is = [\"3\"] }."`
 
 	Write    bool  `toml:"write" doc:"The channel takes commands; possible for holding and coil."`
 	Multiple bool  `toml:"multiple" doc:"Commands are written with function code 16 or 15 where 6 or 5 would do."`

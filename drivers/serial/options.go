@@ -12,11 +12,11 @@ import (
 // PortOptions say where a wire is and how bits travel on it: [serial.NAME], or
 // serial = { … } of a device that has the wire for itself.
 type PortOptions struct {
-	Port  string        `toml:"port" doc:"The path of the port; /dev/serial/by-id/… stays the same over reboots."`
-	USB   USBID         `toml:"usb" doc:"The USB adapter by its numbers: \"0403:6001\" or \"0403:6001:SERIAL\"."`
-	TCP   string        `toml:"tcp" doc:"The host:port of a serial server that passes bytes on as they are."`
-	Line  Line          `toml:"line" doc:"Speed, data bits, parity and stop bits; \"9600 8N1\" is the default."`
-	RS485 RS485         `toml:"rs485" doc:"Who switches the RS-485 line driver: \"auto\" (the adapter), \"kernel\", \"rts\" or \"rts-low\"."`
+	Port  string        `toml:"port" example:"\"/dev/ttyUSB0\"" doc:"The path of the port; /dev/serial/by-id/… stays the same over reboots."`
+	USB   USBID         `toml:"usb" example:"\"0403:6001\"" doc:"The USB adapter by its numbers: \"0403:6001\" or \"0403:6001:SERIAL\"."`
+	TCP   string        `toml:"tcp" example:"\"192.0.2.10:4001\"" doc:"The host:port of a serial server that passes bytes on as they are."`
+	Line  Line          `toml:"line" example:"\"9600 8N1\"" doc:"Speed, data bits, parity and stop bits; \"9600 8N1\" is the default."`
+	RS485 RS485         `toml:"rs485" example:"\"rts\"" doc:"Who switches the RS-485 line driver: \"auto\" (the adapter), \"kernel\", \"rts\" or \"rts-low\"."`
 	Echo  bool          `toml:"echo" doc:"Must be true if the adapter hears what it sends."`
 	Pause time.Duration `toml:"pause" doc:"The silence between two transactions, if the devices need more than their protocol demands."`
 	DTR   *bool         `toml:"dtr" doc:"The state of the DTR line; some optical heads are powered by it."`

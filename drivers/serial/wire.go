@@ -11,9 +11,9 @@ import (
 
 // Wire says which wire a device is on. Drivers embed it into their options.
 type Wire struct {
-	Bus    string       `toml:"bus" doc:"The name of a [serial.NAME] table, a port that devices share."`
-	Serial *PortOptions `toml:"serial" doc:"A port for this device alone: { port = …, line = … }."`
-	Line   Line         `toml:"line" doc:"Speed and frame that the device speaks, where the port has no line of its own: \"9600 8N1\"."`
+	Bus    string       `toml:"bus" example:"\"meters\"" doc:"The name of a [serial.NAME] table, a port that devices share."`
+	Serial *PortOptions `toml:"serial" example:"{ port = \"/dev/ttyUSB0\", line = \"9600 8N1\" }" doc:"A port for this device alone: { port = …, line = … }."`
+	Line   Line         `toml:"line" example:"\"9600 8N1\"" doc:"Speed and frame that the device speaks, where the port has no line of its own: \"9600 8N1\"."`
 }
 
 // Check is called by the driver's own Check.

@@ -10,11 +10,11 @@ import (
 
 // Options of a made-up device.
 type Options struct {
-	Seed   uint64        `toml:"seed" doc:"Another number makes other random walks."`
+	Seed   uint64        `toml:"seed" example:"7" doc:"Another number makes other random walks."`
 	Answer time.Duration `toml:"answer" doc:"How long an answer takes."`
-	Fail   *Outage       `toml:"fail" doc:"It answers with an error now and then: { every = \"1m\", for = \"5s\" }."`
+	Fail   *Outage       `toml:"fail" example:"{ every = \"1m\", for = \"5s\" }" doc:"It answers with an error now and then: { every = \"1m\", for = \"5s\" }."`
 	Hang   *Outage       `toml:"hang" doc:"It does not answer at all now and then."`
-	Absent *Outage       `toml:"absent" doc:"It is unplugged now and then."`
+	Absent *Outage       `toml:"absent" example:"{ every = \"10m\", for = \"1m\" }" doc:"It is unplugged now and then."`
 }
 
 // Check is called when the file is read.
@@ -42,11 +42,11 @@ func (o *Outage) during(age time.Duration) bool {
 
 // ChannelOptions of a made-up channel.
 type ChannelOptions struct {
-	Shape  Shape         `toml:"shape" doc:"What the values do: sine, walk, counter, switch, output or setpoint."`
-	From   float64       `toml:"from" doc:"The lowest value; a counter and a setpoint begin there."`
-	To     float64       `toml:"to" doc:"The highest value."`
+	Shape  Shape         `toml:"shape" example:"\"walk\"" doc:"What the values do: sine, walk, counter, switch, output or setpoint."`
+	From   float64       `toml:"from" example:"14" doc:"The lowest value; a counter and a setpoint begin there."`
+	To     float64       `toml:"to" example:"31" doc:"The highest value."`
 	Period time.Duration `toml:"period" doc:"The period of a sine or a switch."`
-	Step   float64       `toml:"step" doc:"The greatest step of a walk, or the growth of a counter per second; default: 1/50 of the range."`
+	Step   float64       `toml:"step" example:"0.5" doc:"The greatest step of a walk, or the growth of a counter per second; default: 1/50 of the range."`
 }
 
 func defaultChannel() any {

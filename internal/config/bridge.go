@@ -17,9 +17,9 @@ import (
 // bridgeTable is [bridge.NAME]: the bridge's own options, and what stands in tables below.
 type bridgeTable struct {
 	bridge.Options
-	Secret Secret       `toml:"password" doc:"Where the password is: { file = } { env = } { credential = }."`
+	Secret Secret       `toml:"password" example:"{ credential = \"secret_cloud\" }" doc:"Where the password is: { file = } { env = } { credential = }."`
 	Spool  spoolTable   `toml:"spool" doc:"What waits while the upstream is away."`
-	Status *statusTable `toml:"status" doc:"The retained topic at the upstream: online, or offline by last will."`
+	Status *statusTable `toml:"status" example:"{ topic = \"{node}/status\", online = \"online\", offline = \"offline\" }" doc:"The retained topic at the upstream: online, or offline by last will."`
 	Rules  []ruleTable  `toml:"rules" example:"[ { dir = \"out\", local = \"{node}/#\" } ]" doc:"Which topics go where; not needed where [homeassistant] or [homie] names the bridge."`
 }
 
@@ -28,8 +28,8 @@ type spoolTable struct {
 	Memory  *toml.Size      `toml:"memory" doc:"How much may wait, in memory only and lost at a restart; instead of size."`
 	Full    policyText      `toml:"full" doc:"What happens when the spool is full: drop-oldest, drop-newest or refuse."`
 	Backlog toml.Rate       `toml:"backlog" doc:"How fast what waited is sent beside what is live; default: as fast as possible."`
-	Order   orderText       `toml:"order" doc:"What goes first: live-first, or oldest-first, with which what is live waits behind what waited."`
-	Late    bridge.LateMark `toml:"late" doc:"How what waited is marked on MQTT 3.1.1; on MQTT 5 it has a user property."`
+	Order   orderText       `toml:"order" example:"\"oldest-first\"" doc:"What goes first: live-first, or oldest-first, with which what is live waits behind what waited."`
+	Late    bridge.LateMark `toml:"late" example:"{ topic = \"late/\" }" doc:"How what waited is marked on MQTT 3.1.1; on MQTT 5 it has a user property."`
 }
 
 // orderText is which stream of a spool goes first.
@@ -44,9 +44,9 @@ func (o *orderText) UnmarshalText(text []byte) error {
 }
 
 type statusTable struct {
-	Topic   optionalTopic `toml:"topic" doc:"The topic, with the prefix in front; \"\" is none, and no gap records either."`
-	Online  string        `toml:"online" doc:"The payload while we are connected."`
-	Offline string        `toml:"offline" doc:"The payload of the last will."`
+	Topic   optionalTopic `toml:"topic" example:"\"{node}/status\"" doc:"The topic, with the prefix in front; \"\" is none, and no gap records either."`
+	Online  string        `toml:"online" example:"\"online\"" doc:"The payload while we are connected."`
+	Offline string        `toml:"offline" example:"\"offline\"" doc:"The payload of the last will."`
 }
 
 // ruleTable is one of bridge.NAME.rules: the bridge's own options of a rule, and what
@@ -54,7 +54,7 @@ type statusTable struct {
 type ruleTable struct {
 	Dir    dirText    `toml:"dir" required:"true" example:"\"out\"" doc:"The direction: out (to the upstream), in (from it) or both."`
 	Local  string     `toml:"local" required:"true" example:"\"{node}/#\"" doc:"The topic or filter on this side."`
-	Remote string     `toml:"remote" doc:"The topic or filter on that side, with the prefix in front; default: the same as local."`
+	Remote string     `toml:"remote" example:"\"barn/#\"" doc:"The topic or filter on that side, with the prefix in front; default: the same as local."`
 	QoS    *qosNumber `toml:"qos" doc:"The highest quality of service; default 1."`
 	Retain *bool      `toml:"retain" doc:"The retain flag is kept; default true."`
 	bridge.Rule

@@ -9,11 +9,11 @@ import (
 
 // brokerTable is [broker]: the broker's own options, and where clients connect.
 type brokerTable struct {
-	Listen   []listenEntry `toml:"listen" doc:"Where clients connect: tcp:// tls:// ws:// wss:// unix://."`
-	Cert     string        `toml:"cert" doc:"The certificate file of tls:// and wss://."`
-	Key      string        `toml:"key" doc:"The key file of tls:// and wss://."`
-	ClientCA string        `toml:"client_ca" doc:"If it is given, a client needs a certificate that one in this file has signed."`
-	Origins  []string      `toml:"origins" doc:"The web pages that may connect with ws:// and wss://; default: only those of the same host."`
+	Listen   []listenEntry `toml:"listen" example:"[\"tcp://127.0.0.1:1883\", \"tls://:8883\"]" doc:"Where clients connect: tcp:// tls:// ws:// wss:// unix://."`
+	Cert     string        `toml:"cert" example:"\"/etc/sensorgate/server.crt\"" doc:"The certificate file of tls:// and wss://."`
+	Key      string        `toml:"key" example:"\"/etc/sensorgate/server.key\"" doc:"The key file of tls:// and wss://."`
+	ClientCA string        `toml:"client_ca" example:"\"/etc/sensorgate/clients-ca.pem\"" doc:"If it is given, a client needs a certificate that one in this file has signed."`
+	Origins  []string      `toml:"origins" example:"[\"https://app.example.com\"]" doc:"The web pages that may connect with ws:// and wss://; default: only those of the same host."`
 	broker.Options
 }
 

@@ -14,11 +14,11 @@ import (
 // HomeAssistant is [homeassistant].
 type HomeAssistant struct {
 	Enabled     bool     // the table is there
-	Prefix      string   `toml:"prefix" doc:"The discovery prefix that Home Assistant is configured with."`
-	Birth       string   `toml:"birth_topic" doc:"Where Home Assistant says that it has started; default: {prefix}/status."`
-	ID          string   `toml:"id" doc:"What identifies this gateway in Home Assistant; default: node. Changed, it makes every entity a new one."`
-	Form        string   `toml:"form" doc:"The form of the messages: one that describes a device (device, the default), or one for each entity (single), for Home Assistant before 2024.11."`
-	Bridges     []string `toml:"bridges" doc:"The bridges to whose upstream Home Assistant is connected; default: none, it is connected to this broker."`
+	Prefix      string   `toml:"prefix" example:"\"homeassistant\"" doc:"The discovery prefix that Home Assistant is configured with."`
+	Birth       string   `toml:"birth_topic" example:"\"homeassistant/status\"" doc:"Where Home Assistant says that it has started; default: {prefix}/status."`
+	ID          string   `toml:"id" example:"\"barn-pi\"" doc:"What identifies this gateway in Home Assistant; default: node. Changed, it makes every entity a new one."`
+	Form        string   `toml:"form" example:"\"single\"" doc:"The form of the messages: one that describes a device (device, the default), or one for each entity (single), for Home Assistant before 2024.11."`
+	Bridges     []string `toml:"bridges" example:"[\"home\"]" doc:"The bridges to whose upstream Home Assistant is connected; default: none, it is connected to this broker."`
 	Diagnostics bool     `toml:"diagnostics" doc:"Whether state, errors, spool and journal are entities too; default true."`
 }
 
@@ -32,9 +32,9 @@ const (
 type Homie struct {
 	Enabled bool     // the table is there
 	Version int      `toml:"version" required:"true" example:"5" doc:"Of the convention: 4 or 5."`
-	Domain  string   `toml:"domain" doc:"The first level of its topics."`
-	ID      string   `toml:"id" doc:"What identifies this gateway; default: node, in small letters."`
-	Bridges []string `toml:"bridges" doc:"The bridges to whose upstream it is published, over connections of its own; default: none, only to this broker."`
+	Domain  string   `toml:"domain" example:"\"homie\"" doc:"The first level of its topics."`
+	ID      string   `toml:"id" example:"\"barn-pi\"" doc:"What identifies this gateway; default: node, in small letters."`
+	Bridges []string `toml:"bridges" example:"[\"home\"]" doc:"The bridges to whose upstream it is published, over connections of its own; default: none, only to this broker."`
 }
 
 // Described is what a device's table says for those who are to find it by themselves.
@@ -52,27 +52,27 @@ type DescribedChannel struct {
 // HADevice is the ha of a device.
 type HADevice struct {
 	LeaveOut bool   `toml:"leave_out" doc:"Home Assistant does not find it."`
-	Name     string `toml:"name" doc:"How Home Assistant calls it; default: its name here."`
-	Area     string `toml:"area" doc:"The area that Home Assistant suggests for it."`
-	Maker    string `toml:"maker" doc:"Who made it; default: what the model or driver says."`
-	Model    string `toml:"model" doc:"What it is; default: what the model or driver says."`
+	Name     string `toml:"name" example:"\"Grid meter\"" doc:"How Home Assistant calls it; default: its name here."`
+	Area     string `toml:"area" example:"\"Cellar\"" doc:"The area that Home Assistant suggests for it."`
+	Maker    string `toml:"maker" example:"\"Eastron\"" doc:"Who made it; default: what the model or driver says."`
+	Model    string `toml:"model" example:"\"SDM630 v2\"" doc:"What it is; default: what the model or driver says."`
 }
 
 // HAChannel is the ha of a channel.
 type HAChannel struct {
 	LeaveOut    bool     `toml:"leave_out" doc:"Home Assistant does not find it."`
-	Component   string   `toml:"component" doc:"What it is there: sensor, binary_sensor, switch, valve, lock, number, select, button or event; default: what kind and values of the channel say."`
-	DeviceClass *string  `toml:"device_class" doc:"Home Assistant's word for what it measures; \"\" is none."`
-	StateClass  *string  `toml:"state_class" doc:"What is summed up over the years: measurement, measurement_angle, total or total_increasing; \"\" is none: no long-term statistics."`
-	Unit        *string  `toml:"unit" doc:"The unit for Home Assistant, where it has another word for the same."`
-	Name        string   `toml:"name" doc:"How Home Assistant calls it; default: its name here."`
-	Icon        string   `toml:"icon" doc:"The icon: mdi:gauge."`
-	Category    string   `toml:"category" doc:"It is not shown among what matters: diagnostic or config."`
+	Component   string   `toml:"component" example:"\"binary_sensor\"" doc:"What it is there: sensor, binary_sensor, switch, valve, lock, number, select, button or event; default: what kind and values of the channel say."`
+	DeviceClass *string  `toml:"device_class" example:"\"temperature\"" doc:"Home Assistant's word for what it measures; \"\" is none."`
+	StateClass  *string  `toml:"state_class" example:"\"total_increasing\"" doc:"What is summed up over the years: measurement, measurement_angle, total or total_increasing; \"\" is none: no long-term statistics."`
+	Unit        *string  `toml:"unit" example:"\"m³\"" doc:"The unit for Home Assistant, where it has another word for the same."`
+	Name        string   `toml:"name" example:"\"Grid meter\"" doc:"How Home Assistant calls it; default: its name here."`
+	Icon        string   `toml:"icon" example:"\"mdi:gauge\"" doc:"The icon: mdi:gauge."`
+	Category    string   `toml:"category" example:"\"diagnostic\"" doc:"It is not shown among what matters: diagnostic or config."`
 	Enabled     *bool    `toml:"enabled" doc:"Whether the entity is on from the beginning; default true."`
-	Options     []string `toml:"options" doc:"All texts that it can be."`
-	Min         *float64 `toml:"min" doc:"The smallest value that can be set."`
-	Max         *float64 `toml:"max" doc:"The largest value that can be set."`
-	Step        *float64 `toml:"step" doc:"The step in which it is set, 0.001 or more."`
+	Options     []string `toml:"options" example:"[\"off\", \"standby\", \"heating\"]" doc:"All texts that it can be."`
+	Min         *float64 `toml:"min" example:"0" doc:"The smallest value that can be set."`
+	Max         *float64 `toml:"max" example:"100" doc:"The largest value that can be set."`
+	Step        *float64 `toml:"step" example:"0.5" doc:"The step in which it is set, 0.001 or more."`
 }
 
 // Objection is something that a convention cannot describe, or that its controllers would

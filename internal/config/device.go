@@ -14,46 +14,46 @@ import (
 
 // deviceTable is what every [device.NAME] has, whatever its driver.
 type deviceTable struct {
-	Driver   string        `toml:"driver" doc:"What reads the device: bme280, modbus, lines, …; sensorgate schema --keys lists all."`
-	Model    string        `toml:"model" doc:"A template: the driver, channels, units and intervals come along; sensorgate model list lists all."`
+	Driver   string        `toml:"driver" example:"\"bme280\"" doc:"What reads the device: bme280, modbus, lines, …; sensorgate schema --keys lists all."`
+	Model    string        `toml:"model" example:"\"eastron/sdm630\"" doc:"A template: the driver, channels, units and intervals come along; sensorgate model list lists all."`
 	Every    time.Duration `toml:"every" doc:"The interval of the polls; of hardware that speaks first, at most one reading is published per interval."`
-	Topic    *topicText    `toml:"topic" doc:"The topic of its channels."`
-	Payload  *payloadText  `toml:"payload" doc:"What its readings look like: json, plain, or a text with {value} {unit} {time} …."`
+	Topic    *topicText    `toml:"topic" example:"\"{node}/barn/{channel}\"" doc:"The topic of its channels."`
+	Payload  *payloadText  `toml:"payload" example:"\"plain\"" doc:"What its readings look like: json, plain, or a text with {value} {unit} {time} …."`
 	Publish  publishText   `toml:"publish" doc:"How many messages: one for each channel (channel, the default), or one for all of a poll (device)."`
-	Class    string        `toml:"class" doc:"What it is: door, window, pump, …; {class} in topics."`
+	Class    string        `toml:"class" example:"\"pump\"" doc:"What it is: door, window, pump, …; {class} in topics."`
 	QoS      *qosNumber    `toml:"qos" doc:"The quality of service of its messages; default 1."`
 	Retain   *bool         `toml:"retain" doc:"The broker keeps the last message for those who subscribe later; default: for states only."`
 	History  *bool         `toml:"history" doc:"Whether its values are kept in the history; default true."`
-	HA       *HADevice     `toml:"ha" doc:"What Home Assistant is to know of it otherwise: { name = \"Grid meter\", area = \"Cellar\" }; { leave_out = true }."`
+	HA       *HADevice     `toml:"ha" example:"{ name = \"Grid meter\", area = \"Cellar\" }" doc:"What Home Assistant is to know of it otherwise: { name = \"Grid meter\", area = \"Cellar\" }; { leave_out = true }."`
 	Channels toml.Subtree  `toml:"channels" doc:"What is measured, or what to change about it."`
 }
 
 // channelTable is what every channel has, whatever its driver.
 type channelTable struct {
-	Unit    *string      `toml:"unit" doc:"The unit as people write it: °C, %, kWh."`
+	Unit    *string      `toml:"unit" example:"\"°C\"" doc:"The unit as people write it: °C, %, kWh."`
 	Kind    *kindText    `toml:"kind" doc:"A gauge goes up and down (default), a total only grows, a state holds until it changes, an event is over at once."`
-	Topic   *topicText   `toml:"topic" doc:"The topic of this channel."`
-	Payload *payloadText `toml:"payload" doc:"What its readings look like: json, plain, or a text with {value} {unit} {time} …."`
+	Topic   *topicText   `toml:"topic" example:"\"barn/air/temperature\"" doc:"The topic of this channel."`
+	Payload *payloadText `toml:"payload" example:"\"plain\"" doc:"What its readings look like: json, plain, or a text with {value} {unit} {time} …."`
 	QoS     *qosNumber   `toml:"qos" doc:"The quality of service of its messages; default 1."`
 	Retain  *bool        `toml:"retain" doc:"The broker keeps the last message for those who subscribe later; default: for states only."`
 
-	Min      *float64             `toml:"min" doc:"A smaller value, as the device reports it, is a fault and not a reading."`
-	Max      *float64             `toml:"max" doc:"A larger value, as the device reports it, is a fault and not a reading."`
-	When     map[string]condition `toml:"when" doc:"A reading is published only if another channel of the same poll has this value."`
-	Scale    *float64             `toml:"scale" doc:"The value is multiplied by this."`
-	Offset   float64              `toml:"offset" doc:"This is added after scaling."`
-	Points   [][2]float64         `toml:"points" doc:"A calibration, [[raw, true], …] with straight lines between the points."`
-	Clamp    *[2]float64          `toml:"clamp" doc:"The [least, greatest] value that is published."`
-	Median   int                  `toml:"median" doc:"The median of the last n values, n odd: it takes out single wrong ones."`
-	Average  int                  `toml:"average" doc:"The mean of the last n values."`
+	Min      *float64             `toml:"min" example:"-30" doc:"A smaller value, as the device reports it, is a fault and not a reading."`
+	Max      *float64             `toml:"max" example:"80" doc:"A larger value, as the device reports it, is a fault and not a reading."`
+	When     map[string]condition `toml:"when" example:"{ status = \"A\" }" doc:"A reading is published only if another channel of the same poll has this value."`
+	Scale    *float64             `toml:"scale" example:"0.1" doc:"The value is multiplied by this."`
+	Offset   float64              `toml:"offset" example:"-0.4" doc:"This is added after scaling."`
+	Points   [][2]float64         `toml:"points" example:"[[4, 0], [20, 100]]" doc:"A calibration, [[raw, true], …] with straight lines between the points."`
+	Clamp    *[2]float64          `toml:"clamp" example:"[0, 100]" doc:"The [least, greatest] value that is published."`
+	Median   int                  `toml:"median" example:"3" doc:"The median of the last n values, n odd: it takes out single wrong ones."`
+	Average  int                  `toml:"average" example:"5" doc:"The mean of the last n values."`
 	Every    time.Duration        `toml:"every" doc:"At most one message is published per interval; drivers that can ask less often do."`
-	Deadband float64              `toml:"deadband" doc:"A value that differs from the last published one by less is not published."`
+	Deadband float64              `toml:"deadband" example:"0.2" doc:"A value that differs from the last published one by less is not published."`
 	AtLeast  time.Duration        `toml:"at_least" doc:"An unchanged value is published again after this long."`
-	Digits   *int                 `toml:"digits" doc:"How many digits behind the point are published."`
+	Digits   *int                 `toml:"digits" example:"1" doc:"How many digits behind the point are published."`
 	History  *bool                `toml:"history" doc:"Whether its values are kept in the history; default: as the device."`
-	Class    string               `toml:"class" doc:"What it measures or is, where its name does not say so: humidity, battery, gas, water, door, motion and so on."`
-	Options  []string             `toml:"options" doc:"All texts that a state can be, where the driver does not know them."`
-	HA       *HAChannel           `toml:"ha" doc:"What Home Assistant is to know of it otherwise: { device_class = \"gas\", name = \"Gas\" }; { leave_out = true }."`
+	Class    string               `toml:"class" example:"\"humidity\"" doc:"What it measures or is, where its name does not say so: humidity, battery, gas, water, door, motion and so on."`
+	Options  []string             `toml:"options" example:"[\"off\", \"standby\", \"heating\"]" doc:"All texts that a state can be, where the driver does not know them."`
+	HA       *HAChannel           `toml:"ha" example:"{ device_class = \"gas\", name = \"Gas\" }" doc:"What Home Assistant is to know of it otherwise: { device_class = \"gas\", name = \"Gas\" }; { leave_out = true }."`
 }
 
 // deviceAt is a device while it is checked.

@@ -15,9 +15,9 @@ const maxSecret = 64 << 10
 
 // secretTable is { file = } or { env = } or { credential = }.
 type secretTable struct {
-	File       string `toml:"file" doc:"The file that holds the secret and nothing else."`
-	Env        string `toml:"env" doc:"The environment variable that holds it."`
-	Credential string `toml:"credential" doc:"The name of a systemd credential (LoadCredential=)."`
+	File       string `toml:"file" example:"\"/etc/sensorgate/cloud.pass\"" doc:"The file that holds the secret and nothing else."`
+	Env        string `toml:"env" example:"\"CLOUD_PASSWORD\"" doc:"The environment variable that holds it."`
+	Credential string `toml:"credential" example:"\"secret_cloud\"" doc:"The name of a systemd credential (LoadCredential=)."`
 }
 
 func (s *Secret) DecodeNode(r *toml.Reporter, n *toml.Node) bool {

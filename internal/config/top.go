@@ -10,11 +10,11 @@ import (
 
 // topTable is the file as a whole.
 type topTable struct {
-	Version *int         `toml:"version" doc:"The meaning of the keys in this file; docs/migration.md has the history."`
-	Node    *string      `toml:"node" doc:"The name of this gateway, {node} in topics; default: the host name."`
-	Topic   topicText    `toml:"topic" doc:"The topic of every channel; it may have {node} {device} {channel} {bus} {unit} {model} {class} in it."`
-	Payload *payloadText `toml:"payload" doc:"What a reading looks like: json, plain, or a text with {value} {unit} {time} …."`
-	Data    *string      `toml:"data" doc:"The directory of the journal; \"\" keeps everything in memory."`
+	Version *int         `toml:"version" example:"1" doc:"The meaning of the keys in this file; docs/migration.md has the history."`
+	Node    *string      `toml:"node" example:"\"barn-pi\"" doc:"The name of this gateway, {node} in topics; default: the host name."`
+	Topic   topicText    `toml:"topic" example:"\"{node}/{device}/{channel}\"" doc:"The topic of every channel; it may have {node} {device} {channel} {bus} {unit} {model} {class} in it."`
+	Payload *payloadText `toml:"payload" example:"\"plain\"" doc:"What a reading looks like: json, plain, or a text with {value} {unit} {time} …."`
+	Data    *string      `toml:"data" example:"\"/var/lib/sensorgate\"" doc:"The directory of the journal; \"\" keeps everything in memory."`
 	Broker  toml.Subtree `toml:"broker" doc:"The MQTT broker inside this process."`
 	Journal toml.Subtree `toml:"journal" doc:"What survives a power cut."`
 	History toml.Subtree `toml:"history" doc:"What was measured, kept on this board."`

@@ -11,16 +11,16 @@ import (
 
 // Web is [web], checked.
 type Web struct {
-	Base     string   `toml:"base" doc:"The path below which a proxy shows the page: /gw."`
-	Hosts    []string `toml:"hosts" doc:"The names under which browsers know this gateway, beside its addresses, localhost, NAME.local and the node."`
-	Operate  []string `toml:"operate" doc:"The users who may send commands to devices and read the log."`
-	Admin    []string `toml:"admin" doc:"The users who may also read and change the configuration."`
-	Tokens   string   `toml:"tokens" doc:"The file with the tokens of scripts; sensorgate passwd token makes it."`
-	Frames   []string `toml:"frames" doc:"The web sites that may show the page in a frame: https://home.example."`
+	Base     string   `toml:"base" example:"\"/gw\"" doc:"The path below which a proxy shows the page: /gw."`
+	Hosts    []string `toml:"hosts" example:"[\"gateway.example.com\"]" doc:"The names under which browsers know this gateway, beside its addresses, localhost, NAME.local and the node."`
+	Operate  []string `toml:"operate" example:"[\"ann\", \"bob\"]" doc:"The users who may send commands to devices and read the log."`
+	Admin    []string `toml:"admin" example:"[\"ann\"]" doc:"The users who may also read and change the configuration."`
+	Tokens   string   `toml:"tokens" example:"\"/etc/sensorgate/tokens\"" doc:"The file with the tokens of scripts; sensorgate passwd token makes it."`
+	Frames   []string `toml:"frames" example:"[\"https://home.example\"]" doc:"The web sites that may show the page in a frame: https://home.example."`
 	Readings bool     `toml:"readings" doc:"Whether /metrics has the newest value of every channel."`
 
-	MaxConnections int `toml:"max_connections" doc:"How many connections may be open at one time."`
-	MaxStreams     int `toml:"max_streams" doc:"How many of them may be streams of events; a page needs one."`
+	MaxConnections int `toml:"max_connections" example:"64" doc:"How many connections may be open at one time."`
+	MaxStreams     int `toml:"max_streams" example:"8" doc:"How many of them may be streams of events; a page needs one."`
 
 	Listeners []WebListener
 	Proxies   []netip.Prefix // trusted_proxies
@@ -35,10 +35,10 @@ type WebListener struct {
 
 // webTable is [web] as it is written.
 type webTable struct {
-	Listen  []webEntry `toml:"listen" doc:"Where the page and the API are served: http:// https://; without it they are off."`
-	Cert    string     `toml:"cert" doc:"The certificate file of https://; default: that of [broker]."`
-	Key     string     `toml:"key" doc:"The key file of https://; default: that of [broker]."`
-	Proxies []string   `toml:"trusted_proxies" doc:"The addresses of proxies whose X-Forwarded headers are believed: 192.0.2.7 or 10.0.0.0/8."`
+	Listen  []webEntry `toml:"listen" example:"[\"http://127.0.0.1:8880\"]" doc:"Where the page and the API are served: http:// https://; without it they are off."`
+	Cert    string     `toml:"cert" example:"\"/etc/sensorgate/server.crt\"" doc:"The certificate file of https://; default: that of [broker]."`
+	Key     string     `toml:"key" example:"\"/etc/sensorgate/server.key\"" doc:"The key file of https://; default: that of [broker]."`
+	Proxies []string   `toml:"trusted_proxies" example:"[\"192.0.2.7\", \"10.0.0.0/8\"]" doc:"The addresses of proxies whose X-Forwarded headers are believed: 192.0.2.7 or 10.0.0.0/8."`
 	Web
 }
 

@@ -73,7 +73,7 @@ func KeySchema(k Key) Object {
 	if v, ok := jsonValue(k.Default); ok {
 		p["default"] = v
 	}
-	if v, ok := jsonValue(k.example); ok {
+	if v, ok := jsonValue(k.Example); ok {
 		p["examples"] = []any{v}
 	}
 	return p

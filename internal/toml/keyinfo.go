@@ -21,9 +21,9 @@ type Key struct {
 	Type     string `json:"type"` // "text", "duration", "whole number", …
 	Required bool   `json:"required,omitempty"`
 	Default  string `json:"default,omitempty"`
+	Example  string `json:"example,omitempty"` // as in the file
 
-	typ     reflect.Type
-	example string // as in the file
+	typ reflect.Type
 }
 
 // Describe lists the keys of the struct defaults, which holds their defaults.
@@ -44,7 +44,7 @@ func KeysIn(v any) []Key {
 	for _, f := range fieldsOf(rv.Type()) {
 		keys = append(keys, Key{
 			Name: f.key, Doc: f.doc, Required: f.required, Type: typeName(f.typ),
-			Default: defaultText(rv.FieldByIndex(f.index).Convert(f.typ)), typ: f.typ, example: f.example,
+			Default: defaultText(rv.FieldByIndex(f.index).Convert(f.typ)), Example: f.example, typ: f.typ,
 		})
 	}
 	return keys
@@ -121,6 +121,15 @@ func defaultText(v reflect.Value) string {
 	return ""
 }
 
+// Sample is the example of the key for whoever reads its doc, "" if the doc has it already or the default
+// is one.
+func (k *Key) Sample() string {
+	if k.Default != "" || strings.Contains(k.Doc, strings.Trim(k.Example, `"`)) {
+		return ""
+	}
+	return k.Example
+}
+
 // Mentions reports whether text assigns key, also in braces or in a comment.
 func Mentions(text, key string) bool {
 	for rest := text; ; {
@@ -159,6 +168,9 @@ func (t *Table) Text() string {
 		}
 		if k.Doc != "" {
 			b.WriteString(": " + k.Doc)
+		}
+		if example := k.Sample(); example != "" {
+			b.WriteString(" Example: " + example)
 		}
 		b.WriteByte('\n')
 	}

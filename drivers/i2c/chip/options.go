@@ -32,7 +32,7 @@ type known struct {
 
 // I2COptions are the options that every chip has: where it is.
 type I2COptions struct {
-	I2C bus.Addr `toml:"i2c" required:"true" doc:"Where the chip is, as bus:address or bus:multiplexer/channel:address."`
+	I2C bus.Addr `toml:"i2c" required:"true" example:"\"1:0x76\"" doc:"Where the chip is, as bus:address or bus:multiplexer/channel:address."`
 
 	known known
 }
@@ -43,7 +43,7 @@ func (o *I2COptions) know(k known) { o.known = k }
 // InterruptOptions are those of a chip whose interrupt pin can be wired to a GPIO line.
 type InterruptOptions struct {
 	I2COptions
-	IRQ string `toml:"irq" doc:"The GPIO line that the chip's interrupt pin is wired to: \"GPIO5\". The chip is asked at each edge, and every tenth interval without one; without irq at each interval."`
+	IRQ string `toml:"irq" example:"\"GPIO5\"" doc:"The GPIO line that the chip's interrupt pin is wired to: \"GPIO5\". The chip is asked at each edge, and every tenth interval without one; without irq at each interval."`
 }
 
 func (o *InterruptOptions) irq() string { return o.IRQ }

@@ -104,9 +104,9 @@ func (s SPI) open(ctx context.Context, b *spibus.Buses, at spibus.Addr, hertz ui
 
 // EitherOptions are the options of a chip that can be wired to I2C or to SPI.
 type EitherOptions struct {
-	I2C   *bus.Addr    `toml:"i2c" doc:"Where the chip is, as bus:address or bus:multiplexer/channel:address; this or spi."`
-	SPI   *spibus.Addr `toml:"spi" doc:"The bus.select of a chip that is wired to SPI: \"0.0\" is /dev/spidev0.0."`
-	Speed int          `toml:"speed" doc:"The clock on SPI in Hz, for long wires; default: the fastest that the chip is used at."`
+	I2C   *bus.Addr    `toml:"i2c" example:"\"1:0x76\"" doc:"Where the chip is, as bus:address or bus:multiplexer/channel:address; this or spi."`
+	SPI   *spibus.Addr `toml:"spi" example:"\"0.0\"" doc:"The bus.select of a chip that is wired to SPI: \"0.0\" is /dev/spidev0.0."`
+	Speed int          `toml:"speed" example:"500000" doc:"The clock on SPI in Hz, for long wires; default: the fastest that the chip is used at."`
 
 	known known
 }

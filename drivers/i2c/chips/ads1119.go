@@ -29,8 +29,8 @@ var ads1119Inputs = []string{"A0-A1", "A2-A3", "A1-A2", "A0", "A1", "A2", "A3"}
 
 // ads1119Input is one of the user's channels.
 type ads1119Input struct {
-	Input string `toml:"input" required:"true" doc:"The input: A0 to A3 against ground, or A0-A1, A1-A2, A2-A3."`
-	Gain  int    `toml:"gain" doc:"The gain, 1 or 4: full scale is 2.048 V divided by it."`
+	Input string `toml:"input" required:"true" example:"\"A0\"" doc:"The input: A0 to A3 against ground, or A0-A1, A1-A2, A2-A3."`
+	Gain  int    `toml:"gain" example:"4" doc:"The gain, 1 or 4: full scale is 2.048 V divided by it."`
 }
 
 // Check implements drivers.Checker.

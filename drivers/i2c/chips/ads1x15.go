@@ -34,7 +34,7 @@ var adsRanges = []float64{6.144, 4.096, 2.048, 1.024, 0.512, 0.256}
 
 type adsOptions struct {
 	chip.I2COptions
-	Rate int `toml:"rate" doc:"Samples per second, 8 to 860 (ads1015: 128 to 3300); slower is quieter."`
+	Rate int `toml:"rate" example:"128" doc:"Samples per second, 8 to 860 (ads1015: 128 to 3300); slower is quieter."`
 
 	rates []int
 }
@@ -50,8 +50,8 @@ func (o *adsOptions) Check() error {
 
 // adsInput is one of the user's channels.
 type adsInput struct {
-	Input string    `toml:"input" required:"true" doc:"The input: A0 to A3 against ground, or A0-A1, A0-A3, A1-A3, A2-A3."`
-	Range chip.Volt `toml:"range" doc:"Full scale: 6.144V, 4.096V, 2.048V, 1.024V, 0.512V or 0.256V."`
+	Input string    `toml:"input" required:"true" example:"\"A0\"" doc:"The input: A0 to A3 against ground, or A0-A1, A0-A3, A1-A3, A2-A3."`
+	Range chip.Volt `toml:"range" example:"\"4.096V\"" doc:"Full scale: 6.144V, 4.096V, 2.048V, 1.024V, 0.512V or 0.256V."`
 }
 
 // Check implements drivers.Checker.

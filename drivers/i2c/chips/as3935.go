@@ -14,10 +14,10 @@ import (
 
 type as3935Options struct {
 	chip.InterruptOptions
-	Place   string `toml:"place" doc:"The antenna's gain: indoor or outdoor."`
-	Tuning  int    `toml:"tuning" doc:"Capacitors of the antenna, 0 to 15: printed on the module or its bag."`
-	Noise   int    `toml:"noise_level" doc:"The noise floor, 0 (sensitive) to 7."`
-	Strikes int    `toml:"strikes" doc:"Strikes within 15 minutes before the first is reported: 1, 5, 9 or 16."`
+	Place   string `toml:"place" example:"\"outdoor\"" doc:"The antenna's gain: indoor or outdoor."`
+	Tuning  int    `toml:"tuning" example:"7" doc:"Capacitors of the antenna, 0 to 15: printed on the module or its bag."`
+	Noise   int    `toml:"noise_level" example:"4" doc:"The noise floor, 0 (sensitive) to 7."`
+	Strikes int    `toml:"strikes" example:"5" doc:"Strikes within 15 minutes before the first is reported: 1, 5, 9 or 16."`
 }
 
 var as3935Strikes = map[int]byte{1: 0, 5: 1, 9: 2, 16: 3}

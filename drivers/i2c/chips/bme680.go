@@ -204,8 +204,8 @@ func gasWait(d time.Duration) byte {
 
 type bme680Options struct {
 	chip.I2COptions
-	Oversampling int           `toml:"oversampling" doc:"Measurements that are averaged: 1, 2, 4, 8 or 16."`
-	Heater       int           `toml:"heater" doc:"The temperature of the gas sensor's plate in °C, 200 to 400; 0: no gas."`
+	Oversampling int           `toml:"oversampling" example:"4" doc:"Measurements that are averaged: 1, 2, 4, 8 or 16."`
+	Heater       int           `toml:"heater" example:"320" doc:"The temperature of the gas sensor's plate in °C, 200 to 400; 0: no gas."`
 	Heat         time.Duration `toml:"heat" doc:"How long it is heated before the gas is measured."`
 }
 

@@ -34,7 +34,7 @@ func bmeSPI() *chip.SPI {
 
 type bmeOptions struct {
 	chip.EitherOptions
-	Oversampling int `toml:"oversampling" doc:"Measurements that are averaged: 1, 2, 4, 8 or 16."`
+	Oversampling int `toml:"oversampling" example:"4" doc:"Measurements that are averaged: 1, 2, 4, 8 or 16."`
 }
 
 // Check implements drivers.Checker.

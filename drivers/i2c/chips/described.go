@@ -21,23 +21,23 @@ type describedOptions struct {
 
 // description is what is the same on I2C and on SPI.
 type description struct {
-	ID       *answer       `toml:"id" doc:"How the chip is known from others: { write = \"0F\", equals = \"01 17\" }; asked when it is opened."`
-	Init     []field.Bytes `toml:"init" doc:"What is written when it is opened, one transfer each: [\"01 60 A0\"]."`
+	ID       *answer       `toml:"id" example:"{ write = \"0F\", equals = \"01 17\" }" doc:"How the chip is known from others: { write = \"0F\", equals = \"01 17\" }; asked when it is opened."`
+	Init     []field.Bytes `toml:"init" example:"[\"01 60 A0\"]" doc:"What is written when it is opened, one transfer each: [\"01 60 A0\"]."`
 	Settle   time.Duration `toml:"settle" doc:"The pause after init."`
-	Settings *answer       `toml:"settings" doc:"What the chip answers while it still has what init wrote; without this, init is written before every reading."`
-	Write    field.Bytes   `toml:"write" doc:"The register or command before each reading."`
+	Settings *answer       `toml:"settings" example:"{ write = \"03\", equals = \"60 A0\" }" doc:"What the chip answers while it still has what init wrote; without this, init is written before every reading."`
+	Write    field.Bytes   `toml:"write" example:"\"F4\"" doc:"The register or command before each reading."`
 	Wait     time.Duration `toml:"wait" doc:"The pause between write and read; 0 reads after a repeated start."`
-	Length   int           `toml:"length" doc:"How many bytes are read; without it every channel has its own register."`
-	WordSum  field.Sum     `toml:"word_sum" doc:"The check sum byte after every two bytes, taken out before at counts: crc8-nrsc5 for Sensirion."`
-	Sum      *field.Check  `toml:"sum" doc:"The check sum over the block, as in frames: { kind = \"crc8-smbus\", at = -1 }."`
-	Order    field.Order   `toml:"order" doc:"The order of the bytes of numbers, where a channel has none of its own."`
+	Length   int           `toml:"length" example:"6" doc:"How many bytes are read; without it every channel has its own register."`
+	WordSum  field.Sum     `toml:"word_sum" example:"\"crc8-nrsc5\"" doc:"The check sum byte after every two bytes, taken out before at counts: crc8-nrsc5 for Sensirion."`
+	Sum      *field.Check  `toml:"sum" example:"{ kind = \"crc8-smbus\", at = -1 }" doc:"The check sum over the block, as in frames: { kind = \"crc8-smbus\", at = -1 }."`
+	Order    field.Order   `toml:"order" example:"\"little\"" doc:"The order of the bytes of numbers, where a channel has none of its own."`
 }
 
 // answer is a question to the chip and what it must answer.
 type answer struct {
-	Write  field.Bytes `toml:"write" doc:"The register whose bytes are read."`
-	Equals field.Bytes `toml:"equals" required:"true" doc:"The bytes that it must answer."`
-	Mask   field.Bytes `toml:"mask" doc:"The bits that are compared; default: all."`
+	Write  field.Bytes `toml:"write" example:"\"F4\"" doc:"The register whose bytes are read."`
+	Equals field.Bytes `toml:"equals" required:"true" example:"\"01 60\"" doc:"The bytes that it must answer."`
+	Mask   field.Bytes `toml:"mask" example:"\"F0\"" doc:"The bits that are compared; default: all."`
 }
 
 // Check implements drivers.Checker.
@@ -71,9 +71,9 @@ func (o *description) check() error {
 
 // describedChannel is one value of a described chip.
 type describedChannel struct {
-	Register field.Bytes   `toml:"register" doc:"A register that is read for this channel alone, instead of a place in the block."`
+	Register field.Bytes   `toml:"register" example:"\"F4\"" doc:"A register that is read for this channel alone, instead of a place in the block."`
 	Wait     time.Duration `toml:"wait" doc:"The pause between register and read; 0 reads after a repeated start."`
-	At       int           `toml:"at" doc:"The first byte in the block, counted from 0; negative counts from the end."`
+	At       int           `toml:"at" example:"4" doc:"The first byte in the block, counted from 0; negative counts from the end."`
 	field.Layout
 }
 

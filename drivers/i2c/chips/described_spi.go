@@ -18,7 +18,7 @@ import (
 // describedSPIOptions describe a chip on SPI that there is no driver for.
 type describedSPIOptions struct {
 	spichip.SPIOptions
-	Mode   int  `toml:"mode" doc:"The clock polarity and phase, 0 to 3, as the data sheet says."`
+	Mode   int  `toml:"mode" example:"1" doc:"The clock polarity and phase, 0 to 3, as the data sheet says."`
 	Duplex bool `toml:"duplex" doc:"Whether at and length count from the first byte that is written, for chips that answer while they are asked; default: from after write."`
 	Zeros  bool `toml:"zeros" doc:"Whether an answer of only zeros or only ones may be right; default: it is no chip, unless id or settings have shown one."`
 	description

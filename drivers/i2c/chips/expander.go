@@ -15,11 +15,11 @@ import (
 
 // pinOptions are one pin of an expander.
 type pinOptions struct {
-	Pin    string `toml:"pin" required:"true" doc:"The pin as on the chip: mcp23017 and mcp23s17 A0 to B7, mcp23008 GP0 to GP7, pcf8574 and pca9554 P0 to P7, pcf8575 and pca9535 P00 to P17."`
+	Pin    string `toml:"pin" required:"true" example:"\"A0\"" doc:"The pin as on the chip: mcp23017 and mcp23s17 A0 to B7, mcp23008 GP0 to GP7, pcf8574 and pca9554 P0 to P7, pcf8575 and pca9535 P00 to P17."`
 	Out    bool   `toml:"out" doc:"An output, that takes on and off on …/set."`
-	Active string `toml:"active" doc:"The level that is on: high or low."`
+	Active string `toml:"active" example:"\"low\"" doc:"The level that is on: high or low."`
 	Pull   bool   `toml:"pull" doc:"A pull-up on an input, where the chip has them (mcp23017, mcp23s17, mcp23008)."`
-	Start  string `toml:"start" doc:"The state of an output when it is opened, after a fault, and at the end: on or off."`
+	Start  string `toml:"start" example:"\"off\"" doc:"The state of an output when it is opened, after a fault, and at the end: on or off."`
 
 	names []string
 	pulls bool

@@ -31,9 +31,9 @@ var ezoKinds = map[string]struct {
 
 type ezoOptions struct {
 	chip.I2COptions
-	Circuit   string              `toml:"circuit" required:"true" doc:"What the circuit measures: ph, orp, do, ec or rtd."`
-	Water     *float64            `toml:"water" doc:"The temperature of the water in °C, to compensate for (ph, do, ec); 25 unless given."`
-	WaterFrom drivers.ChannelName `toml:"water_from" doc:"The channel of another device with that temperature: \"tank/temperature\"; water, or 25 °C, without one or while it is too old."`
+	Circuit   string              `toml:"circuit" required:"true" example:"\"ph\"" doc:"What the circuit measures: ph, orp, do, ec or rtd."`
+	Water     *float64            `toml:"water" example:"25.0" doc:"The temperature of the water in °C, to compensate for (ph, do, ec); 25 unless given."`
+	WaterFrom drivers.ChannelName `toml:"water_from" example:"\"tank/temperature\"" doc:"The channel of another device with that temperature: \"tank/temperature\"; water, or 25 °C, without one or while it is too old."`
 	followOptions
 }
 

@@ -41,8 +41,8 @@ func (o followOptions) follow(l *drivers.Latest, channel drivers.ChannelName, un
 
 // airOptions are those of a gas sensor that compensates for the air's humidity.
 type airOptions struct {
-	Humidity    drivers.ChannelName `toml:"humidity_from" doc:"The channel of another device with the humidity in %, to compensate for: \"attic/humidity\"; 50 % without one, or while it is too old."`
-	Temperature drivers.ChannelName `toml:"temperature_from" doc:"The channel of another device with the temperature in °C, to compensate for: \"attic/temperature\"; 25 °C without one, or while it is too old."`
+	Humidity    drivers.ChannelName `toml:"humidity_from" example:"\"attic/humidity\"" doc:"The channel of another device with the humidity in %, to compensate for: \"attic/humidity\"; 50 % without one, or while it is too old."`
+	Temperature drivers.ChannelName `toml:"temperature_from" example:"\"attic/temperature\"" doc:"The channel of another device with the temperature in °C, to compensate for: \"attic/temperature\"; 25 °C without one, or while it is too old."`
 	followOptions
 }
 

@@ -17,7 +17,7 @@ import (
 // that they lose with their power, and round to it.
 type inaOptions struct {
 	chip.I2COptions
-	Shunt chip.Ohm `toml:"shunt" required:"true" doc:"The resistance of the shunt: \"0.1 ohm\", \"2 mohm\"."`
+	Shunt chip.Ohm `toml:"shunt" required:"true" example:"\"2 mohm\"" doc:"The resistance of the shunt: \"0.1 ohm\", \"2 mohm\"."`
 }
 
 // inaAddrs are the sixteen that the pins A0 and A1 can choose.

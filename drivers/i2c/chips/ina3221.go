@@ -12,9 +12,9 @@ import (
 
 type ina3221Options struct {
 	chip.I2COptions
-	Shunt  chip.Ohm `toml:"shunt" required:"true" doc:"The resistance of the shunts: \"0.1 ohm\"."`
-	Shunt2 chip.Ohm `toml:"shunt2" doc:"The shunt of the second channel, if another."`
-	Shunt3 chip.Ohm `toml:"shunt3" doc:"The shunt of the third channel, if another."`
+	Shunt  chip.Ohm `toml:"shunt" required:"true" example:"\"0.1 ohm\"" doc:"The resistance of the shunts: \"0.1 ohm\"."`
+	Shunt2 chip.Ohm `toml:"shunt2" example:"\"0.1 ohm\"" doc:"The shunt of the second channel, if another."`
+	Shunt3 chip.Ohm `toml:"shunt3" example:"\"0.1 ohm\"" doc:"The shunt of the third channel, if another."`
 }
 
 // ina3221Lowest: an input that is at ground reads a step or two below it, by the offset of

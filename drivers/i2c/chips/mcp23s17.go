@@ -16,7 +16,7 @@ import (
 
 type mcp23s17Options struct {
 	spichip.SPIOptions
-	Address int `toml:"address" doc:"The pins A0 to A2 as a number, 0 to 7, for several chips on one select."`
+	Address int `toml:"address" example:"1" doc:"The pins A0 to A2 as a number, 0 to 7, for several chips on one select."`
 }
 
 // Check implements drivers.Checker.

@@ -41,8 +41,8 @@ func ADS1110(b *bus.Buses) drivers.Driver {
 
 // mcp342xInput is one of the user's channels.
 type mcp342xInput struct {
-	Input int `toml:"input" doc:"The input, 1 to 4: the pair CH1+ and CH1-, and so on; an MCP3421 and an ADS1110 have one."`
-	Gain  int `toml:"gain" doc:"The gain, 1, 2, 4 or 8: full scale is 2.048 V divided by it."`
+	Input int `toml:"input" example:"2" doc:"The input, 1 to 4: the pair CH1+ and CH1-, and so on; an MCP3421 and an ADS1110 have one."`
+	Gain  int `toml:"gain" example:"4" doc:"The gain, 1, 2, 4 or 8: full scale is 2.048 V divided by it."`
 
 	inputs int
 }

@@ -35,7 +35,7 @@ const (
 
 type nau7802Options struct {
 	chip.I2COptions
-	PerKg float64 `toml:"per_kg" doc:"Counts per kg, to be found with a known weight; without it there is no weight, only raw."`
+	PerKg float64 `toml:"per_kg" example:"21500" doc:"Counts per kg, to be found with a known weight; without it there is no weight, only raw."`
 }
 
 // Outputs implements drivers.Outputter.

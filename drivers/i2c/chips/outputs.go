@@ -15,15 +15,15 @@ import (
 
 // levelOptions say which level an output has when nobody commands one.
 type levelOptions struct {
-	Start    float64        `toml:"start" doc:"The level in % when it is opened, and after a fault of the chip."`
-	Exit     *float64       `toml:"exit" doc:"The level in % when the gateway stops; default: as start."`
-	Failsafe *levelFailsafe `toml:"failsafe" doc:"The level to take when nobody has sent a command for some time."`
+	Start    float64        `toml:"start" example:"0.0" doc:"The level in % when it is opened, and after a fault of the chip."`
+	Exit     *float64       `toml:"exit" example:"0.0" doc:"The level in % when the gateway stops; default: as start."`
+	Failsafe *levelFailsafe `toml:"failsafe" example:"{ after = \"10m\", level = 0 }" doc:"The level to take when nobody has sent a command for some time."`
 }
 
 // levelFailsafe is what an output does when its controller is silent.
 type levelFailsafe struct {
 	After time.Duration `toml:"after" required:"true" doc:"How long there must be no command."`
-	Level float64       `toml:"level" doc:"The level to take in %."`
+	Level float64       `toml:"level" example:"0.0" doc:"The level to take in %."`
 }
 
 // Check implements drivers.Checker.
@@ -49,7 +49,7 @@ func (o *levelOptions) Check() error {
 
 // outputOptions are one output of a chip with several.
 type outputOptions struct {
-	Output string `toml:"output" required:"true" doc:"The output as the chip names it: mcp4728 A to D, pca9685 0 to 15."`
+	Output string `toml:"output" required:"true" example:"\"A\"" doc:"The output as the chip names it: mcp4728 A to D, pca9685 0 to 15."`
 	levelOptions
 
 	names []string

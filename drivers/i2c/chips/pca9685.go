@@ -29,7 +29,7 @@ const (
 
 type pca9685Options struct {
 	chip.I2COptions
-	Frequency float64 `toml:"frequency" doc:"Frequency of the pulses in Hz, 24 to 1526, for all outputs: 50 for servos."`
+	Frequency float64 `toml:"frequency" example:"50" doc:"Frequency of the pulses in Hz, 24 to 1526, for all outputs: 50 for servos."`
 }
 
 func (o *pca9685Options) prescale() byte {

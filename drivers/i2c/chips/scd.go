@@ -22,8 +22,8 @@ func airPressure(lo, hi float64) drivers.Channel {
 
 type scdOptions struct {
 	chip.I2COptions
-	Altitude     int                 `toml:"altitude" doc:"The height of the place above the sea in m; the measurement depends on the air's pressure."`
-	PressureFrom drivers.ChannelName `toml:"pressure_from" doc:"The channel of another device with the air's pressure in Pa, hPa or kPa: \"attic/pressure\"; altitude without one, or while it is too old."`
+	Altitude     int                 `toml:"altitude" example:"320" doc:"The height of the place above the sea in m; the measurement depends on the air's pressure."`
+	PressureFrom drivers.ChannelName `toml:"pressure_from" example:"\"attic/pressure\"" doc:"The channel of another device with the air's pressure in Pa, hPa or kPa: \"attic/pressure\"; altitude without one, or while it is too old."`
 	followOptions
 	SelfCal bool `toml:"self_calibration" doc:"Takes the lowest CO2 of each week for fresh air; only where there is some."`
 }

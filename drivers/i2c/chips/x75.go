@@ -12,7 +12,7 @@ import (
 
 type lm75Options struct {
 	chip.I2COptions
-	Bits int `toml:"bits" doc:"The resolution of the chip: LM75 9, LM75A and LM75B 11, TMP75 and TMP175 12."`
+	Bits int `toml:"bits" example:"12" doc:"The resolution of the chip: LM75 9, LM75A and LM75B 11, TMP75 and TMP175 12."`
 }
 
 // Check implements drivers.Checker.

@@ -14,7 +14,7 @@ import (
 
 // Commands are what to send for a commanded state. Channels embed it.
 type Commands struct {
-	Set map[string]field.Bytes `toml:"set" doc:"The bytes to send for each command: { on = \"A0 01 01 A2\", off = \"A0 01 00 A1\" }."`
+	Set map[string]field.Bytes `toml:"set" example:"{ on = \"A0 01 01 A2\", off = \"A0 01 00 A1\" }" doc:"The bytes to send for each command: { on = \"A0 01 01 A2\", off = \"A0 01 00 A1\" }."`
 }
 
 // outputs describes a channel that may take commands: what it reports, or what it can be

@@ -14,11 +14,11 @@ import (
 
 // Dialogue is how a device is asked that does not speak first.
 type Dialogue struct {
-	Poll    field.Bytes   `toml:"poll" doc:"What to send to get an answer, once every interval: \"FF 01 86\" or '\"Q\" 0D'."`
+	Poll    field.Bytes   `toml:"poll" example:"\"FF 01 86\"" doc:"What to send to get an answer, once every interval: \"FF 01 86\" or '\"Q\" 0D'."`
 	Timeout time.Duration `toml:"timeout" doc:"How long an answer may take."`
-	Wake    field.Bytes   `toml:"wake" doc:"Bytes that are sent before each poll, to wake the device."`
+	Wake    field.Bytes   `toml:"wake" example:"\"00 00\"" doc:"Bytes that are sent before each poll, to wake the device."`
 	WakeFor time.Duration `toml:"wake_for" doc:"The pause between wake and poll."`
-	Init    []field.Bytes `toml:"init" doc:"Byte strings that are sent one after the other when the port was opened, and after a failure."`
+	Init    []field.Bytes `toml:"init" example:"[\"FF 01 79\"]" doc:"Byte strings that are sent one after the other when the port was opened, and after a failure."`
 	InitFor time.Duration `toml:"init_for" doc:"The pause after each part of init."`
 	WarmUp  time.Duration `toml:"warm_up" doc:"What the device sends in the first time after power-on is ignored."`
 }

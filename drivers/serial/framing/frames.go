@@ -16,9 +16,9 @@ type FramesOptions struct {
 	Framing
 	Text
 	Dialogue
-	Order   field.Order   `toml:"order" doc:"The byte order of numbers, for channels without an order of their own."`
+	Order   field.Order   `toml:"order" example:"\"little\"" doc:"The byte order of numbers, for channels without an order of their own."`
 	Silence time.Duration `toml:"silence" doc:"After this time without a good frame a fault is reported."`
-	Example field.Bytes   `toml:"example" doc:"A frame as the device sends it; sensorgate check tries framing, check sum and channels on it."`
+	Example field.Bytes   `toml:"example" example:"\"42 4D 00 05 1C\"" doc:"A frame as the device sends it; sensorgate check tries framing, check sum and channels on it."`
 }
 
 func defaultFrames() any {
@@ -55,11 +55,11 @@ func (o *FramesOptions) Outputs() []drivers.Channel { return o.Text.Outputs() }
 
 // FrameChannel is one channel of frames.
 type FrameChannel struct {
-	At *int `toml:"at" doc:"The place of the first byte, counted from 0; a negative one counts from the end."`
+	At *int `toml:"at" example:"4" doc:"The place of the first byte, counted from 0; a negative one counts from the end."`
 	Selector
 	Commands
 	field.Layout
-	Valid *field.Binary `toml:"valid" doc:"Another number of the frame that must be in its own range for this one to be a reading: { at = 4, type = \"u16\", min = 100 }."`
+	Valid *field.Binary `toml:"valid" example:"{ at = 4, type = \"u16\", min = 100 }" doc:"Another number of the frame that must be in its own range for this one to be a reading: { at = 4, type = \"u16\", min = 100 }."`
 }
 
 // Outputs describes what the channel reports.

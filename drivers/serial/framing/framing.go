@@ -11,34 +11,34 @@ import (
 
 // Framing says where frames begin and end and how they are known to be whole.
 type Framing struct {
-	Sync   field.Pattern  `toml:"sync" doc:"The bytes that a frame begins with; ?? is any byte: \"42 4D\", \"AA ?? C0\"."`
-	Length *Length        `toml:"length" doc:"The length of a frame, { fixed = 10 }, or where in the frame it stands, { at = 2, type = \"u16\", add = 4 }."`
-	Start  string         `toml:"start" doc:"The text that a block begins with."`
-	End    string         `toml:"end" doc:"The text that a block ends with."`
-	Tail   int            `toml:"tail" doc:"The number of bytes after end that still belong to the block."`
+	Sync   field.Pattern  `toml:"sync" example:"\"42 4D\"" doc:"The bytes that a frame begins with; ?? is any byte: \"42 4D\", \"AA ?? C0\"."`
+	Length *Length        `toml:"length" example:"{ at = 2, type = \"u16\", add = 4 }" doc:"The length of a frame, { fixed = 10 }, or where in the frame it stands, { at = 2, type = \"u16\", add = 4 }."`
+	Start  string         `toml:"start" example:"\"/\"" doc:"The text that a block begins with."`
+	End    string         `toml:"end" example:"\"!\\r\\n\"" doc:"The text that a block ends with."`
+	Tail   int            `toml:"tail" example:"4" doc:"The number of bytes after end that still belong to the block."`
 	ToEOL  bool           `toml:"to_eol" doc:"If true, the rest of the line after end still belongs to the block."`
 	Gap    time.Duration  `toml:"gap" doc:"A silence of this length ends a frame."`
-	Max    int            `toml:"max" doc:"The length of the longest frame, in bytes."`
-	Check  *field.Check   `toml:"check" doc:"The check sum or CRC of a frame: { kind = \"sum16\", at = -2 }."`
-	Only   []Fixed        `toml:"only" doc:"Bytes that a frame must have, to tell it from frames of other kinds: [{ at = 9, equals = \"AB\" }]."`
-	Ignore []Fixed        `toml:"ignore" doc:"Bytes that a frame without values has, such as one from before the sensor was ready: [{ at = 2, equals = \"00 00 00 00\" }]; it is passed over."`
-	Drop   *regexp.Regexp `toml:"drop" doc:"A regular expression; what matches is taken out of a block before it is checked, such as messages of another kind in between."`
+	Max    int            `toml:"max" example:"256" doc:"The length of the longest frame, in bytes."`
+	Check  *field.Check   `toml:"check" example:"{ kind = \"sum16\", at = -2 }" doc:"The check sum or CRC of a frame: { kind = \"sum16\", at = -2 }."`
+	Only   []Fixed        `toml:"only" example:"" doc:"Bytes that a frame must have, to tell it from frames of other kinds: [{ at = 9, equals = \"AB\" }]."`
+	Ignore []Fixed        `toml:"ignore" example:"[{ at = 2, equals = \"FF FF\" }]" doc:"Bytes that a frame without values has, such as one from before the sensor was ready: [{ at = 2, equals = \"00 00 00 00\" }]; it is passed over."`
+	Drop   *regexp.Regexp `toml:"drop" example:"'\\[debug\\][^\\n]*\\n'" doc:"A regular expression; what matches is taken out of a block before it is checked, such as messages of another kind in between."`
 }
 
 // Length of a frame.
 type Length struct {
-	Fixed int         `toml:"fixed" doc:"The number of bytes of every frame."`
-	At    *int        `toml:"at" doc:"The place of the length in the frame, counted from 0."`
-	Type  field.Type  `toml:"type" doc:"The type of the length: u8, u16 and so on."`
-	Order field.Order `toml:"order" doc:"The byte order of the length, big or little."`
-	Add   int         `toml:"add" doc:"The number of bytes that the length does not count."`
-	Times int         `toml:"times" doc:"The number of bytes that one unit of the length stands for; the default is 1."`
+	Fixed int         `toml:"fixed" example:"32" doc:"The number of bytes of every frame."`
+	At    *int        `toml:"at" example:"4" doc:"The place of the length in the frame, counted from 0."`
+	Type  field.Type  `toml:"type" example:"\"u8\"" doc:"The type of the length: u8, u16 and so on."`
+	Order field.Order `toml:"order" example:"\"little\"" doc:"The byte order of the length, big or little."`
+	Add   int         `toml:"add" example:"2" doc:"The number of bytes that the length does not count."`
+	Times int         `toml:"times" example:"4" doc:"The number of bytes that one unit of the length stands for; the default is 1."`
 }
 
 // Fixed is what a frame has in certain places.
 type Fixed struct {
-	At     int           `toml:"at" doc:"The place of the first byte; a negative one counts from the end."`
-	Equals field.Pattern `toml:"equals" doc:"The bytes that must stand there; ?? is any byte."`
+	At     int           `toml:"at" example:"4" doc:"The place of the first byte; a negative one counts from the end."`
+	Equals field.Pattern `toml:"equals" example:"\"AB\"" doc:"The bytes that must stand there; ?? is any byte."`
 }
 
 const maxFrame = 64 << 10

@@ -15,9 +15,9 @@ type LinesOptions struct {
 	serial.Wire
 	Text
 	Dialogue
-	Max     int           `toml:"max" doc:"The length of the longest line, in bytes."`
+	Max     int           `toml:"max" example:"256" doc:"The length of the longest line, in bytes."`
 	Silence time.Duration `toml:"silence" doc:"After this time without a usable line a fault is reported."`
-	Example string        `toml:"example" doc:"A line as the device prints it; sensorgate check tries match and channels on it."`
+	Example string        `toml:"example" example:"\"+   1.234kg\"" doc:"A line as the device prints it; sensorgate check tries match and channels on it."`
 }
 
 func defaultLines() any {
@@ -48,8 +48,8 @@ type LineChannel struct {
 	Selector
 	Commands
 	field.Value
-	UnitIn string     `toml:"unit_in" doc:"The named group of match that holds the unit as the device prints it: the value is converted to the channel's unit, or refused if that does not fit."`
-	Type   field.Type `toml:"type" doc:"The word text keeps the value as text even if it looks like a number."`
+	UnitIn string     `toml:"unit_in" example:"\"unit\"" doc:"The named group of match that holds the unit as the device prints it: the value is converted to the channel's unit, or refused if that does not fit."`
+	Type   field.Type `toml:"type" example:"\"text\"" doc:"The word text keeps the value as text even if it looks like a number."`
 }
 
 // Outputs describes what the channel reports.

@@ -14,10 +14,10 @@ import (
 
 // Text says how values are found in text. Embedded into options.
 type Text struct {
-	Match     *regexp.Regexp `toml:"match" doc:"A regular expression; each named group (?P<name>…) is a channel."`
-	Separator string         `toml:"separator" doc:"The text between columns, or between key and value."`
-	Pair      *regexp.Regexp `toml:"pair" doc:"A regular expression for one key and its value, with groups called key and value, where a text holds several."`
-	Skip      *regexp.Regexp `toml:"skip" doc:"A regular expression; text that matches is passed over without a fault."`
+	Match     *regexp.Regexp `toml:"match" example:"'^(?P<weight>[+-] *\\d+\\.\\d+) *kg$'" doc:"A regular expression; each named group (?P<name>…) is a channel."`
+	Separator string         `toml:"separator" example:"\";\"" doc:"The text between columns, or between key and value."`
+	Pair      *regexp.Regexp `toml:"pair" example:"'(?P<key>\\w+)=(?P<value>\\S+)'" doc:"A regular expression for one key and its value, with groups called key and value, where a text holds several."`
+	Skip      *regexp.Regexp `toml:"skip" example:"'^#[^\\n]*\\n'" doc:"A regular expression; text that matches is passed over without a fault."`
 }
 
 // Check is called by the driver's own Check.
@@ -53,10 +53,10 @@ func (t *Text) Outputs() []drivers.Channel {
 // Selector says which piece of a text is the channel's. Without any it is the named
 // group that is called like the channel.
 type Selector struct {
-	Group  string `toml:"group" doc:"The named group of match that holds the value."`
-	Column *int   `toml:"column" doc:"The column that holds the value, counted from 1; the line is split at separator."`
-	JSON   string `toml:"json" doc:"The path to the value in a line of JSON, such as sensor.0.temperature."`
-	Key    string `toml:"key" doc:"The key whose value is taken; separator or pair says how keys and values are separated."`
+	Group  string `toml:"group" example:"\"weight\"" doc:"The named group of match that holds the value."`
+	Column *int   `toml:"column" example:"3" doc:"The column that holds the value, counted from 1; the line is split at separator."`
+	JSON   string `toml:"json" example:"\"sensor.0.temperature\"" doc:"The path to the value in a line of JSON, such as sensor.0.temperature."`
+	Key    string `toml:"key" example:"\"temp\"" doc:"The key whose value is taken; separator or pair says how keys and values are separated."`
 }
 
 func (s *Selector) given() (keys []string) {

@@ -18,8 +18,8 @@ import (
 // D0Options of a meter that talks IEC 62056-21, mode C or D.
 type D0Options struct {
 	serial.Wire
-	Mode    D0Mode        `toml:"mode" doc:"With push the meter sends by itself (mode D of the standard), with c it is asked (mode C)."`
-	Address string        `toml:"address" doc:"The number of the meter, if several hear the question."`
+	Mode    D0Mode        `toml:"mode" example:"\"c\"" doc:"With push the meter sends by itself (mode D of the standard), with c it is asked (mode C)."`
+	Address string        `toml:"address" example:"\"12345678\"" doc:"The number of the meter, if several hear the question."`
 	Timeout time.Duration `toml:"timeout" doc:"How long an answer may take to begin; the standard allows 1.5 s."`
 	Silence time.Duration `toml:"silence" doc:"After this time without a good telegram a fault is reported."`
 }

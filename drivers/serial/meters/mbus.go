@@ -17,7 +17,7 @@ import (
 // MBusOptions of a heat, water, gas or electricity meter on wired M-Bus.
 type MBusOptions struct {
 	serial.Wire
-	Address uint8         `toml:"address" doc:"The primary address of the meter, 0 to 250; 254 reaches a meter that is alone on the wire."`
+	Address uint8         `toml:"address" example:"5" doc:"The primary address of the meter, 0 to 250; 254 reaches a meter that is alone on the wire."`
 	Timeout time.Duration `toml:"timeout" doc:"How long an answer may take to begin."`
 }
 
@@ -43,7 +43,7 @@ func (o *MBusOptions) Outputs() []drivers.Channel {
 
 // MBusChannel is a record beyond the usual ones.
 type MBusChannel struct {
-	Record string `toml:"record" doc:"The name of the record as sensorgate prints it, such as energy_t2 or flow_max_s5; without it, the channel's name."`
+	Record string `toml:"record" example:"\"energy_t2\"" doc:"The name of the record as sensorgate prints it, such as energy_t2 or flow_max_s5; without it, the channel's name."`
 	field.Value
 }
 

@@ -20,7 +20,7 @@ import (
 type NMEAOptions struct {
 	serial.Wire
 	framing.Dialogue
-	Only    []string      `toml:"only" doc:"The sentence types to look at, such as [\"GGA\", \"MWV\"]; without it, all that are known."`
+	Only    []string      `toml:"only" example:"[\"GGA\", \"MWV\"]" doc:"The sentence types to look at, such as [\"GGA\", \"MWV\"]; without it, all that are known."`
 	Silence time.Duration `toml:"silence" doc:"After this time without a good sentence a fault is reported."`
 }
 

@@ -146,8 +146,8 @@ func obisOutputs(list []obisChannel) (out []drivers.Channel) {
 
 // OBISChannel is a channel of a meter beyond the usual ones.
 type OBISChannel struct {
-	OBIS      OBIS `toml:"obis" doc:"The OBIS code of the quantity, such as \"1-0:1.8.0\", or with the billing period \"1-0:1.8.0*96\"; without it, the code that the channel's name stands for."`
-	StatusBit *int `toml:"status_bit" doc:"Driver sml: this bit of the status word that stands with the value, as true or false; 0 is the lowest."`
+	OBIS      OBIS `toml:"obis" example:"\"1-0:1.8.0\"" doc:"The OBIS code of the quantity, such as \"1-0:1.8.0\", or with the billing period \"1-0:1.8.0*96\"; without it, the code that the channel's name stands for."`
+	StatusBit *int `toml:"status_bit" example:"3" doc:"Driver sml: this bit of the status word that stands with the value, as true or false; 0 is the lowest."`
 	field.Value
 
 	kilo bool // energy and power are taken in kWh, kW … whatever the telegram has

@@ -62,7 +62,7 @@ var p1Channels = []obisChannel{
 // P1Channel is a channel of a P1 port beyond the usual ones.
 type P1Channel struct {
 	OBISChannel
-	Key string `toml:"key" doc:"The old name of obis; a number in W or Wh is taken in kW or kWh, as models of P1 ports did."`
+	Key string `toml:"key" example:"\"1-0:1.7.0\"" doc:"The old name of obis; a number in W or Wh is taken in kW or kWh, as models of P1 ports did."`
 }
 
 // Check is called when the file is read.

@@ -18,14 +18,14 @@ type SMLOptions struct {
 	serial.Wire
 	Silence  time.Duration `toml:"silence" doc:"After this time without a good telegram a fault is reported."`
 	Unsigned bool          `toml:"unsigned" doc:"The meter sends positive numbers as signed ones that are too short for them (known of DZG DVS7412 and DWS74 with numbers below 60000000, which are found out without this key)."`
-	Sign     *SMLSign      `toml:"sign" doc:"For a meter whose power has no sign: { of = \"1-0:15.7.0\", status = \"1-0:1.8.0\", bit = 5 } makes it negative while that bit of the status word is set."`
+	Sign     *SMLSign      `toml:"sign" example:"{ of = \"1-0:15.7.0\", status = \"1-0:1.8.0\", bit = 5 }" doc:"For a meter whose power has no sign: { of = \"1-0:15.7.0\", status = \"1-0:1.8.0\", bit = 5 } makes it negative while that bit of the status word is set."`
 }
 
 // SMLSign says which bit of a status word has the direction of a value.
 type SMLSign struct {
-	Of     OBIS `toml:"of" doc:"The code of the value without a sign."`
-	Status OBIS `toml:"status" doc:"The code of the value that the status word stands with."`
-	Bit    int  `toml:"bit" doc:"The bit that is set while the value is negative; 0 is the lowest."`
+	Of     OBIS `toml:"of" example:"\"1-0:15.7.0\"" doc:"The code of the value without a sign."`
+	Status OBIS `toml:"status" example:"\"1-0:1.8.0\"" doc:"The code of the value that the status word stands with."`
+	Bit    int  `toml:"bit" example:"5" doc:"The bit that is set while the value is negative; 0 is the lowest."`
 }
 
 // Check is called when the file is read.

@@ -17,7 +17,7 @@ import (
 // ERDF-NOI-CPT_02E (before).
 type TeleinfoOptions struct {
 	serial.Wire
-	Mode    TeleinfoMode  `toml:"mode" doc:"The mode of the meter, historic (1200 baud) or standard (9600 baud); its display shows which."`
+	Mode    TeleinfoMode  `toml:"mode" example:"\"standard\"" doc:"The mode of the meter, historic (1200 baud) or standard (9600 baud); its display shows which."`
 	Silence time.Duration `toml:"silence" doc:"After this time without a good group a fault is reported."`
 }
 
@@ -82,7 +82,7 @@ func (o *TeleinfoOptions) Outputs() []drivers.Channel {
 
 // TeleinfoChannel is a group beyond the usual ones.
 type TeleinfoChannel struct {
-	Label string `toml:"label" doc:"The label of the group, such as PTEC or NTARF."`
+	Label string `toml:"label" example:"\"PTEC\"" doc:"The label of the group, such as PTEC or NTARF."`
 	field.Value
 }
 

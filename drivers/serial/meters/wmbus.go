@@ -19,9 +19,9 @@ import (
 // telegram. Several meters share one receiver as devices of one bus.
 type WMBusOptions struct {
 	serial.Wire
-	Meter   string        `toml:"meter" doc:"The identification of the meter, eight digits, as printed on it; without it the meters that are heard are listed."`
-	KeyFile string        `toml:"key_file" doc:"A file with the meter's AES key, 32 hexadecimal digits; for telegrams that are encrypted in mode 5."`
-	Init    []field.Bytes `toml:"init" doc:"What the receiver must be sent first, for a CUL: ['\"X21\" 0D 0A', '\"brt\" 0D 0A']."`
+	Meter   string        `toml:"meter" example:"\"12345678\"" doc:"The identification of the meter, eight digits, as printed on it; without it the meters that are heard are listed."`
+	KeyFile string        `toml:"key_file" example:"\"/etc/sensorgate/credentials/water.key\"" doc:"A file with the meter's AES key, 32 hexadecimal digits; for telegrams that are encrypted in mode 5."`
+	Init    []field.Bytes `toml:"init" example:"['\"X21\" 0D 0A']" doc:"What the receiver must be sent first, for a CUL: ['\"X21\" 0D 0A', '\"brt\" 0D 0A']."`
 	Silence time.Duration `toml:"silence" doc:"After this time without a telegram of the meter a fault is reported."`
 }
 

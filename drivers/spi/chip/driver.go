@@ -69,8 +69,8 @@ func (c Driver[O]) On(b *bus.Buses) drivers.Driver {
 
 // SPIOptions are the options that every chip has.
 type SPIOptions struct {
-	SPI   bus.Addr `toml:"spi" required:"true" doc:"The bus.select: \"0.0\" is /dev/spidev0.0."`
-	Speed int      `toml:"speed" doc:"The clock in Hz, for long wires; default: the fastest that the chip is used at."`
+	SPI   bus.Addr `toml:"spi" required:"true" example:"\"0.0\"" doc:"The bus.select: \"0.0\" is /dev/spidev0.0."`
+	Speed int      `toml:"speed" example:"500000" doc:"The clock in Hz, for long wires; default: the fastest that the chip is used at."`
 
 	highest uint32
 }

@@ -19,7 +19,7 @@ var max31855Gain = map[string]float64{"K": 0.041276, "J": 0.057953, "N": 0.03625
 
 type max31855Options struct {
 	chip.SPIOptions
-	Type   string `toml:"type" doc:"The thermocouple that the part is for, the last letter of MAX31855K: K, J, N, T, E, R or S."`
+	Type   string `toml:"type" example:"\"K\"" doc:"The thermocouple that the part is for, the last letter of MAX31855K: K, J, N, T, E, R or S."`
 	Linear bool   `toml:"linear" doc:"Publishes the chip's own number, which is degrees off far from 25 °C, and not the one of NIST's table (types K, J, N, T, E)."`
 }
 

@@ -18,8 +18,8 @@ import (
 
 type max31856Options struct {
 	chip.SPIOptions
-	Type  string `toml:"type" doc:"The thermocouple: B, E, J, K, N, R, S or T."`
-	Mains int    `toml:"mains" doc:"The frequency that is filtered out: 50 or 60 Hz."`
+	Type  string `toml:"type" example:"\"K\"" doc:"The thermocouple: B, E, J, K, N, R, S or T."`
+	Mains int    `toml:"mains" example:"60" doc:"The frequency that is filtered out: 50 or 60 Hz."`
 }
 
 // Check implements drivers.Checker.

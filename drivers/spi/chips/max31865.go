@@ -18,10 +18,10 @@ import (
 
 type max31865Options struct {
 	chip.SPIOptions
-	RTD       string      `toml:"rtd" doc:"The sensor: PT100 or PT1000."`
-	Wires     int         `toml:"wires" doc:"The wires of the sensor: 2, 3 or 4."`
-	Reference adapter.Ohm `toml:"reference" doc:"The resistor on the board: default \"430 ohm\" for a PT100, \"4300 ohm\" for a PT1000."`
-	Mains     int         `toml:"mains" doc:"The frequency that is filtered out: 50 or 60 Hz."`
+	RTD       string      `toml:"rtd" example:"\"PT1000\"" doc:"The sensor: PT100 or PT1000."`
+	Wires     int         `toml:"wires" example:"3" doc:"The wires of the sensor: 2, 3 or 4."`
+	Reference adapter.Ohm `toml:"reference" example:"\"430 ohm\"" doc:"The resistor on the board: default \"430 ohm\" for a PT100, \"4300 ohm\" for a PT1000."`
+	Mains     int         `toml:"mains" example:"60" doc:"The frequency that is filtered out: 50 or 60 Hz."`
 }
 
 // Check implements drivers.Checker.

@@ -28,8 +28,8 @@ func MCP3208(b *bus.Buses) drivers.Driver { return mcp3xxx(b, "mcp3208", 8, 12) 
 
 // mcpInput is one of the user's channels.
 type mcpInput struct {
-	Input     string       `toml:"input" required:"true" doc:"The input, 0 to 7 against ground (mcp3004, mcp3204: 0 to 3), or a pair: 0-1, 1-0, 2-3 and so on."`
-	Reference adapter.Volt `toml:"reference" required:"true" doc:"The voltage at the chip's VREF: \"3.3V\"."`
+	Input     string       `toml:"input" required:"true" example:"\"0\"" doc:"The input, 0 to 7 against ground (mcp3004, mcp3204: 0 to 3), or a pair: 0-1, 1-0, 2-3 and so on."`
+	Reference adapter.Volt `toml:"reference" required:"true" example:"\"3.3V\"" doc:"The voltage at the chip's VREF: \"3.3V\"."`
 
 	inputs []string
 }
