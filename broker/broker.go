@@ -31,6 +31,7 @@ type Broker struct {
 	retained    retainedStore
 	count       counters
 	onDisk      onDisk
+	sys         sysKept
 	permissions atomic.Pointer[permissions.Permissions]
 	idleWorkers chan *worker
 

@@ -162,5 +162,9 @@ func (s *session) fillLocked(w *worker) {
 			w.touchLocked(s)
 		}
 		s.pending.pop(s.account, &m)
+		if w.work += workOfItem + len(m.payload)>>10; w.timeIsUp() && s.pending.count > 0 {
+			s.conn.writer.wake() // goes on in another turn
+			return
+		}
 	}
 }

@@ -19,7 +19,7 @@
 //	what is configured    limits options portowner listener tls
 //	small values          logins stats aliases seqstep inflight qos2 acks wheel unsettled ondisk
 //	nouns                 subscriber broker session conn memory output route publication pending retained
-//	delivery              worker aside deliver exact durable retain publish fanout local
+//	delivery              worker aside deliver exact durable retain fanout publish local
 //	sessions              subscribe will ends persist settle storedwill
 //	packets               walk acknowledge handle_ack handle_subscribe handle_publish handle
 //	connections           admission verify login attach loop stream socket turn websocket accept

@@ -95,7 +95,8 @@ func (w *worker) addRecord(p *publication, targets span, queues int, shared bool
 }
 
 // commit appends the batch's records and delivers them to the sessions that are connected
-// and have nothing older waiting. It waits for the journal when that is far behind:
+// and have nothing older waiting. Beyond a bound the others read theirs from their queues, each
+// in its turn: all publishers wait for the lock that is held meanwhile. It waits for the journal when that is far behind:
 // publishers of durable messages go at the pace of the disk.
 func (w *worker) commit() (failed int) {
 	if len(w.waiting) == 0 {
@@ -114,6 +115,7 @@ func (w *worker) commit() (failed int) {
 		})
 	}
 	failed = w.b.journal.Append(w.records...)
+	sent := 0
 	for i := range w.waiting {
 		r := &w.waiting[i]
 		seq := w.records[i].Seq
@@ -127,7 +129,13 @@ func (w *worker) commit() (failed int) {
 		}
 		r.pub.enc = [4]encoding{}
 		for j := r.targets.from; j < r.targets.to; j++ {
-			w.deliverRecord(&r.pub, &w.targets[j], seq)
+			if sent > fanOutBytes {
+				w.targets[j].session.deliverLater(seq)
+				continue
+			}
+			if w.deliverRecord(&r.pub, &w.targets[j], seq) {
+				sent += r.pub.size()
+			}
 		}
 	}
 	w.b.recordMu.Unlock()
@@ -156,19 +164,32 @@ func (w *worker) forget() {
 }
 
 // deliverRecord sends a record that was just appended to a connected session, if
-// everything before it was given too. Otherwise it is read from the queue later.
-func (w *worker) deliverRecord(p *publication, t *target, seq journal.Seq) {
+// everything before it was given too. Otherwise it is read from the queue later. It reports
+// whether there was something to do.
+func (w *worker) deliverRecord(p *publication, t *target, seq journal.Seq) bool {
 	s := t.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil || !s.live || seq <= s.sent {
+		return false
+	}
+	if !s.maySendLocked() || s.inflight.inUse(seq) || s.uncommitted.has(seq) {
+		s.live = false
+		return false
+	}
+	s.live = s.sendRecordLocked(w, p, t, seq, false)
+	return true
+}
+
+// deliverLater has a connected session read the record from its queue, in a turn of its own.
+func (s *session) deliverLater(seq journal.Seq) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn == nil || !s.live || seq <= s.sent {
 		return
 	}
-	if !s.maySendLocked() || s.inflight.inUse(seq) || s.uncommitted.has(seq) {
-		s.live = false
-		return
-	}
-	s.live = s.sendRecordLocked(w, p, t, seq, false)
+	s.live = false
+	s.conn.writer.wake()
 }
 
 // sendRecordLocked sends the record seq. One that the client cannot take counts as
@@ -215,9 +236,16 @@ func (s *session) catchUpLocked(w *worker) {
 			if !s.sendItemLocked(w, &items[i]) {
 				return
 			}
+			if w.work += workOfItem + len(items[i].Data)>>10; w.timeIsUp() {
+				s.conn.writer.wake() // goes on in another turn
+				return
+			}
 		}
 	}
 }
+
+// workOfItem is what it costs to send one record of a queue, beside its bytes.
+const workOfItem = 4
 
 // sendItemLocked sends one record of the queue; false if it must wait because its
 // packet id is in use, because it is not on disk, or for room in the budget.
@@ -247,7 +275,7 @@ func (s *session) skipLocked(seq journal.Seq) {
 // fromRecord turns a record into a publication for s, as its subscriptions and permissions
 // are now; ok is false, and it is counted, when it must not have it any more.
 func (w *worker) fromRecord(s *session, it *journal.Item, rec *mqtt.RecordView) (p publication, t target, ok bool) {
-	r := w.route(rec.Topic)
+	r := w.routeOfRecord(rec.Topic)
 	p = publication{route: r, payload: rec.Payload, qos: rec.QoS, retain: rec.Retain, asRetained: rec.AsRetained, at: rec.Time}
 	if !rec.Time.IsZero() {
 		p.hasExpiry, p.expiry = rec.Expiry()
@@ -270,9 +298,22 @@ func (w *worker) fromRecord(s *session, it *journal.Item, rec *mqtt.RecordView) 
 	return p, t, ok
 }
 
+// routeOfRecord returns the route of a topic, or one that is not finished where that is
+// costly: what one session has subscribed to is worked out faster without.
+func (w *worker) routeOfRecord(topic []byte) *route {
+	r := w.routes[string(topic)]
+	switch {
+	case w.isCurrent(r):
+		return r
+	case r != nil && r.matched > cheapRoute:
+		return &route{topic: r.topic, rest: &routing{}}
+	}
+	return w.newRoute(string(topic))
+}
+
 // targetLocked returns what s has subscribed to of a topic.
 func (s *session) targetLocked(r *route, shared bool) (target, bool) {
-	if !shared {
+	if !shared && r.rest == nil {
 		for i := range r.targets {
 			if r.targets[i].session == s {
 				return r.targets[i], true

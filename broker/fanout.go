@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"sensorgate/broker/budget"
+	"sensorgate/internal/journal"
 )
 
 // fanOut is what is still to be sent of one message to many subscribers that are not
@@ -14,35 +15,63 @@ type fanOut struct {
 	to   []*target   // who is still to get it
 	fee  int64       // bytes that the publisher's account has for it
 	size int         // bytes for each
+
+	// While its route is worked out: who hears of the commits, and how many there are so far.
+	waiter journal.Waiter
+	token  uint64
+	needs  int
 }
 
-// fanOutBytes is how much one message may take in the outputs of its subscribers at once;
-// more of it is sent in slices, between which others have their turn. It is copied in
-// about 2 ms on a Pi 3.
-const fanOutBytes = 2 << 20
-
-// fanOutSlice is how many bytes are copied between two looks at the clock.
-const fanOutSlice = 128 << 10
-
-// packetOverhead is about what a PUBLISH takes beside its payload, lock and window
-// included.
-const packetOverhead = 200
-
 // deliverAll sends p to the targets and share groups of its route: at once, or, when that is too much for
-// one turn of an event loop, as far as startFanOut notes.
+// one turn of an event loop, as far as startFanOut notes. Beside the loops it rests now and then.
 func (w *worker) deliverAll(p *publication) {
 	r := p.route
-	if w.at != nil && (len(r.targets)+len(r.groups))*(len(p.payload)+packetOverhead) > fanOutBytes {
-		w.startFanOut(p)
+	size := p.size()
+	if w.at != nil && (len(r.targets)+len(r.groups))*size > fanOutBytes {
+		w.aim(w.startFanOut(p))
 		return
 	}
 	for i := range r.targets {
 		w.deliverTo(p, &r.targets[i])
+		w.rest(size)
 	}
 	for _, g := range r.groups {
 		if t, ok := w.pick(g, r.topic); ok {
 			w.deliverTo(p, &t)
+			w.rest(size)
 		}
+	}
+}
+
+// deliverTo sends p to t, or notes t for the record when it is a durable subscriber of p.
+func (w *worker) deliverTo(p *publication, t *target) {
+	if t = w.heldBack(p, t); t != nil {
+		w.deliver(p, t, p.retain && t.rap)
+	}
+}
+
+// heldBack notes t for the record when it is a durable subscriber of p. It returns how t
+// gets p otherwise; nil if it does not, because it is its publisher and asked for that.
+func (w *worker) heldBack(p *publication, t *target) *target {
+	if t.noLocal && p.from == t.session {
+		if t = t.own; t == nil {
+			return nil
+		}
+	}
+	if min(p.qos, t.qos) > 0 && t.session.isPersistent() {
+		w.targets = append(w.targets, *t)
+		return nil
+	}
+	return t
+}
+
+// deliverLocals calls our own subscribers. They get p as published, as MQTT 5 subscribers may
+// ask for too [MQTT-3.3.1-13]: a command that is to be kept for later has to be known as such
+// by who must refuse it.
+func (w *worker) deliverLocals(p *publication) {
+	m := p.message()
+	for _, l := range p.route.locals {
+		l.deliver(&m)
 	}
 }
 
@@ -71,20 +100,35 @@ func (w *worker) pick(g *shareGroup, topic string) (target, bool) {
 	return shareTarget(waiting), true
 }
 
-// startFanOut notes the durable subscribers of p for its record, and all others for the
-// turns to come.
-func (w *worker) startFanOut(p *publication) {
-	f := &fanOut{p: *p, size: len(p.payload) + packetOverhead}
+// startFanOut copies p for the turns to come.
+func (w *worker) startFanOut(p *publication) *fanOut {
+	f := &fanOut{p: *p, size: p.size()}
 	f.p.payload = bytes.Clone(p.payload)
 	f.p.props = bytes.Clone(p.props)
-	for i := range p.route.targets {
-		t := w.heldBack(p, &p.route.targets[i])
+	f.fee = int64(len(p.payload) + len(p.props))
+	w.at.account.Force(budget.Buffers, f.fee)
+	w.at.fan = f
+	return f
+}
+
+// startRoute is startFanOut for a message whose route is not finished.
+func (w *worker) startRoute(p *publication, waiter journal.Waiter, token uint64, needs int) {
+	f := w.startFanOut(p)
+	f.waiter, f.token, f.needs = waiter, token, needs
+	w.routing = w.at
+}
+
+// aim notes the durable subscribers of f for its record, and all others for the turns to come.
+func (w *worker) aim(f *fanOut) {
+	p, r := &f.p, f.p.route
+	for i := range r.targets {
+		t := w.heldBack(p, &r.targets[i])
 		if t != nil {
 			f.to = append(f.to, t)
 		}
 	}
-	for _, g := range p.route.groups {
-		t, ok := w.pick(g, p.route.topic)
+	for _, g := range r.groups {
+		t, ok := w.pick(g, r.topic)
 		if !ok {
 			continue
 		}
@@ -92,19 +136,23 @@ func (w *worker) startFanOut(p *publication) {
 			f.to = append(f.to, t)
 		}
 	}
-	f.fee = int64(len(p.payload) + len(p.props) + targetCost*len(f.to))
-	w.at.account.Force(budget.Buffers, f.fee)
-	w.at.fan = f
+	more := int64(targetCost * len(f.to))
+	w.at.account.Force(budget.Buffers, more)
+	f.fee += more
 }
 
 // continueFanOut sends the next slice; false if the turn is over before all have it.
 func (c *conn) continueFanOut(w *worker) (done bool) {
 	f := c.fan
 	f.p.enc = [4]encoding{} // it was in the memory of a turn
+	if f.p.route.rest != nil && !c.continueRoute(w) {
+		return false
+	}
 	for sent := 0; len(f.to) > 0; {
 		t := f.to[0]
 		w.deliver(&f.p, t, f.p.retain && t.rap)
 		f.to = f.to[1:]
+		w.rest(f.size)
 		if sent += f.size; sent >= fanOutSlice {
 			if sent = 0; w.turnIsOver() && len(f.to) > 0 {
 				return false
@@ -116,10 +164,39 @@ func (c *conn) continueFanOut(w *worker) (done bool) {
 	return true
 }
 
+// continueRoute looks at the next subscriptions that match; when it has seen all, it notes who
+// gets the message. False if the turn is over before.
+func (c *conn) continueRoute(w *worker) (done bool) {
+	f := c.fan
+	for !f.p.route.goOn() {
+		if w.rest(fanOutSlice); w.turnIsOver() {
+			return false
+		}
+	}
+	if w.routing == c {
+		w.routing = nil
+	}
+	w.remember(f.p.route)
+	from := len(w.targets)
+	at := w.at
+	w.at = c
+	w.aim(f)
+	w.at = at
+	if len(f.p.route.locals) > 0 {
+		w.deliverLocals(&f.p)
+	}
+	n := w.record(&f.p, from, f.waiter, f.token)
+	if f.waiter != nil {
+		c.acks.expect(f.token, f.needs+n, c.ackReason(f.p.route))
+	}
+	return true
+}
+
 // finishFanOut sends the rest when the publisher's connection ends: the message may be
 // acknowledged already. It runs on no event loop.
 func (c *conn) finishFanOut(w *worker) {
 	if c.fan != nil {
 		c.continueFanOut(w)
+		w.commit()
 	}
 }

@@ -13,9 +13,6 @@ var errInputMemory = mqtt.NewError(mqtt.QuotaExceeded, "no memory left for a pac
 // far behind: an event loop must not wait for the disk.
 var errDisk = errors.New("the disk is behind")
 
-// errTurn stops the input before a packet that may cost more than is left of the turn.
-var errTurn = errors.New("the turn is over")
-
 // changesState reports whether a packet changes what the journal has of the session.
 func (c *conn) changesState(typ mqtt.Type) bool {
 	switch typ {
@@ -36,12 +33,13 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 	packets := 0
 	w.work = 0
 	c.more, c.forDisk = false, false
+	f := &w.frame
 	for c.stopping.Load() == 0 || c.takenOver() {
 		if c.fan != nil && !c.continueFanOut(w) {
 			c.more = true
 			break
 		}
-		f, n, err := mqtt.NextFrame(data[used:], c.maxPacketIn)
+		n, err := f.Next(data[used:], c.maxPacketIn)
 		if err != nil {
 			return used, 0, err
 		}
@@ -50,7 +48,7 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 			break
 		}
 		if w.work >= workPerLook {
-			if w.work = 0; !c.takenOver() && w.turnIsOver() {
+			if w.rest(restOfLook); w.timeIsUp() {
 				c.more = true
 				break
 			}
@@ -77,8 +75,12 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 	return used, need, nil
 }
 
+// restOfLook is what the work between two looks at the clock costs beside the loops, in bytes
+// that are copied.
+const restOfLook = 16 << 10
+
 // mustWait reports whether f has to wait: for the disk, or for another turn.
-func (c *conn) mustWait(w *worker, f mqtt.Frame) (wait, forDisk bool) {
+func (c *conn) mustWait(w *worker, f *mqtt.Frame) (wait, forDisk bool) {
 	if c.changesState(f.Type) && w.mustNotWait() {
 		return true, true
 	}
@@ -93,7 +95,7 @@ func (c *conn) mustWait(w *worker, f mqtt.Frame) (wait, forDisk bool) {
 }
 
 // workOf estimates what a packet costs before it is sent to anybody.
-func workOf(f mqtt.Frame) int {
+func workOf(f *mqtt.Frame) int {
 	switch {
 	case f.Type == mqtt.PUBLISH:
 		return 4 + len(f.Raw)/256
@@ -130,7 +132,7 @@ func (c *conn) endBatch(w *worker) {
 }
 
 // handle does what one packet asks for.
-func (c *conn) handle(w *worker, f mqtt.Frame) error {
+func (c *conn) handle(w *worker, f *mqtt.Frame) error {
 	if c.level == mqtt.Level31 {
 		f.IgnoreUnused()
 	}
@@ -138,28 +140,28 @@ func (c *conn) handle(w *worker, f mqtt.Frame) error {
 	case mqtt.PUBLISH:
 		return c.handlePublish(w, f)
 	case mqtt.PUBACK, mqtt.PUBREC, mqtt.PUBREL, mqtt.PUBCOMP:
-		a, err := mqtt.ParseAck(f, c.level)
+		a, err := mqtt.ParseAck(*f, c.level)
 		if err != nil {
 			return err
 		}
 		return c.handleAck(w, f.Type, a)
 	case mqtt.SUBSCRIBE:
-		return c.handleSubscribe(w, f)
+		return c.handleSubscribe(w, *f)
 	case mqtt.UNSUBSCRIBE:
-		return c.handleUnsubscribe(w, f)
+		return c.handleUnsubscribe(w, *f)
 	case mqtt.PINGREQ:
-		if err := mqtt.CheckEmpty(f); err != nil {
+		if err := mqtt.CheckEmpty(*f); err != nil {
 			return err
 		}
 		c.reply(func(out []byte) []byte { return append(out, byte(mqtt.PINGRESP)<<4, 0) }) // [MQTT-3.12.4-1]
 		return nil
 	case mqtt.DISCONNECT:
-		return c.handleDisconnect(f)
+		return c.handleDisconnect(*f)
 	case mqtt.AUTH:
 		if c.level != mqtt.Level5 {
 			return errUnexpected
 		}
-		if err := mqtt.ParseAuth(f); err != nil {
+		if err := mqtt.ParseAuth(*f); err != nil {
 			return err
 		}
 		// Nobody has begun an enhanced authentication: we offer no method [MQTT-4.12.0-6, v5].

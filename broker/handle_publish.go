@@ -28,7 +28,7 @@ const maxProperties = 64 << 10
 
 // propertiesLength returns the length of the properties of a PUBLISH of MQTT 5, which
 // follows topic and packet id (3.3.2); 0 if the packet is too short to have one.
-func propertiesLength(f mqtt.Frame) int {
+func propertiesLength(f *mqtt.Frame) int {
 	b := f.Body
 	if len(b) < 2 {
 		return 0
@@ -46,22 +46,22 @@ func propertiesLength(f mqtt.Frame) int {
 
 // handlePublish carries a PUBLISH to all who want it and acknowledges it, or, when a
 // durable subscriber wants it, has it acknowledged as soon as it is on disk.
-func (c *conn) handlePublish(w *worker, f mqtt.Frame) error {
+func (c *conn) handlePublish(w *worker, f *mqtt.Frame) error {
 	if c.level == mqtt.Level5 && len(f.Body) > maxProperties && propertiesLength(f) > maxProperties {
 		return errProperties // before all of them are looked at
 	}
-	var in mqtt.Publish
-	if err := mqtt.ParsePublish(f, c.level, &in); err != nil {
+	in := &w.in
+	if err := in.Parse(f, c.level); err != nil {
 		return err
 	}
-	if err := c.mayPublish(&in); err != nil {
+	if err := c.mayPublish(in); err != nil {
 		return err
 	}
-	r, err := c.routeOf(w, &in)
+	r, err := c.routeOf(w, in)
 	if err != nil {
 		return err
 	}
-	if (in.Retain || in.QoS > 0 && r.durable) && w.mustNotWait() {
+	if (in.Retain || in.QoS > 0 && (r.durable || r.rest != nil)) && w.mustNotWait() {
 		return errDisk
 	}
 	if in.QoS == 2 {
@@ -118,22 +118,15 @@ func (c *conn) publish(w *worker, p *publication, id uint16) error {
 			p.id = id
 		}
 	}
-	if !p.route.durable && !p.retain && c.acks.empty() {
+	if !p.route.durable && p.route.rest == nil && !p.retain && c.acks.empty() {
 		w.publish(p, nil, 0)
 		return c.acknowledge(p.qos, id, c.ackReason(p.route))
 	}
 	token := c.acks.open(ack{typ: typ, id: id})
-	needs := w.publish(p, c, token)
-	c.acks.expect(token, needs, c.ackReason(p.route))
-	return nil
-}
-
-// ackReason informs a client of MQTT 5 when nobody has subscribed (3.4.2.1).
-func (c *conn) ackReason(r *route) mqtt.Reason {
-	if c.level == mqtt.Level5 && len(r.targets)+len(r.groups)+len(r.spools)+len(r.locals) == 0 {
-		return mqtt.NoMatchingSubscribers
+	if needs := w.publish(p, c, token); needs != notKnown {
+		c.acks.expect(token, needs, c.ackReason(p.route))
 	}
-	return mqtt.Success
+	return nil
 }
 
 // publishedAgain answers a QoS 2 PUBLISH that came before [MQTT-4.3.3-2]. If the first

@@ -93,7 +93,7 @@ func (b *Broker) publishOwn(ctx context.Context, m mqtt.Message, once *journal.Q
 	if !r.isTopic() {
 		return 0, fmt.Errorf("publish to %q: %w", m.Topic, mqtt.CheckTopic(m.Topic))
 	}
-	if m.Retain || m.QoS > 0 && r.durable {
+	if m.Retain || m.QoS > 0 && (r.durable || r.rest != nil) {
 		if err := b.waitForDisk(ctx); err != nil {
 			return 0, err
 		}

@@ -35,6 +35,8 @@ type loop struct {
 	// Used by the loop's goroutine only.
 	sockets []*socket // by file descriptor
 	events  []unix.EpollEvent
+	named   int // of events: what epoll has named
+	next    int // of those, the first that has had no turn yet
 	buf     []byte
 	w       *worker
 	clock   wheel
@@ -47,7 +49,9 @@ func newLoop(b *Broker) (*loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("event loop: %w", err)
 	}
-	return &loop{b: b, sys: sys, w: newWorker(b), events: make([]unix.EpollEvent, 128), buf: make([]byte, loopRead)}, nil
+	l := &loop{b: b, sys: sys, w: newWorker(b), events: make([]unix.EpollEvent, 128), buf: make([]byte, loopRead)}
+	l.w.onLoop = true
+	return l, nil
 }
 
 // post has the loop look at s. Any goroutine, any lock.
@@ -72,8 +76,12 @@ func (l *loop) close() {
 	l.wake()
 }
 
-// wait sleeps until there is something to do.
-func (l *loop) wait() (n int, err error) {
+// wait sleeps until there is something to do. It asks for more only when all that epoll has
+// named had a turn: in the order in which it names them the last ones would never have one.
+func (l *loop) wait() (err error) {
+	if l.next < l.named {
+		return nil
+	}
 	l.sleeping.Store(true)
 	defer l.sleeping.Store(false)
 	l.mu.Lock()
@@ -83,5 +91,7 @@ func (l *loop) wait() (n int, err error) {
 	if waiting {
 		timeout = 0
 	}
-	return l.sys.Wait(l.events, timeout)
+	l.next = 0
+	l.named, err = l.sys.Wait(l.events, timeout)
+	return err
 }

@@ -6,7 +6,8 @@ import (
 
 // publish hands p to all who are there: connected sessions and our own subscribers at
 // once, durable subscribers with the batch. needs is how many commits must come before
-// the acknowledgement; waiter hears of each with the token.
+// the acknowledgement; waiter hears of each with the token. An event loop that cannot say yet
+// who gets p returns notKnown, and continueFanOut goes on.
 func (w *worker) publish(p *publication, waiter journal.Waiter, token uint64) (needs int) {
 	w.batch++
 	w.b.count.publishIn[p.qos&3].Add(1)
@@ -16,39 +17,22 @@ func (w *worker) publish(p *publication, waiter journal.Waiter, token uint64) (n
 		// was stored, and then a route that is looked up now knows of it.
 		p.route = w.routeString(p.route.topic)
 	}
+	if p.route.rest != nil {
+		if w.at != nil {
+			w.startRoute(p, waiter, token, needs)
+			return notKnown
+		}
+		w.finishRoute(p.route)
+	}
 	r := p.route
 	w.work += workOfTarget * (len(r.targets) + len(r.groups) + 4*len(r.locals))
 	from := len(w.targets)
 	w.deliverAll(p)
 	if len(r.locals) > 0 {
-		m := p.message()
-		// As published, as MQTT 5 subscribers may ask for too [MQTT-3.3.1-13]: a command that
-		// is to be kept for later has to be known as such by who must refuse it.
-		for _, l := range r.locals {
-			l.deliver(&m)
-		}
+		w.deliverLocals(p)
 	}
 	return needs + w.record(p, from, waiter, token)
 }
 
-// deliverTo sends p to t, or notes t for the record when it is a durable subscriber of p.
-func (w *worker) deliverTo(p *publication, t *target) {
-	if t = w.heldBack(p, t); t != nil {
-		w.deliver(p, t, p.retain && t.rap)
-	}
-}
-
-// heldBack notes t for the record when it is a durable subscriber of p. It returns how t
-// gets p otherwise; nil if it does not, because it is its publisher and asked for that.
-func (w *worker) heldBack(p *publication, t *target) *target {
-	if t.noLocal && p.from == t.session {
-		if t = t.own; t == nil {
-			return nil
-		}
-	}
-	if min(p.qos, t.qos) > 0 && t.session.isPersistent() {
-		w.targets = append(w.targets, *t)
-		return nil
-	}
-	return t
-}
+// notKnown is how many commits an acknowledgement waits for while its route is worked out.
+const notKnown = -1

@@ -5,11 +5,13 @@ import (
 	"slices"
 
 	"sensorgate/broker/permissions"
+	"sensorgate/broker/topics"
 	"sensorgate/internal/mqtt"
 )
 
 // route is where the messages of one topic go. It is worked out once and kept for as
-// long as no subscription and no right changes.
+// long as no subscription and no right changes. Where more than a slice of subscriptions match
+// it is worked out in pieces: nobody waits for 100,000 of them.
 type route struct {
 	topic      string
 	generation uint64
@@ -20,7 +22,8 @@ type route struct {
 	groups     []*shareGroup
 	spools     []*spool
 	locals     []*local
-	durable    bool // a durable subscriber may be among them
+	durable    bool     // a durable subscriber may be among them
+	rest       *routing // what is still to be looked at; nil: it is finished. Nobody remembers one that is not
 }
 
 // target is one session with all that its matching subscriptions ask for: overlapping
@@ -54,7 +57,42 @@ var (
 // isTopic reports whether the route's topic can be one at all.
 func (r *route) isTopic() bool { return r.err != errTopicName && r.err != errTopicText }
 
-// routeFor works out the route of a topic.
+// routing is what is still to be looked at of a route.
+type routing struct {
+	matches topics.Matches[subscriber]
+	allowed *permissions.Permissions
+	seen    int              // sessions
+	places  map[*session]int // of theirs: permissions are checked once for each; nil for a few sessions
+}
+
+// fewSessions are searched one by one: most topics have one or two.
+const fewSessions = 8
+
+// place returns where in the targets a session is that was seen, or notAllowed.
+func (rest *routing) place(r *route, s *session) (i int, seen bool) {
+	if rest.places == nil {
+		for i := range r.targets {
+			if r.targets[i].session == s {
+				return i, true
+			}
+		}
+		if rest.seen < fewSessions {
+			return 0, false
+		}
+		rest.places = make(map[*session]int, 2*fewSessions)
+		for i := range r.targets {
+			rest.places[r.targets[i].session] = i
+		}
+	}
+	i, seen = rest.places[s]
+	return i, seen
+}
+
+// routeSlice is how many subscriptions are looked at in one go: some 200 µs on a small machine.
+const routeSlice = 1024
+
+// routeFor begins with the route of a topic. What more than a slice of subscriptions match is
+// not finished then: route.rest is set.
 func (b *Broker) routeFor(topic string) *route {
 	r := &route{topic: topic, generation: b.subs.Generation()}
 	if err := mqtt.CheckTopic(topic); err != nil {
@@ -66,9 +104,26 @@ func (b *Broker) routeFor(topic string) *route {
 	if ownTopic(topic) {
 		r.err = errTopicOwn
 	}
-	allowed := b.permissions.Load()
-	places := map[*session]int{}
-	b.subs.Match(topic, func(subs []*subscription, groups []*shareGroup) {
+	rest := routing{matches: b.subs.Matches(topic), allowed: b.permissions.Load()}
+	if !r.look(&rest) {
+		kept := rest // what is not kept needs no memory of its own
+		r.rest = &kept
+	}
+	return r
+}
+
+// goOn looks at one more slice; true when the route is finished.
+func (r *route) goOn() (done bool) {
+	if !r.look(r.rest) {
+		return false
+	}
+	r.rest = nil
+	return true
+}
+
+// look is goOn for a rest that is not in the route yet.
+func (r *route) look(rest *routing) (done bool) {
+	more := rest.matches.Next(routeSlice, func(subs []*subscription, groups []*shareGroup) {
 		r.matched += len(subs) + len(groups)
 		r.groups = append(r.groups, groups...)
 		for _, sub := range subs {
@@ -78,10 +133,13 @@ func (b *Broker) routeFor(topic string) *route {
 			case who.local != nil:
 				r.locals = append(r.locals, who.local)
 			default:
-				r.addSession(places, allowed, sub)
+				r.addSession(rest, sub)
 			}
 		}
 	})
+	if more {
+		return false
+	}
 	r.durable = len(r.spools) > 0
 	for i := range r.targets {
 		r.durable = r.durable || r.targets[i].session.isPersistent()
@@ -91,7 +149,7 @@ func (b *Broker) routeFor(topic string) *route {
 			r.durable = r.durable || m.Subscriber.session.isPersistent()
 		}
 	}
-	return r
+	return true
 }
 
 func (r *route) addSpool(s *spool) {
@@ -106,18 +164,20 @@ func (r *route) addSpool(s *spool) {
 // notAllowed is the place of a session that must not read the topic.
 const notAllowed = -1
 
-// addSession adds a subscription to what its session gets. places are of the sessions that
-// were seen: permissions are checked once for each.
-func (r *route) addSession(places map[*session]int, allowed *permissions.Permissions, sub *subscription) {
+// addSession adds a subscription to what its session gets.
+func (r *route) addSession(rest *routing, sub *subscription) {
 	s := sub.Subscriber.session
-	i, ok := places[s]
+	i, ok := rest.place(r, s)
 	if !ok {
-		if i = len(r.targets); !allowed.MayRead(s.who.Load(), r.topic) {
+		if i = len(r.targets); !rest.allowed.MayRead(s.who.Load(), r.topic) {
 			i = notAllowed
 		} else {
 			r.targets = append(r.targets, target{session: s})
 		}
-		places[s] = i
+		rest.seen++
+		if rest.places != nil {
+			rest.places[s] = i
+		}
 	}
 	if i != notAllowed {
 		r.targets[i].add(sub, !ok)

@@ -34,6 +34,7 @@ type socket struct {
 	more      bool  // rest begins with whole packets: the turn was over before them
 	paused    bool  // nothing is read: the client must read first
 	lastRound bool  // it was taken over, and what was sent before is handled
+	lastReads int   // reads since then
 	lingering bool  // our side is closed; what still comes is thrown away
 }
 
@@ -113,22 +114,37 @@ func (s *socket) resume(w *worker) {
 const lastReads = 4
 
 // endAsked ends the connection because somebody asked for it; when that is another one
-// of the same client, what the socket holds is handled first.
+// of the same client, what the socket holds is handled first, in as many turns as it takes.
 func (s *socket) endAsked(w *worker) {
-	if s.c.takenOver() {
-		s.lastRound = true
-		if s.more {
-			s.handle(w, s.rest)
-		}
-		for i := 0; i < lastReads && s.isOpen(); i++ {
-			if !s.readable(w) {
-				break
-			}
-		}
+	if s.c.takenOver() && !s.lastInput(w) {
+		s.wake()
+		return
 	}
 	if s.isOpen() {
 		s.end(w, nil)
 	}
+}
+
+// lastInput handles what the socket still holds; false if it goes on in another turn. For a
+// disk that is behind it does not wait: what was not acknowledged is sent again.
+func (s *socket) lastInput(w *worker) (done bool) {
+	s.lastRound = true
+	for first := true; s.isOpen() && (s.more || s.lastReads < lastReads); first = false {
+		switch {
+		case s.more && s.c.forDisk:
+			return true
+		case !first && w.turnIsOver():
+			return false
+		case s.more:
+			s.handle(w, s.rest)
+		default:
+			s.lastReads++
+			if !s.readable(w) {
+				return true
+			}
+		}
+	}
+	return true
 }
 
 func (s *socket) isOpen() bool { return s.fd >= 0 && !s.lingering }
@@ -178,7 +194,7 @@ func (s *socket) control(op int) error {
 // readable reads once, as much as there is room for, and handles it. Other sockets have
 // their turn before there is a second read. It reports whether there was something.
 func (s *socket) readable(w *worker) bool {
-	if s.more && !s.lingering && !s.lastRound {
+	if s.more && !s.lingering {
 		return false // what was read before is handled first, when it is its turn
 	}
 	buf, have := s.loop.buf, len(s.rest)
@@ -351,6 +367,9 @@ func (s *socket) writable(w *worker) {
 	sess := s.c.session
 	sess.mu.Lock()
 	defer sess.mu.Unlock()
+	if !s.wantWrite {
+		return // since epoll has named it
+	}
 	s.wantWrite = false
 	if s.write(s.c) {
 		s.rearm()
@@ -369,6 +388,9 @@ func (s *socket) writable(w *worker) {
 func (s *socket) end(w *worker, err error) {
 	c := s.c
 	c.end = err
+	if w.routing == c {
+		w.routing = nil
+	}
 	w.commit() // what it began before belongs to it still
 	words := c.lastPacket()
 	sess := c.session

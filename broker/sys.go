@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"strconv"
+	"sync"
 	"time"
 
 	"sensorgate/broker/budget"
@@ -146,16 +147,33 @@ func (b *Broker) publishSys() {
 	}
 }
 
-// sysRetained returns what a new subscriber to a filter below $SYS gets first. It is worked
-// out when somebody asks and kept nowhere.
+// sysKept are the values of $SYS for new subscribers. To work them out stops the whole program
+// for a moment, so what is less than sysFresh old serves all. The zero value is ready.
+type sysKept struct {
+	mu   sync.Mutex
+	at   time.Time
+	list []*retained
+}
+
+const sysFresh = time.Second
+
+// sysRetained returns what a new subscriber to a filter below $SYS gets first.
 func (b *Broker) sysRetained(filter string) (found []*retained) {
 	if len(filter) < 4 || filter[:4] != "$SYS" {
 		return nil
 	}
-	now := time.Now()
-	for _, v := range b.sysValues() {
-		if topic := "$SYS/broker/" + v.topic; mqtt.Match(filter, topic) {
-			found = append(found, keep(&publication{route: &route{topic: topic}, payload: []byte(v.value), at: now}))
+	k := &b.sys
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if now := time.Now(); k.list == nil || now.Sub(k.at) >= sysFresh {
+		k.list, k.at = k.list[:0:0], now
+		for _, v := range b.sysValues() {
+			k.list = append(k.list, keep(&publication{route: &route{topic: "$SYS/broker/" + v.topic}, payload: []byte(v.value), at: now}))
+		}
+	}
+	for _, r := range k.list {
+		if mqtt.Match(filter, r.topic) {
+			found = append(found, r)
 		}
 	}
 	return found

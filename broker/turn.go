@@ -13,23 +13,22 @@ import (
 // more goes on in the next turn, after all others: so a client waits at most for one turn,
 // however much another one asks for.
 const (
-	turnTime   = 5 * time.Millisecond   // for all input of a turn
+	turnTime   = 4 * time.Millisecond   // for all input of a turn
 	shareFloor = 100 * time.Microsecond // of it for one connection, at least
-	mailTime   = 3 * time.Millisecond   // for what others have posted
-	flushTime  = 3 * time.Millisecond   // for writing
+	mailTime   = 2 * time.Millisecond   // for what others have posted
+	flushTime  = 2 * time.Millisecond   // for writing
 )
 
 // run serves until close.
 func (l *loop) run() error {
 	defer l.sys.Close()
 	for {
-		n, err := l.wait()
-		if err != nil {
+		if err := l.wait(); err != nil {
 			return fmt.Errorf("event loop: epoll_wait: %w", err)
 		}
 		l.w.begin()
 		l.clock.advance(l.w.now, l.timeUp)
-		l.handleEvents(n)
+		l.handleEvents()
 		closing := l.openMail()
 		if closing {
 			l.w.finish()
@@ -40,19 +39,22 @@ func (l *loop) run() error {
 	}
 }
 
-// handleEvents lets each socket that epoll has named have its share of the turn.
-func (l *loop) handleEvents(n int) {
-	share := max(shareFloor, turnTime/time.Duration(max(1, n)))
+// handleEvents lets each socket that epoll has named have its share of the turn. Those for
+// whom no time is left have the next one, before anybody is named again.
+func (l *loop) handleEvents() {
+	share := max(shareFloor, turnTime/time.Duration(max(1, l.named-l.next)))
 	now := l.w.now
-	spent := now.Add(turnTime)
+	end := now.Add(turnTime)
 	l.w.spent = l.hasMail() // whoever put something costly off goes first
-	for i := range n {
-		if i > 0 {
-			now = time.Now()
-			l.w.spent = l.w.spent || now.After(spent)
+	for first := l.next; l.next < l.named; {
+		if l.next > first {
+			if now = time.Now(); now.After(end) {
+				break
+			}
 		}
 		l.w.until = now.Add(share)
-		l.event(&l.events[i])
+		l.next++
+		l.event(&l.events[l.next-1])
 	}
 	l.w.spent = false
 }
@@ -71,7 +73,7 @@ func (l *loop) event(e *unix.EpollEvent) {
 	if e.Events&unix.EPOLLOUT != 0 {
 		s.writable(l.w)
 	}
-	if e.Events&^unix.EPOLLOUT != 0 {
+	if in := e.Events &^ unix.EPOLLOUT; in != 0 && !s.lastRound && (in != unix.EPOLLIN || !s.paused) {
 		s.readable(l.w)
 	}
 }

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"errors"
+	"runtime"
 	"time"
 
 	"sensorgate/broker/budget"
@@ -43,12 +45,17 @@ type worker struct {
 	now                 time.Time // of this batch
 	until               time.Time // end of the turn that the connection at hand has; zero: none
 	at                  *conn     // whose packets an event loop handles; nil elsewhere
+	routing             *conn     // whose last PUBLISH waits for its route; nil: nobody's
+	onLoop              bool      // an event loop uses it
+	unrested, rests     int       // bytes since rest gave the processor away, and how often it did
 	spent               bool      // the turn has had its time: what may be costly waits for the mail
 	costly              bool      // something was, in this turn: the next waits for another one
 	work                int       // done since the last look at the clock, see workPerLook
 	batch               int       // publications in it
 	behind, behindKnown bool      // the journal is too far behind, in this batch
 
+	frame        mqtt.Frame   // of the packet at hand
+	in           mqtt.Publish // the same, if it is one
 	pub          publication
 	waitingRoute route     // of the message that is taken from a backlog
 	encoded      [4][]byte // memory of pub.enc
@@ -119,8 +126,31 @@ func (w *worker) mustNotWait() bool {
 	return w.behind
 }
 
+// rest is called beside the event loops after each piece of work that cost as much as to copy
+// so many bytes: after some the loops, which others wait for, have the processor first. No lock
+// is held.
+func (w *worker) rest(bytes int) {
+	if w.onLoop {
+		return
+	}
+	if w.unrested += bytes; w.unrested >= fanOutSlice {
+		w.unrested = 0
+		w.rests++
+		runtime.Gosched()
+	}
+}
+
 // turnIsOver reports whether the connection at hand has had its share of the loop.
 func (w *worker) turnIsOver() bool { return !w.until.IsZero() && time.Now().After(w.until) }
+
+// timeIsUp is turnIsOver, asked when some work was done since the clock was read.
+func (w *worker) timeIsUp() bool {
+	if w.work < workPerLook {
+		return false
+	}
+	w.work = 0
+	return w.turnIsOver()
+}
 
 // begin starts a batch. When somebody was refused memory since, a large table of routes
 // is given up for it.
@@ -140,7 +170,7 @@ func (w *worker) begin() {
 func (w *worker) finish() {
 	w.commit()
 	for i, s := range w.touched {
-		s.flush(w)
+		w.rest(flushCost + s.flush(w))
 		w.touched[i] = nil
 	}
 	w.touched = w.touched[:0]
@@ -188,13 +218,33 @@ func (w *worker) routeString(topic string) *route {
 	return w.newRoute(topic)
 }
 
+// newRoute begins to work a route out, and remembers it if that is all.
 func (w *worker) newRoute(topic string) *route {
 	r := w.b.routeFor(topic)
 	w.work += workOfMatch * r.matched
-	// A topic that nobody can publish to is not worth remembering.
-	if r.err != nil {
-		return r
+	if r.rest == nil {
+		w.remember(r)
 	}
+	return r
+}
+
+// finishRoute works the rest of a route out. It is for workers beside the event loops.
+func (w *worker) finishRoute(r *route) {
+	for r.rest != nil {
+		if r.goOn() {
+			w.remember(r)
+		}
+		w.rest(fanOutSlice)
+	}
+}
+
+// remember keeps a finished route for the next message to its topic.
+func (w *worker) remember(r *route) {
+	// A topic that nobody can publish to is not worth remembering, and one that is old already.
+	if r.err != nil || !w.isCurrent(r) {
+		return
+	}
+	topic := r.topic
 	fee := routeCost + int64(len(topic)) + int64(len(r.targets))*targetCost
 	limit := w.b.memory.Limit() / 64
 	if old := w.routes[topic]; old != nil {
@@ -210,7 +260,6 @@ func (w *worker) newRoute(topic string) *route {
 		w.routeFee += fee
 		w.routes[topic] = r
 	}
-	return r
 }
 
 func (w *worker) forgetRoutes() {
@@ -219,24 +268,30 @@ func (w *worker) forgetRoutes() {
 	w.routeFee = 0
 }
 
+// errTurn stops the input before a packet that may cost more than is left of the turn.
+var errTurn = errors.New("the turn is over")
+
 // cheapRoute is how many subscriptions may match a topic whose route is worked out in a turn
 // that is spent.
 const cheapRoute = 256
 
 // workOut is newRoute for a PUBLISH: one that may be costly waits for another turn when this
-// one is spent. known is what is remembered of the topic, perhaps nil.
+// one is spent, and one that takes several turns until no other does: what is looked at of it
+// meanwhile takes memory. known is what is remembered of the topic, perhaps nil.
 func (w *worker) workOut(known *route, topic string) (*route, error) {
-	if (known == nil || known.matched > cheapRoute) && w.isSpent() {
+	if (known == nil || known.matched > cheapRoute) && w.isSpent() || known != nil && known.matched > routeSlice && w.at != nil && w.routing != nil {
 		return nil, errTurn
 	}
 	r := w.newRoute(topic)
 	w.costly = w.costly || r.matched > cheapRoute
+	if r.rest != nil && w.at != nil && w.routing != nil {
+		return nil, errTurn
+	}
 	return r, nil
 }
 
-// isSpent reports whether what is costly has to wait for another turn. The last packets of
-// a connection that was taken over do not: the next connection waits for them.
-func (w *worker) isSpent() bool { return (w.spent || w.costly) && w.at != nil && !w.at.takenOver() }
+// isSpent reports whether what is costly has to wait for another turn.
+func (w *worker) isSpent() bool { return (w.spent || w.costly) && w.at != nil }
 
 // isCurrent reports whether r is still where the messages of its topic go.
 func (w *worker) isCurrent(r *route) bool { return r != nil && r.generation == w.b.subs.Generation() }

@@ -202,36 +202,67 @@ func without[S comparable](list []*Subscription[S], sub *Subscription[S]) ([]*Su
 // its groups. f may keep the groups and the subscriptions but not the slices, and must
 // not call back.
 func (t *Subscriptions[S]) Match(topic string, f func(subs []*Subscription[S], groups []*Group[S])) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	// A leading wildcard must not reach into the broker's own topics [MQTT-4.7.2-1].
-	own := topic[0] == '$'
-	type branch struct {
-		n    *node[entries[S]]
-		rest string
-		more bool
+	m := t.Matches(topic)
+	for m.Next(1<<30, f) {
 	}
-	todo := make([]branch, 1, 16)
-	todo[0] = branch{&t.root, topic, true}
-	for len(todo) > 0 {
-		at := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		wild := !own || at.n != &t.root
+}
+
+// Matches walks over the filters that match a topic, in pieces. Between two pieces the tree
+// may change: what was there before and is there at the end is found, what came or went
+// meanwhile perhaps.
+type Matches[S comparable] struct {
+	t    *Subscriptions[S]
+	own  bool // the topic is one of the broker's own
+	todo []branch[S]
+}
+
+// branch is a node that matches so far, and what of the topic is left below it.
+type branch[S comparable] struct {
+	n    *node[entries[S]]
+	rest string
+	more bool // rest is a level, not the end
+}
+
+// Matches returns a walk over what matches a valid topic.
+func (t *Subscriptions[S]) Matches(topic string) Matches[S] {
+	m := Matches[S]{t: t, own: topic[0] == '$', todo: make([]branch[S], 1, 16)}
+	m.todo[0] = branch[S]{&t.root, topic, true}
+	return m
+}
+
+// Next calls f as Match does, until at least limit filters, subscriptions and groups were
+// looked at, and reports whether there may be more.
+func (m *Matches[S]) Next(limit int, f func(subs []*Subscription[S], groups []*Group[S])) (more bool) {
+	m.t.mu.RLock()
+	defer m.t.mu.RUnlock()
+	call := func(e *entries[S]) {
+		limit -= len(e.subs) + len(e.groups)
+		f(e.subs, e.groups)
+	}
+	for ; len(m.todo) > 0; limit-- {
+		if limit <= 0 {
+			return true
+		}
+		at := m.todo[len(m.todo)-1]
+		m.todo = m.todo[:len(m.todo)-1]
+		// A leading wildcard must not reach into the broker's own topics [MQTT-4.7.2-1].
+		wild := !m.own || at.n != &m.t.root
 		if hash := at.n.child("#"); hash != nil && wild {
-			f(hash.value.subs, hash.value.groups) // "sport/#" includes "sport" (4.7.1.2)
+			call(&hash.value) // "sport/#" includes "sport" (4.7.1.2)
 		}
 		if !at.more {
-			f(at.n.value.subs, at.n.value.groups)
+			call(&at.n.value)
 			continue
 		}
 		level, rest, more := strings.Cut(at.rest, "/")
 		if k := at.n.child(level); k != nil && level != "+" && level != "#" {
-			todo = append(todo, branch{k, rest, more})
+			m.todo = append(m.todo, branch[S]{k, rest, more})
 		}
 		if plus := at.n.child("+"); plus != nil && wild {
-			todo = append(todo, branch{plus, rest, more})
+			m.todo = append(m.todo, branch[S]{plus, rest, more})
 		}
 	}
+	return false
 }
 
 // Len returns how many subscriptions there are.

@@ -65,27 +65,35 @@ func (f *Frame) IgnoreUnused() {
 // it yet; need then says how many bytes the whole packet has, or 0 if even that is not
 // known. A packet of more than limit bytes is refused before it is there.
 func NextFrame(buf []byte, limit int) (f Frame, need int, err error) {
+	need, err = f.Next(buf, limit)
+	return f, need, err
+}
+
+// Next is NextFrame where the frame has its place already: a copy of it would cost as much as
+// to take a short packet apart. Without a whole packet f.Raw is nil.
+func (f *Frame) Next(buf []byte, limit int) (need int, err error) {
+	f.Raw = nil
 	if len(buf) < 2 {
-		return Frame{}, 0, nil
+		return 0, nil
 	}
 	// The most frequent case first: remaining length in one byte.
 	rem, head := int(buf[1]), 2
 	if rem >= 0x80 {
 		if rem, head, err = longLength(buf); err != nil || head == 0 {
-			return Frame{}, 0, err
+			return 0, err
 		}
 	}
 	total := head + rem
 	if total > limit {
-		return Frame{}, total, ErrPacketTooLarge
+		return total, ErrPacketTooLarge
 	}
 	if total > len(buf) {
-		return Frame{}, total, nil
+		return total, nil
 	}
-	return Frame{
-		Type: Type(buf[0] >> 4), Flags: buf[0] & 15, Body: buf[head:total:total], Raw: buf[:total:total],
-		LongLength: head > 2 && buf[head-1] == 0,
-	}, total, nil
+	f.Type, f.Flags = Type(buf[0]>>4), buf[0]&15
+	f.Body, f.Raw = buf[head:total:total], buf[:total:total]
+	f.LongLength = head > 2 && buf[head-1] == 0
+	return total, nil
 }
 
 // longLength reads a remaining length of more than one byte. head is where the packet's

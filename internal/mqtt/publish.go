@@ -23,7 +23,10 @@ type Publish struct {
 var errSubIDFromClient = &Error{ProtocolError, "subscription identifier in a PUBLISH to the server"}
 
 // ParsePublish reads the body of a PUBLISH (3.3) into p. It allocates nothing.
-func ParsePublish(f Frame, level byte, p *Publish) error {
+func ParsePublish(f Frame, level byte, p *Publish) error { return p.Parse(&f, level) }
+
+// Parse is ParsePublish without a copy of the frame.
+func (p *Publish) Parse(f *Frame, level byte) error {
 	*p = Publish{QoS: f.Flags >> 1 & 3, Dup: f.Flags&8 != 0, Retain: f.Flags&1 != 0}
 	switch {
 	case p.QoS == 3: // [MQTT-3.3.1-4]
