@@ -101,6 +101,7 @@ func (w *worker) addRecord(p *publication, targets span, queues int, shared bool
 func (w *worker) commit() (failed int) {
 	if len(w.waiting) == 0 {
 		w.targets = w.targets[:0]
+		w.giveBackUnused()
 		return 0
 	}
 	data := append(make([]byte, 0, len(w.data)), w.data...) // the journal keeps it
@@ -140,7 +141,16 @@ func (w *worker) commit() (failed int) {
 	}
 	w.b.recordMu.Unlock()
 	w.forget()
+	w.giveBackUnused()
 	return failed
+}
+
+func (w *worker) giveBackUnused() {
+	for i, b := range w.unused {
+		giveBack(b)
+		w.unused[i] = nil
+	}
+	w.unused = w.unused[:0]
 }
 
 // dropOutdated leaves out retained messages, read for a new subscription, that were

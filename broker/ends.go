@@ -36,13 +36,16 @@ func (b *Broker) removeLocked(s *session) {
 // leaveTree takes a session that has ended out of the tree of subscriptions. Many filters
 // of many levels take a while, in which others must not wait: nobody needs the end of it.
 func (s *session) leaveTree(subs map[string]*subscription) {
+	list := make([]*subscription, 0, len(subs))
+	for _, sub := range subs {
+		list = append(list, sub)
+	}
 	leave := func(w *worker) {
-		for full, sub := range subs {
-			s.unenter(full, sub)
-			if w != nil {
-				w.rest(restOfFilter)
-			}
+		for ; len(list) > filtersAtOnce; list = list[filtersAtOnce:] {
+			s.leave(list[:filtersAtOnce])
+			w.rest(fanOutSlice)
 		}
+		s.leave(list)
 		s.mu.Lock()
 		s.releaseLocked()
 		s.mu.Unlock()
@@ -54,11 +57,8 @@ func (s *session) leaveTree(subs map[string]*subscription) {
 	s.b.doAside(leave)
 }
 
-// filtersAtOnce is how many filters are taken out by whoever ends their session.
+// filtersAtOnce is how many filters are taken out in one step, and by whoever ends their session.
 const filtersAtOnce = 32
-
-// restOfFilter is what it costs to take a filter out, in bytes that are copied.
-const restOfFilter = 8 << 10
 
 // expireLocked sets the timer of a session without connection: for its delayed will and
 // its end, whichever is first.

@@ -1,8 +1,6 @@
 package broker
 
 import (
-	"bytes"
-
 	"sensorgate/broker/budget"
 	"sensorgate/internal/journal"
 )
@@ -11,10 +9,11 @@ import (
 // durable. Those that are have it in their record already. Until it is done nothing more
 // of its publisher is handled, so its messages stay in their order.
 type fanOut struct {
-	p    publication // with bytes of its own
-	to   []*target   // who is still to get it
-	fee  int64       // bytes that the publisher's account has for it
-	size int         // bytes for each
+	p     publication // with bytes of its own
+	bytes []byte
+	to    []*target // who is still to get it
+	fee   int64     // bytes that the publisher's account has for it
+	size  int       // bytes for each
 
 	// While its route is worked out: who hears of the commits, and how many there are so far.
 	waiter journal.Waiter
@@ -103,9 +102,9 @@ func (w *worker) pick(g *shareGroup, topic string) (target, bool) {
 // startFanOut copies p for the turns to come.
 func (w *worker) startFanOut(p *publication) *fanOut {
 	f := &fanOut{p: *p, size: p.size()}
-	f.p.payload = bytes.Clone(p.payload)
-	f.p.props = bytes.Clone(p.props)
-	f.fee = int64(len(p.payload) + len(p.props))
+	f.bytes = append(append(takeBuffer(len(p.payload)+len(p.props)), p.payload...), p.props...)
+	f.p.payload, f.p.props = f.bytes[:len(p.payload)], f.bytes[len(p.payload):]
+	f.fee = int64(cap(f.bytes))
 	w.at.account.Force(budget.Buffers, f.fee)
 	w.at.fan = f
 	return f
@@ -160,6 +159,7 @@ func (c *conn) continueFanOut(w *worker) (done bool) {
 		}
 	}
 	c.account.Release(budget.Buffers, f.fee)
+	w.unused = append(w.unused, f.bytes)
 	c.fan = nil
 	return true
 }

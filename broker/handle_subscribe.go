@@ -15,44 +15,103 @@ func (c *conn) handleSubscribe(w *worker, f mqtt.Frame) error {
 	if err != nil {
 		return err
 	}
-	codes := make([]mqtt.Reason, len(in.Filters))
-	type entered struct {
-		sub *subscription
-		new bool
+	codes, err := c.checkFilters(&in)
+	if err != nil {
+		return err
 	}
-	subs := map[string]entered{} // a filter that is named twice counts once
-	for i, want := range in.Filters {
+	entries := c.noteFilters(&in, codes)
+	c.session.enter(entries, false)
+	entered := false
+	for i := range entries {
+		if entries[i].fits {
+			entered = true
+			continue
+		}
+		for k := range in.Filters { // as often as it was named
+			if in.Filters[k].Filter == entries[i].full {
+				codes[k] = mqtt.QuotaExceeded
+			}
+		}
+	}
+	if c.level == mqtt.Level31 { // it knows no failure in a SUBACK
+		for i := range codes {
+			codes[i] = mqtt.Reason(in.Filters[i].QoS)
+		}
+	}
+	c.answerSubscribe(mqtt.SUBACK, in.ID, codes, entered)
+	for i := range entries {
+		e := &entries[i]
+		if !e.fits || e.sub.Group != "" || e.sub.RetainHandling == 2 || e.sub.RetainHandling == 1 && e.existed {
+			continue // [MQTT-3.3.1-10, 3.3.1-11, v5]; nothing retained to a shared one (4.8.2)
+		}
+		c.startWalk(e.full, e.sub)
+	}
+	return nil
+}
+
+// checkFilters returns the code of each filter as far as it does not depend on what the session
+// has, and sets its QoS to what it gets.
+func (c *conn) checkFilters(in *mqtt.Subscribe) (codes []mqtt.Reason, err error) {
+	codes = make([]mqtt.Reason, len(in.Filters))
+	for i := range in.Filters {
+		want := &in.Filters[i]
 		if c.endsFor(want.Filter) {
-			return errFilter
+			return nil, errFilter
 		}
 		if c.bridge {
 			want.RetainAsPub, want.NoLocal = true, !isShared(want.Filter)
 		}
 		want.QoS = min(want.QoS, c.limits.maxQoS()) // 3.8.4: the server may grant less
 		if want.NoLocal && isShared(want.Filter) {  // [MQTT-3.8.3-4, v5]
-			return errShareNoLocal
+			return nil, errShareNoLocal
 		}
-		if codes[i] = c.maySubscribe(want.Filter); codes[i] < mqtt.Unspecified {
+		switch {
+		case mqtt.CheckFilter(want.Filter) != nil:
+			codes[i] = mqtt.TopicFilterInvalid
+		case !c.b.permissions.Load().MaySubscribe(c.session.who.Load(), want.Filter):
+			codes[i] = mqtt.NotAuthorized
+		default:
 			codes[i] = mqtt.Reason(want.QoS) // all QoS are supported [MQTT-3.8.4-8, v5]
-			sub, existed, fits := c.session.subscribe(want, in.SubscriptionID, false)
-			if fits {
-				subs[want.Filter] = entered{sub, subs[want.Filter].new || !existed}
-				continue
-			}
+		}
+	}
+	return codes, nil
+}
+
+// noteFilters enters those that are allowed into the session. One that is named twice is there
+// once, as it was named last.
+func (c *conn) noteFilters(in *mqtt.Subscribe, codes []mqtt.Reason) (entries []entry) {
+	s := c.session
+	places := map[string]int{}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, want := range in.Filters {
+		switch {
+		case codes[i] >= mqtt.Unspecified:
+			continue
+		case !s.takesLocked(want.Filter):
 			codes[i] = mqtt.QuotaExceeded
+			continue
 		}
-		if c.level == mqtt.Level31 { // it knows no failure in a SUBACK
-			codes[i] = mqtt.Reason(want.QoS)
+		e := newEntry(s, want, in.SubscriptionID)
+		if place, twice := places[want.Filter]; twice {
+			entries[place].sub = e.sub
+			s.subs[e.full] = e.sub
+			continue
 		}
+		s.noteLocked(&e)
+		places[want.Filter] = len(entries)
+		entries = append(entries, e)
 	}
-	c.answerSubscribe(mqtt.SUBACK, in.ID, codes, len(subs) > 0)
-	for full, e := range subs {
-		if e.sub.Group != "" || e.sub.RetainHandling == 2 || e.sub.RetainHandling == 1 && !e.new {
-			continue // [MQTT-3.3.1-10, 3.3.1-11, v5]; nothing retained to a shared one (4.8.2)
-		}
-		c.startWalk(full, e.sub)
+	return entries
+}
+
+// takesLocked reports whether the session may have one more filter, or has it.
+func (s *session) takesLocked(filter string) bool {
+	if _, have := s.subs[filter]; have {
+		return true
 	}
-	return nil
+	return len(s.subs) < maxSubscriptions &&
+		(!s.isPersistent() || s.subText+len(filter) <= maxFilterText && s.b.onDisk.takes(s.b.onDisk.ofFilter(filter)))
 }
 
 var errFilter = mqtt.NewError(mqtt.TopicFilterInvalid, "topic filter is not allowed")
@@ -70,24 +129,6 @@ func isShared(filter string) bool {
 	return ok
 }
 
-// maySubscribe returns the reason why not.
-func (c *conn) maySubscribe(filter string) mqtt.Reason {
-	if mqtt.CheckFilter(filter) != nil {
-		return mqtt.TopicFilterInvalid
-	}
-	if !c.b.permissions.Load().MaySubscribe(c.session.who.Load(), filter) {
-		return mqtt.NotAuthorized
-	}
-	s := c.session
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, have := s.subs[filter]
-	if !have && (len(s.subs) >= maxSubscriptions || s.isPersistent() && (s.subText+len(filter) > maxFilterText || !c.b.onDisk.takes(c.b.onDisk.ofFilter(filter)))) {
-		return mqtt.QuotaExceeded
-	}
-	return mqtt.Success
-}
-
 // handleUnsubscribe takes the filters out and answers.
 func (c *conn) handleUnsubscribe(_ *worker, f mqtt.Frame) error {
 	id, filters, err := mqtt.ParseUnsubscribe(f, c.level)
@@ -95,16 +136,21 @@ func (c *conn) handleUnsubscribe(_ *worker, f mqtt.Frame) error {
 		return err
 	}
 	codes := make([]mqtt.Reason, len(filters))
-	changed := false
 	for i, filter := range filters {
 		if c.endsFor(filter) {
 			return errFilter
 		}
-		switch {
-		case mqtt.CheckFilter(filter) != nil:
+		if mqtt.CheckFilter(filter) != nil {
 			codes[i] = mqtt.TopicFilterInvalid
-		case c.session.unsubscribe(filter):
-			changed = true
+		}
+	}
+	done := c.session.unsubscribe(filters)
+	changed := len(done) > 0
+	for i, filter := range filters {
+		switch {
+		case codes[i] == mqtt.TopicFilterInvalid:
+		case done[filter]:
+			delete(done, filter) // named again it is not there any more
 		default:
 			codes[i] = mqtt.NoSubscriptionExisted
 		}

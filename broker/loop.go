@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,7 @@ type loop struct {
 	events  []unix.EpollEvent
 	named   int // of events: what epoll has named
 	next    int // of those, the first that has had no turn yet
+	rested  time.Time
 	buf     []byte
 	w       *worker
 	clock   wheel
@@ -74,6 +76,19 @@ func (l *loop) close() {
 	l.closing = true
 	l.mu.Unlock()
 	l.wake()
+}
+
+// restEvery is how long a loop runs before it lets others run, between two turns. The Go
+// runtime would take the processor away from a goroutine that runs for 10 ms, within a turn,
+// and give it to each of the others for as long.
+const restEvery = time.Millisecond
+
+// rest is called between two turns.
+func (l *loop) rest(now time.Time) {
+	if now.Sub(l.rested) > restEvery {
+		runtime.Gosched()
+		l.rested = now
+	}
 }
 
 // wait sleeps until there is something to do. It asks for more only when all that epoll has

@@ -8,34 +8,43 @@ import (
 )
 
 // Limits of what waits in the output of one connection, where the budget would allow more.
+// Output is one piece of memory, which grows: with megabytes of it that is a turn's work.
 const (
 	maxOutQoS0  = 1 << 20 // more waits: QoS 0 to it is dropped and counted
-	maxOutQueue = 4 << 20 // more waits: QoS 1 and 2 stay in the queue
+	maxOutQueue = 1 << 20 // more waits: QoS 1 and 2 stay in the queue
 	// maxUnread is what may wait before nothing more is read from a client: its own packets
-	// are answered, and whoever does not read the answers may not make more.
-	maxUnread = maxOutQueue + 256<<10
+	// are answered, and whoever does not read the answers may not make more. It has room for
+	// an acknowledgement of each packet id beside what others send.
+	maxUnread = maxOutQueue + 512<<10
 )
 
 // Output is kept in buffers of a few sizes, so that they can be used again. The smallest
 // is part of what every connection costs; larger ones are charged to the client.
 const (
 	smallBuffer  = 2 << 10
-	largestClass = 128 << 10
+	largestClass = 128 << 10 // of those that double; beyond there are four sizes per doubling
+	maxClass     = 4 << 20
 )
 
-var buffers [7]sync.Pool // 2, 4, 8 … 128 KiB
+// buffers are 2, 4, 8 … 128 KiB, then 160, 192, 224, 256, 320 … 4096 KiB.
+var buffers [7 + 4*5]sync.Pool
 
 // class returns which pool has buffers of the size, and the size rounded up to what is
 // allocated; -1 if none has.
 func class(size int) (pool, rounded int) {
+	if size > maxClass {
+		return -1, (size + size/4 + 64<<10 - 1) &^ (64<<10 - 1)
+	}
 	rounded = smallBuffer
-	for i := range buffers {
-		if size <= rounded {
-			return i, rounded
-		}
+	for ; size > rounded && rounded < largestClass; pool++ {
 		rounded *= 2
 	}
-	return -1, (size + size/4 + 64<<10 - 1) &^ (64<<10 - 1)
+	for step := rounded / 4; size > rounded; pool++ {
+		if rounded += step; rounded == 8*step {
+			step *= 2
+		}
+	}
+	return pool, rounded
 }
 
 func takeBuffer(size int) []byte {
@@ -63,9 +72,10 @@ func (c *conn) out() []byte {
 	if c.buf == nil {
 		c.takeUsual()
 	}
-	if cap(c.buf)-len(c.buf) < smallPacket && cap(c.buf) < largestClass {
+	if cap(c.buf)-len(c.buf) < smallPacket {
 		old := c.buf
-		c.buf = append(takeBuffer(2*cap(old)), old...)
+		more := max(cap(old)/4, min(cap(old), largestClass/2))
+		c.buf = append(takeBuffer(cap(old)+more), old...)
 		c.recount(cap(c.buf))
 		giveBack(old)
 	}

@@ -46,11 +46,11 @@ func (b *backlog) push(a *budget.Account, p *publication, flags byte, ids []uint
 		if c == nil {
 			room = firstChunk
 		}
-		room = max(room, size)
+		_, room = class(max(room, size))
 		if !b.charge(a, int64(room+chunkCost)) {
 			return false
 		}
-		c = &chunk{base: p.at, data: make([]byte, 0, room), fee: int64(room + chunkCost)}
+		c = &chunk{base: p.at, data: takeBuffer(room), fee: int64(room + chunkCost)}
 		b.chunks = append(b.chunks, c)
 	}
 	topic, ok := b.topic(a, c, p.route.topic)
@@ -146,6 +146,7 @@ func (b *backlog) pop(a *budget.Account, m *waitingMessage) {
 	}
 	a.Release(budget.Buffers, c.fee)
 	b.fee -= c.fee
+	giveBack(c.data)
 	b.chunks[0] = nil
 	if b.chunks = b.chunks[1:]; len(b.chunks) == 0 {
 		b.chunks = nil
@@ -155,5 +156,8 @@ func (b *backlog) pop(a *budget.Account, m *waitingMessage) {
 // drop forgets all that waits.
 func (b *backlog) drop(a *budget.Account) {
 	a.Release(budget.Buffers, b.fee)
+	for _, c := range b.chunks {
+		giveBack(c.data)
+	}
 	*b = backlog{}
 }

@@ -112,13 +112,7 @@ func (b *Broker) restoreSession(id string, saved *savedSession) error {
 	if saved.Gone != 0 && !saved.Unsure { // else it was connected when we were killed
 		s.goneBefore = time.UnixMilli(saved.Gone)
 	}
-	for _, sub := range saved.Subs {
-		want := mqtt.Subscription{Filter: sub.Filter}
-		want.SetOptions(sub.Options)
-		if mqtt.CheckFilter(sub.Filter) == nil && want.QoS <= 2 {
-			s.subscribe(want, sub.ID, true)
-		}
-	}
+	s.restoreSubs(saved.Subs)
 	if data, ok := b.journal.Get(keyOut + id); ok {
 		if st, ok := parseExactState(data); ok {
 			s.outState.exactState = st
@@ -134,6 +128,20 @@ func (b *Broker) restoreSession(id string, saved *savedSession) error {
 	b.expireLocked(s)
 	b.mu.Unlock()
 	return nil
+}
+
+func (s *session) restoreSubs(saved []savedSub) {
+	var list []entry
+	for _, sub := range saved {
+		want := mqtt.Subscription{Filter: sub.Filter}
+		want.SetOptions(sub.Options)
+		if mqtt.CheckFilter(sub.Filter) == nil && want.QoS <= 2 {
+			e := newEntry(s, want, sub.ID)
+			s.noteLocked(&e) // nobody else knows it yet
+			list = append(list, e)
+		}
+	}
+	s.enter(list, true)
 }
 
 // restoredExpiry bounds what an older version, or another configuration, has let a client

@@ -34,8 +34,10 @@ func (l *loop) run() error {
 			l.w.finish()
 			return nil
 		}
-		l.w.flushSome(time.Now().Add(flushTime))
-		l.b.count.turn(time.Since(l.w.now))
+		l.w.flushSome(flushTime)
+		end := time.Now()
+		l.b.count.turn(end.Sub(l.w.now))
+		l.rest(end)
 	}
 }
 

@@ -70,6 +70,7 @@ type worker struct {
 	queues  []*journal.Queue
 	targets []target
 	data    []byte
+	unused  [][]byte // buffers that nobody needs when the batch is in the journal
 
 	items []journal.Item
 	done  []journal.Seq
@@ -183,16 +184,21 @@ const (
 	flushCost  = 4 << 10
 )
 
-// flushSome is finish for a loop with other things to do: what is not written by then is
-// written in the next turn.
-func (w *worker) flushSome(until time.Time) {
+// flushSome is finish for a loop with other things to do: what is not written after the limit,
+// from the end of the first slice on, is written in the next turn.
+func (w *worker) flushSome(limit time.Duration) {
 	w.commit()
 	work := 0
+	var until time.Time
 	for i, s := range w.touched {
 		if work += flushCost + s.flush(w); work < flushSlice {
 			continue
 		}
-		if work = 0; time.Now().After(until) {
+		work = 0
+		switch now := time.Now(); {
+		case until.IsZero():
+			until = now.Add(limit)
+		case now.After(until):
 			n := copy(w.touched, w.touched[i+1:])
 			clear(w.touched[n:])
 			w.touched = w.touched[:n]

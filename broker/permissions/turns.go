@@ -8,9 +8,13 @@ import (
 
 // turns decides whose password is verified next. Pairs of user and password that were
 // right before come first. The others take turns: address by address, and within an
-// address user by user, so that a flood delays its own kind. Who was wrong again and
-// again waits longer each time, per address and user; an address with many failures may
-// use only one of the two places. Everything is bounded: what finds no room is refused.
+// address user by user, so that a flood delays its own kind; an address with many failures
+// may use only one of the two places.
+//
+// A user at one address who is wrong again and again is still verified as fast as it goes,
+// for a while: the right password may be among the wrong ones, and nobody knows before it
+// was looked at. As many may wait as are through in time. Beyond patience, one password a
+// second is looked at. Everything is bounded: what finds no room is refused.
 //
 // It is a value without locks or goroutines; Verifier holds its mutex around every call.
 type turns struct {
@@ -18,6 +22,7 @@ type turns struct {
 	addresses []*addressTurns // in the order of their turns
 	pending   int             // in addresses
 	failures  map[origin]*failures
+	hash      time.Duration // what one takes, about
 }
 
 // origin is where attempts come from; with user "" it stands for a whole address.
@@ -48,20 +53,32 @@ type failures struct {
 }
 
 const (
-	maxPending        = 512 // attempts that wait, of all addresses
-	maxPendingAddress = 32
-	maxPendingUser    = 4 // at one address
-	maxPreferred      = 1024
+	maxPending   = 512 // attempts that wait, of all addresses
+	maxPreferred = 1024
+	minPending   = 4
 
-	firstBackoff  = 100 * time.Millisecond
-	longBackoff   = time.Second // a right password behind wrong ones must not wait longer
-	backoffAfter  = 3           // failures of a user at an address
+	// What waits at one address is through within waitAddress, of one user within waitUser, so
+	// that the last one is answered within two seconds.
+	waitAddress = 1700 * time.Millisecond
+	waitUser    = 1400 * time.Millisecond
+	firstHash   = 50 * time.Millisecond // is assumed to take so long
+
+	backoff       = time.Second // between two of a user at an address, beyond patience
+	patience      = 3000        // failures of a user at an address; one is forgiven every backoff
 	suspectAfter  = 10          // failures of an address
 	forgiveAfter  = time.Minute // without another failure
 	maxFailureLog = 4096
 )
 
-func newTurns() turns { return turns{failures: map[origin]*failures{}} }
+func newTurns() turns { return turns{failures: map[origin]*failures{}, hash: firstHash} }
+
+// measured notes what a hash took.
+func (t *turns) measured(d time.Duration) { t.hash += (d - t.hash) / 8 }
+
+// room is how many may wait that have to be through within d, one after the other.
+func (t *turns) room(d time.Duration) int {
+	return min(max(minPending, int(d/max(t.hash, time.Millisecond))), maxPending/4)
+}
 
 // add queues w, and reports false if it finds no room.
 func (t *turns) add(w *waiter, preferred bool) bool {
@@ -74,7 +91,9 @@ func (t *turns) add(w *waiter, preferred bool) bool {
 	}
 	a := t.address(w.a.From)
 	u := a.user(w.a.User)
-	if a.pending >= maxPendingAddress || len(u.waiting) >= maxPendingUser || t.pending >= maxPending && !t.evictFor(a) {
+	if len(u.waiting) >= t.roomOf(origin{w.a.From, w.a.User}, time.Now()) ||
+		a.pending >= t.room(waitAddress) && !t.evict(a, u, len(u.waiting)+1) ||
+		t.pending >= maxPending && !t.evictFor(a) {
 		t.tidy(a, u)
 		return false
 	}
@@ -114,19 +133,33 @@ func (t *turns) evictFor(a *addressTurns) bool {
 			most = other
 		}
 	}
-	if most.pending <= a.pending+1 {
-		return false
-	}
-	u := most.users[0]
-	for _, other := range most.users {
-		if len(other.waiting) > len(u.waiting) {
-			u = other
+	return most.pending > a.pending+1 && t.evict(most, nil, 0)
+}
+
+// evict refuses the newest attempt at an address of the user with the most, but for one user,
+// if it has more than that.
+func (t *turns) evict(a *addressTurns, but *userTurns, than int) bool {
+	var most *userTurns
+	for _, u := range a.users {
+		if u != but && (most == nil || len(u.waiting) > len(most.waiting)) {
+			most = u
 		}
 	}
-	w := u.waiting[len(u.waiting)-1]
-	t.take(most, u, len(u.waiting)-1)
+	if most == nil || len(most.waiting) <= than {
+		return false
+	}
+	w := most.waiting[len(most.waiting)-1]
+	t.take(a, most, len(most.waiting)-1)
 	w.turn <- false
 	return true
+}
+
+// roomOf is how many attempts of a user at an address may wait.
+func (t *turns) roomOf(who origin, now time.Time) int {
+	if t.count(who, now) >= patience {
+		return 1
+	}
+	return t.room(waitUser)
 }
 
 // take takes a waiting attempt out.
@@ -215,7 +248,7 @@ func (t *turns) failed(who origin, now time.Time) {
 	f := t.failures[who]
 	if f == nil {
 		if len(t.failures) >= maxFailureLog {
-			maps.DeleteFunc(t.failures, func(_ origin, f *failures) bool { return f.count < backoffAfter || now.Sub(f.last) > forgiveAfter })
+			maps.DeleteFunc(t.failures, func(_ origin, f *failures) bool { return f.count < suspectAfter || now.Sub(f.last) > forgiveAfter })
 		}
 		if len(t.failures) >= maxFailureLog {
 			return // the fair turns are left
@@ -223,26 +256,23 @@ func (t *turns) failed(who origin, now time.Time) {
 		f = &failures{}
 		t.failures[who] = f
 	}
-	if now.Sub(f.last) > forgiveAfter {
-		f.count = 0
-	}
-	f.count++
+	f.count = t.count(who, now) + 1
 	f.last = now
 }
 
+// count is how many failures are not forgiven yet.
 func (t *turns) count(who origin, now time.Time) int {
 	f := t.failures[who]
-	if f == nil || now.Sub(f.last) > forgiveAfter {
+	if f == nil || now.Sub(f.last) > forgiveAfter && f.count < patience/2 {
 		return 0
 	}
-	return f.count
+	return max(0, f.count-int(now.Sub(f.last)/backoff))
 }
 
 // readyAt is when the next attempt of a user at an address may be verified.
 func (t *turns) readyAt(who origin, now time.Time) time.Time {
-	n := t.count(who, now)
-	if n < backoffAfter {
+	if t.count(who, now) < patience {
 		return now
 	}
-	return t.failures[who].last.Add(min(firstBackoff<<min(n-backoffAfter, 8), longBackoff))
+	return t.failures[who].last.Add(backoff)
 }

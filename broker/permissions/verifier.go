@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sensorgate/broker/passwd"
@@ -23,6 +24,8 @@ type Verifier struct {
 	verify func(hash string, password []byte) bool // passwd.Verify
 	key    []byte                                  // of the remembered digests; new with every start
 
+	pausing atomic.Int32
+
 	mu      sync.Mutex
 	right   map[digest]time.Time // pairs of hash and password that were right, and when last
 	wrong   map[digest]time.Time // that were not: a device with an old password costs one hash
@@ -37,6 +40,9 @@ const (
 	rememberFor   = 5 * time.Minute // without another hash
 	preferFor     = 24 * time.Hour  // ahead of others
 	maxRemembered = 4096
+
+	busyPause  = time.Second
+	maxPausing = 256 // answers; those beyond come at once
 
 	// MaxPassword is the longest password, in bytes, that is looked at. Nobody types one
 	// that is longer, and the hash would take time for every byte.
@@ -91,10 +97,12 @@ func (v *Verifier) Check(ctx context.Context, a Attempt) Verdict {
 		return Wrong
 	}
 	if !v.turn(ctx, &a, ago < preferFor) {
+		v.pause(ctx)
 		return Busy
 	}
+	begin := time.Now()
 	right := v.verify(a.Hash, a.Password) && exists
-	v.release(&a, right, sum)
+	v.release(&a, right, sum, time.Since(begin))
 	if right {
 		return Right
 	}
@@ -144,6 +152,20 @@ func (v *Verifier) turn(ctx context.Context, a *Attempt, preferred bool) bool {
 	return <-w.turn // it was given meanwhile
 }
 
+// pause holds the answer back that there was no turn. Who floods us asks again at once, and
+// whoever asks more often gets more of the turns.
+func (v *Verifier) pause(ctx context.Context) {
+	if v.pausing.Add(1) <= maxPausing {
+		timer := time.NewTimer(busyPause)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	v.pausing.Add(-1)
+}
+
 // startLocked gives turns while there are some to give.
 func (v *Verifier) startLocked() {
 	for v.running < hashesAtATime {
@@ -166,11 +188,12 @@ func (v *Verifier) start() {
 }
 
 // release ends a turn and notes its outcome.
-func (v *Verifier) release(a *Attempt, right bool, sum digest) {
+func (v *Verifier) release(a *Attempt, right bool, sum digest, took time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	now := time.Now()
 	v.running--
+	v.turns.measured(took)
 	v.turns.ended(a, right, now)
 	if right {
 		remember(v.right, sum, now)

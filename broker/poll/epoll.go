@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -20,8 +19,7 @@ type epoll struct {
 	// every packet would wake up a thread of the runtime too.
 	gate   *os.File
 	raw    syscall.RawConn
-	parked bool      // fd is in the gate
-	rested time.Time // when the goroutine last gave way to others
+	parked bool // fd is in the gate
 }
 
 // spinLimit is how long Wait waits in the system call itself. Beyond, the Go runtime would take its processor away and
@@ -53,11 +51,11 @@ func newEpoll() (*epoll, error) {
 }
 
 func (p *epoll) Wake() {
-	_, _ = unix.Write(p.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // full means that it is awake already
+	_, _ = write(p.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // full means that it is awake already
 }
 
 func (p *epoll) Control(op, fd int, events uint32) error {
-	return unix.EpollCtl(p.fd, op, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
+	return control(p.fd, op, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
 }
 
 func (p *epoll) Read(fd int, b []byte) (int, error)  { return read(fd, b) }
@@ -72,19 +70,13 @@ func (p *epoll) Close() {
 }
 
 func (p *epoll) Wait(events []unix.EpollEvent, timeout time.Duration) (n int, err error) {
-	now := time.Now()
-	if now.Sub(p.rested) > spinLimit {
-		// A goroutine that seems to run forever is preempted again and again.
-		runtime.Gosched()
-		p.rested = now
-	}
 	brief := timeout
 	if brief < 0 || brief > spinLimit {
 		brief = spinLimit
 	}
 	n, err = p.poll(events, brief)
 	if n == 0 && err == nil && brief != timeout {
-		n, err = p.park(events, now, timeout)
+		n, err = p.park(events, timeout)
 	}
 	return p.answerBell(events, n), err
 }
@@ -94,7 +86,7 @@ func (p *epoll) answerBell(events []unix.EpollEvent, n int) int {
 	for i := range n {
 		if int(events[i].Fd) == p.bell {
 			var b [8]byte
-			_, _ = unix.Read(p.bell, b[:]) // nothing to read means that it was read
+			_, _ = read(p.bell, b[:]) // nothing to read means that it was read
 			events[i] = events[n-1]
 			return n - 1
 		}
@@ -113,10 +105,10 @@ func (p *epoll) poll(events []unix.EpollEvent, timeout time.Duration) (int, erro
 
 // park waits for longer: the goroutine rests until the runtime's poller finds that epoll has something. A negative
 // timeout is none.
-func (p *epoll) park(events []unix.EpollEvent, now time.Time, timeout time.Duration) (n int, err error) {
+func (p *epoll) park(events []unix.EpollEvent, timeout time.Duration) (n int, err error) {
 	deadline := time.Time{}
 	if timeout >= 0 {
-		deadline = now.Add(timeout)
+		deadline = time.Now().Add(max(0, timeout-spinLimit))
 	}
 	if err := p.gate.SetReadDeadline(deadline); err != nil {
 		return 0, err
@@ -139,6 +131,5 @@ func (p *epoll) park(events []unix.EpollEvent, now time.Time, timeout time.Durat
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = nil
 	}
-	p.rested = time.Now()
 	return n, errors.Join(err, perr)
 }

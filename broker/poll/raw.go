@@ -17,6 +17,15 @@ import (
 func read(fd int, b []byte) (int, error)  { return raw(unix.SYS_READ, fd, b) }
 func write(fd int, b []byte) (int, error) { return raw(unix.SYS_WRITE, fd, b) }
 
+// control is epoll_ctl, for the same reason.
+func control(poller, op, fd int, event *unix.EpollEvent) error {
+	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(poller), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(event)), 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
 func raw(call uintptr, fd int, b []byte) (int, error) {
 	n, _, errno := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	if errno != 0 {

@@ -61,6 +61,37 @@ func (t *Subscriptions[S]) Generation() uint64 { return t.generation.Load() }
 // did, their permissions for example.
 func (t *Subscriptions[S]) Touch() { t.generation.Add(1) }
 
+// Full is the filter as it stands in a SUBSCRIBE, with $share/GROUP.
+func (s *Subscription[S]) Full() string {
+	if s.Group == "" {
+		return s.Filter
+	}
+	return "$share/" + s.Group + "/" + s.Filter
+}
+
+// Edit calls f to change the tree in one step. f must not call back.
+func (t *Subscriptions[S]) Edit(f func(e *Edit[S])) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f(&Edit[S]{t})
+}
+
+// Edit is a tree that nobody else sees, as long as it is edited.
+type Edit[S comparable] struct{ t *Subscriptions[S] }
+
+// Cost returns the bytes of the nodes that Add would make for a filter.
+func (e *Edit[S]) Cost(filter string) int64 { return e.t.root.cost(filter) }
+
+// Add is Subscriptions.Add.
+func (e *Edit[S]) Add(sub *Subscription[S]) { e.t.addLocked(sub) }
+
+// Remove is Subscriptions.Remove.
+func (e *Edit[S]) Remove(sub *Subscription[S]) (freed int64) {
+	before := e.t.nodes
+	e.t.removeLocked(sub)
+	return before - e.t.nodes
+}
+
 // Add enters sub; it replaces the one that the same subscriber has for the same filter
 // [MQTT-3.8.4-3]. existed reports that there was one.
 func (t *Subscriptions[S]) Add(sub *Subscription[S]) (existed bool) {
@@ -73,11 +104,8 @@ func (t *Subscriptions[S]) Add(sub *Subscription[S]) (existed bool) {
 // and returns the bytes of the nodes that nobody needs any more: not always those that
 // were made for it.
 func (t *Subscriptions[S]) Remove(sub *Subscription[S]) (freed int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	before := t.nodes
-	t.removeLocked(sub)
-	return before - t.nodes
+	t.Edit(func(e *Edit[S]) { freed = e.Remove(sub) })
+	return freed
 }
 
 // Replace takes some out and enters others in one step: no message finds neither.
