@@ -108,7 +108,7 @@
 // A client that does not read: QoS 0 to it is dropped beyond 1 MB; QoS 1 and 2 of a
 // persistent session stay in the journal, bounded by MaxQueued (the oldest go); of another
 // one they are kept in memory as far as the budget goes, then it is disconnected. When
-// 4 MB wait it is not read from either: it could ask for more. No publisher waits for a
+// 1.5 MB wait it is not read from either: it could ask for more. No publisher waits for a
 // subscriber. Every drop is a counter in Stats and $SYS, and in the log at most every ten
 // seconds.
 //
@@ -124,10 +124,12 @@
 // only remembered while there is room.
 //
 // A turn of an event loop (turn.go) gives each connection a share of its time. What is
-// left of the packets of one, of its retained messages (walk.go) or of its output goes on
-// in the next turn. What cannot be divided is one packet; of those that may be costly, a
-// SUBSCRIBE with many filters and a PUBLISH whose route has to be worked out, a turn handles
-// one, in the order in which they came to wait (worker.isSpent).
+// left of the packets of one, of its retained messages (walk.go), of what waits for it or of its
+// output goes on in the next turn; so does a message that many get, or whose topic many
+// subscriptions match (fanout.go), and a record for many sessions (commit). What cannot be
+// divided is a SUBSCRIBE with many filters: a turn handles one, in the order in which they came
+// to wait (worker.isSpent). What works beside the loops rests between its pieces (worker.rest):
+// the Go runtime would let it have a processor for 10 ms.
 //
 // # What is not done
 //

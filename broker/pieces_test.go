@@ -178,7 +178,7 @@ func holdLoops(t *testing.T, b *Broker) (free func()) {
 	}
 }
 
-// A record for many persistent sessions was sent to all of them in one go, with the lock held
+// A record for many persistent sessions was sent to all of them at once, with the lock held
 // that every publisher needs.
 func TestRecordForManyIsDeliveredInTurns(t *testing.T) {
 	b := start(t)

@@ -88,7 +88,7 @@ func (rest *routing) place(r *route, s *session) (i int, seen bool) {
 	return i, seen
 }
 
-// routeSlice is how many subscriptions are looked at in one go: some 200 µs on a small machine.
+// routeSlice is how many subscriptions are looked at at once: some 200 µs on a small machine.
 const routeSlice = 1024
 
 // routeFor begins with the route of a topic. What more than a slice of subscriptions match is

@@ -13,7 +13,7 @@ import (
 //
 // A user at one address who is wrong again and again is still verified as fast as it goes,
 // for a while: the right password may be among the wrong ones, and nobody knows before it
-// was looked at. As many may wait as are through in time. Beyond patience, one password a
+// was looked at. As many may wait as are through in time. Beyond fastGuesses of them, one password a
 // second is looked at. Everything is bounded: what finds no room is refused.
 //
 // It is a value without locks or goroutines; Verifier holds its mutex around every call.
@@ -63,8 +63,8 @@ const (
 	waitUser    = 1400 * time.Millisecond
 	firstHash   = 50 * time.Millisecond // is assumed to take so long
 
-	backoff       = time.Second // between two of a user at an address, beyond patience
-	patience      = 3000        // failures of a user at an address; one is forgiven every backoff
+	backoff       = time.Second // between two of a user at an address, beyond fastGuesses
+	fastGuesses   = 3000        // failures of a user at an address; one is forgiven every backoff
 	suspectAfter  = 10          // failures of an address
 	forgiveAfter  = time.Minute // without another failure
 	maxFailureLog = 4096
@@ -156,7 +156,7 @@ func (t *turns) evict(a *addressTurns, but *userTurns, than int) bool {
 
 // roomOf is how many attempts of a user at an address may wait.
 func (t *turns) roomOf(who origin, now time.Time) int {
-	if t.count(who, now) >= patience {
+	if t.count(who, now) >= fastGuesses {
 		return 1
 	}
 	return t.room(waitUser)
@@ -263,7 +263,7 @@ func (t *turns) failed(who origin, now time.Time) {
 // count is how many failures are not forgiven yet.
 func (t *turns) count(who origin, now time.Time) int {
 	f := t.failures[who]
-	if f == nil || now.Sub(f.last) > forgiveAfter && f.count < patience/2 {
+	if f == nil || now.Sub(f.last) > forgiveAfter && f.count < fastGuesses/2 {
 		return 0
 	}
 	return max(0, f.count-int(now.Sub(f.last)/backoff))
@@ -271,7 +271,7 @@ func (t *turns) count(who origin, now time.Time) int {
 
 // readyAt is when the next attempt of a user at an address may be verified.
 func (t *turns) readyAt(who origin, now time.Time) time.Time {
-	if t.count(who, now) < patience {
+	if t.count(who, now) < fastGuesses {
 		return now
 	}
 	return t.failures[who].last.Add(backoff)
