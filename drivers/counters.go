@@ -24,6 +24,17 @@ const (
 // Reasons are all of them.
 var Reasons = [...]Reason{ReasonAbsent, ReasonNoAnswer, ReasonImplausible, ReasonChannel, ReasonPanic, ReasonOther}
 
+// Rejected is why a reading was not handed on, in a word of a fixed list.
+type Rejected string
+
+const (
+	RejectedRange   Rejected = "range"   // outside its plausible range
+	RejectedInvalid Rejected = "invalid" // no finite number
+)
+
+// AllRejected are all of them.
+var AllRejected = [...]Rejected{RejectedRange, RejectedInvalid}
+
 // Counters are what a Runner has counted since it was made.
 type Counters struct {
 	Polls   uint64 // of a Poller
@@ -31,6 +42,17 @@ type Counters struct {
 	Errors  [len(Reasons)]uint64
 	Answers [len(AnswerLimits) + 1]uint64 // polls by the time they took; each in one of them
 	Asked   time.Duration                 // all polls together
+	Refused [len(AllRejected)]uint64      // readings that were not handed on
+}
+
+// rejected counts a reading that was not handed on, if that is what err says.
+func (c *Counters) rejected(err error) {
+	switch {
+	case errors.Is(err, ErrImplausible):
+		c.Refused[0]++
+	case errors.Is(err, errNotFinite):
+		c.Refused[1]++
+	}
 }
 
 func (c *Counters) poll(took time.Duration) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,11 +23,13 @@ func (d *countedDevice) Poll(context.Context) ([]Reading, error) {
 		return []Reading{{Channel: "a", Value: Number(1)}}, nil
 	case 2:
 		time.Sleep(300 * time.Millisecond)
-		return []Reading{{Channel: "a", Value: Number(1000)}}, nil // out of range
+		return []Reading{{Channel: "a", Value: Number(1000)}, {Channel: "b", Value: Number(math.NaN())}}, nil
 	case 3:
 		return nil, fmt.Errorf("address 5: %w", ErrNoAnswer)
 	case 4:
 		return nil, errors.New("wrong checksum")
+	case 5: // the driver looks at the range itself
+		return []Reading{{Channel: "b", Value: Number(2)}}, errors.Join(&ChannelError{"a", InRange(7, 0, 5)}, &ChannelError{"c", errors.New("wrong checksum")})
 	default:
 		return nil, ErrAbsent
 	}
@@ -34,7 +37,7 @@ func (d *countedDevice) Poll(context.Context) ([]Reading, error) {
 
 func TestCountersSortWhatADeviceDid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 4500*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 5500*time.Millisecond)
 		defer cancel()
 		r := &Runner{
 			Config: DeviceConfig{Device: "x", Every: time.Second}, Sink: nowhere{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
@@ -42,13 +45,16 @@ func TestCountersSortWhatADeviceDid(t *testing.T) {
 		}
 		r.Run(ctx)
 		c := r.Counters()
-		want := map[Reason]uint64{ReasonImplausible: 1, ReasonNoAnswer: 1, ReasonOther: 1, ReasonAbsent: 1}
+		want := map[Reason]uint64{ReasonImplausible: 2, ReasonNoAnswer: 1, ReasonOther: 1, ReasonChannel: 1, ReasonAbsent: 1}
 		for i, why := range Reasons {
 			if c.Errors[i] != want[why] {
 				t.Errorf("%s: %d, want %d", why, c.Errors[i], want[why])
 			}
 		}
-		if c.Polls != 5 || c.Opened != 1 || c.Answers[0] != 3 || c.Answers[1] != 1 || c.Answers[3] != 1 || c.Asked != 330*time.Millisecond {
+		if want := [len(AllRejected)]uint64{2, 1}; c.Refused != want {
+			t.Errorf("rejected: %v, want %v (range, invalid)", c.Refused, want)
+		}
+		if c.Polls != 6 || c.Opened != 1 || c.Answers[0] != 4 || c.Answers[1] != 1 || c.Answers[3] != 1 || c.Asked != 330*time.Millisecond {
 			t.Errorf("%+v", c)
 		}
 	})

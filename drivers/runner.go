@@ -186,6 +186,7 @@ func (r *Runner) emit(rs []Reading) {
 		if err := r.plausible(rd); err != nil {
 			wrong = true
 			r.counters.failed(ReasonImplausible)
+			r.counters.rejected(err)
 			news = r.truth.setChannel(rd.Channel, Failing, err.Error(), now) || news
 		} else {
 			news = r.truth.setChannel(rd.Channel, OK, "", now) || news
@@ -204,9 +205,11 @@ func (r *Runner) emit(rs []Reading) {
 	}
 }
 
+var errNotFinite = errors.New("the value is no finite number")
+
 func (r *Runner) plausible(rd *Reading) error {
 	if !rd.Value.Valid() {
-		return errors.New("the value is no finite number")
+		return errNotFinite
 	}
 	return r.ranges[rd.Channel].Plausible(rd.Value)
 }
@@ -223,6 +226,7 @@ func (r *Runner) fail(err error) {
 			c = Missing
 		}
 		fault = fault || c == Failing
+		r.counters.rejected(faults[name])
 		news = r.truth.setChannel(name, c, faults[name].Error(), now) || news
 	}
 	if fault {

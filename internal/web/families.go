@@ -85,7 +85,7 @@ func nodeFamilies(st *status.Snapshot, version string) []Family {
 	}
 	return []Family{
 		build,
-		one(gauge("start_timestamp_seconds", "When the gateway was started.", "seconds"), unixTime(st.Started)),
+		one(gauge("start_time_seconds", "When the gateway was started.", "seconds"), unixTime(st.Started)),
 		one(gauge("clock_synced", "1 if the wall clock is set.", ""), truth(st.TimeSynced)),
 		one(gauge("config_last_reload_success", "1 if the configuration on the disk is the one that runs, as far as the last reload tells.", ""), truth(st.ConfigErr == "")),
 		reloads, reloaded, commands, ends,

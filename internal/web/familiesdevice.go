@@ -12,6 +12,7 @@ func deviceFamilies(devices []status.Device) []Family {
 	up := gauge("device_up", "1 if all channels of the device are ok.", "")
 	readings := counter("readings", "Readings that the device gave.", "")
 	dropped := counter("readings_dropped", "Readings that the broker was too slow for.", "")
+	rejected := counter("readings_rejected", "Readings that were not passed on: outside their range, or no number.", "")
 	last := gauge("device_last_success_timestamp_seconds", "When the newest value was read.", "seconds")
 	polls := counter("device_polls", "How often the device was asked.", "")
 	reopens := counter("device_reopens", "How often the device was opened again: it was lost, or failed.", "")
@@ -28,6 +29,11 @@ func deviceFamilies(devices []status.Device) []Family {
 				failed.Add(float64(n), "device", d.Name, "reason", string(why))
 			}
 		}
+		for i, why := range drivers.AllRejected {
+			if n := d.Counters.Refused[i]; n > 0 {
+				rejected.Add(float64(n), "device", d.Name, "reason", string(why))
+			}
+		}
 		addAnswers(&answers, d.Name, &d.Counters)
 		var newest time.Time
 		for _, c := range d.Channels {
@@ -39,7 +45,7 @@ func deviceFamilies(devices []status.Device) []Family {
 			last.Add(unixTime(newest), "device", d.Name)
 		}
 	}
-	return []Family{up, readings, dropped, polls, reopens, failed, answers, last}
+	return []Family{up, readings, dropped, rejected, polls, reopens, failed, answers, last}
 }
 
 func busFamilies(buses []drivers.BusCounters) []Family {

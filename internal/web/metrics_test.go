@@ -134,6 +134,52 @@ func TestDashboardAndAlertsNameMetricsThatExist(t *testing.T) {
 	}
 }
 
+// docs/http-api.md names every family and no other, in the short form of its table: what
+// begins with _ goes on after the first part of the row's first name.
+func TestTheManualNamesEveryFamily(t *testing.T) {
+	text, _ := exposition(t)
+	text += "# TYPE sensorgate_reading gauge\n" // opt-in
+	page, err := os.ReadFile("../../docs/http-api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]bool{}
+	_, rows, _ := strings.Cut(string(page), "| about | metrics |\n")
+	rows, _, _ = strings.Cut(rows, "\n\n")
+	quoted := regexp.MustCompile("`([a-z_]+)(\\{[a-z,]+\\})?`")
+	for row := range strings.Lines(rows) {
+		part := ""
+		for _, m := range quoted.FindAllStringSubmatch(row, -1) {
+			name := m[1]
+			if part == "" {
+				part, _, _ = strings.Cut(name, "_")
+			}
+			switch {
+			case strings.HasPrefix(name, "_"):
+				documented[part+name] = true
+			case strings.Contains(name, "_") || name == "reading":
+				documented[name] = true // a label's value has no _
+			}
+		}
+	}
+	exposed := map[string]bool{}
+	for line := range strings.Lines(text) {
+		if f := strings.Fields(line); len(f) == 4 && f[1] == "TYPE" && strings.HasPrefix(f[2], "sensorgate_") {
+			exposed[strings.TrimPrefix(f[2], "sensorgate_")] = true
+		}
+	}
+	for name := range exposed {
+		if !documented[name] {
+			t.Errorf("docs/http-api.md does not name %s", name)
+		}
+	}
+	for name := range documented {
+		if !exposed[name] {
+			t.Errorf("docs/http-api.md names %s, which does not exist", name)
+		}
+	}
+}
+
 // Labels cannot break the format.
 func TestMetricsEscapeLabels(t *testing.T) {
 	f := gauge("x", "a\nb", "")

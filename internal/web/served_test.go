@@ -42,6 +42,7 @@ func (f *fakeGateway) Snapshot() status.Snapshot {
 		}, Dropped: 1, Counters: drivers.Counters{
 			Polls: 6, Opened: 3, Errors: [len(drivers.Reasons)]uint64{1: 2, 4: 1},
 			Answers: [len(drivers.AnswerLimits) + 1]uint64{1, 2, 0, 0, 2, 1}, Asked: 7500 * time.Millisecond,
+			Refused: [len(drivers.AllRejected)]uint64{3, 1},
 		}}},
 		Upstreams: []status.Upstream{{
 			Name: "cloud", Connected: true, Waiting: 3, WaitingBytes: 99, Oldest: testNow.Add(-time.Minute), Sent: 41, Received: 5, Dropped: 6, Ignored: 7,
