@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sensorgate/drivers/i2c"
+	"sensorgate/drivers/kernel"
 	"sensorgate/drivers/serial"
 	"sensorgate/internal/config"
 	"sensorgate/internal/gateway"
@@ -185,16 +186,16 @@ func topicLevel(name string) string {
 	}, name)
 }
 
-// probes offers the 1-Wire thermometers that the kernel knows.
+// probes offers the 1-Wire chips that the kernel knows.
 func (q *interview) probes() {
-	paths, err := filepath.Glob("/sys/bus/w1/devices/28-*")
+	probes, err := kernel.Probes()
 	if err != nil {
 		return
 	}
-	for _, p := range paths {
-		if id := filepath.Base(p); q.agrees("Found the 1-Wire thermometer " + id + ". Read it?") {
-			q.device("probe", "w1")
-			q.add("id = %q\n", id)
+	for _, p := range probes {
+		if q.agrees("Found a " + p.Chip + " on 1-Wire, " + p.ID + ". Read it?") {
+			q.device("probe", p.Driver)
+			q.add("%s", p.Keys)
 		}
 	}
 }

@@ -9,6 +9,7 @@ func Drivers() []drivers.Driver { return driversOn("/sys") }
 func driversOn(root sysfs) []drivers.Driver {
 	return []drivers.Driver{
 		root.w1(),
+		root.w1Switch(),
 		root.iio(),
 		root.hwmon(),
 	}

@@ -22,31 +22,59 @@ type sysfs string
 // files reads attributes without being held up by a slow one: a 1-Wire conversion takes
 // 750 ms and a read of it cannot be interrupted. One read is under way at most; a caller
 // that does not wait any longer leaves it behind, and the next one waits for it.
-type files struct{ busy chan struct{} }
+type files struct {
+	busy  chan struct{}
+	wrote func(path string) // called after each write, for tests that play the kernel's side
+}
 
-func newFiles() *files { return &files{busy: make(chan struct{}, 1)} }
+func newFiles() *files { return &files{busy: make(chan struct{}, 1), wrote: func(string) {}} }
 
 func (f *files) read(ctx context.Context, path string) (string, error) {
+	b, err := f.bytes(ctx, path)
+	return strings.TrimSpace(string(b)), err
+}
+
+// bytes reads an attribute that is no text.
+func (f *files) bytes(ctx context.Context, path string) (b []byte, err error) {
+	return f.during(ctx, func() ([]byte, error) { return os.ReadFile(path) })
+}
+
+// write writes an attribute, in one piece.
+func (f *files) write(ctx context.Context, path string, b ...byte) error {
+	_, err := f.during(ctx, func() ([]byte, error) {
+		file, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return nil, err
+		}
+		_, err = file.Write(b)
+		err = errors.Join(err, file.Close())
+		f.wrote(path)
+		return nil, err
+	})
+	return err
+}
+
+func (f *files) during(ctx context.Context, do func() ([]byte, error)) ([]byte, error) {
 	select {
 	case f.busy <- struct{}{}:
 	case <-ctx.Done():
-		return "", fmt.Errorf("the kernel is still reading: %w", ctx.Err())
+		return nil, fmt.Errorf("the kernel is still reading: %w", ctx.Err())
 	}
 	type result struct {
-		text []byte
-		err  error
+		b   []byte
+		err error
 	}
 	done := make(chan result, 1)
 	go func() {
-		text, err := os.ReadFile(path)
+		b, err := do()
 		<-f.busy
-		done <- result{text, err}
+		done <- result{b, err}
 	}()
 	select {
 	case r := <-done:
-		return strings.TrimSpace(string(r.text)), explain(r.err)
+		return r.b, explain(r.err)
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 

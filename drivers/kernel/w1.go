@@ -12,41 +12,57 @@ import (
 	"time"
 
 	"sensorgate/drivers"
+	"sensorgate/drivers/adapter"
 )
 
 type w1Options struct {
-	ID string `toml:"id" required:"true" example:"\"28-01193a4b2c3d\"" doc:"The id of the probe as in /sys/bus/w1/devices: \"28-01193a4b2c3d\"."`
+	ID    string      `toml:"id" required:"true" example:"\"28-01193a4b2c3d\"" doc:"The id of the probe as in /sys/bus/w1/devices: \"28-01193a4b2c3d\"."`
+	Shunt adapter.Ohm `toml:"shunt" example:"\"25 mohm\"" doc:"The resistor of a DS2438 that the current goes through, like \"25 mohm\"; without it there is no current."`
 }
 
 var w1ID = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{12}$`)
 
-// w1Family is one kind of thermometer: what it can measure, by its data sheet.
+// w1Family is one kind of probe: what it can measure, by its data sheet.
 type w1Family struct {
-	chip        string
+	chip string
+	// Of a thermometer that the kernel's w1_therm drives:
 	low, high   float64
 	measurement func(pad [9]byte, milli int) (float64, error)
+	// Of another:
+	channels func(o *w1Options) []drivers.Channel
+	poll     func(p *w1Probe, ctx context.Context, dir string) ([]drivers.Reading, error)
 }
 
-// w1Families are the thermometers that the kernel's w1_therm drives.
+// w1Families are the probes by the first two digits of their ids.
 var w1Families = map[string]w1Family{
-	"10": {"DS18S20", -55, 125, ds18s20},
-	"22": {"DS1822", -55, 125, ds18b20},
-	"28": {"DS18B20", -55, 125, ds18b20},
-	"3b": {"MAX31850", -270, 1768, max31850},
-	"42": {"DS28EA00", -40, 85, ds18b20},
+	"10": {chip: "DS18S20", low: -55, high: 125, measurement: ds18s20},
+	"22": {chip: "DS1822", low: -55, high: 125, measurement: ds18b20},
+	"28": {chip: "DS18B20", low: -55, high: 125, measurement: ds18b20},
+	"3b": {chip: "MAX31850", low: -270, high: 1768, measurement: max31850},
+	"42": {chip: "DS28EA00", low: -40, high: 85, measurement: ds18b20},
+	"1d": {chip: "DS2423", channels: counterChannels, poll: (*w1Probe).counters},
+	"26": {chip: "DS2438", channels: batteryChannels, poll: (*w1Probe).battery},
+}
+
+// checkW1 looks at an id. others is the driver of what known does not have.
+func checkW1(id string, known func(family string) bool, expected, other string) error {
+	if !w1ID.MatchString(id) {
+		return &drivers.KeyError{Key: "id", Problem: fmt.Sprintf("found %q", id),
+			Expected: "family and serial number in lower case, like 28-01193a4b2c3d", Try: "ls /sys/bus/w1/devices"}
+	}
+	if !known(id[:2]) {
+		return &drivers.KeyError{Key: "id", Problem: "no chip of family " + id[:2] + " is known here", Expected: expected, Try: fmt.Sprintf("driver = %q", other)}
+	}
+	return nil
 }
 
 // Check implements drivers.Checker.
 func (o *w1Options) Check() error {
-	if !w1ID.MatchString(o.ID) {
-		return &drivers.KeyError{Key: "id", Problem: fmt.Sprintf("found %q", o.ID),
-			Expected: "family and serial number in lower case, like 28-01193a4b2c3d", Try: "ls /sys/bus/w1/devices"}
+	err := checkW1(o.ID, func(f string) bool { return w1Families[f].chip != "" }, "10, 22, 28, 3b or 42 (thermometers), 1d (DS2423), 26 (DS2438)", "w1-switch")
+	if err == nil && o.Shunt != 0 && o.ID[:2] != "26" {
+		err = &drivers.KeyError{Key: "shunt", Problem: "is for a DS2438 (family 26)"}
 	}
-	if _, ok := w1Families[o.ID[:2]]; !ok {
-		return &drivers.KeyError{Key: "id", Problem: fmt.Sprintf("family %s is not a thermometer", o.ID[:2]),
-			Expected: "10, 22, 28, 3b or 42"}
-	}
-	return nil
+	return err
 }
 
 // Claims implements drivers.Claimer.
@@ -58,50 +74,62 @@ func (o *w1Options) Claims() []drivers.Claim {
 func (o *w1Options) Outputs() []drivers.Channel {
 	c := drivers.Channel{Name: "temperature", Unit: "°C"}
 	if w1ID.MatchString(o.ID) {
-		c.Min, c.Max = w1Families[o.ID[:2]].low, w1Families[o.ID[:2]].high
+		f := w1Families[o.ID[:2]]
+		if f.channels != nil {
+			return f.channels(o)
+		}
+		c.Min, c.Max = f.low, f.high
 	}
 	return []drivers.Channel{c}
 }
 
-// w1 reads 1-Wire thermometers through the kernel's w1_therm.
+// w1 reads 1-Wire probes through the kernel's w1_therm, w1_ds2423 and w1_ds2438.
 func (s sysfs) w1() drivers.Driver {
 	masters := &w1Masters{root: s, all: map[string]*w1Master{}}
 	return drivers.Driver{
-		Name:     "w1",
-		Summary:  "1-Wire thermometers DS18B20, DS18S20, DS1822, MAX31850, DS28EA00 through the kernel",
-		Every:    30 * time.Second,
-		Options:  func() any { return &w1Options{} },
-		Channels: []drivers.Channel{{Name: "temperature", Unit: "°C"}},
+		Name:    "w1",
+		Summary: "1-Wire thermometers DS18B20, DS18S20, DS1822, MAX31850, DS28EA00, counters DS2423 and batteries DS2438 through the kernel",
+		Every:   30 * time.Second,
+		Options: func() any { return &w1Options{} },
 		Open: func(_ context.Context, config drivers.DeviceConfig) (any, error) {
-			p := &w1Probe{id: config.Options.(*w1Options).ID, root: s, masters: masters, files: newFiles()}
-			_, err := p.dir()
+			o := config.Options.(*w1Options)
+			p := &w1Probe{id: o.ID, shunt: float64(o.Shunt), root: s, masters: masters, files: newFiles()}
+			_, err := s.w1Dir(p.id)
 			return p, err
 		},
 	}
 }
 
-// w1Probe is one thermometer.
+// w1Probe is one probe.
 type w1Probe struct {
 	id      string
+	shunt   float64 // Ω; 0: none
 	root    sysfs
 	masters *w1Masters
 	files   *files
 }
 
-// dir returns the probe's folder; the id is its name, so there is nothing to search.
-func (p *w1Probe) dir() (string, error) {
-	dir := filepath.Join(string(p.root), "bus/w1/devices", p.id)
+// w1Dir returns a chip's folder; the id is its name, so there is nothing to search.
+func (s sysfs) w1Dir(id string) (string, error) {
+	dir := filepath.Join(string(s), "bus/w1/devices", id)
 	if _, err := filepath.EvalSymlinks(dir); err != nil {
-		return "", fmt.Errorf("w1 probe %s: %w (wired? dtoverlay=w1-gpio set?)", p.id, drivers.ErrAbsent)
+		return "", fmt.Errorf("w1 probe %s: %w (wired? dtoverlay=w1-gpio set?)", id, drivers.ErrAbsent)
 	}
 	return dir, nil
 }
 
 // Poll implements drivers.Poller.
 func (p *w1Probe) Poll(ctx context.Context) ([]drivers.Reading, error) {
-	dir, err := p.dir()
+	dir, err := p.root.w1Dir(p.id)
 	if err != nil {
 		return nil, err
+	}
+	if f := w1Families[p.id[:2]]; f.poll != nil {
+		rs, err := f.poll(p, ctx, dir)
+		if err != nil {
+			err = fmt.Errorf("w1 probe %s: %w", p.id, err)
+		}
+		return rs, err
 	}
 	m := p.masters.of(dir)
 	at, err := m.convert(ctx, p.id)

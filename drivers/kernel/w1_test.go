@@ -170,7 +170,7 @@ func TestW1BulkNotAllowed(t *testing.T) {
 
 func TestW1Options(t *testing.T) {
 	for id, ok := range map[string]bool{
-		"28-01193a4b2c3d": true, "10-000802be73fa": true,
+		"28-01193a4b2c3d": true, "10-000802be73fa": true, "1d-0000000f1a2b": true, "26-0000012a3b4c": true,
 		"28-01193A4B2C3D": false, "28-0119": false, "": false, "3a-000000000001": false, "../28-01193a4b2c3d": false,
 	} {
 		if err := (&w1Options{ID: id}).Check(); (err == nil) != ok {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"sensorgate/drivers/gpio"
 	"sensorgate/drivers/i2c"
+	"sensorgate/drivers/kernel"
 	"sensorgate/drivers/serial"
 	"sensorgate/drivers/spi"
 )
@@ -119,13 +119,11 @@ func (s *scanner) spi(ctx context.Context) error {
 	return During(ctx, b.Run, func(ctx context.Context) error { return scan(ctx, b) })
 }
 
-// w1 lists the thermometers that the kernel knows.
+// w1 lists the 1-Wire chips that the kernel knows.
 func (s *scanner) w1(context.Context) error {
-	paths, err := filepath.Glob("/sys/bus/w1/devices/28-*")
-	for _, p := range paths {
-		id := filepath.Base(p)
-		s.to.Found(Found{Kind: "w1", Where: id, Title: "a 1-Wire thermometer", Sure: true, Name: "probe", Used: s.o.Used("w1", id),
-			Text: fmt.Sprintf("driver = \"w1\"\nid     = %q\n", id)})
+	probes, err := kernel.Probes()
+	for _, p := range probes {
+		s.to.Found(Found{Kind: "w1", Where: p.ID, Title: "a " + p.Chip + " on 1-Wire", Sure: true, Name: "probe", Used: s.o.Used("w1", p.ID), Text: fmt.Sprintf("driver = %q\n", p.Driver) + p.Keys})
 	}
 	return err
 }

@@ -43,7 +43,7 @@ func TestEMC2101(t *testing.T) {
 	e.Run(t)
 }
 
-// A fan goes as it is told, at full speed when nobody tells it any more, and where the file says
+// A fan goes as commanded, at full speed when nobody commands it any more, and where the file says
 // at the end.
 func TestFanIsCommandedSafeAndEnds(t *testing.T) {
 	c := i2ctest.NewEMC2101()

@@ -78,9 +78,12 @@ type veml6070Options struct{ chip.I2COptions }
 
 // Claims implements drivers.Claimer: the chip has two addresses.
 func (o *veml6070Options) Claims() []drivers.Claim {
-	other := o.I2C
+	all, other := o.I2COptions.Claims(), o.I2C
+	if other.Chip == vemlLow { // which Check refuses
+		return all
+	}
 	other.Chip = vemlLow
-	return append(o.I2COptions.Claims(), drivers.Claim{Kind: "i2c", ID: other.String(), Key: "i2c"})
+	return append(all, drivers.Claim{Kind: "i2c", ID: other.String(), Key: "i2c"})
 }
 
 // VEML6070 measures the UV index, with the usual 270 kΩ. Its settings cannot be read. Command,
