@@ -54,8 +54,10 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 			}
 		}
 		w.work += workOf(f)
-		if c.more, c.forDisk = c.mustWait(w, f); c.more {
-			break
+		if mayWait>>f.Type&1 == 1 {
+			if c.more, c.forDisk = c.mustWait(w, f); c.more {
+				break
+			}
 		}
 		used += n
 		packets++
@@ -78,6 +80,9 @@ func (c *conn) input(w *worker, data []byte) (used, need int, err error) {
 // restOfLook is what the work between two looks at the clock costs beside the loops, in bytes
 // that are copied.
 const restOfLook = 16 << 10
+
+// mayWait are the types for which mustWait may say yes.
+const mayWait = 1<<mqtt.SUBSCRIBE | 1<<mqtt.UNSUBSCRIBE | 1<<mqtt.PUBREC | 1<<mqtt.PUBREL
 
 // mustWait reports whether f has to wait: for the disk, or for another turn.
 func (c *conn) mustWait(w *worker, f *mqtt.Frame) (wait, forDisk bool) {
@@ -140,7 +145,7 @@ func (c *conn) handle(w *worker, f *mqtt.Frame) error {
 	case mqtt.PUBLISH:
 		return c.handlePublish(w, f)
 	case mqtt.PUBACK, mqtt.PUBREC, mqtt.PUBREL, mqtt.PUBCOMP:
-		a, err := mqtt.ParseAck(*f, c.level)
+		a, err := f.Ack(c.level)
 		if err != nil {
 			return err
 		}

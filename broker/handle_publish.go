@@ -57,9 +57,12 @@ func (c *conn) handlePublish(w *worker, f *mqtt.Frame) error {
 	if err := c.mayPublish(in); err != nil {
 		return err
 	}
-	r, err := c.routeOf(w, in)
-	if err != nil {
-		return err
+	r := w.routes[string(in.Topic)]
+	if in.Alias != 0 || !w.isCurrent(r) {
+		var err error
+		if r, err = c.routeOf(w, in); err != nil {
+			return err
+		}
 	}
 	if (in.Retain || in.QoS > 0 && (r.durable || r.rest != nil)) && w.mustNotWait() {
 		return errDisk

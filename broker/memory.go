@@ -114,7 +114,7 @@ func (s *session) releaseLocked() {
 func (s *session) inflightFitsLocked() bool {
 	f := &s.inflight
 	if f.head > 0 || len(f.list) < cap(f.list) || cap(f.list) == 0 {
-		return true
+		return true // what is done makes room
 	}
 	size := 2 * cap(f.list)
 	if !s.account.Charge(budget.Inflight, int64(size)*inflightCost-s.inflightFee) {

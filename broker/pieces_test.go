@@ -13,6 +13,12 @@ import (
 	"sensorgate/internal/timing"
 )
 
+func sessionOf(b *Broker, id string) *session {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.sessions[id]
+}
+
 // turnsFor hands a packet to a connection in turns that are over whenever it is looked, and
 // returns how many it takes.
 func turnsFor(t *testing.T, c *conn, w *worker, packet []byte, most int, between func()) (turns int) {
@@ -131,7 +137,7 @@ func TestOneLongRouteAtATime(t *testing.T) {
 	connect(t, b, mqtt.Level5, "one").ping()
 	connect(t, b, mqtt.Level5, "two").ping()
 	one, w := inTurn(t, b, "one")
-	two := b.sessions["two"].conn
+	two := sessionOf(b, "two").conn
 	packet := mqtt.AppendPublish(nil, mqtt.Level5, 0, topic, 0, nil, []byte("x"))
 	if used, _, err := one.input(w, packet); used != len(packet) || err != nil || one.fan == nil {
 		t.Fatalf("used %d of %d, %v", used, len(packet), err)
@@ -164,7 +170,7 @@ func holdLoops(t *testing.T, b *Broker) (free func()) {
 		id := fmt.Sprint("held", i)
 		c := connect(t, b, mqtt.Level311, id)
 		c.ping()
-		s := b.sessions[id]
+		s := sessionOf(b, id)
 		s.mu.Lock()
 		held = append(held, s)
 		l := s.conn.writer.(*socket).loop
@@ -190,7 +196,7 @@ func TestRecordForManyIsDeliveredInTurns(t *testing.T) {
 	}
 	waitFor(t, "all wait for new messages", func() bool {
 		for i := range crowd {
-			s := b.sessions[fmt.Sprint("sub", i)]
+			s := sessionOf(b, fmt.Sprint("sub", i))
 			s.mu.Lock()
 			live := s.live
 			s.mu.Unlock()
@@ -204,7 +210,7 @@ func TestRecordForManyIsDeliveredInTurns(t *testing.T) {
 	err := b.Publish(t.Context(), mqtt.Message{Topic: "fan", QoS: 1, Payload: []byte(bigPayload(0))})
 	sent := 0
 	for i := range crowd {
-		s := b.sessions[fmt.Sprint("sub", i)]
+		s := sessionOf(b, fmt.Sprint("sub", i))
 		s.mu.Lock()
 		if s.sent > 0 {
 			sent++
@@ -247,7 +253,7 @@ func TestLongQueueIsSentInTurns(t *testing.T) {
 	s := connect(t, b, mqtt.Level311, "s", persistent)
 	s.subscribe("a", 1)
 	s.disconnect()
-	waitFor(t, "it is away", func() bool { return !b.sessions["s"].connected() })
+	waitFor(t, "it is away", func() bool { return !sessionOf(b, "s").connected() })
 	for i := range n {
 		if err := b.Publish(t.Context(), mqtt.Message{Topic: "a", QoS: 1, Payload: fmt.Appendf(nil, "%d", i)}); err != nil {
 			t.Fatal(err)
@@ -262,7 +268,7 @@ func TestLongQueueIsSentInTurns(t *testing.T) {
 	}
 	s.ping()
 	_, w := inTurn(t, b, "s")
-	session := b.sessions["s"]
+	session := sessionOf(b, "s")
 	session.mu.Lock()
 	defer session.mu.Unlock()
 	session.resumeLocked(session.conn) // as if it had just come back, in a turn that is over
@@ -285,7 +291,7 @@ func TestLastPacketsOfATakenOverConnectionAreHandledInTurns(t *testing.T) {
 	sub.subscribe("a", 0)
 	it := connect(t, b, mqtt.Level311, "it")
 	it.ping()
-	c := b.sessions["it"].conn
+	c := sessionOf(b, "it").conn
 	s := c.writer.(*socket)
 	real := s.loop
 	_ = real.sys.Control(unix.EPOLL_CTL_DEL, s.fd, 0) // it is served by a loop of the test's

@@ -27,7 +27,11 @@ func (w *worker) publish(p *publication, waiter journal.Waiter, token uint64) (n
 	r := p.route
 	w.work += workOfTarget * (len(r.targets) + len(r.groups) + 4*len(r.locals))
 	from := len(w.targets)
-	w.deliverAll(p)
+	if len(r.targets) == 1 && len(r.groups) == 0 { // the most frequent case
+		w.deliverTo(p, &r.targets[0])
+	} else {
+		w.deliverAll(p)
+	}
 	if len(r.locals) > 0 {
 		w.deliverLocals(p)
 	}

@@ -109,5 +109,6 @@ func (s *session) freeID() uint16 {
 // maySendLocked reports whether a QoS 1 or 2 message may be sent now: the client's receive
 // maximum [MQTT-3.3.4-9, v5], and no more in the output than the socket takes.
 func (s *session) maySendLocked() bool {
-	return s.inflight.unacked < s.window && s.inflight.span() < maxInflightSpan && s.conn.waiting() < maxOutQueue && s.inflightFitsLocked()
+	f := &s.inflight
+	return f.unacked < s.window && f.span() < maxInflightSpan && s.conn.waiting() < maxOutQueue && (len(f.list) < cap(f.list) || s.inflightFitsLocked())
 }

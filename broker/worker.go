@@ -79,7 +79,7 @@ type worker struct {
 // workPerLook is how much work is done between two looks at the clock: a look costs as
 // much as a tenth of a short message. The unit is what an acknowledgement costs.
 const (
-	workPerLook  = 128
+	workPerLook  = 256
 	workOfTarget = 2 // a message to one more subscriber
 	workOfMatch  = 1 // one more subscription that matches a topic
 )
@@ -131,9 +131,12 @@ func (w *worker) mustNotWait() bool {
 // so many bytes: after some the loops, which others wait for, have the processor first. No lock
 // is held.
 func (w *worker) rest(bytes int) {
-	if w.onLoop {
-		return
+	if !w.onLoop {
+		w.restBeside(bytes)
 	}
+}
+
+func (w *worker) restBeside(bytes int) {
 	if w.unrested += bytes; w.unrested >= fanOutSlice {
 		w.unrested = 0
 		w.rests++

@@ -17,7 +17,10 @@ var ackReasons = map[Type][]Reason{
 }
 
 // ParseAck reads one of the four acknowledgements.
-func ParseAck(f Frame, level byte) (Ack, error) {
+func ParseAck(f Frame, level byte) (Ack, error) { return f.Ack(level) }
+
+// Ack is ParseAck without a copy of the frame.
+func (f *Frame) Ack(level byte) (Ack, error) {
 	want := byte(0)
 	if f.Type == PUBREL {
 		want = 2 // [MQTT-3.6.1-1]
@@ -35,7 +38,7 @@ func ParseAck(f Frame, level byte) (Ack, error) {
 	return parseLongAck(f, level)
 }
 
-func parseLongAck(f Frame, level byte) (Ack, error) {
+func parseLongAck(f *Frame, level byte) (Ack, error) {
 	r := reader{b: f.Body}
 	a := Ack{ID: r.u16()}
 	if a.ID == 0 && r.err == nil {
