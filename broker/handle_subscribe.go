@@ -39,13 +39,7 @@ func (c *conn) handleSubscribe(w *worker, f mqtt.Frame) error {
 		}
 	}
 	c.answerSubscribe(mqtt.SUBACK, in.ID, codes, entered)
-	for i := range entries {
-		e := &entries[i]
-		if !e.fits || e.sub.Group != "" || e.sub.RetainHandling == 2 || e.sub.RetainHandling == 1 && e.existed {
-			continue // [MQTT-3.3.1-10, 3.3.1-11, v5]; nothing retained to a shared one (4.8.2)
-		}
-		c.startWalk(e.full, e.sub)
-	}
+	c.startWalks(entries)
 	return nil
 }
 

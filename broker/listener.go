@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -122,7 +123,10 @@ func (l *listener) listen(ctx context.Context, on poll.Network) error {
 	n, err := on.Listen(ctx, network, l.Address)
 	if err != nil {
 		err = l.explain(err)
-	} else if l.Network == "wss" {
+	} else if l.Network == "tls" || l.Network == "ws" || l.Network == "wss" {
+		n = restListener{n}
+	}
+	if err == nil && l.Network == "wss" {
 		n = tls.NewListener(n, l.server())
 	}
 	l.mu.Lock()
@@ -131,6 +135,51 @@ func (l *listener) listen(ctx context.Context, on poll.Network) error {
 		l.net = n
 	}
 	return err
+}
+
+// restListener makes connections that rest: what goroutines of their own serve.
+type restListener struct{ net.Listener }
+
+func (l restListener) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &restConn{Conn: nc}, nil
+}
+
+// restConn lets the event loops have the processor after some input. Pings and empty fragments
+// of a WebSocket never reach us: without it, a few clients that send nothing else would have
+// all processors for 10 ms each in turn.
+type restConn struct {
+	net.Conn
+	unrested int // of the reader
+	rests    int
+}
+
+// A byte of input costs as much as to copy some bytes, in frames of six; and so does a read.
+const (
+	restPerByte = 16
+	restPerRead = 4 << 10
+	restAfter   = 128 << 10
+)
+
+func (c *restConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.unrested += restPerRead + restPerByte*n; c.unrested >= restAfter {
+		c.unrested = 0
+		c.rests++
+		runtime.Gosched()
+	}
+	return n, err
+}
+
+// CloseWrite has the peer read to the end of what was written.
+func (c *restConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 // explain adds what to do about an address that cannot be had.

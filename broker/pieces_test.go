@@ -2,7 +2,9 @@ package broker
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
+	"net"
 	"testing"
 	"time"
 
@@ -395,5 +397,43 @@ func TestSysValuesServeAllWhoAskAtATime(t *testing.T) {
 	c.frame(mqtt.SUBACK)
 	if p := c.message(); !bytes.Contains(p.Payload, []byte("sensorgate version")) {
 		t.Errorf("got %q", p.Payload)
+	}
+}
+
+// chatter is a connection that always has something.
+type chatter struct{ net.Conn }
+
+func (chatter) Read(b []byte) (int, error) { return len(b), nil }
+
+// Pings and empty fragments of a WebSocket never reach us: whoever sends nothing else lets the
+// event loops have the processor all the same.
+func TestConnectionsWithAGoroutineOfTheirOwnRest(t *testing.T) {
+	c := &restConn{Conn: chatter{}}
+	for range 100 {
+		if n, err := c.Read(make([]byte, 4<<10)); n != 4<<10 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if c.rests < 100*4<<10*restPerByte/restAfter {
+		t.Errorf("it rested %d times", c.rests)
+	}
+	for _, network := range []string{"tls", "ws", "wss"} {
+		l := &listener{Listener: Listener{Network: network, Address: "127.0.0.1:0"}}
+		if err := l.listen(t.Context(), poll.Kernel{}); err != nil {
+			t.Fatal(err)
+		}
+		defer l.close()
+		go func() { _, _ = net.Dial("tcp", l.addr().String()) }()
+		nc, err := l.socket().Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		if secure, ok := nc.(*tls.Conn); ok {
+			nc = secure.NetConn()
+		}
+		if _, ok := nc.(*restConn); !ok {
+			t.Errorf("%s: connections are %T", network, nc)
+		}
 	}
 }

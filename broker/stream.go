@@ -96,6 +96,7 @@ func (s *stream) read(rest []byte) error {
 		s.waitUntilRead()
 		s.setDeadline()
 		n, err := s.nc.Read(buf[len(buf):cap(buf)])
+		w.rest(flushCost + n)
 		buf = buf[:len(buf)+n]
 		if err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {

@@ -12,7 +12,7 @@ import (
 type retainedWalk struct {
 	full   string // filter, with $share/GROUP
 	sub    *subscription
-	sys    []*retained // below $SYS: worked out when somebody asks
+	sys    bool // what is below $SYS is still to be sent: it is worked out when somebody asks
 	cursor *topics.Cursor[retained]
 }
 
@@ -23,16 +23,27 @@ const (
 	sliceNodes    = 2048
 )
 
-// startWalk notes that what is retained for a subscription is to be sent. Messages that
+// startWalks notes that what is retained for new subscriptions is to be sent. Messages that
 // are retained from now on come to the subscriber as they are published.
-func (c *conn) startWalk(full string, sub *subscription) {
+func (c *conn) startWalks(entries []entry) {
 	b, s := c.b, c.session
-	walk := &retainedWalk{full: full, sub: sub, sys: b.sysRetained(sub.Filter)}
+	var walks []*retainedWalk
+	again := map[string]bool{}
 	b.retained.mu.RLock()
-	walk.cursor = b.retained.tree.Walk(sub.Filter)
+	for i := range entries {
+		e := &entries[i]
+		if !e.fits || e.sub.Group != "" || e.sub.RetainHandling == 2 || e.sub.RetainHandling == 1 && e.existed {
+			continue // [MQTT-3.3.1-10, 3.3.1-11, v5]; nothing retained to a shared one (4.8.2)
+		}
+		walks = append(walks, &retainedWalk{full: e.full, sub: e.sub, sys: true, cursor: b.retained.tree.Walk(e.sub.Filter)})
+		again[e.full] = true
+	}
 	b.retained.mu.RUnlock()
+	if len(walks) == 0 {
+		return
+	}
 	s.mu.Lock()
-	s.walks = append(slices.DeleteFunc(s.walks, func(w *retainedWalk) bool { return w.full == full }), walk)
+	s.walks = append(slices.DeleteFunc(s.walks, func(w *retainedWalk) bool { return again[w.full] }), walks...)
 	s.mu.Unlock()
 	c.writer.wake()
 }
@@ -56,7 +67,10 @@ func (c *conn) continueWalks(w *worker) (again bool) {
 			break
 		}
 		s.mu.Lock()
-		s.walks = slices.DeleteFunc(s.walks, func(w *retainedWalk) bool { return w == walk })
+		if len(s.walks) > 0 && s.walks[0] == walk { // else it was started anew
+			s.walks[0] = nil
+			s.walks = s.walks[1:]
+		}
 		s.mu.Unlock()
 	}
 	return c.nextWalk() != nil
@@ -86,7 +100,10 @@ func (c *conn) nextWalk() *retainedWalk {
 
 // slice takes the next few messages.
 func (r *retainedWalk) slice(w *worker) (found []*retained, more bool) {
-	found, r.sys = r.sys, nil
+	if r.sys {
+		r.sys = false
+		found = w.b.sysRetained(r.sub.Filter)
+	}
 	store, bytes := &w.b.retained, 0
 	store.mu.RLock()
 	defer store.mu.RUnlock()

@@ -9,7 +9,7 @@ import (
 // turns decides whose password is verified next. Pairs of user and password that were
 // right before come first. The others take turns: address by address, and within an
 // address user by user, so that a flood delays its own kind; an address with many failures
-// may use only one of the two places.
+// may use the second of the two places only while nobody else wants it.
 //
 // A user at one address who is wrong again and again is still verified as fast as it goes,
 // for a while: the right password may be among the wrong ones, and nobody knows before it
@@ -75,9 +75,9 @@ func newTurns() turns { return turns{failures: map[origin]*failures{}, hash: fir
 // measured notes what a hash took.
 func (t *turns) measured(d time.Duration) { t.hash += (d - t.hash) / 8 }
 
-// room is how many may wait that have to be through within d, one after the other.
+// room is how many may wait that have to be through within d.
 func (t *turns) room(d time.Duration) int {
-	return min(max(minPending, int(d/max(t.hash, time.Millisecond))), maxPending/4)
+	return min(max(minPending, int(hashesAtATime*d/max(t.hash, time.Millisecond))), maxPending/4)
 }
 
 // add queues w, and reports false if it finds no room.
@@ -208,8 +208,17 @@ func (t *turns) next(now time.Time) (w *waiter, at time.Time) {
 		t.address(w.a.From).running++
 		return w, time.Time{}
 	}
+	if w, at = t.nextOf(now, false); w == nil {
+		w, at = t.nextOf(now, true)
+	}
+	return w, at
+}
+
+// nextOf is next for those that were not right before: without addresses that have failed a lot and
+// have a place already, or with them.
+func (t *turns) nextOf(now time.Time, suspects bool) (w *waiter, at time.Time) {
 	for i, a := range t.addresses {
-		if a.running > 0 && t.count(origin{from: a.from}, now) >= suspectAfter {
+		if !suspects && a.running > 0 && t.count(origin{from: a.from}, now) >= suspectAfter {
 			continue
 		}
 		for k, u := range a.users {

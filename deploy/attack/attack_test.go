@@ -46,6 +46,7 @@ const (
 	envRow, envAddr, envSecure = "SENSORGATE_ATTACK_ROW", "SENSORGATE_ATTACK_ADDR", "SENSORGATE_ATTACK_TLS"
 	envPhase, envTime          = "SENSORGATE_ATTACK_PHASE", "SENSORGATE_ATTACK_TIME"
 	envAhead, envPage          = "SENSORGATE_ATTACK_AHEAD", "SENSORGATE_ATTACK_PAGE"
+	envSocket                  = "SENSORGATE_ATTACK_WEBSOCKET"
 )
 
 func TestMain(m *testing.M) {
@@ -60,7 +61,7 @@ func TestMain(m *testing.M) {
 		autogroup(os.Getpid(), 19)
 	}
 	d, _ := time.ParseDuration(os.Getenv(envTime))
-	a := &attacker{addr: os.Getenv(envAddr), secure: os.Getenv(envSecure), page: os.Getenv(envPage), until: time.Now().Add(d)}
+	a := &attacker{addr: os.Getenv(envAddr), secure: os.Getenv(envSecure), web: os.Getenv(envSocket), page: os.Getenv(envPage), until: time.Now().Add(d)}
 	for _, r := range allRows() {
 		switch {
 		case r.name != name:
@@ -85,7 +86,7 @@ func (g *gateway) attack(r row, phase string, d time.Duration) (faults []string)
 	ctx, cancel := context.WithTimeout(context.Background(), d+100*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), envRow+"="+r.name, envAddr+"="+g.addr, envPage+"="+g.page, envSecure+"="+g.secure, envPhase+"="+phase, envTime+"="+d.String())
+	cmd.Env = append(os.Environ(), envRow+"="+r.name, envAddr+"="+g.addr, envPage+"="+g.page, envSocket+"="+g.socket, envSecure+"="+g.secure, envPhase+"="+phase, envTime+"="+d.String())
 	var out bytes.Buffer
 	cmd.Stderr, cmd.Stdout = os.Stderr, &out
 	if *ahead {
@@ -123,7 +124,7 @@ func TestAttacks(t *testing.T) {
 	case "short":
 		each = time.Second
 	default:
-		each = 25 * time.Second
+		each = 8 * time.Second
 	}
 	if *ahead {
 		autogroup(os.Getpid(), -20)
@@ -136,6 +137,10 @@ func TestAttacks(t *testing.T) {
 			continue
 		}
 		t.Run(r.name, func(t *testing.T) {
+			each := each
+			if r.long {
+				each *= 3
+			}
 			o := runRow(t, r, program, cert, key, each)
 			if len(o.faults) > 0 && o.latencyOnly() { // the better of two runs counts: others use the machine too
 				if again := runRow(t, r, program, cert, key, each); len(again.faults) < len(o.faults) || again.worst < o.worst {

@@ -29,8 +29,10 @@ func dialFrom(from net.IP, addr string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{nc: nc, r: bufio.NewReaderSize(nc, 4<<10)}, nil
+	return newClient(nc), nil
 }
+
+func newClient(nc net.Conn) *client { return &client{nc: nc, r: bufio.NewReaderSize(nc, 4<<10)} }
 
 // connect opens a connection and sends CONNECT; the reason is what CONNACK says.
 func connect(addr string, c *mqtt.Connect) (*client, mqtt.Reason, error) {

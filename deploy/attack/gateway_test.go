@@ -28,6 +28,7 @@ type gateway struct {
 	dir    string
 	addr   string
 	secure string // TLS
+	socket string // WebSocket
 	page   string // http
 	web    bool   // it is served
 	cmd    *exec.Cmd
@@ -60,7 +61,7 @@ func freePort(t *testing.T) string {
 
 // newGateway writes a configuration; start starts it.
 func newGateway(t *testing.T, cert, key string) *gateway {
-	g := &gateway{t: t, dir: t.TempDir(), addr: freePort(t), secure: freePort(t), page: freePort(t)}
+	g := &gateway{t: t, dir: t.TempDir(), addr: freePort(t), secure: freePort(t), socket: freePort(t), page: freePort(t)}
 	passwords := filepath.Join(g.dir, "passwd")
 	if err := os.WriteFile(passwords, []byte(honestUser+":"+passwd.Hash([]byte(honestPassword))+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -68,7 +69,7 @@ func newGateway(t *testing.T, cert, key string) *gateway {
 	text := fmt.Sprintf(`node = "n"
 data = %q
 [broker]
-listen = ["tcp://%s", "tls://%s"]
+listen = ["tcp://%s", "tls://%s", "ws://%s"]
 cert = %q
 key = %q
 passwords = %q
@@ -81,7 +82,7 @@ driver = "sim"
 every = "1s"
 [device.d.channels]
 temperature = { shape = "sine", from = 14, to = 31, period = "2m", unit = "°C", digits = 1 }
-`, filepath.Join(g.dir, "data"), g.addr, g.secure, cert, key, passwords)
+`, filepath.Join(g.dir, "data"), g.addr, g.secure, g.socket, cert, key, passwords)
 	if err := os.WriteFile(filepath.Join(g.dir, "sensorgate.toml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

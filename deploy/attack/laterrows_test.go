@@ -74,7 +74,7 @@ func (a *attacker) fanOutTLS() {
 	})
 }
 
-// many of has n clients subscribe to topic and read, and one that publishes packet again and
+// toMany has n clients subscribe to topic and read, and one that publishes packet again and
 // again.
 func (a *attacker) toMany(n int, level byte, topic string, packet []byte) {
 	parallel(n+1, func(k int) {
@@ -98,7 +98,7 @@ func (a *attacker) toMany(n int, level byte, topic string, packet []byte) {
 func (a *attacker) propertiesToMany() {
 	props := &mqtt.PublishProperties{}
 	for range 30 {
-		props.User = append(props.User, mqtt.UserProperty{Key: "a", Value: string(make([]byte, 0)) + fmt.Sprintf("%02000d", 1)})
+		props.User = append(props.User, mqtt.UserProperty{Key: "a", Value: fmt.Sprintf("%02000d", 1)})
 	}
 	a.toMany(300, mqtt.Level5, "wide", mqtt.AppendPublish(nil, mqtt.Level5, 0, "wide", 0, mqtt.AppendPublishProperties(nil, props, 0), []byte("x")))
 }

@@ -102,7 +102,26 @@ func (a *attacker) wakeGroup() {
 	a.wait()
 }
 
-func (a *attacker) newRoutes() {
+// wideFilters are 256 that match a topic of eight levels of one character: each level is itself
+// or a wildcard.
+func wideFilters(topic string) []mqtt.Subscription {
+	filters := make([]mqtt.Subscription, 256)
+	for i := range filters {
+		f := []byte(topic)
+		for level := range 8 {
+			if i>>level&1 == 1 {
+				f[2*level] = '+'
+			}
+		}
+		filters[i].Filter = string(f)
+	}
+	return filters
+}
+
+func (a *attacker) newRoutes() { a.newRoutesWith(0) }
+
+// newRoutesWith publishes with the flags.
+func (a *attacker) newRoutesWith(flags byte) {
 	const topic = "a/b/c/d/e/f/g/h"
 	parallel(300, func(k int) {
 		cl := a.connect(mqtt.Level311, fmt.Sprint("wide", k))
@@ -111,17 +130,7 @@ func (a *attacker) newRoutes() {
 		}
 		defer cl.close()
 		go cl.drain()
-		filters := make([]mqtt.Subscription, 256) // each level is itself or a wildcard
-		for i := range filters {
-			f := []byte(topic)
-			for level := range 8 {
-				if i>>level&1 == 1 {
-					f[2*level] = '+'
-				}
-			}
-			filters[i].Filter = string(f)
-		}
-		_ = cl.subscribe(1, filters...)
+		_ = cl.subscribe(1, wideFilters(topic)...)
 		if k > 0 {
 			a.wait()
 			return
@@ -131,7 +140,7 @@ func (a *attacker) newRoutes() {
 		for range 50 {
 			b = mqtt.AppendSubscribe(b, cl.level, mqtt.Subscribe{ID: 1, Filters: []mqtt.Subscription{{Filter: "x"}}})
 			b = mqtt.AppendUnsubscribe(b, cl.level, 2, []string{"x"})
-			b = mqtt.AppendPublish(b, cl.level, 0, topic, 0, nil, []byte("x"))
+			b = mqtt.AppendPublish(b, cl.level, flags, topic, 0, nil, []byte("x"))
 		}
 		for !a.over() && cl.write(b) == nil {
 		}

@@ -16,8 +16,8 @@ import (
 
 // attacker is what a row gets: where the gateway is, and until when it may go on.
 type attacker struct {
-	addr, secure, page string
-	until              time.Time
+	addr, secure, web, page string // where: TCP, TLS, WebSocket, HTTP
+	until                   time.Time
 
 	mu     sync.Mutex
 	faults map[string]bool // what it got and should not have got
@@ -45,7 +45,7 @@ func (a *attacker) report() {
 }
 
 // allRows are the whole table.
-func allRows() []row { return slices.Concat(rows, moreRows, webRows) }
+func allRows() []row { return slices.Concat(rows, moreRows, laterRows, webRows) }
 
 func (a *attacker) over() bool { return time.Now().After(a.until) }
 
@@ -59,6 +59,7 @@ type row struct {
 	setup func(a *attacker)
 	run   func(a *attacker)
 	login bool // the right password is tried meanwhile
+	long  bool // it takes a while until it hurts
 }
 
 // short are the rows of make attack-check.
@@ -70,7 +71,7 @@ var short = []string{
 // rows are those of the first table that this broker failed, and variations on them.
 var rows = []row{
 	{name: "none", what: "nobody attacks: what the machine itself costs", run: (*attacker).wait},
-	{name: "sessions", what: "persistent sessions under ever new client ids", run: func(a *attacker) { a.sessions("%023d") }},
+	{name: "sessions", what: "persistent sessions under ever new client ids", run: func(a *attacker) { a.sessions("%023d") }, long: true},
 	{name: "sessions-1000", what: "the same, ids of 1,000 bytes", run: func(a *attacker) { a.sessions("%01000d") }},
 	{name: "sessions-60k", what: "the same, ids of 60,000 bytes", run: func(a *attacker) { a.sessions("%060000d") }},
 	{name: "hash-900", what: "one SUBSCRIBE that names # 900 times, 3,000 retained at QoS 1", setup: retainMany(3000, 1), run: (*attacker).hash900},
