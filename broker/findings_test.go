@@ -267,7 +267,7 @@ func TestWhoFindsNoTurnIsAnsweredBusy(t *testing.T) {
 	b := start(t, func(o *Options) { o.Passwords = passwords(t, "ann", "bob") })
 	guesses, busy, stop := guess(b.Addrs()[0].String(), 200)
 	defer stop()
-	waitFor(t, "somebody is told so", func() bool { return busy.Load() > 0 })
+	waitFor(t, "somebody is answered so", func() bool { return busy.Load() > 0 })
 	begin := time.Now()
 	connect(t, b, mqtt.Level5, "honest", user("bob", "pw-bob")).ping()
 	if took := time.Since(begin); took > timing.Limit(2*time.Second) {
