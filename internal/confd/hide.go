@@ -2,44 +2,40 @@ package confd
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
+
+	"sensorgate/internal/toml"
 )
 
 // hidden stands where a secret is, between its quotes.
-const hidden = "…"
-
-// secret finds what should not be in a file and must not get from there into a browser:
-// the text of a password, and the password in a URL.
-var secret = regexp.MustCompile(`(?i)(?:password|passwd|secret|token)["']?[ \t]*=[ \t]*(?:"((?:[^"\\\n]|\\.)*)"|'([^'\n]*)')|://[^/@"'\s]*?:([^/@"'\s]+)@`)
+const hidden = toml.Hidden
 
 // spot is one secret in a text.
 type spot struct {
 	from, to int    // of what Hide replaces
-	where    string // header, and what stands before it on its line
+	where    string // header, and what stands before it on its line, as they are shown
 }
 
 // spots finds the secrets of a text, or the marks that Hide left in their place.
 func spots(text string) (all []spot) {
-	header, off := "", 0
-	for line := range strings.Lines(text) {
-		if t := strings.TrimSpace(line); strings.HasPrefix(t, "[") {
-			header = secret.ReplaceAllString(t, "") // the same before and after hiding
-		}
-		before, at := header+"\n", 0
-		for _, m := range secret.FindAllStringSubmatchIndex(line, -1) {
-			group := 2
-			for m[group] < 0 {
-				group += 2
-			}
-			from, to := m[group], m[group+1]
-			before += line[at:from]
-			all = append(all, spot{off + from, off + to, before})
-			before, at = before+hidden, to
-		}
-		off += len(line)
+	header, line, at := "", "", 0
+	for _, place := range toml.Secrets(text) {
+		shown := line + text[at:place[0]]
+		header, line = lastHeader(header, shown), shown[strings.LastIndexByte(shown, '\n')+1:]
+		all = append(all, spot{place[0], place[1], header + "\n" + line})
+		line, at = line+hidden, place[1]
 	}
 	return all
+}
+
+// lastHeader is the last header of a table in a piece of text, or the one before it.
+func lastHeader(before, text string) string {
+	for line := range strings.Lines(text) {
+		if t := strings.TrimSpace(line); strings.HasPrefix(t, "[") {
+			before = t
+		}
+	}
+	return before
 }
 
 // Hide replaces the secrets of a text. There should be none: secrets are in files of their

@@ -54,11 +54,60 @@ func TestHiddenSecretIsNotMoved(t *testing.T) {
 	}
 }
 
+// Whichever way a secret is written, and however broken the file is: nobody reads it in a
+// browser, and what is saved is what was there.
+func TestNoWayOfWritingShowsASecret(t *testing.T) {
+	for _, text := range []string{
+		"password = \"\"\"hush\"\"\"\n",
+		"password = \"\"\"\nhush\nhush \"hush\" \\\"\"\" hush\n\"\"\"\nevery = \"1s\"\n",
+		"[a]\ntoken = '''\nhush\n[device.hush]\n'hush'\n'''\n[b]\ntoken = \"hush\"\n",
+		"password = \"\"\"hush\nkey = \"hush\"\n", // not closed: all behind it is the secret
+		"password = '''hush\nhush",
+		"password = \"\"\"hush\\",
+		"password = \"hush\nevery = \"1s\"\n",
+		"password = \"hush\\\nevery = \"1s\"\n",
+		"password = 'hush\nevery = \"1s\"\n",
+		"password = hush # mine\n",
+		"\"password\" = \"\"\"hush\"\"\"\n",
+		"options = { 'token' = 'hush', other = 1 }\n",
+		"options = { token = hush }\n",
+		"token = [\"hush\", 'hu]sh', \"hush]hush\"]\n",
+		"token = [\n  \"hush\",\n  \"hush\",\n]\n",
+		"token = [\"hush\nevery = \"1s\"\n",
+		"url = \"http://host/read?token=hush&unit=1\"\n",
+		"url = \"\"\"http://ann:hush@host/\"\"\"\n",
+		"url = \"http://ann:hu'hush@hush@host/\"\n",
+		"#password = \"hush\"\n",
+		"password=\"\"\"\r\nhush\r\n\"\"\"\r\n",
+	} {
+		shown := Hide(text)
+		if strings.Contains(shown, "hush") || strings.Contains(shown, "hu]") {
+			t.Errorf("%q is shown as %q", text, shown)
+		}
+		if again := Hide(shown); again != shown {
+			t.Errorf("%q is shown as %q, and that as %q", text, shown, again)
+		}
+		if back, err := Unhide(shown, text); err != nil || back != text {
+			t.Errorf("%q came back as %q (%v)", text, back, err)
+		}
+	}
+	for _, text := range []string{
+		"password = { file = \"a\" }\n", "passwords = \"passwd\"\n", "token = { credential = \"x\" } # here\n",
+		"urls = [\"mqtt://host:1883\"]\n", "password =\n[device.b]\n", "url = \"http://host:80/a@b\"\n",
+	} {
+		if shown := Hide(text); shown != text {
+			t.Errorf("%q has no secret and is shown as %q", text, shown)
+		}
+	}
+}
+
 // What is hidden and put back is what it was, whatever the text.
 func FuzzHide(f *testing.F) {
 	f.Add(withSecrets)
 	f.Add("password = \"a\" # password = \"b\"\n[x]\npassword=''")
 	f.Add("://a:b@://c:d@\ntoken = \"…\"")
+	f.Add("token = \"\"\"a\n[x]\n\\\"\"\"\"\"\"\npassword = [\"]\", 'a'\n]\nsecret=x#")
+	f.Add("://u:token=a/b,c@d\n://u:token=[a/b]c@\n://token=a/b#x:c@\n://u:token='a/b'c@")
 	f.Fuzz(func(t *testing.T, text string) {
 		back, err := Unhide(Hide(text), text)
 		if err != nil {
@@ -66,6 +115,9 @@ func FuzzHide(f *testing.F) {
 		}
 		if back != text {
 			t.Errorf("%q became %q", text, back)
+		}
+		if shown := Hide(text); Hide(shown) != shown {
+			t.Errorf("%q is shown as %q, and that as %q", text, shown, Hide(shown))
 		}
 	})
 }

@@ -42,6 +42,19 @@ func mustLoad(t *testing.T, text string) *Config {
 	return c
 }
 
+// A plan is shown in a browser and in logs: what changes, and no secret of it.
+func TestPlanShowsNoSecret(t *testing.T) {
+	from := mustLoad(t, diffBase)
+	to := mustLoad(t, strings.Replace(diffBase, `(?P<weight>.*)`, `(?P<weight>.*)token=hush`, 1))
+	again := mustLoad(t, strings.Replace(diffBase, `(?P<weight>.*)`, `(?P<weight>.*)token=hush2`, 1))
+	for _, c := range []Changes{Diff(from, to), Diff(to, again), Diff(again, from)} {
+		text, err := json.Marshal(c)
+		if err != nil || len(c.Devices.Changed) != 1 || strings.Contains(string(text), "hush") {
+			t.Errorf("the plan shows %s (%v)", text, err)
+		}
+	}
+}
+
 // Each edit of the file changes what it says and nothing else.
 func TestDiff(t *testing.T) {
 	for _, c := range []struct {

@@ -104,7 +104,7 @@ func (l *loader) sends(out, in *ruleAt) toml.Quote {
 
 func quoteWith(r *ruleAt, remark string) toml.Quote {
 	line := r.n.Line()
-	return toml.Quote{Line: line, Text: toml.WithoutSecrets(r.n.Source.Line(line)), Remark: remark}
+	return toml.Quote{Line: line, Text: r.n.Source.Shown(line), Remark: remark}
 }
 
 // example returns a topic that both filters match, best one that exists here.

@@ -68,6 +68,13 @@ func TestSecretsAreNotShown(t *testing.T) {
 	if strings.Contains(b.String(), "hush") {
 		t.Errorf("shown:\n%s", b.String())
 	}
+	// The fault is in the middle of it.
+	_, ps, _ = loadText(t, "[bridge.a]\npassword = \"\"\"\nhush-hush \\q hush\n\"\"\"\n")
+	b.Reset()
+	ps.WriteText(&b, false)
+	if len(ps) == 0 || strings.Contains(b.String(), "hush") {
+		t.Errorf("shown:\n%s", b.String())
+	}
 	data, err := ps[0].MarshalJSON()
 	if err != nil || strings.Contains(string(data), "hush") {
 		t.Errorf("JSON: %s %v", data, err)

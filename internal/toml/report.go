@@ -1,11 +1,6 @@
 package toml
 
-import (
-	"regexp"
-	"slices"
-	"strings"
-	"unicode/utf8"
-)
+import "slices"
 
 // maxProblems bounds what one run collects. Whoever has more of them has one, many
 // times over.
@@ -55,26 +50,8 @@ func (p *Problem) mark(src *Source, at span) {
 	p.File = src.Name
 	p.Line, p.Column, p.Length = src.place(at)
 	if line := src.Line(p.Line); len(line) <= maxQuoted {
-		p.Quotes = []Quote{{Line: p.Line, Text: WithoutSecrets(line), marked: true}}
+		p.Quotes = []Quote{{Line: p.Line, Text: src.Shown(p.Line), marked: true}}
 	}
-}
-
-// secretText finds what should not be in the file and must not get from there into
-// logs: passwords, also those in urls. The line may be the very one that is broken: a quote
-// that is not closed hides all behind it, and without quotes a word is hidden.
-var secretText = regexp.MustCompile(`(?i)(?:password|passwd|secret|token)["']?\s*=\s*("""(?:[^"\\]|\\.|"{1,2}[^"])*(?:"""|$)|'''.*?(?:'''|$)|"(?:[^"\\]|\\.)*(?:"|\\?$)|'[^']*(?:'|$)|[^\s"'{\[#,][^\s#,}]*)|://[^/@"'\s]*?:([^/@"'\s]*)@`)
-
-// WithoutSecrets hides them, and keeps the columns.
-func WithoutSecrets(line string) string {
-	for _, m := range secretText.FindAllStringSubmatchIndex(line, -1) {
-		for group := 2; group < len(m); group += 2 {
-			if m[group] >= 0 {
-				n := utf8.RuneCountInString(line[m[group]:m[group+1]])
-				line = line[:m[group]] + strings.Repeat("*", n) + line[m[group+1]:]
-			}
-		}
-	}
-	return line
 }
 
 // HideLine leaves out the source line, where the text says it all.

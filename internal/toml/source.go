@@ -10,7 +10,8 @@ import (
 type Source struct {
 	Name  string
 	Text  string
-	lines []int // offset of each line's first byte, built when first asked for
+	lines []int    // offset of each line's first byte, built when first asked for
+	shown []string // the lines without secrets, built when first asked for
 }
 
 // span is a piece of a source, in bytes.
