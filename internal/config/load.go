@@ -55,7 +55,12 @@ func Load(path string, cat Catalogue) (*Config, Problems) { return LoadDrafts(pa
 func LoadDrafts(path string, drafts []Draft, cat Catalogue) (*Config, Problems) {
 	l := newLoader(cat)
 	l.dir, l.drafts = filepath.Dir(path), drafts
-	return l.load(l.readAll(append([]string{path}, l.tomlFiles(filepath.Join(l.dir, confDir))...)))
+	return l.load(l.readPeoples(path))
+}
+
+// readPeoples reads what people write: the main file and those of the folder beside it.
+func (l *loader) readPeoples(path string) []*toml.Source {
+	return l.readAll(append([]string{path}, l.tomlFiles(filepath.Join(filepath.Dir(path), confDir))...))
 }
 
 // Text is a file that is not on the disk, or not yet.

@@ -86,7 +86,7 @@ func DataDir(path string, cat Catalogue) (data string, ok bool) {
 	l := newLoader(cat)
 	var roots []*toml.Node
 	ok = true
-	for _, src := range l.readAll(append([]string{path}, l.tomlFiles(filepath.Join(filepath.Dir(path), confDir))...)) {
+	for _, src := range l.readPeoples(path) {
 		root, parsed := l.Parse(src)
 		roots, ok = append(roots, root), ok && parsed
 	}

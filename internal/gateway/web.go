@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"sensorgate/broker"
@@ -19,16 +20,36 @@ import (
 )
 
 // webSide is the gateway as the web server sees it.
-type webSide struct{ g *Gateway }
+type webSide struct {
+	g         *Gateway
+	described atomic.Pointer[described]
+}
+
+// described is the description of a configuration, made once: it is asked for with every
+// request, and with a thousand channels it is a megabyte.
+type described struct {
+	of   *config.Config
+	node describe.Node
+}
 
 func (w *webSide) Snapshot() status.Snapshot { return w.g.Snapshot() }
-func (w *webSide) Describe() describe.Node   { return describe.Of(w.g.config()) }
 func (w *webSide) History() *history.Store   { return w.g.keeper.store.Load() }
+
+// Describe implements web.Gateway. Who gets the description changes nothing in it.
+func (w *webSide) Describe() describe.Node {
+	c := w.g.config()
+	d := w.described.Load()
+	if d == nil || d.of != c {
+		d = &described{c, describe.Of(c)}
+		w.described.Store(d)
+	}
+	return d.node
+}
 
 // Command sends a command as a client of the broker would, so that it passes the same
 // checks, and waits for its result.
 func (w *webSide) Command(ctx context.Context, c web.Command) (web.Result, error) {
-	d, ok := w.device(c.Device)
+	d, ok := deviceNamed(w.g.config(), c.Device)
 	if !ok {
 		return web.Result{}, fmt.Errorf("device %s is gone", c.Device)
 	}
@@ -63,15 +84,6 @@ func (w *webSide) Command(ctx context.Context, c web.Command) (web.Result, error
 	case <-ctx.Done():
 		return web.Result{Result: "timeout", Reason: fmt.Sprintf("no answer within %s", c.Timeout)}, nil
 	}
-}
-
-func (w *webSide) device(name string) (config.Device, bool) {
-	for _, d := range w.g.config().Devices {
-		if d.Name == name {
-			return d, true
-		}
-	}
-	return config.Device{}, false
 }
 
 // Alive is the watchdog's answer.

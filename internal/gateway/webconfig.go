@@ -90,18 +90,21 @@ func (c webConfig) Plan(files []web.ConfigFile) (config.Changes, error) {
 	if err != nil {
 		return config.Changes{}, err
 	}
-	return c.changes(drafts)
+	_, changes, err := c.next(drafts)
+	return changes, err
 }
 
-func (c webConfig) changes(drafts []config.Draft) (config.Changes, error) {
+// next is the configuration with drafts in place of files, and what a reload would change.
+// The error is config.Problems if it cannot be used.
+func (c webConfig) next(drafts []config.Draft) (*config.Config, config.Changes, error) {
 	next, found, err := c.load(drafts)
 	switch {
 	case err != nil:
-		return config.Changes{}, err
+		return nil, config.Changes{}, err
 	case next == nil:
-		return config.Changes{}, found
+		return nil, config.Changes{}, found
 	}
-	return config.Diff(c.g.config(), next), nil
+	return next, config.Diff(c.g.config(), next), nil
 }
 
 func (c webConfig) Reload() error { return c.g.Reload() }
@@ -130,7 +133,7 @@ type live struct{ c webConfig }
 // Check implements confd.Live. What changes the broker's or the page's listeners, users or
 // limits can cut off whoever saves it.
 func (l live) Check(drafts []config.Draft) (changes any, risky bool, err error) {
-	c, err := l.c.changes(drafts)
+	_, c, err := l.c.next(drafts)
 	if err == nil {
 		err = needsRestart(&c)
 	}

@@ -18,9 +18,11 @@ const freshFor = time.Minute
 type webMachine struct {
 	g *Gateway
 
-	mu       sync.Mutex
-	found    []web.Finding
-	looked   time.Time
+	lookMu sync.Mutex // held while the doctor looks, which takes seconds
+	found  []web.Finding
+	looked time.Time
+
+	modelsMu sync.Mutex
 	models   []config.Model
 	modelsAt time.Time
 
@@ -29,8 +31,8 @@ type webMachine struct {
 
 // Doctor implements web.Machine.
 func (m *webMachine) Doctor(context.Context) ([]web.Finding, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.lookMu.Lock()
+	defer m.lookMu.Unlock()
 	if time.Since(m.looked) < freshFor {
 		return m.found, nil
 	}
@@ -44,8 +46,8 @@ func (m *webMachine) Doctor(context.Context) ([]web.Finding, error) {
 
 // all are the models, as they were a moment ago.
 func (m *webMachine) all() []config.Model {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.modelsMu.Lock()
+	defer m.modelsMu.Unlock()
 	if time.Since(m.modelsAt) > freshFor {
 		m.models, m.modelsAt = config.Models(m.g.opt.Hardware.Catalogue(), m.dir()), time.Now()
 	}

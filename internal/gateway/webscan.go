@@ -162,14 +162,10 @@ func (m *webMachine) Preview(ctx context.Context, file, text string) ([]web.Prev
 	if err != nil {
 		return nil, err
 	}
-	next, found, err := c.load(drafts)
-	switch {
-	case err != nil:
+	next, changes, err := c.next(drafts)
+	if err != nil {
 		return nil, err
-	case next == nil:
-		return nil, found
 	}
-	changes := config.Diff(m.g.config(), next)
 	one := *next
 	one.Devices, one.Serial = nil, nil
 	for _, d := range next.Devices {

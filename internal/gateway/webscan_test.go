@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,6 +33,46 @@ func TestPreviewReadsADeviceThatIsNotSaved(t *testing.T) {
 		if _, err := m.Preview(t.Context(), "zz.toml", text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
+	}
+}
+
+// The doctor looks for seconds; whoever searches a model meanwhile does not wait for that.
+func TestModelsDoNotWaitForTheDoctor(t *testing.T) {
+	m := startGateway(t, "").page.machine
+	looks, goes := make(chan bool), make(chan bool)
+	m.g.opt.Doctor = func(*config.Config) []web.Finding { looks <- true; <-goes; return nil }
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(goes)
+	wg.Go(func() { m.Doctor(t.Context()) })
+	<-looks
+	found := make(chan int, 1)
+	wg.Go(func() { found <- len(m.Models("")) })
+	select {
+	case n := <-found:
+		if n == 0 {
+			t.Error("there are no models")
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("the models wait for the doctor")
+	}
+}
+
+// A description is made once for a configuration, and anew for the next one.
+func TestDescriptionFollowsTheConfiguration(t *testing.T) {
+	g := startGateway(t, "[device.x]\ndriver = \"sequence\"\n")
+	side := g.page.side
+	first, again := side.Describe(), side.Describe()
+	if len(first.Devices) != 1 || &first.Devices[0] != &again.Devices[0] {
+		t.Errorf("%d devices, made anew: %v", len(first.Devices), len(first.Devices) > 0 && &first.Devices[0] != &again.Devices[0])
+	}
+	other := *g.config()
+	other.Devices = nil
+	g.mu.Lock()
+	g.cfg = &other
+	g.mu.Unlock()
+	if got := side.Describe(); len(got.Devices) != 0 {
+		t.Errorf("after a reload %d devices are described", len(got.Devices))
 	}
 }
 

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"sensorgate/internal/history"
@@ -21,11 +22,8 @@ func SpoolSeries(upstream string) string { return "gateway/upstream/" + upstream
 
 // getSpoolHistory reads what the gateway wrote of itself.
 func (s *Server) getSpoolHistory(w http.ResponseWriter, r *http.Request) error {
-	name, known := r.PathValue("upstream"), false
-	for _, u := range s.o.Gateway.Snapshot().Upstreams {
-		known = known || u.Name == name
-	}
-	if !known {
+	name := r.PathValue("upstream")
+	if !slices.Contains(s.o.Gateway.Describe().Upstreams, name) {
 		return notFound("upstream", name, "GET "+api+"/upstreams")
 	}
 	store, err := s.store()
