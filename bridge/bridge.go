@@ -29,7 +29,6 @@ type Bridge struct {
 	retainedLive retainedLive
 	seenRing     *echoes // messages of other bridges that passed
 	backoff      backoff
-	will         willLimits
 	exactly      exactTrial
 	levels       levels
 	brokenAt     time.Time // when the last connection ended without goodbye
@@ -54,6 +53,7 @@ type Bridge struct {
 
 	mu             sync.Mutex
 	state          State
+	will           willLimits
 	warned         map[string]time.Time
 	lost           map[string]uint64 // what the spool did not lose itself, by why
 	offline        bool

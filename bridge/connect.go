@@ -81,14 +81,8 @@ func (b *Bridge) connectPacket(level byte) (*mqtt.Connect, error) {
 		}
 		c.Password, c.HasPassword = []byte(password), true
 	}
-	if o.Status.Topic != "" {
-		c.Will = &mqtt.Will{Topic: b.statusTopic(), Payload: []byte(o.Status.Offline), QoS: 1, Retain: true}
-		if b.will.noRetain {
-			c.Will.Retain = false
-		}
-		if b.will.noQoS {
-			c.Will.QoS = 0
-		}
+	if w := b.lastWill(); w != nil {
+		c.Will = &mqtt.Will{Topic: w.Topic, Payload: []byte(w.Offline), QoS: w.QoS, Retain: w.Retain}
 	}
 	if level == mqtt.Level5 {
 		c.ReceiveMaximum, c.MaximumPacket = inboundMax, maxPacket
@@ -129,7 +123,9 @@ func (c *connection) handshake(packet *mqtt.Connect) (mqtt.Connack, error) {
 		return ack, err
 	}
 	if ack.Reason != mqtt.Success {
+		c.b.mu.Lock()
 		c.b.will.learn(ack.Reason)
+		c.b.mu.Unlock()
 		return ack, &refusedError{ack}
 	}
 	return ack, nil

@@ -171,8 +171,17 @@ func TestUpstreamLimits(t *testing.T) {
 		if !strings.Contains(string(gap.Payload), `"too large":1`) {
 			t.Errorf("the lost message is not reported: %s", gap.Payload)
 		}
+		if s := g.bridge.Status().Gaps; s.Total != 1 || s.Untold != 1 || s.Why["too large"] != 1 || s.Records != 0 || s.Topic != string(gap.Topic) {
+			t.Errorf("before the report is acknowledged: %+v", s)
+		}
 		p.ack(mqtt.PUBACK, gap.ID, 0)
 		synctest.Wait()
+		if s := g.bridge.Status().Gaps; s.Total != 1 || s.Untold != 0 || len(s.Why) != 0 || s.Records != 1 || s.LastTold.IsZero() {
+			t.Errorf("after the report was acknowledged: %+v", s)
+		}
+		if w := g.bridge.Status().Will; w == nil || w.Offline != "offline" || w.Online != "online" || w.QoS != 1 || !w.Retain || !strings.HasSuffix(w.Topic, "status") {
+			t.Errorf("last will %+v", w)
+		}
 		if s := g.bridge.Status(); s.Dropped != 1 || s.Waiting != 0 {
 			t.Errorf("%+v", s)
 		}

@@ -25,6 +25,8 @@ type gaps struct {
 	reporting gap // on its way; counted here until acknowledged
 	changed   bool
 	saved     time.Time
+	records   uint64    // acknowledged
+	told      time.Time // when the last of these was
 }
 
 // gapSave bounds how often the count is written: a million expired messages must not be
@@ -110,6 +112,18 @@ func (g *gaps) reported() {
 	defer g.mu.Unlock()
 	g.reporting = gap{}
 	g.changed = true
+	g.records++
+	g.told = time.Now()
+}
+
+// state is how much was lost, and how much of that nobody was told yet.
+func (g *gaps) state() Gaps {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	untold := gap{}
+	untold.add(g.pending)
+	untold.add(g.reporting)
+	return Gaps{Total: g.total, Untold: untold.Lost, Why: untold.Why, Records: g.records, LastTold: g.told}
 }
 
 // notReported: the connection broke before the upstream said so.

@@ -29,6 +29,27 @@ type State struct {
 	// "refused", "too large".
 	DroppedFor map[string]uint64
 	Ignored    uint64 // came down or by and were not wanted: echoes, loops, stale commands
+
+	Will *Will // nil: the upstream has no status topic of ours, and gets no gap records
+	Gaps Gaps
+}
+
+// Will is what the upstream publishes when the connection breaks, and what is published
+// there while it stands.
+type Will struct {
+	Topic, Online, Offline string
+	QoS                    byte
+	Retain                 bool
+}
+
+// Gaps is what the upstream knows of the messages that it will never get.
+type Gaps struct {
+	Topic    string
+	Total    uint64            // messages since the first start
+	Untold   uint64            // of these, those in no record that it acknowledged
+	Why      map[string]uint64 // of Untold
+	Records  uint64            // that it acknowledged, since the start
+	LastTold time.Time         // when it acknowledged the last of these; zero: none yet
 }
 
 // Status reports how the bridge does.
@@ -50,7 +71,26 @@ func (b *Bridge) Status() State {
 	for _, n := range s.DroppedFor {
 		s.Dropped += n
 	}
+	if will := b.lastWill(); will != nil {
+		s.Will, s.Gaps = will, b.gaps.state()
+		s.Gaps.Topic = b.gapTopic()
+	}
 	return s
+}
+
+// lastWill is the will as the upstream takes it; nil: none.
+func (b *Bridge) lastWill() *Will {
+	o := b.opt.Status
+	if o.Topic == "" {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := &Will{Topic: b.statusTopic(), Online: o.Online, Offline: o.Offline, QoS: 1, Retain: !b.will.noRetain}
+	if b.will.noQoS {
+		w.QoS = 0
+	}
+	return w
 }
 
 // fullIn takes what has come in since the connection was lost as the rate at which the spool

@@ -11,6 +11,7 @@ import (
 	"sensorgate/broker"
 	"sensorgate/internal/config"
 	"sensorgate/internal/disk"
+	"sensorgate/internal/journal"
 	"sensorgate/internal/mapping"
 	"sensorgate/internal/status"
 )
@@ -106,13 +107,11 @@ func certificateEnd(file string) (t time.Time, ok bool) {
 }
 
 // counts are the figures that only metrics show.
-func (g *Gateway) counts(cfg *config.Config, b *broker.Stats) status.Counts {
-	j := g.journal.Stats()
+func (g *Gateway) counts(j *journal.Stats, b *broker.Stats) status.Counts {
 	c := status.Counts{
 		Buses:  g.opt.Hardware.buses(),
 		Broker: brokerCounts(b),
 		Journal: status.JournalCounts{
-			DiskBytes: j.DiskBytes, Limit: cfg.Journal.Size, Free: g.counted.free.Load(),
 			SyncTime: j.SyncTime, SyncedCommits: j.SyncedCommits, TornBytes: j.TornBytes,
 		},
 		Commands: map[string]uint64{"done": 0, "refused": 0, "failed": 0, "timeout": 0},

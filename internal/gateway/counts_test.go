@@ -57,7 +57,7 @@ weight = { column = 1 }
 	g.publish(mqtt.Message{Topic: "barn/nothing/here/set", Payload: []byte("on"), QoS: 1})
 	g.publish(mqtt.Message{Topic: "barn/scale/weight/set", Payload: []byte("on"), QoS: 1})
 	await("a command that nobody takes", func() bool { return g.Snapshot().Counts.Commands["refused"] >= 1 })
-	await("the free space", func() bool { return g.Snapshot().Counts.Journal.Free > 0 })
+	await("the free space", func() bool { return g.Snapshot().Journal.Free > 0 })
 	await("the device's port", func() bool { b := g.Snapshot().Counts.Buses; return len(b) == 1 && b[0].Bus == path })
 
 	g.write("nonsense")

@@ -228,14 +228,15 @@ func (g *Gateway) Snapshot() status.Snapshot {
 	g.mu.Lock()
 	devices, upstreams, cfg, configErr := slices.Clone(g.devices), slices.Clone(g.upstreams), g.cfg, g.configErr
 	g.mu.Unlock()
-	brokerStats := g.broker.Stats()
+	brokerStats, stored := g.broker.Stats(), g.journal.Stats()
 	s := status.Snapshot{
 		Node: cfg.Node, Version: g.opt.Version, Time: time.Now(), TimeSynced: timeSynced(), Started: g.started,
 		Listeners: g.listeners(), NotListening: []string{},
 		Devices: []status.Device{}, Upstreams: []status.Upstream{},
 		Broker:  brokerStatus(brokerStats),
-		Journal: status.FromJournal(cfg.Data, g.journal.Stats(), time.Since(g.started)),
+		Journal: status.FromJournal(cfg.Data, stored, time.Since(g.started)),
 	}
+	s.Journal.Limit, s.Journal.Free = cfg.Journal.Size, g.counted.free.Load()
 	for _, err := range g.broker.NotListening() {
 		s.NotListening = append(s.NotListening, err.Error())
 	}
@@ -243,7 +244,7 @@ func (g *Gateway) Snapshot() status.Snapshot {
 		s.Devices = append(s.Devices, d.status())
 	}
 	s.Count()
-	s.Counts = g.counts(cfg, &brokerStats)
+	s.Counts = g.counts(&stored, &brokerStats)
 	for _, u := range upstreams {
 		s.Upstreams = append(s.Upstreams, u.status())
 	}

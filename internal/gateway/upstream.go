@@ -70,13 +70,18 @@ func (g *Gateway) startUpstream(u *upstream) {
 
 func (u *upstream) status() status.Upstream {
 	s := u.bridge.Status()
-	return status.Upstream{
+	out := status.Upstream{
 		Name: u.cfg.Name, Connected: s.Connected, URL: s.URL, Since: s.Since, Error: s.Err,
 		Waiting: s.Waiting, WaitingBytes: s.WaitingBytes, Oldest: s.Oldest,
 		FullIn: s.FullIn.Seconds(),
 		Sent:   s.Sent, Received: s.Received, Dropped: s.Dropped, Ignored: s.Ignored,
 		Connects: s.Connects, InFlight: s.InFlight, Limit: u.cfg.Spool.Bytes, DroppedFor: s.DroppedFor,
 	}
+	if s.Will != nil {
+		w, g := status.Will(*s.Will), status.Gaps(s.Gaps)
+		out.Will, out.Gaps = &w, &g
+	}
+	return out
 }
 
 // Cut drops the connection of every upstream and keeps it down, or lets it come back. The

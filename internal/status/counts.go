@@ -34,9 +34,7 @@ type BrokerCounts struct {
 
 // JournalCounts are what the journal counted.
 type JournalCounts struct {
-	DiskBytes, Limit int64 // its files; the configured bound
-	Free             int64 // on its file system; below 0: not known
-	SyncTime         time.Duration
-	SyncedCommits    uint64
-	TornBytes        uint64 // cut off the tail at the start
+	SyncTime      time.Duration
+	SyncedCommits uint64
+	TornBytes     uint64 // cut off the tail at the start
 }

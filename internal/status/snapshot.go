@@ -24,7 +24,6 @@ type Snapshot struct {
 	Upstreams []Upstream `json:"upstreams"`
 	Broker    Broker     `json:"broker"`
 	Journal   Journal    `json:"journal"`
-	Queues    []Queue    `json:"queues,omitempty"`
 	ConfigErr string     `json:"config_error,omitempty"` // why the last reload was refused
 	Counts    Counts     `json:"-"`
 
@@ -114,6 +113,29 @@ type Upstream struct {
 	InFlight   int64             `json:"-"`                     // messages that wait for its acknowledgement
 	Limit      int64             `json:"limit_bytes,omitzero"`  // that may wait
 	DroppedFor map[string]uint64 `json:"dropped_for,omitempty"` // by reason
+
+	Gaps *Gaps `json:"gaps,omitempty"` // nil: this upstream is told of nothing
+	Will *Will `json:"will,omitempty"` // nil: it publishes nothing when we are gone
+}
+
+// Gaps is what the upstream was told of the messages that it will never get.
+type Gaps struct {
+	Topic    string            `json:"topic"`
+	Total    uint64            `json:"total"`              // messages since the first start
+	Untold   uint64            `json:"untold"`             // of these, those in no record that the upstream has
+	Why      map[string]uint64 `json:"why,omitempty"`      // of Untold
+	Records  uint64            `json:"records"`            // that it acknowledged, since the start
+	LastTold time.Time         `json:"last_told,omitzero"` // when it acknowledged the last of these
+}
+
+// Will is what the upstream publishes when the connection breaks, and what the gateway
+// publishes there while it stands.
+type Will struct {
+	Topic   string `json:"topic"`
+	Online  string `json:"online"`
+	Offline string `json:"offline"`
+	QoS     byte   `json:"qos"`
+	Retain  bool   `json:"retain"`
 }
 
 // Broker is the local broker.
@@ -142,6 +164,9 @@ type Journal struct {
 	Bytes        uint64    `json:"bytes"`
 	BytesWritten uint64    `json:"bytes_written"`
 	PerDay       uint64    `json:"bytes_written_per_day"`
+	DiskBytes    int64     `json:"disk_bytes"`  // of its files
+	Limit        int64     `json:"limit_bytes"` // that they may have
+	Free         int64     `json:"free_bytes"`  // on its file system; below 0: not known
 	Syncs        uint64    `json:"syncs"`
 	LastCommit   time.Time `json:"last_commit,omitzero"`
 	Damaged      uint64    `json:"damaged"`
@@ -151,20 +176,11 @@ type Journal struct {
 	ClockStep    float64   `json:"clock_step_seconds,omitempty"`
 }
 
-// Queue is what waits for one durable subscriber.
-type Queue struct {
-	Name    string    `json:"name"`
-	Waiting uint64    `json:"waiting"`
-	Bytes   int64     `json:"bytes"`
-	Oldest  time.Time `json:"oldest,omitzero"`
-	Dropped uint64    `json:"dropped"`
-}
-
 // FromJournal fills in what the journal reports of itself.
 func FromJournal(dir string, s journal.Stats, running time.Duration) Journal {
 	j := Journal{
 		Dir: dir, Records: s.Records, Bytes: s.Bytes, BytesWritten: s.BytesWritten,
-		Syncs: s.Syncs, LastCommit: s.LastCommit, Damaged: s.Damaged, AtLeast: s.DamagedAtLeast,
+		DiskBytes: s.DiskBytes, Syncs: s.Syncs, LastCommit: s.LastCommit, Damaged: s.Damaged, AtLeast: s.DamagedAtLeast,
 		AgeHeld: s.AgeHeld, ClockSteps: s.ClockSteps, ClockStep: s.ClockStep.Seconds(),
 	}
 	if s.Failed != nil {

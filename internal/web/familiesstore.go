@@ -9,15 +9,15 @@ func journalFamilies(j *status.Journal, c *status.JournalCounts) []Family {
 	syncs := Family{Name: "sensorgate_journal_sync_duration_seconds", Help: "How long commits took that were synced to the disk.", Type: "summary", Unit: "seconds"}
 	syncs.Samples = []Sample{{"_sum", nil, c.SyncTime.Seconds()}, {"_count", nil, float64(c.SyncedCommits)}}
 	free := gauge("journal_free_bytes", "What is free on the file system of the journal.", "bytes")
-	if j.Dir != "" && c.Free >= 0 {
-		free.Add(float64(c.Free))
+	if j.Dir != "" && j.Free >= 0 {
+		free.Add(float64(j.Free))
 	}
 	return []Family{
 		one(gauge("journal_up", "1 if the journal takes records.", ""), truth(j.Error == "")),
 		one(gauge("journal_records", "Records that wait for somebody.", ""), float64(j.Records)),
 		one(gauge("journal_bytes", "Bytes of those records.", "bytes"), float64(j.Bytes)),
-		one(gauge("journal_disk_bytes", "Size of the journal's files.", "bytes"), float64(c.DiskBytes)),
-		one(gauge("journal_limit_bytes", "What the files may have: size in [journal].", "bytes"), float64(c.Limit)),
+		one(gauge("journal_disk_bytes", "Size of the journal's files.", "bytes"), float64(j.DiskBytes)),
+		one(gauge("journal_limit_bytes", "What the files may have: size in [journal].", "bytes"), float64(j.Limit)),
 		free,
 		one(counter("journal_written_bytes", "Bytes written to the disk since the start.", "bytes"), float64(j.BytesWritten)),
 		one(counter("journal_syncs", "Syncs since the start.", ""), float64(j.Syncs)),

@@ -47,12 +47,14 @@ func (f *fakeGateway) Snapshot() status.Snapshot {
 		Upstreams: []status.Upstream{{
 			Name: "cloud", Connected: true, Waiting: 3, WaitingBytes: 99, Oldest: testNow.Add(-time.Minute), Sent: 41, Received: 5, Dropped: 6, Ignored: 7,
 			Connects: 8, InFlight: 2, Limit: 1 << 20, DroppedFor: map[string]uint64{"full": 1, "age": 5, "expired": 0},
+			Gaps: &status.Gaps{Topic: "barn/status/gap", Total: 6, Untold: 1, Why: map[string]uint64{"spool": 1}, Records: 2, LastTold: testNow},
+			Will: &status.Will{Topic: "barn/status", Online: "online", Offline: "offline", QoS: 1, Retain: true},
 		}},
 		Broker: status.Broker{
 			Clients: 4, Subscriptions: 12, Retained: 9, Received: 100, Sent: 200, Dropped: 3, Sessions: 6,
 			Memory: 300, MemoryLimit: 64 << 20, MemoryFor: map[string]int64{"sessions": 200, "buffers": 100}, RefusedMemory: 2, LongestTurn: 1.5,
 		},
-		Journal: status.Journal{Dir: "/d", Records: 13, Bytes: 1300, BytesWritten: 9000, Syncs: 21, Damaged: 1, ClockSteps: 2},
+		Journal: status.Journal{Dir: "/d", Records: 13, Bytes: 1300, BytesWritten: 9000, Syncs: 21, Damaged: 1, ClockSteps: 2, DiskBytes: 8 << 20, Limit: 64 << 20, Free: 1 << 30},
 		Counts:  testCounts(),
 	}
 }
@@ -65,7 +67,7 @@ func testCounts() status.Counts {
 			ListenerClients: map[string]int{"tcp://:1883": 3, "ws://:8080": 1}, RetainedBytes: 450, SlowClosed: 1, Malformed: 2,
 			RefusedFor: map[string]uint64{"login": 5, "malformed": 2}, DroppedFor: map[string]uint64{"slow": 2, "denied": 1},
 		},
-		Journal:  status.JournalCounts{DiskBytes: 8 << 20, Limit: 64 << 20, Free: 1 << 30, SyncTime: 1250 * time.Millisecond, SyncedCommits: 25, TornBytes: 12},
+		Journal:  status.JournalCounts{SyncTime: 1250 * time.Millisecond, SyncedCommits: 25, TornBytes: 12},
 		Commands: map[string]uint64{"done": 11, "refused": 2, "failed": 1, "timeout": 3},
 		Reloads:  [2]uint64{1, 5}, Reloaded: testNow.Add(-time.Hour),
 		Certificates: map[string]time.Time{"/etc/sensorgate/server.crt": testNow.Add(30 * 24 * time.Hour)},
@@ -73,7 +75,7 @@ func testCounts() status.Counts {
 }
 
 func (f *fakeGateway) Describe() describe.Node {
-	return describe.Node{Name: "barn", StatusTopic: "barn/status", Devices: []describe.Device{{
+	return describe.Node{Name: "barn", StatusTopic: "barn/status", Upstreams: []string{"cloud"}, Devices: []describe.Device{{
 		Name: "pump", Driver: "sim", Every: 5, StatusTopic: "barn/pump/status", Channels: []describe.Channel{
 			{Name: "power", Unit: "W", Kind: "gauge", Every: 5, Topic: "barn/pump/power"},
 			{Name: "state", Kind: "state", Writable: true, Topic: "barn/pump/state", SetTopic: "barn/pump/state/set"},
