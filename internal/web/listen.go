@@ -94,6 +94,7 @@ func (s *Server) listen(ctx context.Context, l config.WebListener) error {
 	srv := &http.Server{
 		Protocols: protocols,
 		Handler:   s.Handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ConnState:   s.conns.state,
 		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context { return connectedAt(ctx, time.Now()) },
@@ -185,79 +186,4 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return pair, nil // half written, perhaps; in a minute it is looked at again
 	}
 	return c.get(nil)
-}
-
-// connLimit bounds the connections of all listeners together. One address may have
-// three quarters of them, so that nobody is kept out by one other.
-type connLimit struct {
-	most   int
-	counts *counts
-
-	mu   sync.Mutex
-	all  int
-	from map[string]int
-}
-
-func newConnLimit(most int, c *counts) *connLimit {
-	return &connLimit{most: most, counts: c, from: map[string]int{}}
-}
-
-func (c *connLimit) limit(l net.Listener) net.Listener { return limitedListener{l, c} }
-
-func (c *connLimit) take(addr string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.all >= c.most || c.from[addr] >= max(1, c.most*3/4) {
-		return false
-	}
-	c.all++
-	c.from[addr]++
-	return true
-}
-
-func (c *connLimit) open() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.all
-}
-
-func (c *connLimit) release(addr string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.all--
-	if c.from[addr]--; c.from[addr] <= 0 {
-		delete(c.from, addr)
-	}
-}
-
-type limitedListener struct {
-	net.Listener
-	limit *connLimit
-}
-
-// Accept closes connections beyond the limit at once: a queue of them would be answered
-// when nobody waits any more.
-func (l limitedListener) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		addr, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
-		if l.limit.take(addr) {
-			return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { l.limit.release(addr) })}, nil
-		}
-		l.limit.counts.refuse(tooManyConns)
-		conn.Close()
-	}
-}
-
-type limitedConn struct {
-	net.Conn
-	release func()
-}
-
-func (c *limitedConn) Close() error {
-	c.release()
-	return c.Conn.Close()
 }

@@ -89,7 +89,7 @@ func (s *Server) routes() handlers {
 		}
 		h.mux.Handle(r.method+" "+r.path, s.guarded(r))
 	}
-	page.Handle(h.mux)
+	page.Handle(h.mux, s.roleAtOnce)
 	h.mux.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, problem(http.StatusNotFound, "nothing is here", r.Method+" "+r.URL.Path, api+"/openapi.json lists what there is"))
 	}))

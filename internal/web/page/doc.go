@@ -1,16 +1,17 @@
 // Package page has the files of the page that people look at, and serves them: HTML, style
 // sheet, modules of JavaScript, texts. The page asks the HTTP API and nothing else; this
-// package knows no device and no role, and its files hold no data.
+// package knows no device and is told the role of who asks, and its files hold no data.
 //
 // src has the sources, uplot the library for plots as it was published, embedded what is
-// linked into the binary: the same files, each compressed once, made by
+// linked into the binary: the same files, each compressed once, and those modules that every
+// visit needs behind each other in one file (bundle_test.go), made by
 //
 //	go test ./internal/web/page -run TestEmbeddedFilesAreCurrent -update
 //
 // The files but index.html are served below a path that has a hash of all of them in its
 // name, so that browsers may keep them forever, and a page of one version never loads a
-// module of another. There is no build step beyond the compression: the browser runs the
-// modules as they are in src. docs/page.md has the design.
+// module of another. There is no build step beyond that: what the browser runs is what is
+// written in src. docs/page.md has the design.
 //
 // # Who runs what
 //

@@ -32,9 +32,10 @@ type asset struct {
 
 // bundle is all files, by name.
 type bundle struct {
-	hash  string
-	files map[string]asset
-	index []byte // with the hash filled in
+	hash     string
+	files    map[string]asset
+	template string           // index.html
+	texts    map[string]texts // of index.html, by language
 }
 
 // load reads the embedded files, once: they do not change while the program runs.
@@ -66,21 +67,8 @@ func read(files fs.FS, dir string) (*bundle, error) {
 		return nil, fmt.Errorf("index.html: %w", err)
 	}
 	delete(s.files, "index.html")
-	dir = strings.TrimPrefix(assetsPath, "/") + s.hash // relative: any sub-path will do
-	s.index = []byte(strings.NewReplacer("{{assets}}", dir, "{{preload}}", s.preload(dir)).Replace(string(index)))
-	return s, nil
-}
-
-// first are the modules that every visit needs. Without a hint the browser would find one
-// only when it has read the one before.
-var first = []string{"api.js", "command.js", "dom.js", "format.js", "i18n.js", "login.js", "newest.js", "now.js", "spark.js", "state.js", "store.js", "stream.js"}
-
-func (s *bundle) preload(dir string) string {
-	var b strings.Builder
-	for _, name := range first {
-		fmt.Fprintf(&b, "<link rel=\"modulepreload\" href=\"%s/%s\">\n", dir, name)
-	}
-	return b.String()
+	s.template = string(index)
+	return s, s.readTexts()
 }
 
 // kind does not ask the machine, whose tables differ.
@@ -106,15 +94,16 @@ func unzip(zipped []byte) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// Handle adds the page's routes to a mux.
-func Handle(mux *http.ServeMux) {
-	mux.HandleFunc("GET /{$}", serveIndex)
+// Handle adds the page's routes to a mux. roleOf is what whoever asks may do, in the words of
+// the API, as far as that is known at once: the first picture has what it allows.
+func Handle(mux *http.ServeMux, roleOf func(*http.Request) string) {
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { serveIndex(w, r, roleOf(r)) })
 	mux.HandleFunc("GET "+assetsPath+"{hash}/{name...}", serveAsset)
 }
 
 // serveIndex serves the page itself. It is never kept by browsers, since it names the
 // version of all others.
-func serveIndex(w http.ResponseWriter, r *http.Request) {
+func serveIndex(w http.ResponseWriter, r *http.Request, role string) {
 	s, err := load()
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError) // not before a wrong build
@@ -127,7 +116,7 @@ func serveIndex(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Write(s.index) // an error is one of the connection
+	io.WriteString(w, s.index(s.languageOf(r), role)) // an error is one of the connection
 }
 
 // serveAsset serves one file, which never changes under its name.

@@ -53,7 +53,7 @@ func sources(t *testing.T) map[string][]byte {
 }
 
 func TestEmbeddedFilesAreCurrent(t *testing.T) {
-	want := sources(t)
+	want := served(t)
 	if *update {
 		writeEmbedded(t, want)
 	}
@@ -118,7 +118,7 @@ func TestWholePageIsSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := len(s.index)
+	all := len(s.template)
 	for _, a := range s.files {
 		all += len(a.zipped)
 	}
@@ -146,10 +146,12 @@ func TestUPlotIsAsPublished(t *testing.T) {
 	}
 }
 
+func viewer(*http.Request) string { return "view" }
+
 func get(t *testing.T, target string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	mux := http.NewServeMux()
-	Handle(mux)
+	Handle(mux, viewer)
 	r := httptest.NewRequest("GET", target, nil)
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
@@ -165,7 +167,7 @@ func TestIndexNamesFilesThatAreThere(t *testing.T) {
 		t.Fatalf("%d %v", w.Code, w.Header())
 	}
 	names := regexp.MustCompile(`(?:src|href)="(assets/[^"]+)"`).FindAllStringSubmatch(w.Body.String(), -1)
-	if len(names) < 5 {
+	if len(names) < 4 {
 		t.Fatalf("only %d files are named in\n%s", len(names), w.Body)
 	}
 	for _, m := range names {
@@ -173,6 +175,67 @@ func TestIndexNamesFilesThatAreThere(t *testing.T) {
 		if a.Code != http.StatusOK || a.Header().Get("Content-Encoding") != "gzip" || !strings.Contains(a.Header().Get("Cache-Control"), "immutable") {
 			t.Errorf("%s: %d %v", m[1], a.Code, a.Header())
 		}
+	}
+}
+
+// The first picture is in the language of the browser, or the one that was chosen, and has
+// what the role may see.
+func TestFirstPictureFitsWhoLooks(t *testing.T) {
+	for _, test := range []struct {
+		header     []string
+		role, want string
+	}{
+		{nil, "view", `<html lang="en">`},
+		{[]string{"Accept-Language", "fr-CH, de-CH;q=0.9, en;q=0.8"}, "view", `<a href="#/now">Übersicht</a>`},
+		{[]string{"Accept-Language", "de", "Cookie", "language=zh"}, "view", `<html lang="zh">`},
+		{[]string{"Cookie", "language=../en"}, "view", `<html lang="en">`},
+		{nil, "admin", `href="#/config"`},
+		{nil, "view", `href="api/v1/devices"`},
+	} {
+		mux := http.NewServeMux()
+		Handle(mux, func(*http.Request) string { return test.role })
+		r := httptest.NewRequest("GET", "/", nil)
+		for i := 0; i < len(test.header); i += 2 {
+			r.Header.Set(test.header[i], test.header[i+1])
+		}
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		if !strings.Contains(w.Body.String(), test.want) || strings.Contains(w.Body.String(), "{{") {
+			t.Errorf("%v as %s: no %s in\n%s", test.header, test.role, test.want, w.Body)
+		}
+		if test.role == "view" && strings.Contains(w.Body.String(), "#/config") {
+			t.Error("a viewer is shown the configuration")
+		}
+	}
+	s, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := s.index("en", "nobody"); strings.Contains(text, "#/plot") || strings.Contains(text, "api/v1/devices") {
+		t.Errorf("nobody is shown\n%s", text)
+	}
+}
+
+var inApp = regexp.MustCompile(`(?m)^  (\w+): \{ make: .*, role: '(\w+)'(, hidden: true)? \},$`)
+
+// The navigation that is painted first is the one that the modules make of it.
+func TestNavigationIsThatOfTheModules(t *testing.T) {
+	text, err := os.ReadFile("src/app.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var app []string
+	for _, m := range inApp.FindAllStringSubmatch(string(text), -1) {
+		if m[3] == "" {
+			app = append(app, m[1]+" "+m[2])
+		}
+	}
+	var here []string
+	for _, v := range views {
+		here = append(here, v.name+" "+v.role)
+	}
+	if !slices.Equal(app, here) {
+		t.Errorf("app.js has %v, index.go %v", app, here)
 	}
 }
 
@@ -201,7 +264,7 @@ func TestFileOfAnotherVersionIsNotServed(t *testing.T) {
 // Below a sub-path everything is relative, so the address has to end with a slash.
 func TestAddressWithoutSlashGetsOne(t *testing.T) {
 	mux := http.NewServeMux()
-	Handle(mux)
+	Handle(mux, viewer)
 	r := httptest.NewRequest("GET", "/gw", nil)
 	r.URL.Path = "/" // what the server's base took off
 	w := httptest.NewRecorder()
@@ -222,6 +285,39 @@ func TestNoInlineScriptStyleOrMarkupFromText(t *testing.T) {
 		}
 		if m := inline.FindString(string(text)); m != "" {
 			t.Errorf("%s has %q", name, m)
+		}
+	}
+}
+
+var (
+	imported = regexp.MustCompile(`(?m)^import (?:(\w+)(?:, )?)?(?:\{([^}]*)\} )?from '\./([\w.]+)'$`)
+	exported = regexp.MustCompile(`(?m)^export (?:async )?(?:function|const|class|let) (\w+)`)
+)
+
+// What is imported is used, and is exported where it is said to be: a name that is wrong there
+// would only be found by whoever opens that view.
+func TestModulesImportWhatTheyUse(t *testing.T) {
+	all := sources(t)
+	for name, text := range all {
+		if !strings.HasSuffix(name, ".js") || strings.HasPrefix(name, "uplot") {
+			continue
+		}
+		body := imported.ReplaceAllString(string(text), "")
+		for _, m := range imported.FindAllStringSubmatch(string(text), -1) {
+			from, names := string(all[m[3]]), strings.FieldsFunc(m[2], func(r rune) bool { return r == ',' || r == ' ' })
+			if from == "" {
+				t.Errorf("%s imports from %s, which is not there", name, m[3])
+			}
+			for _, n := range names {
+				if !slices.ContainsFunc(exported.FindAllStringSubmatch(from, -1), func(e []string) bool { return e[1] == n }) {
+					t.Errorf("%s imports %s from %s, which does not export it", name, n, m[3])
+				}
+			}
+			for _, n := range append(names, m[1]) {
+				if n != "" && !regexp.MustCompile(`(?:^|[^\w.]|\.\.\.)`+n+`\b`).MatchString(body) {
+					t.Errorf("%s imports %s and does not use it", name, n)
+				}
+			}
 		}
 	}
 }

@@ -428,23 +428,23 @@ func (x *tab) login(user, password string) {
 }
 
 // picture is what is on the screen.
-func (x *tab) picture() []byte {
-	x.t.Helper()
+func (x *tab) picture() ([]byte, error) {
 	ctx, stop := context.WithTimeout(x.ctx, longest)
 	defer stop()
-	b, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	return b
+	return chromedp.Run(ctx, chromedp.CaptureScreenshot())
 }
 
-// keepPicture puts what a person would have seen of a failed test where it can be found.
+// keepPicture puts what a person would have seen of a failed test where it can be found. A
+// page that is made slow, or is too busy to draw one, has none: that is no second fault.
 func (x *tab) keepPicture() {
+	ctx, stop := context.WithTimeout(x.ctx, 20*time.Second)
+	defer stop()
+	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	path := filepath.Join(os.TempDir(), "sensorgate-"+strings.ReplaceAll(x.t.Name(), "/", "-")+".png")
-	if err := os.WriteFile(path, x.picture(), 0o600); err == nil {
-		x.t.Logf("what was on the screen: %s", path)
+	if err == nil {
+		err = os.WriteFile(path, picture, 0o600)
 	}
+	x.t.Logf("what was on the screen: %s (%v)", path, err)
 }
 
 func dark() action {

@@ -69,6 +69,17 @@ func TestUpstreamThatIsAway(t *testing.T) {
 	x.seeText("[data-upstream=cloud] .why", "refused")
 	x.see(`parseInt(document.querySelector('[data-upstream=cloud] .number').innerText) > 0`)
 	x.seeText("#main", "Store")
+	x.seeText("[data-upstream=cloud] .will", "“offline” on barn/status")
+	x.seeText("[data-upstream=cloud] dl", "Gap records")
+	x.seeText("[aria-label=Store] dl", "Free on the disk")
+}
+
+// What was lost, why, and that the upstream does not know of it yet.
+func TestUpstreamThatLostMessages(t *testing.T) {
+	s := gateway(t, strings.Replace(barn, "[bridge.cloud]", "[device.fast]\ndriver = \"sim\"\nevery = \"10ms\"\n[device.fast.channels]\nx = { shape = \"walk\" }\n[bridge.cloud]\nspool = { size = \"64KiB\" }", 1))
+	x := open(t, s.address()+"#/upstreams", desktop)
+	x.seeText("[data-upstream=cloud] .warn-text", "spool full")
+	x.see(`document.querySelector('[data-upstream=cloud] meter').value > 0`)
 }
 
 // What waited in the last day, as a picture and in words.

@@ -5,15 +5,14 @@ import { get, post, Problem } from './api.js'
 import { t } from './i18n.js'
 import { value, time } from './format.js'
 import { store, now } from './store.js'
-import { badge, reason } from './state.js'
+import { badge, reason, advised } from './state.js'
 import { Newest } from './newest.js'
-import { Editor } from './editor.js'
+import { Editor, problemRow } from './editor.js'
+import { modelRow } from './adding.js'
 
 const kinds = ['serial', 'i2c', 'spi', 'w1', 'gpio']
 const draft = 'zz-preview.toml' // the name under which the gateway checks and tries a text
 const again = 3000 // ms between two readings of what is tried
-
-const said = e => e instanceof Problem ? [e.title, e.detail, e.try && `${t('try')} ${e.try}`].filter(Boolean).join('; ') : t('gone.title')
 
 // connections are what a model needs beside its name, by driver; the form has the rest.
 const onPort = 'serial = { port = "/dev/ttyUSB0" }\n'
@@ -55,7 +54,7 @@ class Scan {
       if (!newest()) return
       this.running(false)
       this.progress.className = 'progress poor'
-      text(this.progress, said(e))
+      text(this.progress, advised(e))
       if (e instanceof Problem && e.status === 409) this.timer = setTimeout(() => this.ask('GET'), 2000)
     }
   }
@@ -103,13 +102,8 @@ class Search {
     if (!q) return swap(this.list)
     try {
       const models = await get('models?search=' + encodeURIComponent(q))
-      if (newest()) swap(this.list, ...models.slice(0, 30).map(m => this.one(m)), models.length ? null : h('li.soft', t('add.none')))
-    } catch (e) { if (newest()) swap(this.list, h('li.poor', said(e))) }
-  }
-
-  one(m) {
-    return h('li', h('div', h('b', m.name), ' ', m.title, h('div.soft', m.channels.slice(0, 8).join(', ') + (m.channels.length > 8 ? ' …' : '')),
-      h('div.soft', m.tested && m.tested !== 'no' ? t('add.tested', { on: m.tested }) : t('add.untested'))), h('button', { type: 'button', onclick: () => this.choose(m) }, t('scan.take')))
+      if (newest()) swap(this.list, ...models.slice(0, 30).map(m => modelRow(m, t('scan.take'), () => this.choose(m))), models.length ? null : h('li.soft', t('add.none')))
+    } catch (e) { if (newest()) swap(this.list, h('li.poor', advised(e))) }
   }
 
   stop() { this.asks.begin(); clearTimeout(this.soon) }
@@ -195,20 +189,19 @@ class AddView {
     try {
       const a = await post('config/check', [{ name: draft, text: this.editor.text }])
       if (newest()) this.showProblems(a.problems || [])
-    } catch (e) { if (newest()) this.say('poor', said(e)) }
+    } catch (e) { if (newest()) this.say('poor', advised(e)) }
   }
 
   showProblems(problems) {
     const here = problems.filter(p => p.file === draft || p.file.endsWith('/' + draft) || p.severity === 'error')
     this.editor.mark(here.filter(p => p.line && p.file.endsWith(draft)))
-    swap(this.marks, ...here.map(p => h('li.' + p.severity, h('button.place', { type: 'button', onclick: () => this.editor.go(p.line || 1, p.column) }, `${p.line || 1}:${p.column || 1}`), ' ', p.path ? h('code', p.path) : null, ' ', p.text,
-      (p.notes || []).map(n => h('div.try', n.label, ' ', h('code', n.text))))))
+    swap(this.marks, ...here.map(p => problemRow(p, `${p.line || 1}:${p.column || 1}`, () => this.editor.go(p.line || 1, p.column))))
     return here.some(p => p.severity === 'error')
   }
 
   failed(e) {
     if (e instanceof Problem && e.problems.length) this.showProblems(e.problems)
-    this.say('poor', said(e))
+    this.say('poor', advised(e))
   }
 
   // try reads the device, and again while it answers: values that move say that it is the

@@ -7,10 +7,10 @@ import { store, on, emit, now, may, refreshDevices, refreshStatus, takeValues, t
 import { Newest } from './newest.js'
 import { listen } from './stream.js'
 import { login, whoButton } from './login.js'
-import now_ from './now.js'
+import { nowView } from './now.js'
 
 const views = {
-  now: { make: async () => now_, role: 'view' },
+  now: { make: async () => nowView, role: 'view' },
   plot: { make: () => import('./channel.js').then(m => m.default), role: 'view' },
   upstreams: { make: () => import('./upstreams.js').then(m => m.default), role: 'view' },
   clients: { make: () => import('./clients.js').then(m => m.default), role: 'view' },
@@ -233,4 +233,10 @@ async function start() {
   document.body.dataset.ready = 'yes'
 }
 
-start()
+// What index.html has is painted before anything else is done: the browser draws between a
+// frame and the task after it. A page out of sight gets no frames.
+const painted = document.hidden ? Promise.resolve() : new Promise(go => {
+  requestAnimationFrame(() => setTimeout(go))
+  setTimeout(go, 1000)
+})
+painted.then(start)

@@ -1,14 +1,14 @@
 // Plots: what one or several channels measured in the last day, week, month or 400 days.
-import { h, text, swap } from './dom.js'
-import { get, channelPath, Problem } from './api.js'
+import { h, text, swap, download } from './dom.js'
+import { get, channelPath } from './api.js'
 import { t } from './i18n.js'
 import { Newest } from './newest.js'
 import { number, time, value, span, count } from './format.js'
-import { store, on, now, key, deviceOf } from './store.js'
+import { store, on, now, deviceOf } from './store.js'
 import { Plot, colours, gaps } from './plot.js'
 import { star } from './now.js'
 import { control } from './command.js'
-import { badge, reason } from './state.js'
+import { badge, reason, said } from './state.js'
 
 const ranges = { '1h': [3600, ''], '24h': [86400, '1m'], '7d': [7 * 86400, '10m'], '30d': [30 * 86400, '1h'], '400d': [400 * 86400, '24h'] }
 const most = 4 // channels in one plot: more colours cannot be told apart
@@ -158,7 +158,7 @@ class PlotView {
     } catch (e) {
       if (!newest()) return
       this.problem.hidden = false
-      text(this.problem, e instanceof Problem ? [e.title, e.detail].filter(Boolean).join(': ') : t('gone.title'))
+      text(this.problem, said(e))
     }
   }
 
@@ -215,9 +215,7 @@ class PlotView {
       for (const p of a.points) lines.push(`${head},${new Date(p[0] * 1000).toISOString()},${p.slice(1).join(',')}`)
       for (const s of a.kind === 'state' ? a.states : []) lines.push(`${head},${s.time},,,,${quote(s.state)},1`)
     }
-    const url = URL.createObjectURL(new Blob([lines.join('\r\n') + '\r\n'], { type: 'text/csv' }))
-    h('a', { href: url, download: `${store.status?.node || 'sensorgate'}-${this.names.join('+').replaceAll('/', '.')}.csv` }).click()
-    setTimeout(() => URL.revokeObjectURL(url), 10000)
+    download(`${store.status?.node || 'sensorgate'}-${this.names.join('+').replaceAll('/', '.')}.csv`, 'text/csv', lines.join('\r\n') + '\r\n')
   }
 
   stop() {

@@ -1,14 +1,12 @@
 // Clients and topics: who is connected, what waits for whom, the newest message of each
 // topic as the user who looks may read it; an admin publishes.
 import { h, text, swap, ask } from './dom.js'
-import { get, post, Problem } from './api.js'
+import { get, post } from './api.js'
 import { Newest } from './newest.js'
 import { t } from './i18n.js'
-import { bytes, count, span, when } from './format.js'
-import { may, now } from './store.js'
-
-const ago = iso => iso ? span((now() - Date.parse(iso)) / 1000) : '–'
-const said = e => e instanceof Problem ? [e.title, e.detail].filter(Boolean).join(': ') : t('gone.title')
+import { bytes, count, when } from './format.js'
+import { may } from './store.js'
+import { ago, said } from './state.js'
 
 class ClientsView {
   constructor() {
@@ -16,7 +14,7 @@ class ClientsView {
     this.tree = h('div.tree', { role: 'tree', 'aria-label': t('topics') })
     this.filter = h('input', { type: 'search', placeholder: t('topics.filter'), 'aria-label': t('topics.filter'), oninput: () => this.showTopics() })
     this.note = h('p.soft')
-    this.opened = new Set()
+    this.turned = new Map() // what a person opened or shut, by path
     this.el = h('div', h('h1.unseen', t('nav.clients')),
       may('operate') ? h('section.card.wide', h('h2', t('clients')), this.clients) : null,
       may('admin') ? this.publisher() : null,
@@ -77,7 +75,8 @@ class ClientsView {
       h('label', retain, ' ', t('publish.retain')), h('button', { type: 'submit' }, t('publish')), answer))
   }
 
-  // showTopics draws the tree. What was opened stays open; while a filter is typed all is.
+  // showTopics draws the tree. What was opened stays open, what was shut stays shut; while
+  // something is filtered all is open, and that changes nothing of the rest.
   showTopics() {
     const words = this.filter.value.toLowerCase()
     const root = { below: new Map() }
@@ -92,17 +91,19 @@ class ClientsView {
     }
     text(this.note, wanted.length ? this.missed ? t('topics.missed', { n: this.missed }) : '' : t('topics.none'))
     const held = document.activeElement?.dataset?.path
-    swap(this.tree, ...[...root.below].map(([name, x]) => this.branch(name, x, name, words !== '' || root.below.size === 1)))
+    swap(this.tree, ...[...root.below].map(([name, x]) => this.branch(name, x, name, root.below.size === 1)))
     if (held) [...this.tree.querySelectorAll('summary')].find(s => s.dataset.path === held)?.focus()
   }
 
-  branch(name, node, path, open) {
+  branch(name, node, path, usual) {
     const message = node.message ? [h('span.payload' + (node.message.binary ? '.soft' : ''), node.message.payload || t('topics.empty')), h('span.soft', ` ${node.message.retained ? t('topics.retained') + ' · ' : ''}${ago(node.message.time)}`)] : []
     if (!node.below.size) return h('div.leaf', { role: 'treeitem' }, h('span.level', name || '⟨⟩'), ' ', message)
     const leaves = [...node.below]
-    return h('details', { role: 'treeitem', open: open || this.opened.has(path), ontoggle: e => e.target.open ? this.opened.add(path) : this.opened.delete(path) },
-      h('summary', { 'data-path': path }, h('span.level', name || '⟨⟩'), ' ', h('span.soft', count(leaves.length)), ' ', message),
-      h('div', { role: 'group' }, leaves.map(([n, x]) => this.branch(n, x, path + '/' + n, open && this.filter.value !== ''))))
+    const filtered = this.filter.value !== ''
+    const el = h('details', { role: 'treeitem', open: filtered || (this.turned.get(path) ?? usual) },
+      h('summary', { 'data-path': path, onclick: () => filtered || this.turned.set(path, !el.open) }, h('span.level', name || '⟨⟩'), ' ', h('span.soft', count(leaves.length)), ' ', message),
+      h('div', { role: 'group' }, leaves.map(([n, x]) => this.branch(n, x, path + '/' + n, false))))
+    return el
   }
 
   stop() { this.loads.begin(); clearInterval(this.timer) }

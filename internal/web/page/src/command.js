@@ -5,12 +5,12 @@ import { post, channelPath, Problem } from './api.js'
 import { t } from './i18n.js'
 import { value, when } from './format.js'
 import { store, may, key } from './store.js'
-import { split } from './state.js'
+import { split, said } from './state.js'
 
 // answers outlive a change of view.
 const answers = new Map()
 
-export async function send(c, wanted, show) {
+async function command(c, wanted, show) {
   const name = key(c.device, c.name)
   if (c.kind === 'state') {
     const yes = await ask(t('command.sure', { name }), h('p', t('command.will', { from: value(c.value, c), to: value(wanted, c) + (c.unit ? ' ' + c.unit : '') })),
@@ -23,7 +23,7 @@ export async function send(c, wanted, show) {
     const r = await post(channelPath(c.device, c.name) + '/command', { value: wanted === true ? 'on' : wanted === false ? 'off' : wanted })
     answers.set(name, { at: Date.now(), wanted, result: r.result, reason: r.reason })
   } catch (e) {
-    answers.set(name, { at: Date.now(), wanted, result: 'failed', reason: e instanceof Problem ? [e.title, e.detail].filter(Boolean).join(': ') : t('gone.command') })
+    answers.set(name, { at: Date.now(), wanted, result: 'failed', reason: e instanceof Problem ? said(e) : t('gone.command') })
   }
   show()
 }
@@ -45,7 +45,7 @@ export function control(c) {
     answer.className = 'answer ' + (a.waiting ? '' : a.result === 'done' ? 'good' : 'poor')
     text(answer, a.waiting ? t('command.waits', { to }) : `${when(a.at)} ${to} → ${t('result.' + a.result)}${a.reason ? ': ' + split(a.reason).what : ''}`)
   }
-  body.onwant = wanted => send(c, wanted, show)
+  body.onwant = wanted => command(c, wanted, show)
   show()
   return { el, update: show }
 }

@@ -5,12 +5,11 @@ import { get, post, Problem } from './api.js'
 import { t } from './i18n.js'
 import { time } from './format.js'
 import { on, now } from './store.js'
+import { said, advised } from './state.js'
 import { Newest } from './newest.js'
-import { Editor } from './editor.js'
+import { Editor, problemRow } from './editor.js'
 import { diff } from './diff.js'
 import { adding } from './adding.js'
-
-const said = e => e instanceof Problem ? [e.title, e.detail].filter(Boolean).join(': ') : t('gone.title')
 
 class ConfigView {
   constructor() {
@@ -138,8 +137,7 @@ class ConfigView {
     this.enable()
     const here = p => p.file === this.file.name || p.file.endsWith('/' + this.file.name)
     this.editor.mark(problems.filter(p => here(p) && p.line))
-    swap(this.marks, ...problems.map(p => h('li.' + p.severity, h('button.place', { type: 'button', disabled: !here(p), onclick: () => this.editor.go(p.line, p.column) }, `${p.file.split('/').pop()}:${p.line || 1}:${p.column || 1}`), ' ', p.path ? h('code', p.path) : null, ' ', p.text,
-      (p.notes || []).map(n => h('div.try', n.label, ' ', h('code', n.text))))))
+    swap(this.marks, ...problems.map(p => problemRow(p, `${p.file.split('/').pop()}:${p.line || 1}:${p.column || 1}`, here(p) && (() => this.editor.go(p.line, p.column)))))
   }
 
   async plan() {
@@ -154,7 +152,7 @@ class ConfigView {
   failed(e) {
     this.outcome = null
     if (e instanceof Problem && e.problems.length) return this.showProblems(e.problems, false)
-    this.say('poor', said(e) + (e.try ? ` (${t('try')} ${e.try})` : ''))
+    this.say('poor', advised(e))
   }
 
   // act changes the configuration, one thing at a time. Its answer is the newest, whatever

@@ -6,7 +6,7 @@ const around = 2
 const most = 1500 // lines; beyond that the two are compared no further than from both ends
 
 // compare returns rows [sign, line]: ' ' in both, '−' only in was, '+' only in is.
-export function compare(was, is) {
+function compare(was, is) {
   const a = lines(was), b = lines(is)
   let from = 0, end = 0
   while (from < a.length && from < b.length && a[from] === b[from]) from++

@@ -44,6 +44,13 @@ export function toggle(el, name, on) {
 
 export function swap(el, ...children) { el.replaceChildren(...children.flat().filter(Boolean)) }
 
+// download gives the browser a file that the page has made.
+export function download(name, type, content) {
+  const url = URL.createObjectURL(new Blob([content], { type }))
+  h('a', { href: url, download: name }).click()
+  setTimeout(() => URL.revokeObjectURL(url), 10000)
+}
+
 // ask shows a question in a dialog and resolves to what its button says; '' if it was closed.
 export function ask(title, body, buttons) {
   return new Promise(resolve => {

@@ -61,3 +61,10 @@ export class Editor {
     this.field.scrollTop = (line - 5) * parseFloat(getComputedStyle(this.field).lineHeight)
   }
 }
+
+// problemRow is one fault of a text: its place, which leads there if go is given, the key,
+// what is wrong and what to try.
+export function problemRow(p, place, go) {
+  return h('li.' + p.severity, h('button.place', { type: 'button', disabled: !go, onclick: go || null }, place), ' ', p.path ? h('code', p.path) : null, ' ', p.text,
+    (p.notes || []).map(n => h('div.try', n.label, ' ', h('code', n.text))))
+}

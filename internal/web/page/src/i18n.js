@@ -36,5 +36,6 @@ export function t(key, values) {
 
 export function speak(name) {
   localStorage.setItem('language', name)
+  document.cookie = `language=${name}; max-age=31536000; SameSite=Strict` // for the first picture
   location.reload()
 }

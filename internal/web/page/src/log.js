@@ -1,5 +1,5 @@
 // The newest log lines, as they come.
-import { h, swap } from './dom.js'
+import { h, swap, download } from './dom.js'
 import { get } from './api.js'
 import { t } from './i18n.js'
 import { Newest } from './newest.js'
@@ -64,9 +64,7 @@ class LogView {
 
   download() {
     const text = this.lines.filter(l => this.wanted(l)).map(l => `${l.time} ${l.level} ${l.part ? `[${l.part}] ` : ''}${l.text}\n`).join('')
-    const url = URL.createObjectURL(new Blob([text], { type: 'text/plain' }))
-    h('a', { href: url, download: `${store.status?.node || 'sensorgate'}.log` }).click()
-    setTimeout(() => URL.revokeObjectURL(url), 10000)
+    download(`${store.status?.node || 'sensorgate'}.log`, 'text/plain', text)
   }
 
   stop() { this.loads.begin(); this.off.forEach(f => f()) }

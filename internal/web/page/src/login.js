@@ -1,5 +1,5 @@
 // Logging in and out.
-import { h, text, swap } from './dom.js'
+import { h, text } from './dom.js'
 import { post, Problem } from './api.js'
 import { t } from './i18n.js'
 import { store } from './store.js'

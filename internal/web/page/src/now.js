@@ -55,7 +55,7 @@ class Row {
   }
 }
 
-export function plotLink(c) { return `#/plot?c=${encodeURIComponent(key(c.device, c.name))}` }
+function plotLink(c) { return `#/plot?c=${encodeURIComponent(key(c.device, c.name))}` }
 
 export function star(c) {
   const k = key(c.device, c.name)
@@ -178,12 +178,28 @@ class NowView {
     this.add.hidden = !may('admin')
     this.seen.disconnect()
     this.drop()
-    this.cards = new Map(store.devices.map(d => [d.name, new Card(d)]))
-    this.byElement = new Map([...this.cards.values()].map(c => [c.el, c]))
-    swap(this.grid, ...[...this.cards.values()].map(c => c.el))
-    for (const c of this.cards.values()) this.seen.observe(c.el)
+    this.cards = new Map()
+    this.byElement = new Map()
+    this.rest = [...store.devices]
+    swap(this.grid)
+    this.buildMore()
+    this.showNeeds()
     this.favourites()
-    this.states()
+  }
+
+  // buildMore makes cards for a moment, and goes on after the browser has drawn them: with
+  // hundreds of channels the first ones are not kept waiting for the last.
+  buildMore() {
+    clearTimeout(this.more)
+    const until = performance.now() + 30
+    while (this.rest.length && performance.now() < until) {
+      const d = this.rest.shift(), c = new Card(d)
+      this.cards.set(d.name, c)
+      this.byElement.set(c.el, c)
+      this.grid.append(c.el)
+      this.seen.observe(c.el)
+    }
+    if (this.rest.length) this.more = setTimeout(() => this.buildMore())
     this.applyFilter()
   }
 
@@ -220,10 +236,14 @@ class NowView {
 
   states() {
     for (const c of this.cards.values()) c.states()
+    this.showNeeds()
+    this.applyFilter()
+  }
+
+  showNeeds() {
     const list = notWell()
     swap(this.needs, ...list.slice(0, 8).map(need), list.length > 8 && h('li.more', t('needs.more', { n: list.length - 8 })))
     this.onlyBad.hidden = list.length === 0 && this.onlyBad.getAttribute('aria-pressed') !== 'true'
-    this.applyFilter()
   }
 
   toggleBad() {
@@ -234,7 +254,7 @@ class NowView {
   applyFilter() {
     const words = this.filter.value.toLowerCase().split(/\s+/).filter(Boolean)
     const bad = this.onlyBad.getAttribute('aria-pressed') === 'true'
-    let any = false
+    let any = this.rest.length > 0 // what is not made yet may be it
     for (const c of this.cards.values()) {
       const is = c.filter(words) && (!bad || c.d.state !== 'ok')
       toggle(c.el, 'hide', !is)
@@ -259,6 +279,7 @@ class NowView {
   stop() {
     this.off.forEach(f => f())
     this.timers.forEach(clearInterval)
+    clearTimeout(this.more)
     this.seen.disconnect()
     this.drop()
     document.removeEventListener('visibilitychange', this.shown)
@@ -274,4 +295,4 @@ function need({ device, channel, of }) {
       hint && h('div.try', t('try'), ' ', h('code', hint))))
 }
 
-export default () => new NowView()
+export function nowView() { return new NowView() }

@@ -5,7 +5,7 @@
 const quiet = 20000 // ms without any event until the gateway is asked whether it is there
 const hiddenFor = 60000
 
-export class Stream {
+class Stream {
   constructor(spread) {
     this.spread = spread // gets {type, data}
     this.es = null

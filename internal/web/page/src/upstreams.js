@@ -1,34 +1,70 @@
-// Upstreams: what is connected, what waits, and how the store that keeps it does.
-import { h, svg, swap } from './dom.js'
-import { get } from './api.js'
+// Upstreams: what is connected, what waits, what was lost and who knows of it, and how the
+// store that keeps it does.
+import { h, svg, text, swap } from './dom.js'
+import { get, Problem } from './api.js'
 import { t } from './i18n.js'
 import { Newest } from './newest.js'
 import { bytes, count, span, when } from './format.js'
-import { store, on, now } from './store.js'
-import { reason } from './state.js'
+import { store, on } from './store.js'
+import { ago, reason, said } from './state.js'
+import { Facts, showIf } from './facts.js'
 
-const ago = iso => iso ? span((now() - Date.parse(iso)) / 1000) : '–'
+const reasons = ['full', 'age', 'damaged', 'expired', 'refused', 'too large', 'spool']
 
-function facts(...pairs) {
-  return h('dl.facts', pairs.filter(Boolean).map(([k, v, poor]) => h('div', h('dt', t(k)), h('dd' + (poor ? '.poor' : ''), v))))
+// counted lists why how many were lost: "12 spool full, 3 expired".
+function counted(why) {
+  return Object.entries(why || {}).filter(([, n]) => n).map(([name, n]) => `${count(n)} ${reasons.includes(name) ? t('lost.' + name) : name}`).join(', ')
 }
 
-function upstream(u, spool) {
-  const badge = u.connected ? h('span.state.ok', '● ', t('up.connected')) : h('span.state.bad', '▲ ', t('up.away', { span: ago(u.since) }))
-  return h('section.card' + (u.connected ? '' : '.bad'), { 'data-upstream': u.name },
-    h('h2', h('span.name', u.name), badge, h('small', u.url)),
-    u.error ? h('div.why', ...reason(u.error).flat()) : null,
-    h('p.big', h('span.number', count(u.waiting)), ' ', t('up.waiting', { n: u.waiting }), u.waiting ? h('span.soft', ` · ${bytes(u.waiting_bytes)} · ${t('up.oldest', { span: ago(u.oldest) })}`) : null),
-    u.limit_bytes ? meter(u.waiting_bytes, u.limit_bytes) : null, spool.el,
-    u.full_in_seconds ? h('p.warn-text', '◆ ', t('up.full', { span: span(u.full_in_seconds, 2) })) : null,
-    facts(['up.since', when(Date.parse(u.since))], ['up.sent', count(u.sent)], ['up.received', count(u.received)],
-      ['up.dropped', count(u.dropped), u.dropped], ['up.ignored', count(u.ignored)]),
-    Object.entries(u.dropped_for || {}).filter(([, n]) => n).map(([why, n]) => h('p.warn-text', `◆ ${count(n)} ${t('up.dropped')}: ${why}`)))
+class Upstream {
+  constructor(u) {
+    this.state = h('span')
+    this.url = h('small')
+    this.why = h('div.why')
+    this.number = h('span.number')
+    this.waits = h('span')
+    this.size = h('span.soft')
+    this.filled = h('p.filled')
+    this.full = h('p.warn-text')
+    this.facts = new Facts()
+    this.lost = h('p.warn-text')
+    this.untold = h('p.warn-text')
+    this.will = h('p.soft.will')
+    this.spool = new Spool(u.name)
+    this.el = h('section.card', { 'data-upstream': u.name, 'aria-label': u.name }, h('h2', h('span.name', u.name), this.state, this.url), this.why,
+      h('p.big', this.number, ' ', this.waits, this.size), this.filled, this.spool.el, this.full, this.facts.el, this.lost, this.untold, this.will)
+  }
+
+  show(u) {
+    this.el.className = 'card' + (u.connected ? '' : ' bad')
+    this.state.className = 'state ' + (u.connected ? 'ok' : 'bad')
+    text(this.state, u.connected ? '● ' + t('up.connected') : '▲ ' + t('up.away', { span: ago(u.since) }))
+    text(this.url, u.url)
+    showIf(this.why, u.error, ...reason(u.error).flat())
+    text(this.number, count(u.waiting))
+    text(this.waits, t('up.waiting', { n: u.waiting }))
+    text(this.size, u.waiting ? ` · ${bytes(u.waiting_bytes)} · ${t('up.oldest', { span: ago(u.oldest) })}` : '')
+    showIf(this.filled, u.limit_bytes, ...meter(u.waiting_bytes, u.limit_bytes))
+    showIf(this.full, u.full_in_seconds, '◆ ' + t('up.full', { span: span(u.full_in_seconds, 2) }))
+    this.showLost(u)
+  }
+
+  // showLost: what was dropped and why, and whether the upstream knows.
+  showLost(u) {
+    const g = u.gaps, w = u.will
+    this.facts.show(['up.since', when(Date.parse(u.since))], ['up.sent', count(u.sent)], ['up.received', count(u.received)],
+      ['up.dropped', count(u.dropped), u.dropped], ['up.ignored', count(u.ignored)],
+      ['up.gaps', !g ? t('up.gaps.none') : g.records ? t('up.gaps.last', { n: count(g.records), time: when(Date.parse(g.last_told)) }) : '0'],
+      g && ['up.lost', count(g.total)])
+    showIf(this.lost, u.dropped, `◆ ${t('up.dropped')}: ${counted(u.dropped_for)}`)
+    showIf(this.untold, g?.untold, `◆ ${t('up.gaps.untold', { n: g?.untold, topic: g?.topic })}: ${counted(g?.why)}`)
+    text(this.will, w ? t(w.retain ? 'up.will' : 'up.will.once', w) : t('up.will.none'))
+  }
 }
 
 function meter(n, limit) {
   const words = t('spool.of', { used: bytes(n), limit: bytes(limit) })
-  return h('p.filled', h('meter', { min: 0, max: limit, value: n, 'aria-label': words }), ' ', h('span.soft', words))
+  return [h('meter', { min: 0, max: limit, value: n, 'aria-label': words }), ' ', h('span.soft', words)]
 }
 
 // Spool is the last day of what waited, as an area with its highest value. Below it the
@@ -43,8 +79,13 @@ class Spool {
 
   async load() {
     const newest = this.loads.begin()
-    const a = await get(`upstreams/${encodeURIComponent(this.name)}/history?from=24h&every=5m`).catch(() => null)
-    if (!newest() || !a || !a.points.length) return
+    let a
+    try { a = await get(`upstreams/${encodeURIComponent(this.name)}/history?from=24h&every=5m`) } catch (e) {
+      if (newest() && e instanceof Problem) swap(this.el, h('figcaption.soft', said(e)))
+      return
+    }
+    if (!newest()) return
+    if (!a.points.length) return swap(this.el, h('figcaption.soft', t('spool.young')))
     const from = Date.parse(a.from) / 1000, to = Date.parse(a.to) / 1000, high = Math.max(...a.points.map(p => p[3]))
     const x = s => ((s - from) / (to - from) * 600).toFixed(1), y = v => (high ? 78 - v / high * 74 : 78).toFixed(1)
     const line = a.points.map(p => `L${x(p[0])} ${y(p[3])}`).join('')
@@ -55,29 +96,47 @@ class Spool {
   }
 }
 
-function journal(j) {
-  return h('section.card' + (j.error ? '.bad' : ''), h('h2', h('span.name', t('store')), h('small', j.dir || t('store.memory'))),
-    j.error ? h('div.why', ...reason(j.error).flat()) : null,
-    facts(['store.records', count(j.records)], ['store.bytes', bytes(j.bytes)], ['store.perday', `${bytes(j.bytes_written_per_day)}`],
-      ['store.commit', j.last_commit ? t('ago', { span: ago(j.last_commit) }) : '–'], ['store.syncs', count(j.syncs)],
-      ['store.damaged', count(j.damaged), j.damaged], j.age_held ? ['store.held', count(j.age_held)] : null))
-}
+// Journal is the store of what waits: the one that wears the card.
+class Journal {
+  constructor() {
+    this.dir = h('small')
+    this.why = h('div.why')
+    this.filled = h('p.filled')
+    this.facts = new Facts()
+    this.el = h('section.card', { 'aria-label': t('store') }, h('h2', h('span.name', t('store')), this.dir), this.why, this.filled, this.facts.el)
+  }
 
-function queues(list) {
-  return h('section.card', h('h2', h('span.name', t('queues'))), h('table', h('thead', h('tr', ['queues.who', 'queues.waiting', 'queues.bytes', 'queues.oldest', 'queues.dropped'].map(k => h('th', { scope: 'col' }, t(k))))),
-    h('tbody', list.map(q => h('tr', h('th', { scope: 'row' }, q.name), h('td', count(q.waiting)), h('td', bytes(q.bytes)), h('td', q.waiting ? ago(q.oldest) : '–'), h('td', count(q.dropped)))))))
+  show(j) {
+    this.el.className = 'card' + (j.error ? ' bad' : '')
+    text(this.dir, j.dir || t('store.memory'))
+    showIf(this.why, j.error, ...reason(j.error).flat())
+    showIf(this.filled, j.limit_bytes, ...meter(j.bytes, j.limit_bytes))
+    this.facts.show(['store.records', count(j.records)], j.dir && ['store.disk', bytes(j.disk_bytes)], j.dir && j.free_bytes >= 0 && ['store.free', bytes(j.free_bytes)],
+      j.dir && ['store.perday', j.bytes_written_per_day ? bytes(j.bytes_written_per_day) : '–'], ['store.commit', j.last_commit ? t('ago', { span: ago(j.last_commit) }) : '–'],
+      ['store.syncs', count(j.syncs)], ['store.damaged', count(j.damaged), j.damaged], j.age_held ? ['store.held', count(j.age_held)] : null)
+  }
 }
 
 export default () => {
-  const body = h('div.grid'), spools = new Map()
-  const el = h('div', h('h1.unseen', t('nav.upstreams')), body)
+  const cards = new Map(), journal = new Journal()
+  const none = h('section.card', h('h2', t('up.none')), h('p.soft', t('up.none.text')))
+  const grid = h('div.grid'), el = h('div.upstreams', h('h1.unseen', t('nav.upstreams')), grid)
+  let names
   const show = () => {
     const s = store.status
     if (!s) return
-    swap(body, ...s.upstreams.map(u => { if (!spools.has(u.name)) spools.set(u.name, new Spool(u.name)); return upstream(u, spools.get(u.name)) }), s.upstreams.length ? null : h('section.card', h('h2', t('up.none')), h('p.soft', t('up.none.text'))),
-      journal(s.journal), s.queues?.length ? queues(s.queues) : null)
+    for (const u of s.upstreams) {
+      if (!cards.has(u.name)) cards.set(u.name, new Upstream(u))
+      cards.get(u.name).show(u)
+    }
+    journal.show(s.journal)
+    const now = s.upstreams.map(u => u.name)
+    if (names?.join('\n') === now.join('\n')) return
+    for (const gone of (names || []).filter(n => !now.includes(n))) cards.delete(gone)
+    names = now
+    swap(grid, ...(now.length ? now.map(n => cards.get(n).el) : [none]), journal.el)
   }
-  const off = on('status', show), timer = setInterval(() => { if (!document.hidden) spools.forEach(x => x.load()) }, 60000)
+  const off = on('status', show), timer = setInterval(() => { if (!document.hidden) for (const c of cards.values()) c.spool.load() }, 60000)
   show()
-  return { el, stop() { off(); clearInterval(timer) } }
+  return { el, stop() { off(); clearInterval(timer); for (const c of cards.values()) c.spool.loads.begin() } }
 }
