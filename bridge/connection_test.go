@@ -171,12 +171,12 @@ func TestUpstreamLimits(t *testing.T) {
 		if !strings.Contains(string(gap.Payload), `"too large":1`) {
 			t.Errorf("the lost message is not reported: %s", gap.Payload)
 		}
-		if s := g.bridge.Status().Gaps; s.Total != 1 || s.Untold != 1 || s.Why["too large"] != 1 || s.Records != 0 || s.Topic != string(gap.Topic) {
+		if s := g.bridge.Status().Gaps; s.Total != 1 || s.Unreported != 1 || s.Why["too large"] != 1 || s.Records != 0 || s.Topic != string(gap.Topic) {
 			t.Errorf("before the report is acknowledged: %+v", s)
 		}
 		p.ack(mqtt.PUBACK, gap.ID, 0)
 		synctest.Wait()
-		if s := g.bridge.Status().Gaps; s.Total != 1 || s.Untold != 0 || len(s.Why) != 0 || s.Records != 1 || s.LastTold.IsZero() {
+		if s := g.bridge.Status().Gaps; s.Total != 1 || s.Unreported != 0 || len(s.Why) != 0 || s.Records != 1 || s.LastReported.IsZero() {
 			t.Errorf("after the report was acknowledged: %+v", s)
 		}
 		if w := g.bridge.Status().Will; w == nil || w.Offline != "offline" || w.Online != "online" || w.QoS != 1 || !w.Retain || !strings.HasSuffix(w.Topic, "status") {

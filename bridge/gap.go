@@ -26,7 +26,7 @@ type gaps struct {
 	changed   bool
 	saved     time.Time
 	records   uint64    // acknowledged
-	told      time.Time // when the last of these was
+	lastAck   time.Time // when the last of these was
 }
 
 // gapSave bounds how often the count is written: a million expired messages must not be
@@ -113,17 +113,17 @@ func (g *gaps) reported() {
 	g.reporting = gap{}
 	g.changed = true
 	g.records++
-	g.told = time.Now()
+	g.lastAck = time.Now()
 }
 
-// state is how much was lost, and how much of that nobody was told yet.
+// state is how much was lost, and how much of that is in no record that arrived.
 func (g *gaps) state() Gaps {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	untold := gap{}
-	untold.add(g.pending)
-	untold.add(g.reporting)
-	return Gaps{Total: g.total, Untold: untold.Lost, Why: untold.Why, Records: g.records, LastTold: g.told}
+	unreported := gap{}
+	unreported.add(g.pending)
+	unreported.add(g.reporting)
+	return Gaps{Total: g.total, Unreported: unreported.Lost, Why: unreported.Why, Records: g.records, LastReported: g.lastAck}
 }
 
 // notReported: the connection broke before the upstream said so.

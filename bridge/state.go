@@ -44,12 +44,12 @@ type Will struct {
 
 // Gaps is what the upstream knows of the messages that it will never get.
 type Gaps struct {
-	Topic    string
-	Total    uint64            // messages since the first start
-	Untold   uint64            // of these, those in no record that it acknowledged
-	Why      map[string]uint64 // of Untold
-	Records  uint64            // that it acknowledged, since the start
-	LastTold time.Time         // when it acknowledged the last of these; zero: none yet
+	Topic        string
+	Total        uint64            // messages since the first start
+	Unreported   uint64            // of these, those in no record that it acknowledged
+	Why          map[string]uint64 // of Unreported
+	Records      uint64            // that it acknowledged, since the start
+	LastReported time.Time         // when it acknowledged the last of these; zero: none yet
 }
 
 // Status reports how the bridge does.

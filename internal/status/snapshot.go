@@ -114,18 +114,18 @@ type Upstream struct {
 	Limit      int64             `json:"limit_bytes,omitzero"`  // that may wait
 	DroppedFor map[string]uint64 `json:"dropped_for,omitempty"` // by reason
 
-	Gaps *Gaps `json:"gaps,omitempty"` // nil: this upstream is told of nothing
+	Gaps *Gaps `json:"gaps,omitempty"` // nil: nothing is reported to this upstream
 	Will *Will `json:"will,omitempty"` // nil: it publishes nothing when we are gone
 }
 
-// Gaps is what the upstream was told of the messages that it will never get.
+// Gaps is what was reported to the upstream of the messages that it will never get.
 type Gaps struct {
-	Topic    string            `json:"topic"`
-	Total    uint64            `json:"total"`              // messages since the first start
-	Untold   uint64            `json:"untold"`             // of these, those in no record that the upstream has
-	Why      map[string]uint64 `json:"why,omitempty"`      // of Untold
-	Records  uint64            `json:"records"`            // that it acknowledged, since the start
-	LastTold time.Time         `json:"last_told,omitzero"` // when it acknowledged the last of these
+	Topic        string            `json:"topic"`
+	Total        uint64            `json:"total"`                  // messages since the first start
+	Unreported   uint64            `json:"unreported"`             // of these, those in no record that the upstream has
+	Why          map[string]uint64 `json:"why,omitempty"`          // of Unreported
+	Records      uint64            `json:"records"`                // that it acknowledged, since the start
+	LastReported time.Time         `json:"last_reported,omitzero"` // when it acknowledged the last of these
 }
 
 // Will is what the upstream publishes when the connection breaks, and what the gateway

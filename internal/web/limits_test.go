@@ -44,7 +44,7 @@ func TestWhatTheServerRemembersIsBounded(t *testing.T) {
 		}
 		for i := range 1000 {
 			if from := fmt.Sprint("192.0.2.", i%250); s.conns.take(from) && i%2 == 0 {
-				s.conns.release(from)
+				s.conns.release(&limitedConn{addr: from})
 			}
 		}
 		if n := len(s.conns.from); n > s.conns.most || s.conns.open() > s.conns.most {

@@ -47,7 +47,7 @@ func (f *fakeGateway) Snapshot() status.Snapshot {
 		Upstreams: []status.Upstream{{
 			Name: "cloud", Connected: true, Waiting: 3, WaitingBytes: 99, Oldest: testNow.Add(-time.Minute), Sent: 41, Received: 5, Dropped: 6, Ignored: 7,
 			Connects: 8, InFlight: 2, Limit: 1 << 20, DroppedFor: map[string]uint64{"full": 1, "age": 5, "expired": 0},
-			Gaps: &status.Gaps{Topic: "barn/status/gap", Total: 6, Untold: 1, Why: map[string]uint64{"spool": 1}, Records: 2, LastTold: testNow},
+			Gaps: &status.Gaps{Topic: "barn/status/gap", Total: 6, Unreported: 1, Why: map[string]uint64{"spool": 1}, Records: 2, LastReported: testNow},
 			Will: &status.Will{Topic: "barn/status", Online: "online", Offline: "offline", QoS: 1, Retain: true},
 		}},
 		Broker: status.Broker{

@@ -1,6 +1,7 @@
 // Package page has the files of the page that people look at, and serves them: HTML, style
 // sheet, modules of JavaScript, texts. The page asks the HTTP API and nothing else; this
-// package knows no device and is told the role of who asks, and its files hold no data.
+// package knows no device and asks its server for the role of a request, and its files hold
+// no data.
 //
 // src has the sources, uplot the library for plots as it was published, embedded what is
 // linked into the binary: the same files, each compressed once, and those modules that every

@@ -158,7 +158,7 @@ const rare = "[history]\n[device.gate]\ndriver = \"sim\"\nevery = \"1h\"\n[devic
 // stream gives the page a value as the stream would.
 func (x *tab) stream() {
 	x.t.Helper()
-	get[bool](x, `import(performance.getEntriesByType('resource').find(e => e.name.endsWith('/store.js')).name)
+	get[bool](x, `import(performance.getEntriesByType('resource').find(e => e.name.endsWith('/app.js')).name)
 		.then(m => (m.takeValues([{ device: 'gate', channel: 'open', value: true, time: new Date().toISOString() }]), true))`)
 }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -137,48 +135,4 @@ func TestLongManyChannelsOnASlowPhone(t *testing.T) {
 	if busy > 0.5 {
 		t.Errorf("the main thread is busy for %.0f %% of the time, want at most 50", busy*100)
 	}
-}
-
-// Twenty browsers on one gateway with 50 values a second.
-func TestLongTwentyPagesOnOneGateway(t *testing.T) {
-	needLong(t)
-	s := gateway(t, many(5, 10, time.Second))
-	measure := func(what string) (share float64, resident int64) {
-		cpu, _ := s.p.usage()
-		begin := time.Now()
-		<-time.After(20 * time.Second)
-		after, resident := s.p.usage()
-		share = float64(after-cpu) / float64(time.Since(begin))
-		t.Logf("%s: %.1f %% of a core, %.1f MB", what, share*100, float64(resident)/1e6)
-		return share, resident
-	}
-	alone, small := measure("nobody looks")
-	for range 20 {
-		open(t, s.address(), desktop)
-	}
-	share, large := measure("20 pages")
-	if share > 0.05 {
-		t.Errorf("with 20 pages the gateway takes %.1f %% of a core (%.1f %% without), want at most 5", share*100, alone*100)
-	}
-	if large > small+6e6 {
-		t.Errorf("with 20 pages the gateway holds %.1f MB more, want at most 6", float64(large-small)/1e6)
-	}
-}
-
-// usage is what a process took of the processor since its start, and its resident memory.
-func (p *program) usage() (cpu time.Duration, resident int64) {
-	p.t.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+2:])) // proc(5): from state on
-	number := func(i int) int64 {
-		n, err := strconv.ParseInt(f[i], 10, 64)
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		return n
-	}
-	return time.Duration(number(11)+number(12)) * 10 * time.Millisecond, number(21) * int64(os.Getpagesize())
 }

@@ -28,11 +28,11 @@ class Upstream {
     this.full = h('p.warn-text')
     this.facts = new Facts()
     this.lost = h('p.warn-text')
-    this.untold = h('p.warn-text')
+    this.unreported = h('p.warn-text')
     this.will = h('p.soft.will')
     this.spool = new Spool(u.name)
     this.el = h('section.card', { 'data-upstream': u.name, 'aria-label': u.name }, h('h2', h('span.name', u.name), this.state, this.url), this.why,
-      h('p.big', this.number, ' ', this.waits, this.size), this.filled, this.spool.el, this.full, this.facts.el, this.lost, this.untold, this.will)
+      h('p.big', this.number, ' ', this.waits, this.size), this.filled, this.spool.el, this.full, this.facts.el, this.lost, this.unreported, this.will)
   }
 
   show(u) {
@@ -54,10 +54,10 @@ class Upstream {
     const g = u.gaps, w = u.will
     this.facts.show(['up.since', when(Date.parse(u.since))], ['up.sent', count(u.sent)], ['up.received', count(u.received)],
       ['up.dropped', count(u.dropped), u.dropped], ['up.ignored', count(u.ignored)],
-      ['up.gaps', !g ? t('up.gaps.none') : g.records ? t('up.gaps.last', { n: count(g.records), time: when(Date.parse(g.last_told)) }) : '0'],
+      ['up.gaps', !g ? t('up.gaps.none') : g.records ? t('up.gaps.last', { n: count(g.records), time: when(Date.parse(g.last_reported)) }) : '0'],
       g && ['up.lost', count(g.total)])
     showIf(this.lost, u.dropped, `◆ ${t('up.dropped')}: ${counted(u.dropped_for)}`)
-    showIf(this.untold, g?.untold, `◆ ${t('up.gaps.untold', { n: g?.untold, topic: g?.topic })}: ${counted(g?.why)}`)
+    showIf(this.unreported, g?.unreported, `◆ ${t('up.gaps.unreported', { n: g?.unreported, topic: g?.topic })}: ${counted(g?.why)}`)
     text(this.will, w ? t(w.retain ? 'up.will' : 'up.will.once', w) : t('up.will.none'))
   }
 }
