@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 	"internal/describe":   {"drivers", "internal/config", "internal/mapping"},
 	"internal/plot":       {},
 	"internal/scan":       {"drivers/serial", "drivers/modbus", "drivers/i2c", "drivers/spi", "drivers/gpio", "drivers/kernel"},
-	"internal/confd":      {"internal/config", "internal/disk", "internal/disk/crashdisk"},
+	"internal/confd":      {"internal/config", "internal/toml", "internal/disk", "internal/disk/crashdisk"},
 	"internal/web":        {"drivers", "internal/mqtt", "internal/confd", "internal/config", "internal/describe", "internal/history", "internal/status", "internal/disk/crashdisk"},
 	"internal/web/page":   {},
 	"internal/history":    {"internal/disk", "internal/disk/crashdisk"},
