@@ -111,15 +111,16 @@ func (c *cleaned) write(w io.Writer) error {
 
 func newDiscoveryClean() *cobra.Command {
 	var d discoveryTool
-	var dry bool
+	var dry, all bool
 	cmd := &cobra.Command{
 		Use:   "clean",
 		Short: "remove what is left over of this gateway, or all of another one that is gone",
 		Long: `Removes the retained descriptions of this gateway that its configuration does not yield.
 A running gateway does so by itself, here and at each upstream that it can reach; this is
-for what it cannot know of: an upstream that was taken out of the file while the gateway
-did not run, a store that was lost.`,
+for what it cannot do: an upstream whose password is gone with the bridge, a store that was
+lost.`,
 		Example: `  sensorgate discovery clean --dry-run
+  sensorgate discovery clean --all -L mqtt://homeassistant.local -u barn-pi
   sensorgate discovery clean -L mqtt://homeassistant.local --node old-pi`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -129,7 +130,8 @@ did not run, a store that was lost.`,
 			}
 			result := cleaned{Topics: []string{}}
 			for _, r := range rows {
-				if r.State == gateway.LeftOver && d.node == "" || d.node != "" && r.Node == d.node && r.State != gateway.Wanted {
+				own := d.node == "" && (r.State == gateway.LeftOver || all && r.State == gateway.Wanted)
+				if own || d.node != "" && r.Node == d.node && r.State != gateway.Wanted {
 					result.Topics = append(result.Topics, r.Topic)
 				}
 			}
@@ -148,6 +150,7 @@ did not run, a store that was lost.`,
 	}
 	d.register(cmd)
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only print what would be removed")
+	cmd.Flags().BoolVar(&all, "all", false, "also what the configuration yields: at a broker to which no bridge of it describes anything")
 	cmd.Flags().StringVar(&d.node, "node", "", "all that the gateway with this `id` has described; it must not be running")
 	return cmd
 }

@@ -8,6 +8,7 @@ import (
 
 	"sensorgate/internal/config"
 	"sensorgate/internal/doctor"
+	"sensorgate/internal/status"
 	"sensorgate/internal/web"
 )
 
@@ -26,7 +27,11 @@ func newDoctor() *cobra.Command {
 				m.User = doctor.ServiceUser()
 			}
 			m.Learn(s.path, s.read)
-			err := doctor.Report(cmd.OutOrStdout(), m.Examine(), s.json)
+			found := m.Examine()
+			if snap, err := status.Fetch(cmd.Context(), s.findSocket()); err == nil {
+				found = append(found, doctor.LeftOver(snap.LeftOver)...)
+			}
+			err := doctor.Report(cmd.OutOrStdout(), found, s.json)
 			if errors.Is(err, doctor.ErrWrong) {
 				return errReported
 			}

@@ -90,7 +90,10 @@ func (l *loader) channel(d *deviceAt, known drivers.Channel, n *toml.Node) {
 	d.dev.Map.Channels = append(d.dev.Map.Channels, c)
 	known.Unit, known.Kind = c.Unit, c.Kind
 	if len(t.Options) > 0 {
-		known.Values = t.Options
+		l.listedTexts(&known, t.Options, n.Field("options"))
+		if known.Values == nil { // of two the driver knows which one is on
+			known.Values = t.Options
+		}
 	}
 	d.dev.Channels = append(d.dev.Channels, known)
 	d.dev.Described.Channels = append(d.dev.Described.Channels, DescribedChannel{Class: t.Class, HA: t.HA})

@@ -36,6 +36,10 @@ type Convention interface {
 
 	// Before reports whether the removal of a must go before that of b.
 	Before(a, b string) bool
+
+	// Heralds reports whether what is on a topic says that what it describes is about to
+	// change: it goes before all removals.
+	Heralds(topic string) bool
 }
 
 // Target is a broker to which documents go.
@@ -71,6 +75,9 @@ func (t *Target) Bring(ctx context.Context, wanted []Document, c Convention) err
 		delete(leaving, topic)
 	}
 	moving, removals := split(leaving, wanted, c)
+	if err := t.Publish(ctx, heralds(was, wanted, c)); err != nil {
+		return err
+	}
 	if err := t.Publish(ctx, removals); err != nil { // before what may take their place
 		return err
 	}
@@ -84,6 +91,17 @@ func (t *Target) Bring(ctx context.Context, wanted []Document, c Convention) err
 		return err
 	}
 	return t.Save(ctx, keep)
+}
+
+// heralds are those of the wanted documents that were there and go before the removals.
+func heralds(was Ledger, wanted []Document, c Convention) (ms []Message) {
+	for i := range wanted {
+		d := &wanted[i]
+		if _, there := was[d.Topic]; there && !d.Elsewhere && c.Heralds(d.Topic) {
+			ms = append(ms, Message{d.Topic, d.Payload})
+		}
+	}
+	return ms
 }
 
 // split divides what leaves into what moves to another topic and what is only removed.

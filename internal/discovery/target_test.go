@@ -83,6 +83,8 @@ func (rules) Moving(topic string, _ discovery.Parts, wanted []discovery.Document
 
 func (rules) Before(a, b string) bool { return a == "x/state" && b != a }
 
+func (rules) Heralds(topic string) bool { return topic == "x/state" }
+
 func docs(topics ...string) (list []discovery.Document) {
 	for _, t := range topics {
 		list = append(list, discovery.Document{Topic: t, Payload: []byte("is " + t), Parts: discovery.Parts{"a": "sensor", "b": "switch"}})
@@ -179,6 +181,23 @@ func TestMovingKeepsTheOrder(t *testing.T) {
 			t.Errorf("%q after %v, want %q", b.seen, time.Since(start), want)
 		}
 	})
+}
+
+// A state that says that what it describes changes goes before what is removed, and again
+// in its place; one that is new is not said before what it is of.
+func TestAChangeIsAnnouncedBeforeAnythingGoes(t *testing.T) {
+	b := &broker{retained: map[string]string{}, left: -1}
+	b.target().Bring(t.Context(), docs("x/state", "x/1", "x/2"), rules{})
+	b.seen = nil
+	b.target().Bring(t.Context(), docs("x/state", "x/2"), rules{})
+	if want := []string{"x/state=is x/state", "x/1=", "x/state=is x/state", "x/2=is x/2"}; !slices.Equal(b.seen, want) {
+		t.Errorf("%q, want %q", b.seen, want)
+	}
+	b.seen = nil
+	b.target().Bring(t.Context(), docs("x/3"), rules{})
+	if want := []string{"x/state=", "x/2=", "x/3=is x/3"}; !slices.Equal(b.seen, want) {
+		t.Errorf("%q, want %q", b.seen, want)
+	}
 }
 
 func FuzzParseLedger(f *testing.F) {

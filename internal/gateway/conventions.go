@@ -31,8 +31,7 @@ type conventions struct {
 	about  map[string]aboutTopic
 	homie  *homieSide // nil: off
 
-	bridges []config.Bridge          // of the newest configuration
-	left    map[string]config.Bridge // that a reload took out of the file, and that may have left something
+	cleaning []*cleanUp // what is being removed at upstreams
 }
 
 // said is a message that was published, and when.
@@ -51,7 +50,6 @@ func newConventions(g *Gateway, c *config.Config) *conventions {
 	k := &conventions{
 		g: g, log: g.log.With("part", "discovery"), change: make(chan struct{}, 1),
 		linked: make(chan struct{}), births: map[string]chan bool{}, said: map[string]said{},
-		left: map[string]config.Bridge{},
 	}
 	k.configure(c)
 	return k
@@ -64,7 +62,6 @@ func (k *conventions) configure(c *config.Config) {
 	if c.HomeAssistant.Enabled || c.Homie.Enabled {
 		about = topicsOf(c)
 	}
-	k.noteBridges(c.Bridges)
 	k.mu.Lock()
 	k.about = about
 	for topic := range k.said {
@@ -188,7 +185,7 @@ func (k *conventions) round(ctx context.Context) error {
 	defer stop()
 	c := k.g.config()
 	defer k.listen(&c.HomeAssistant)()
-	k.noteURLs(c)
+	k.noteReach(c)
 	k.inherit(c)
 	describers := k.describers(c)
 	failed := make(chan error, len(describers)+8)
@@ -231,7 +228,7 @@ func (k *conventions) round(ctx context.Context) error {
 // report logs how a connection has ended.
 func (k *conventions) report(err error) {
 	if err != nil {
-		k.log.Warn("a connection for Homie has ended", "err", err)
+		k.log.Warn("a connection for descriptions has ended", "err", err)
 	}
 }
 

@@ -46,6 +46,7 @@ type describer struct {
 	upstream *upstream // nil: our own broker
 	place    string    // of its ledger in the journal, behind the convention: localKey, or atBridge and the bridge
 	wanted   []discovery.Document
+	kept     []discovery.Document // in the ledger, and nothing of it: it stays and is forgotten
 	rules    discovery.Convention
 	target   discovery.Target
 	again    func()                                                     // says what holds now, after the descriptions; nil: states
@@ -113,11 +114,46 @@ func (k *conventions) homeAssistant(c *config.Config, n *describe.Node, u *upstr
 		d.wanted = homeassistant.Documents(n, opt)
 	}
 	d.aim()
+	switch _, described := k.g.journal.Get(d.ledger()); {
+	case len(d.wanted) > 0:
+		d.wanted = append(d.wanted, statesAt(c, u)...)
+	case described:
+		d.kept = statesAt(c, u)
+	}
 	return d
 }
 
-// homieDescribers are those of Homie, with what publishes its values; a broker that is not
-// named any more is only cleaned up, over the bridge that there is.
+// statesAt are the retained topics of a node and its devices at our broker, or those under
+// which an upstream has them. They come as they change; of a device that is gone they must
+// go like its description, or a ghost of it stays. What a rule of the file sends there
+// stays when [homeassistant] ends.
+func statesAt(c *config.Config, u *upstream) (docs []discovery.Document) {
+	topics := []string{c.Node + "/status", c.Node + "/gateway/state"}
+	for i := range c.Devices {
+		topics = append(topics, retainedTopics(c.Devices[i].Map)...)
+	}
+	add := func(topic string) {
+		docs = append(docs, discovery.Document{Topic: topic, Elsewhere: true})
+	}
+	if u != nil && u.cfg.Status.Topic != "" {
+		add(u.cfg.Prefix + u.cfg.Status.Topic)
+	}
+	for _, topic := range topics {
+		if u == nil {
+			add(topic)
+			continue
+		}
+		for _, h := range c.Route(topic) {
+			if h.Bridge == u.cfg.Name && h.Dir == "out" {
+				add(h.Remote)
+			}
+		}
+	}
+	return docs
+}
+
+// homieDescribers are those of Homie, with what publishes its values. An upstream that is
+// not named any more is among the leftovers.
 func (k *conventions) homieDescribers(c *config.Config) (side *homieSide, list []*describer) {
 	var wanted []discovery.Document
 	if c.Homie.Enabled {
@@ -137,7 +173,6 @@ func (k *conventions) homieDescribers(c *config.Config) (side *homieSide, list [
 	add(nil, localKey, wanted)
 	for _, u := range k.upstreams() {
 		if side == nil || !slices.Contains(c.Homie.Bridges, u.cfg.Name) {
-			add(u, placeOf(u), nil)
 			continue
 		}
 		own, err := side.connection(u.cfg)
@@ -171,6 +206,9 @@ func (d *describer) aim() {
 				d.k.log.Warn("the list of what was published cannot be read; what is not wanted any more stays there", "entry", key, "err", err)
 			}
 			d.findForeign(l)
+			for i := range d.kept {
+				delete(l, d.kept[i].Topic)
+			}
 			return l
 		},
 		Save: func(ctx context.Context, l discovery.Ledger) error {

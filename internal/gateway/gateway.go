@@ -248,6 +248,7 @@ func (g *Gateway) Snapshot() status.Snapshot {
 	for _, u := range upstreams {
 		s.Upstreams = append(s.Upstreams, u.status())
 	}
+	s.LeftOver = g.conventions.leftOver()
 	if configErr != nil {
 		s.ConfigErr = configErr.Error()
 	}

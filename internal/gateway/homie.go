@@ -295,7 +295,7 @@ func (h *homieSide) answered(c homieCommand) {
 // connection is that of its own to an upstream: there the gateway's state is lost, by
 // will, when it is gone without a word, which cannot be the will of the bridge as well.
 func (h *homieSide) connection(c config.Bridge) (*upstream, error) {
-	return h.k.aside(c, "-homie", func(o *bridge.Options) {
+	return h.k.aside(c, homieSuffix, func(o *bridge.Options) {
 		o.Status = bridge.Status{Topic: h.model.StateTopic(), Online: "init", Offline: "lost", Stopped: "disconnected", Once: true}
 		for i := range h.node.Devices {
 			d := &h.node.Devices[i]

@@ -1,46 +1,46 @@
 package gateway
 
 import (
-	"context"
 	"encoding/json"
+	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"sensorgate/bridge"
-	"sensorgate/drivers"
 	"sensorgate/internal/config"
 	"sensorgate/internal/discovery"
-	"sensorgate/internal/homeassistant"
-	"sensorgate/internal/homie"
 	"sensorgate/internal/journal"
 )
 
 // A bridge that leaves the file leaves descriptions at its upstream. A bridge to the same
-// upstream takes over their ledger; else the connection that a reload has taken away is made
-// once more, to remove them. After a restart nobody knows a user and a password any more:
-// then the log says what to type.
+// upstream takes over their ledger; else the connection is made once more, to remove them:
+// after a reload as after a restart, because the journal has how the bridge was reached.
 
-// urlsKey begins the entries with the URLs of bridges that descriptions went to.
-const urlsKey = ledgerKey + "at/"
+// reachKey begins the entries with how bridges that descriptions went to are reached.
+const reachKey = ledgerKey + "at/"
 
-// noteBridges remembers the bridges that a reload takes out of the file or sends elsewhere.
-func (k *conventions) noteBridges(next []config.Bridge) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, b := range k.bridges {
-		switch i := slices.IndexFunc(next, func(n config.Bridge) bool { return n.Name == b.Name }); {
-		case i < 0:
-			k.left[b.Name] = b
-		case apart(b.URLs, next[i].URLs):
-			k.left[elsewhere(b.Name, b.URLs)] = b
-		}
-	}
-	for _, b := range next {
-		delete(k.left, b.Name)
-	}
-	k.bridges = next
+// reach is how a bridge got to its upstream. It has no secret, only the place of one: the
+// file of the password is read when it is needed.
+type reach struct {
+	URLs      []string        `json:"urls"`
+	ClientID  string          `json:"client_id"`
+	User      string          `json:"user,omitempty"`
+	Password  config.Secret   `json:"password,omitzero"`
+	TLS       bridge.TLSFiles `json:"tls,omitzero"`
+	Protocol  string          `json:"protocol"`
+	KeepAlive time.Duration   `json:"keep_alive"`
+}
+
+func reachOf(b *config.Bridge) reach {
+	return reach{URLs: b.URLs, ClientID: b.ClientID, User: b.User, Password: b.Secret, TLS: b.TLS, Protocol: b.Protocol, KeepAlive: b.KeepAlive}
+}
+
+// bridge is as much of the former bridge as it takes to connect once more.
+func (r *reach) bridge(name string) config.Bridge {
+	return config.Bridge{Secret: r.Password, Options: bridge.Options{
+		Name: name, URLs: r.URLs, ClientID: r.ClientID, User: r.User, TLS: r.TLS, Protocol: r.Protocol, KeepAlive: r.KeepAlive,
+	}}
 }
 
 // elsewhere is the name, which no bridge can have, under which the ledger of the old
@@ -56,29 +56,34 @@ func hasBridge(list []config.Bridge, name string) bool {
 	return slices.ContainsFunc(list, func(b config.Bridge) bool { return b.Name == name })
 }
 
-// noteURLs writes down where the described bridges are. The ledger of one that goes
+// noteReach writes down how the described bridges are reached. The ledger of one that goes
 // elsewhere now stays with the upstream to which it did go.
-func (k *conventions) noteURLs(c *config.Config) {
-	for _, b := range c.Bridges {
-		if was := k.urlsOf(b.Name); len(was) > 0 && apart(was, b.URLs) {
-			k.rename(b.Name, elsewhere(b.Name, was))
+func (k *conventions) noteReach(c *config.Config) {
+	for i := range c.Bridges {
+		b := &c.Bridges[i]
+		was, known := k.reachOf(b.Name)
+		if known && apart(was.URLs, b.URLs) {
+			k.rename(b.Name, elsewhere(b.Name, was.URLs))
+			known = false
 		}
-		if !slices.Contains(c.HomeAssistant.Bridges, b.Name) && !slices.Contains(c.Homie.Bridges, b.Name) || slices.Equal(k.urlsOf(b.Name), b.URLs) {
-			continue
-		}
-		if data, err := json.Marshal(b.URLs); err == nil {
-			k.g.journal.Put(urlsKey+b.Name, data, journal.Event, nil, 0)
+		described := slices.Contains(c.HomeAssistant.Bridges, b.Name) || slices.Contains(c.Homie.Bridges, b.Name)
+		if now := reachOf(b); (described || known) && !reflect.DeepEqual(was, now) {
+			if data, err := json.Marshal(now); err == nil {
+				k.g.journal.Put(reachKey+b.Name, data, journal.Event, nil, 0)
+			}
 		}
 	}
 }
 
-// urlsOf is where a bridge was when descriptions went to it.
-func (k *conventions) urlsOf(bridge string) (urls []string) {
-	data, _ := k.g.journal.Get(urlsKey + bridge)
-	if json.Unmarshal(data, &urls) != nil {
-		return nil
+// reachOf is how a bridge was reached when descriptions went to it. Earlier versions kept
+// its URLs alone.
+func (k *conventions) reachOf(name string) (r reach, known bool) {
+	data, known := k.g.journal.Get(reachKey + name)
+	if known && json.Unmarshal(data, &r) != nil {
+		r = reach{}
+		known = json.Unmarshal(data, &r.URLs) == nil
 	}
-	return urls
+	return r, known && len(r.URLs) > 0
 }
 
 // conventionNames are those that begin the places of ledgers.
@@ -87,12 +92,20 @@ var conventionNames = []string{"homeassistant", "homie"}
 // orphans are the bridges that have a ledger and are not in the file.
 func (k *conventions) orphans(c *config.Config) (names []string) {
 	for _, convention := range conventionNames {
-		prefix := ledgerKey + convention + "/" + atBridge
-		for _, key := range k.g.journal.Keys(prefix) {
-			if name := strings.TrimPrefix(key, prefix); !hasBridge(c.Bridges, name) && !slices.Contains(names, name) {
+		for _, name := range k.ledgers(convention) {
+			if !hasBridge(c.Bridges, name) && !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}
+	}
+	return names
+}
+
+// ledgers are the bridges that a convention has a ledger of.
+func (k *conventions) ledgers(convention string) (names []string) {
+	prefix := ledgerKey + convention + "/" + atBridge
+	for _, key := range k.g.journal.Keys(prefix) {
+		names = append(names, strings.TrimPrefix(key, prefix))
 	}
 	return names
 }
@@ -101,8 +114,8 @@ func (k *conventions) orphans(c *config.Config) (names []string) {
 // another name.
 func (k *conventions) inherit(c *config.Config) {
 	for _, name := range k.orphans(c) {
-		urls := k.urlsOf(name)
-		i := slices.IndexFunc(c.Bridges, func(b config.Bridge) bool { return !apart(b.URLs, urls) })
+		was, _ := k.reachOf(name)
+		i := slices.IndexFunc(c.Bridges, func(b config.Bridge) bool { return !apart(b.URLs, was.URLs) })
 		if i < 0 {
 			continue
 		}
@@ -116,9 +129,11 @@ func (k *conventions) rename(from, to string) {
 	for _, convention := range conventionNames {
 		k.takeOver(ledgerKey+convention+"/"+atBridge, from, to)
 	}
-	if urls, there := k.g.journal.Get(urlsKey + from); there {
-		k.g.journal.Put(urlsKey+to, urls, journal.Event, nil, 0)
-		k.g.journal.Delete(urlsKey+from, journal.Event)
+	if data, there := k.g.journal.Get(reachKey + from); there {
+		if _, better := k.reachOf(to); !better {
+			k.g.journal.Put(reachKey+to, data, journal.Event, nil, 0)
+		}
+		k.g.journal.Delete(reachKey+from, journal.Event)
 	}
 }
 
@@ -142,91 +157,4 @@ func (k *conventions) takeOver(prefix, from, to string) {
 		k.log.Warn("the list of what was published cannot be read; what is not wanted any more stays there", "bridge", from, "err", err)
 	}
 	k.g.journal.Delete(prefix+from, journal.Event)
-}
-
-// cleanUps start for each orphan what removes its descriptions, or report that it cannot be
-// done from here.
-func (k *conventions) cleanUps(ctx context.Context, c *config.Config, wg *sync.WaitGroup) {
-	for _, name := range k.orphans(c) {
-		k.mu.Lock()
-		b, known := k.left[name]
-		k.mu.Unlock()
-		if !known {
-			k.log.Warn("a bridge is not in the file any more; what was described at its upstream stays there", "bridge", name, "urls", k.urlsOf(name),
-				"try", "sensorgate discovery clean -L URL -u USER, or the bridge in the file once more")
-			continue
-		}
-		own, err := k.aside(b, "-cleanup", func(*bridge.Options) {})
-		if err != nil {
-			k.log.Error("no connection to clean up", "bridge", name, "err", err)
-			continue
-		}
-		wg.Go(func() {
-			if err := drivers.Guard(func() error { k.cleanUp(ctx, c, name, own); return nil }); err != nil {
-				k.log.Error("what was described at a bridge that left is not removed", "bridge", name, "err", err)
-			}
-		})
-	}
-}
-
-// cleanUp removes what was described over a connection of its own. It tries until ctx ends.
-// Then all is described once more: it may be the broker of another bridge, too, under
-// another address.
-func (k *conventions) cleanUp(ctx context.Context, c *config.Config, name string, own *upstream) {
-	inner, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() { k.report(own.bridge.Run(inner)) })
-	defer wg.Wait()
-	defer stop()
-	for _, convention := range conventionNames {
-		d := &describer{k: k, name: convention, upstream: own, place: atBridge + name, rules: rulesOf(convention, c)}
-		d.aim()
-		var since time.Time
-		if !d.awaitUpstream(ctx, &since) || !d.bring(ctx) {
-			return
-		}
-	}
-	k.mu.Lock()
-	delete(k.left, name)
-	k.mu.Unlock()
-	k.g.journal.Delete(urlsKey+name, journal.Event)
-	k.log.Info("what was described at a bridge that left the file is removed there", "bridge", name)
-	wake(k.change)
-}
-
-func rulesOf(convention string, c *config.Config) discovery.Convention {
-	if convention == "homie" {
-		return homie.Convention{}
-	}
-	return homeassistant.Convention{Prefix: discoveryPrefix(c)}
-}
-
-// aside is a connection to a bridge's upstream beside the bridge's own: without its rules,
-// its prefix, its will and its spool.
-func (k *conventions) aside(c config.Bridge, suffix string, more func(*bridge.Options)) (*upstream, error) {
-	c.Name += suffix
-	q, err := k.g.journal.OpenQueue(c.Name, journal.Limits{Memory: true, Bytes: 64 << 10})
-	if err != nil {
-		return nil, err
-	}
-	o := k.g.bridgeOptions(c, q)
-	o.Name, o.ClientID = c.Name, k.freeClientID(c.ClientID+suffix)
-	o.Prefix, o.Store, o.Rules, o.Status = "", nil, nil, bridge.Status{}
-	o.Changed = k.upstreamChanged
-	more(&o)
-	b, err := bridge.New(o)
-	if err != nil {
-		return nil, err
-	}
-	return &upstream{cfg: c, bridge: b, queue: q}, nil
-}
-
-// freeClientID is id, or one like it that no bridge of the file has: of two with the same
-// each would end the other's connection forever.
-func (k *conventions) freeClientID(id string) string {
-	c := k.g.config()
-	for slices.ContainsFunc(c.Bridges, func(b config.Bridge) bool { return b.ClientID == id }) {
-		id += "-"
-	}
-	return id
 }

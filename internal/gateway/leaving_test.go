@@ -41,9 +41,6 @@ func TestABridgeOfAnotherNameCleansUp(t *testing.T) {
 	address, ha, homie := upstreamWatched(t)
 	g := startGateway(t, describedAt("site", address, tank))
 	ha.exactly(t, "at the start", g.yields(""))
-	g.conventions.mu.Lock()
-	g.conventions.bridges = nil // as after a restart
-	g.conventions.mu.Unlock()
 	g.reload(describedAt("house", address, ""))
 	ha.exactly(t, "renamed", g.yields(""))
 	homie.until(t, "renamed", func(w *watcher) bool {

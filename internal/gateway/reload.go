@@ -204,6 +204,12 @@ func (g *Gateway) publishConfigError(err error) {
 
 func retainedTopics(d mapping.Device) []string {
 	topics := []string{d.StatusTopic()}
+	if d.PerDevice {
+		if d.Retain {
+			topics = append(topics, d.Topic(""))
+		}
+		return topics
+	}
 	for _, c := range d.Channels {
 		if c.Retain {
 			topics = append(topics, d.Topic(c.Name))

@@ -81,26 +81,37 @@ func (c *checker) channel(d *describe.Device, ch *describe.Channel) {
 	}
 	e := c.m.entityOf(d, ch)
 	c.id("channel "+d.Name+"."+ch.Name, e.keys["unique_id"].(string), at)
-	if e.component == "number" {
-		numberFaults(ch, e.keys, object)
-	}
-	if e.component == "sensor" {
-		sensorFaults(ch, e.keys, object)
-	}
-	if ch.Writable && e.component == "sensor" && ch.Kind != "total" && ch.HA.Component == "" {
-		c.found = append(c.found, config.Objection{Device: d.Name, Channel: ch.Name, Warning: true,
-			Problem: "Home Assistant shows it and cannot set it: nobody knows what it can be set to",
-			Try:     `options = ["…", "…"], or min and max in ha = { }`})
-	}
-	if class, ok := e.keys["device_class"].(string); ok && e.component != "sensor" && !allows(classesOf[e.component], class) {
-		object("ha.device_class", "", "a %s of Home Assistant has no class %q; it has %s", e.component, class, listed(classesOf[e.component]))
-	}
+	c.component(ch, &e, object, func(problem, try string) {
+		if problem != "" {
+			c.found = append(c.found, config.Objection{Device: d.Name, Channel: ch.Name, Warning: true, Problem: problem, Try: try})
+		}
+	})
 	words := ch.HA
 	if words.Icon != "" && !strings.Contains(words.Icon, ":") {
 		object("ha.icon", fmt.Sprintf("icon = %q", "mdi:"+words.Icon), "an icon has its collection before it")
 	}
 	if words.Category != "" && words.Category != "diagnostic" && words.Category != "config" {
 		object("ha.category", `category = "diagnostic"`, "found %q, expected diagnostic or config", words.Category)
+	}
+}
+
+// component reports what its component does not take, and what is to be known of it.
+func (c *checker) component(ch *describe.Channel, e *entity, object object, warn func(problem, try string)) {
+	overrideFaults(ch, e.component, object)
+	optionFaults(ch, object)
+	switch class, _ := e.keys["device_class"].(string); e.component {
+	case "number":
+		warn(numberFaults(ch, e.keys, object), "without min and max")
+	case "sensor":
+		sensorFaults(ch, e.keys, object)
+		warn(strayClass(ch, class), "class of what is measured, or ha = { device_class = \"\" }")
+		if ch.Writable && ch.Kind != "total" && ch.HA.Component == "" {
+			warn("Home Assistant shows it and cannot set it: nobody knows what it can be set to", `options = ["…", "…"], or min and max in ha = { }`)
+		}
+	default:
+		if class != "" && allows(entityKeys[e.component], "device_class") && !allows(classesOf[e.component], class) {
+			object("ha.device_class", "", "a %s of Home Assistant has no class %q; it has %s", e.component, class, listed(classesOf[e.component]))
+		}
 	}
 }
 
@@ -137,8 +148,15 @@ func impossible(ch *describe.Channel) string {
 		if len(optionsOf(ch)) == 0 {
 			return "nobody knows what it can be set to (options = [\"…\"])"
 		}
+	case "number":
+		if ch.Type == describe.TypeBoolean || ch.Type == describe.TypeText {
+			return "a number of Home Assistant has numbers, and the values of this channel are none"
+		}
 	case "event":
-		if len(words2(ch)) == 0 {
+		switch {
+		case ch.Kind != "event":
+			return "an event happens, and a " + ch.Kind + " is said again at each start of Home Assistant (kind = \"event\" at the channel)"
+		case len(words2(ch)) == 0:
 			return "nobody knows which events there are (options = [\"…\"])"
 		}
 	}
@@ -147,7 +165,7 @@ func impossible(ch *describe.Channel) string {
 
 type object func(key, try, problem string, args ...any)
 
-func numberFaults(ch *describe.Channel, k keys, object object) {
+func numberFaults(ch *describe.Channel, k keys, object object) (warning string) {
 	low, high, step := k["min"].(float64), k["max"].(float64), k["step"].(float64)
 	switch {
 	case low == 0 && high == 0:
@@ -156,30 +174,56 @@ func numberFaults(ch *describe.Channel, k keys, object object) {
 		object("ha.min", "", "the smallest value, %v, is not below the largest, %v", low, high)
 	case step < 0.001:
 		object("ha.step", "step = 0.001", "the step is %v, and Home Assistant refuses less than 0.001", step)
+	default:
+		warning = rangeFaults(ch, low, high, object)
 	}
+	class, _ := k["device_class"].(string)
+	unit, _ := k["unit_of_measurement"].(string)
+	unitFaults(ch, class, unit, object)
+	return warning
+}
+
+// unitFaults reports whether class and unit of a number go together; false is that they do
+// not, which is said.
+func unitFaults(ch *describe.Channel, class, unit string, object object) bool {
+	units, known := classUnits[class]
+	if !known || allows(units, unit) {
+		return true
+	}
+	key := "ha.device_class"
+	if ch.HA.DeviceClass == nil {
+		key = "ha.unit"
+	}
+	object(key, "unit = "+quotedFirst(units)+", or another device_class", "Home Assistant refuses class %s with the unit %q; it allows %s", class, unit, strings.ReplaceAll(listed(units), "-", "none"))
+	return false
 }
 
 func sensorFaults(ch *describe.Channel, k keys, object object) {
 	class, _ := k["device_class"].(string)
 	unit, _ := k["unit_of_measurement"].(string)
 	state, _ := k["state_class"].(string)
-	units, known := classUnits[class]
+	_, numeric := classUnits[class]
+	never := neverNumber(class)
 	switch {
-	case class != "" && !known && !slices.Contains(otherClasses, class):
+	case class != "" && !numeric && !slices.Contains(otherClasses, class):
 		object("ha.device_class", nearest(class), "Home Assistant has no class %q", class)
 		return
-	case class == "enum" && (unit != "" || state != ""):
-		object("ha", "without unit and state_class", "one of a list of texts has no unit and no state_class: Home Assistant refuses the entity")
+	case k["options"] != nil && class != "enum":
+		object("ha.device_class", "without device_class", "one of a list of texts is of class enum and of no other: Home Assistant refuses the entity")
+		return
+	case never && (unit != "" || state != ""):
+		object("ha", "without unit and state_class", "what is of class %s has no unit and no state_class: Home Assistant refuses it", class)
 		return
 	case class == "enum" && k["options"] == nil:
 		object("ha.device_class", `options = ["…"]`, "class enum needs the list of its texts")
 		return
-	case known && !allows(units, unit):
-		key := "ha.device_class"
-		if ch.HA.DeviceClass == nil {
-			key = "ha.unit"
-		}
-		object(key, "unit = "+quotedFirst(units)+", or another device_class", "Home Assistant refuses class %s with the unit %q; it allows %s", class, unit, strings.ReplaceAll(listed(units), "-", "none"))
+	case ch.Type == describe.TypeText && !never && (unit != "" || state != "" || class != ""):
+		object("ha", "without unit, state_class and device_class", "its values are texts, and with a unit or a class of numbers Home Assistant takes nothing but numbers")
+		return
+	case ch.Type == describe.TypeNumber && (class == "date" || class == "timestamp"):
+		object("ha.device_class", "without device_class", "its values are numbers, and a %s is a text such as 2026-11-23T03:00:00Z", class)
+		return
+	case !unitFaults(ch, class, unit, object):
 		return
 	}
 	switch states, listedToo := classStates[class]; {
@@ -194,6 +238,12 @@ func sensorFaults(ch *describe.Channel, k keys, object object) {
 		}
 		object("ha.state_class", "", "class %s goes with %s, not with %s", class, listed(states), state)
 	}
+}
+
+// neverNumber reports whether the values of a class are no numbers
+// (components/sensor/const.py, NON_NUMERIC_DEVICE_CLASSES).
+func neverNumber(class string) bool {
+	return class == "enum" || class == "date" || class == "timestamp"
 }
 
 func quotedFirst(units string) string {

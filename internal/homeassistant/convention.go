@@ -68,6 +68,9 @@ func (c Convention) split(topic string) (kind, node, object string, ok bool) {
 // Before: nothing has to be removed before anything else.
 func (Convention) Before(string, string) bool { return false }
 
+// Heralds: each message of discovery says all that it changes.
+func (Convention) Heralds(string) bool { return false }
+
 // Ours reports whether a retained discovery message is of the node with this id.
 func Ours(payload []byte, id string) bool {
 	node, ok := Describer(payload)

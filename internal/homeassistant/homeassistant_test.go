@@ -25,12 +25,20 @@ func load(t *testing.T, text string) (*config.Config, config.Problems) {
 	}
 	registry := new(drivers.Registry)
 	registry.Add(sim.Driver())
-	registry.Add(drivers.Driver{Name: "panel", Channels: []drivers.Channel{{Name: "mode", Kind: drivers.State, Writable: true}, {Name: "level", Kind: drivers.Gauge, Writable: true}},
+	registry.Add(drivers.Driver{Name: "panel", Channels: []drivers.Channel{{Name: "mode", Kind: drivers.State, Writable: true}, {Name: "level", Kind: drivers.Gauge, Writable: true}, {Name: "message", Kind: drivers.State, Text: true}},
 		Open: func(context.Context, drivers.DeviceConfig) (any, error) { return nil, nil }})
 	return config.Load(path, config.Catalogue{Drivers: registry, Conventions: func(c *config.Config) []config.Objection {
 		n := describe.Of(c)
 		return homeassistant.Check(&n, homeassistant.Options{HomeAssistant: c.HomeAssistant})
 	}})
+}
+
+func texts(problems config.Problems) string {
+	var b strings.Builder
+	for _, p := range problems {
+		fmt.Fprintln(&b, p.Text)
+	}
+	return b.String()
 }
 
 // What Home Assistant would refuse without a word, check refuses with the reason.
@@ -54,10 +62,78 @@ func TestCheckRefusesWhatHomeAssistantWouldRefuse(t *testing.T) {
 		channel(`payload = "{time};{value}"`):                                      `cannot find the value`,
 		"[device.a-b]\ndriver = \"sim\"\nchannels.x = {}\n[device.\"a.b\"]\ndriver = \"sim\"\nchannels.x = {}\n[device.\"a:b\"]\ndriver = \"sim\"\nchannels.x = {}\n": `the identifier`,
 		"[device.p]\ndriver = \"panel\"\n": `has to know which numbers it can be set to`,
+
+		// Texts that the channel never has, and some that it has and that are not listed.
+		channel(`shape = "output", options = ["on", "off"]`):                                    `this channel is never "on"`,
+		channel(`shape = "switch", options = ["true"]`):                                         `this channel can be "false" as well`,
+		channel(`shape = "walk", unit = "W", options = ["low", "high"]`):                        `are numbers, and never "low"`,
+		channel(`options = ["a", ""]`):                                                          `an empty text is no value`,
+		channel(`options = ["a", "a"]`):                                                         `"a" stands there twice`,
+		channel(`options = ["a", "b"], ha = { options = ["a", "b", "c"] }`):                     `this channel is never "c"`,
+		channel(`options = ["a", "b", "c"], ha = { options = ["a", "b"] }`):                     `this channel can be "c" as well`,
+		channel(`options = ["a", "b", "c"], ha = { options = ["a", "a"] }`):                     `"a" stands there twice`,
+		channel(`shape = "switch", ha = { component = "sensor", options = ["true", "false"] }`): `this channel is never "true": for Home Assistant it is on, off`,
+		channel(`ha = { options = ["warm", "cold"] }`):                                          `are numbers, and never "warm"`,
+		channel(`unit = "W", ha = { options = ["1", "2"] }`):                                    `numbers in W`,
+
+		// A class, a unit, a range or a list at what has none.
+		channel(`shape = "switch", ha = { state_class = "measurement" }`):                                             `binary_sensor in Home Assistant, which has no state_class`,
+		channel(`shape = "switch", ha = { unit = "W" }`):                                                              `has no unit`,
+		channel(`shape = "switch", ha = { options = ["on", "off"] }`):                                                 `has no options`,
+		channel(`shape = "output", ha = { min = 1 }`):                                                                 `switch in Home Assistant, which has no min`,
+		channel(`unit = "W", ha = { max = 100 }`):                                                                     `sensor in Home Assistant, which has no max`,
+		channel(`unit = "W", ha = { step = 1 }`):                                                                      `has no step`,
+		channel(`shape = "setpoint", ha = { state_class = "measurement" }`):                                           `number in Home Assistant, which has no state_class`,
+		channel(`shape = "output", ha = { component = "lock", device_class = "lock" }`):                               `a lock of Home Assistant has no class`,
+		channel(`shape = "output", ha = { device_class = "door" }`):                                                   `a switch of Home Assistant has no class "door"; it has outlet, switch`,
+		channel(`options = ["a", "b", "c"], ha = { device_class = "" }`):                                              `of class enum and of no other`,
+		channel(`options = ["a", "b", "c"], ha = { device_class = "timestamp" }`):                                     `of class enum and of no other`,
+		channel(`ha = { device_class = "timestamp", state_class = "" }`):                                              `a timestamp is a text`,
+		channel(`ha = { device_class = "timestamp", unit = "s" }`):                                                    `no unit and no state_class`,
+		channel(`unit = "W", ha = { category = "config" }`):                                                           `refuses a sensor of the category config`,
+		channel(`shape = "switch", ha = { category = "config" }`):                                                     `refuses a binary_sensor of the category config`,
+		channel(`kind = "total", unit = "kWh", ha = { state_class = "measurement" }`):                                 `class energy goes with total, total_increasing, not with measurement`,
+		channel(`shape = "setpoint", ha = { device_class = "temperature" }`):                                          `class temperature with the unit ""`,
+		"[device.p]\ndriver = \"panel\"\nchannels.message = { ha = { unit = \"W\" } }\n":                              `its values are texts`,
+		"[device.p]\ndriver = \"panel\"\nchannels.message = { ha = { device_class = \"humidity\", unit = \"%\" } }\n": `its values are texts`,
+
+		// What a channel cannot be.
+		channel(`shape = "switch", ha = { component = "event" }`):                    `said again at each start of Home Assistant`,
+		channel(`shape = "output", ha = { component = "number", min = 0, max = 1 }`): `the values of this channel are none`,
+		channel(`shape = "setpoint", ha = { component = "select" }`):                 `nobody knows what it can be set to`,
+		channel(`shape = "setpoint", ha = { component = "switch" }`):                 `a switch has two states`,
+		channel(`unit = "W", ha = { component = "binary_sensor" }`):                  `a binary_sensor has two states`,
+		channel(`unit = "W", ha = { component = "device_tracker" }`):                 `expected one of binary_sensor`,
+		channel(`shape = "setpoint", from = 5, to = 30, ha = { min = 0 }`):           `what is below 5 is refused by the channel`,
+		channel(`shape = "setpoint", from = 5, to = 30, ha = { max = 99 }`):          `what is above 30 is refused by the channel`,
+		channel(`ha = { colour = "red" }`):                                           `unknown key`,
+		"[device.a]\ndriver = \"sim\"\nchannels.x = {}\nha = { unit = \"W\" }\n":     `unknown key`,
 	} {
 		c, problems := load(t, "node = \"n\"\n[homeassistant]\n"+toml)
-		if c != nil || !strings.Contains(fmt.Sprint(problems), want) {
+		if c != nil || !strings.Contains(texts(problems), want) {
 			t.Errorf("%s\nfound %v\nwant %s", toml, problems, want)
+		}
+	}
+}
+
+// What Home Assistant takes and shows otherwise than one may expect is a warning.
+func TestCheckWarnsOfWhatHomeAssistantShowsOtherwise(t *testing.T) {
+	channel := func(rest string) string {
+		return "[device.a]\ndriver = \"sim\"\n[device.a.channels]\nx = { " + rest + " }\n"
+	}
+	for toml, want := range map[string]string{
+		channel(`class = "humidity", unit = "°C"`):                                         `class humidity goes with %, not with the unit "°C": there it is temperature`,
+		channel(`shape = "setpoint", from = 5, to = 30, ha = { min = 15, max = 25 }`):      `would ignore a value outside of 15 to 25, and the channel goes from 5 to 30`,
+		channel(`class = "battery", unit = "V"`):                                           ``,
+		channel(`shape = "setpoint", unit = "°C", ha = { device_class = "temperature" }`):  ``,
+		channel(`options = ["b", "a", "c"], ha = { options = ["a", "b", "c"] }`):           ``,
+		channel(`ha = { options = ["1", "2"] }`):                                           ``,
+		channel(`shape = "output", ha = { category = "config", device_class = "outlet" }`): ``,
+		channel(`shape = "output", options = ["false", "true"]`):                           ``,
+	} {
+		c, problems := load(t, "node = \"n\"\n[homeassistant]\n"+toml)
+		if c == nil || want == "" && len(problems) > 0 || !strings.Contains(texts(problems), want) {
+			t.Errorf("%s\nfound %v\nwant %q", toml, problems, want)
 		}
 	}
 }

@@ -373,6 +373,10 @@ func (Convention) Moving(string, discovery.Parts, []discovery.Document) []byte {
 // Before: $state goes before all else, and last what says whose the topics are.
 func (Convention) Before(a, b string) bool { return removal(a) < removal(b) }
 
+// Heralds: a device whose nodes or properties change is in init before they do (5.0,
+// "Device reconfiguration").
+func (Convention) Heralds(topic string) bool { return strings.HasSuffix(topic, "/$state") }
+
 func removal(topic string) int {
 	switch {
 	case strings.HasSuffix(topic, "/$state"):

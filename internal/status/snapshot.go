@@ -22,6 +22,7 @@ type Snapshot struct {
 
 	Devices   []Device   `json:"devices"`
 	Upstreams []Upstream `json:"upstreams"`
+	LeftOver  []LeftOver `json:"left_over,omitempty"`
 	Broker    Broker     `json:"broker"`
 	Journal   Journal    `json:"journal"`
 	ConfigErr string     `json:"config_error,omitempty"` // why the last reload was refused
@@ -136,6 +137,17 @@ type Will struct {
 	Offline string `json:"offline"`
 	QoS     byte   `json:"qos"`
 	Retain  bool   `json:"retain"`
+}
+
+// LeftOver is what a convention has described at an upstream, and what is to be removed
+// there: it waits for the upstream.
+type LeftOver struct {
+	Bridge     string    `json:"bridge"` // that was, or is, in the file
+	Convention string    `json:"convention"`
+	URL        string    `json:"url"`
+	Since      time.Time `json:"since,omitzero"`
+	Error      string    `json:"error,omitempty"` // why it is not removed yet
+	Try        string    `json:"try"`             // the command that removes it by hand
 }
 
 // Broker is the local broker.

@@ -51,6 +51,10 @@ func (s *Snapshot) WriteTable(w io.Writer, raw bool) error {
 	if err := tw.Flush(); err != nil {
 		return err
 	}
+	for _, l := range s.LeftOver {
+		fmt.Fprintf(&b, "\nto be removed at %s: what [%s] described over bridge %s%s; or by hand: %s\n", terminal.Escape(l.URL), terminal.Escape(l.Convention),
+			terminal.Escape(l.Bridge), l.reason(), terminal.Escape(l.Try))
+	}
 	fmt.Fprintf(&b, "\nbroker: %d clients, %d received, %d sent, %d dropped", s.Broker.Clients, s.Broker.Received, s.Broker.Sent, s.Broker.Dropped)
 	switch {
 	case s.Journal.Dir == "":
@@ -125,6 +129,13 @@ func (u *Upstream) condition() string {
 		return "away: " + u.Error
 	}
 	return "away"
+}
+
+func (l *LeftOver) reason() string {
+	if l.Error == "" {
+		return ""
+	}
+	return " (" + terminal.Escape(l.Error) + ")"
 }
 
 // Age writes a duration as people say it: 3s, 4m10s, 3h12m, 12d4h.
