@@ -94,7 +94,7 @@ func (l *leaver) write(conventions, devices string) {
 func (l *leaver) start() {
 	l.t.Helper()
 	l.self = start(l.t, binary, "run", "--config", l.file)
-	l.self.waitFor("running", time.Minute)
+	l.self.waitFor("broker ready", time.Minute)
 }
 
 const (
