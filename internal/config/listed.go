@@ -12,7 +12,7 @@ import (
 
 // listedTexts checks the options of a channel against what its driver says of its values.
 // Whoever is told of texts that never come (Home Assistant, Homie, the schema, the page)
-// waits for them in vain, and takes those that come for faults.
+// waits for what never comes, and takes what does come for a fault.
 func (l *loader) listedTexts(known *drivers.Channel, options []string, n *toml.Node) {
 	for i, o := range options {
 		switch {

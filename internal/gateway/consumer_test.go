@@ -83,8 +83,9 @@ func adapterOf(t *testing.T, devices []config.Device, payload mapping.Payload) (
 				}
 			} else {
 				units[doc] = c.Unit
-				if payload == mapping.Plain && strings.Contains(task.Documents[doc].Payload, `"value_template"`) {
-					continue // its templates have nothing but JSON
+				text := task.Documents[doc].Payload
+				if payload == mapping.Plain && strings.Contains(text, `"value_template"`) || strings.Contains(text, "| string)[") {
+					continue // its templates have nothing but JSON, and cut no text of nunjucks
 				}
 			}
 			for _, v := range valuesOf(&dev.Channels[k]) {

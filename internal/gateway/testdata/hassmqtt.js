@@ -10,6 +10,7 @@ nunjucks.configure({ autoescape: false });
 nunjucks.installJinjaCompat();
 const { HassDevice } = require(modules + '/iobroker.hass-mqtt/build/lib/hassmqtt.js');
 const id = (topic) => topic.replace(/\//g, '.');
+process.stdin.setEncoding('utf8');
 let text = '';
 process.stdin.on('data', (d) => { text += d; }).on('end', () => {
   const { documents, messages } = JSON.parse(text);
