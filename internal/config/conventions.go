@@ -18,6 +18,7 @@ type HomeAssistant struct {
 	Birth       string   `toml:"birth_topic" example:"\"homeassistant/status\"" doc:"Where Home Assistant says that it has started; default: {prefix}/status."`
 	ID          string   `toml:"id" example:"\"barn-pi\"" doc:"What identifies this gateway in Home Assistant; default: node. Changed, it makes every entity a new one."`
 	Form        string   `toml:"form" example:"\"single\"" doc:"The form of the messages: one that describes a device (device, the default), or one for each entity (single), for Home Assistant before 2024.11."`
+	Oldest      string   `toml:"oldest" example:"\"2025.6\"" doc:"The oldest Home Assistant that is to understand it: what it does not know yet is left out, because it would refuse the entity; default: the newest."`
 	Bridges     []string `toml:"bridges" example:"[\"home\"]" doc:"The bridges to whose upstream Home Assistant is connected; default: none, it is connected to this broker."`
 	Diagnostics bool     `toml:"diagnostics" doc:"Whether state, errors, spool and journal are entities too; default true."`
 }
@@ -27,6 +28,19 @@ const (
 	FormDevice = "device"
 	FormSingle = "single"
 )
+
+// Month is a version of Home Assistant, "2025.6" or "2025.6.1", as a number that grows: 202506;
+// 0 is none.
+func Month(version string) int {
+	var year, month int
+	if n, _ := fmt.Sscanf(version, "%d.%d", &year, &month); n != 2 || year < 2016 || year > 2099 || month < 1 || month > 12 {
+		return 0
+	}
+	return year*100 + month
+}
+
+// FirstWithDevices is the first Home Assistant that knows messages of devices.
+const FirstWithDevices = 202411
 
 // Homie is [homie].
 type Homie struct {
@@ -105,6 +119,7 @@ func (l *loader) conventions(top *topTable) {
 		if f := n.Field("form"); f.Text() != "" && t.Form != FormDevice && t.Form != FormSingle {
 			l.Wrong(f, "device or single", `"device"`)
 		}
+		l.oldest(n, &t)
 		l.cfg.HomeAssistant, l.tables["homeassistant"] = t, n
 		if !l.cfg.NodeGiven && t.ID == "" {
 			l.AtKey(n, "entities are identified by the host name, because neither node nor id is given: under another host name all of them would be new ones", toml.Try(fmt.Sprintf("node = %q at the top of the file", l.cfg.Node))).Warn()
@@ -119,6 +134,21 @@ func (l *loader) conventions(top *topTable) {
 			l.Wrong(f, "4 or 5", "5")
 		}
 		l.cfg.Homie, l.tables["homie"] = t, n
+	}
+}
+
+// oldest checks the version of Home Assistant; before 2024.11 there were no messages of devices.
+func (l *loader) oldest(n *toml.Node, t *HomeAssistant) {
+	f := n.Field("oldest")
+	switch month := Month(t.Oldest); {
+	case f == nil || f.Kind != toml.KindString:
+	case month == 0:
+		l.Wrong(f, "a version of Home Assistant", `"2025.6"`)
+	case month >= FirstWithDevices:
+	case n.Field("form") == nil:
+		t.Form = FormSingle
+	case t.Form == FormDevice:
+		l.AtValue(n.Field("form"), "Home Assistant "+t.Oldest+" does not know messages of devices, which came with 2024.11", toml.Try("without form"))
 	}
 }
 

@@ -1,9 +1,11 @@
 package homeassistant
 
 import (
+	"math"
 	"slices"
 	"strings"
 
+	"sensorgate/internal/config"
 	"sensorgate/internal/describe"
 )
 
@@ -199,14 +201,25 @@ func airClass(unit string, w words) string {
 	return class
 }
 
-// known2024 leaves out what versions before 2024.11, which are who needs the single form,
-// do not know: they refuse an entity that has it.
-func known2024(q measured, asked bool) measured {
-	if q.state == "measurement_angle" {
+// known leaves out what Home Assistant of that month does not know yet: it refuses an
+// entity that has it. asked: the file names the class itself.
+func known(q measured, month int, asked bool) measured {
+	if q.state == "measurement_angle" && month < sinceAngle {
 		q.state = ""
 	}
-	if slices.Contains(youngClasses, q.class) && !asked {
+	if month < sinceClass[q.class] && !asked {
 		q.class = ""
 	}
 	return q
+}
+
+// oldest is the month of the oldest Home Assistant that is to understand the messages.
+func (m *maker) oldest() int {
+	switch month := config.Month(m.opt.Oldest); {
+	case month > 0:
+		return month
+	case m.opt.Form == FormSingle:
+		return config.FirstWithDevices - 1
+	}
+	return math.MaxInt
 }

@@ -136,9 +136,7 @@ func (m *maker) sensor(d *describe.Device, c *describe.Channel, k keys) {
 	numeric := q.state != "" || q.unit != "" || q.class != ""
 	put(k, "value_template", template(c, numeric))
 	put(k, "unit_of_measurement", q.unit)
-	if m.opt.Form == FormSingle {
-		q = known2024(q, c.HA.DeviceClass != nil)
-	}
+	q = known(q, m.oldest(), c.HA.DeviceClass != nil)
 	put(k, "device_class", q.class)
 	put(k, "state_class", q.state)
 	if c.Digits != nil && numeric {

@@ -64,9 +64,16 @@ var classUnits = map[string]string{
 	"wind_speed":                       "m/s km/h mm/s kn mph ft/s in/s",
 }
 
-// youngClasses are those that Home Assistant has learned since March 2024 (the same file
-// of then, and of now).
-var youngClasses = []string{"absolute_humidity", "area", "blood_glucose_concentration", "conductivity", "energy_distance", "pm4", "radon", "reactive_energy", "temperature_delta", "uptime", "wind_direction"}
+// sinceClass is by which version Home Assistant knew the classes that it has learned since
+// March 2024: the lists of components/sensor/const.py in releases of then, of May 2025 and of
+// 2026 were compared, so that each is known then and may have been before.
+var sinceClass = map[string]int{
+	"area": 202505, "blood_glucose_concentration": 202505, "conductivity": 202505, "energy_distance": 202505, "wind_direction": 202505,
+	"absolute_humidity": 202601, "pm4": 202601, "radon": 202601, "reactive_energy": 202601, "temperature_delta": 202601, "uptime": 202601,
+}
+
+// sinceAngle is the same of the state class measurement_angle.
+const sinceAngle = 202505
 
 // otherClasses are those of sensors without a fixed list of units.
 var otherClasses = []string{"date", "enum", "monetary", "timestamp"}

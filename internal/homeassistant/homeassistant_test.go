@@ -116,6 +116,45 @@ func TestCheckRefusesWhatHomeAssistantWouldRefuse(t *testing.T) {
 	}
 }
 
+// A class that the oldest Home Assistant in use does not know is left out, or it would refuse
+// the entity; one that the file names stays. Before 2024.11 there are no messages of devices.
+func TestAnOlderHomeAssistantIsSparedWhatItDoesNotKnow(t *testing.T) {
+	channels := "[device.a]\ndriver = \"sim\"\n[device.a.channels]\nreactive = { unit = \"kvarh\", kind = \"total\" }\nwind_direction = { unit = \"°\" }\npm4 = { unit = \"µg/m³\", ha = { device_class = \"pm4\" } }\n"
+	for oldest, want := range map[string][3]bool{
+		"":                                       {true, true, true}, // reactive energy, wind direction, messages of devices
+		`oldest = "2026.1"`:                      {true, true, true},
+		`oldest = "2025.6.3"`:                    {false, true, true},
+		`oldest = "2024.12"`:                     {false, false, true},
+		`oldest = "2024.6"`:                      {false, false, false},
+		`form = "single"`:                        {false, false, false},
+		"oldest = \"2026.1\"\nform = \"single\"": {true, true, false},
+	} {
+		c, problems := load(t, "node = \"n\"\n[homeassistant]\n"+oldest+"\n"+channels)
+		if c == nil {
+			t.Fatal(problems)
+		}
+		n := describe.Of(c)
+		var all, topics strings.Builder
+		for _, d := range homeassistant.Documents(&n, homeassistant.Options{HomeAssistant: c.HomeAssistant}) {
+			all.Write(d.Payload)
+			topics.WriteString(d.Topic)
+		}
+		has := func(s string) bool { return strings.Contains(all.String(), s) }
+		got := [3]bool{has(`"device_class":"reactive_energy"`), has(`"device_class":"wind_direction"`) && has(`"measurement_angle"`), strings.Contains(topics.String(), "/device/")}
+		if got != want || !has(`"device_class":"pm4"`) {
+			t.Errorf("%s: %v, want %v: %s", oldest, got, want, all.String())
+		}
+	}
+	for toml, want := range map[string]string{
+		`oldest = "now"`:                         `a version of Home Assistant`,
+		"oldest = \"2024.6\"\nform = \"device\"": `does not know messages of devices`,
+	} {
+		if c, problems := load(t, "node = \"n\"\n[homeassistant]\n"+toml+"\n"+channels); c != nil || !strings.Contains(fmt.Sprint(problems), want) {
+			t.Errorf("%s: %v", toml, problems)
+		}
+	}
+}
+
 // What Home Assistant takes and shows otherwise than one may expect is a warning.
 func TestCheckWarnsOfWhatHomeAssistantShowsOtherwise(t *testing.T) {
 	channel := func(rest string) string {
