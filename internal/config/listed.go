@@ -11,7 +11,7 @@ import (
 )
 
 // listedTexts checks the options of a channel against what its driver says of its values.
-// Whoever is told of texts that never come (Home Assistant, Homie, the schema, the page)
+// Whoever gets a list with texts that never come (Home Assistant, Homie, the schema, the page)
 // waits for what never comes, and takes what does come for a fault.
 func (l *loader) listedTexts(known *drivers.Channel, options []string, n *toml.Node) {
 	for i, o := range options {
