@@ -186,7 +186,7 @@ func (c *restConn) CloseWrite() error {
 func (l *listener) explain(err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		by := ""
+		by := " by a program of another user, which sudo ss -ltnp names"
 		if owner := portOwner(l.Address); owner != "" {
 			by = " by " + owner
 		}

@@ -29,7 +29,7 @@ upstream. Outputs are not opened: that would switch them.`,
 			if err := s.fileArg(cmd, args, 0); err != nil {
 				return err
 			}
-			if err := s.denied(); err != nil {
+			if err := s.denied(false); err != nil {
 				return err
 			}
 			c, problems := s.read()

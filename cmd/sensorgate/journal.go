@@ -40,6 +40,9 @@ func (s *store) find() (string, error) {
 	if s.dir != "" {
 		return s.dir, nil
 	}
+	if err := s.denied(false); err != nil {
+		return "", err
+	}
 	c, problems := s.read()
 	if c == nil {
 		return "", usageError{fmt.Errorf("%w (or name the data directory with --dir)", problems)}

@@ -18,6 +18,9 @@ func newReload() *cobra.Command {
 		Short: "make the running gateway read its configuration again; what did not change goes on untouched",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.denied(true); err != nil {
+				return err
+			}
 			c, problems := s.read() // a broken file is explained here, and the gateway's to refuse
 			if len(problems) > 0 {
 				if err := s.explain(os.Stderr, problems); err != nil {

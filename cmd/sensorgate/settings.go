@@ -36,7 +36,7 @@ func (s *settings) flags(cmd *cobra.Command) {
 
 // load reads the configuration; a broken one is explained on w, and warnings too.
 func (s *settings) load(w *os.File) (*config.Config, error) {
-	if err := s.denied(); err != nil {
+	if err := s.denied(false); err != nil {
 		return nil, err
 	}
 	c, problems := s.read()
@@ -51,8 +51,9 @@ func (s *settings) load(w *os.File) (*config.Config, error) {
 	return c, nil
 }
 
-// denied returns what to type if this user may not read the configuration.
-func (s *settings) denied() error {
+// denied returns what to type if this user may not read the configuration; what changes
+// something is not for the members of the gateway's group either.
+func (s *settings) denied(changes bool) error {
 	f, err := os.Open(s.path)
 	if err == nil {
 		return f.Close()
@@ -60,8 +61,11 @@ func (s *settings) denied() error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return nil // read reports it
 	}
-	return usageError{fmt.Errorf("%s: this user may not read it (try: %s; or, to look without sudo: sudo adduser $USER sensorgate, and log in again)",
-		s.path, terminal.Sudo("sensorgate", os.Args[1:]))}
+	group := "; or, to look without sudo: sudo adduser $USER sensorgate, and log in again"
+	if changes {
+		group = ""
+	}
+	return usageError{fmt.Errorf("%s: this user may not read it (try: %s%s)", s.path, terminal.Sudo("sensorgate", os.Args[1:]), group)}
 }
 
 // findSocket is where the gateway of the configuration listens. A broken file may name its

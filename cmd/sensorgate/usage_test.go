@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -61,21 +60,5 @@ func TestStoreOfABrokenFile(t *testing.T) {
 	}
 	if m := dataLine.FindStringSubmatch("node = \"n\"\n[device.a]\ndata = \"/x\"\n"); m != nil {
 		t.Errorf("the data of a table is taken for the store: %q", m[1])
-	}
-}
-
-// Who may not read the configuration is given the line that works.
-func TestConfigurationOfAnotherUser(t *testing.T) {
-	if os.Getuid() == 0 {
-		t.Skip("skipped: root may read everything")
-	}
-	path := writeConfig(t, smallConfig)
-	if err := os.Chmod(path, 0); err != nil {
-		t.Fatal(err)
-	}
-	for _, command := range []string{"check", "topics", "plan"} {
-		if _, err := with(t, "", command, path); err == nil || !strings.Contains(err.Error(), "try: sudo sensorgate ") {
-			t.Errorf("%s: %v", command, err)
-		}
 	}
 }

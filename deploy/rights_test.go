@@ -1,0 +1,43 @@
+package deploy
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Who may not read the configuration of an installed gateway is given the line that works,
+// first of all, whatever the command; what changes something does not name the group, whose members may only look.
+func TestConfigurationOfAnotherUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("skipped: needs root, to be somebody else")
+	}
+	binary := program(t)
+	dir, err := os.MkdirTemp("", "rights")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	for _, d := range []string{dir, filepath.Dir(binary)} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "sensorgate.toml")
+	if err := os.WriteFile(file, []byte("node = \"n\"\ndata = \"\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for command, looks := range map[string]bool{"check": true, "topics": true, "plan": true, "journal status": true, "read x": true, "reload": false} {
+		args := append(strings.Fields(command), "-c", file)
+		cmd := exec.Command(binary, args...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		out, err := cmd.CombinedOutput()
+		want := "sensorgate: " + file + ": this user may not read it (try: sudo sensorgate " + strings.Join(args, " ")
+		if err == nil || !strings.HasPrefix(string(out), want) || strings.Contains(string(out), "adduser") != looks || strings.Count(string(out), "\n") != 1 {
+			t.Errorf("%s: %v\n%swant\n%s", command, err, out, want)
+		}
+	}
+}
