@@ -38,7 +38,7 @@ func newModelList() *cobra.Command {
 				return writeJSON(cmd.OutOrStdout(), models)
 			}
 			if len(models) == 0 {
-				return fmt.Errorf("no model with %q in its name, title, driver or channels", args)
+				return fmt.Errorf("no model with %s in its name, title, driver or channels (see: sensorgate model list; docs/not-listed.md has four steps for a device that nobody has described)", strings.Join(args, " and "))
 			}
 			tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(tw, "MODEL\tDRIVER\tTITLE\tTESTED\tCONFIRMED")

@@ -38,6 +38,9 @@ func withHelp(cmd *cobra.Command, err error) error {
 		arg, _, _ = strings.Cut(arg, " for ")
 		text = "found one argument too many: " + arg
 	}
+	if strings.Contains(text, "arg(s), ") {
+		text = "expected " + strings.TrimSuffix(cmd.UseLine(), " [flags]")
+	}
 	return usageError{fmt.Errorf("%s (see: %s --help)", text, cmd.CommandPath())}
 }
 

@@ -62,3 +62,16 @@ func TestStoreOfABrokenFile(t *testing.T) {
 		t.Errorf("the data of a table is taken for the store: %q", m[1])
 	}
 }
+
+// An argument that lacks is named, as the help names it; so is what no model has.
+func TestMissingWordsAreNamed(t *testing.T) {
+	for line, want := range map[string]string{
+		"scan modbus":               "expected sensorgate scan modbus PORT",
+		"passwd add":                "expected sensorgate passwd add FILE USER",
+		"model list nothere modbus": "no model with nothere and modbus in its name",
+	} {
+		if _, err := with(t, "", strings.Fields(line)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", line, err, want)
+		}
+	}
+}
