@@ -116,8 +116,9 @@ func isSubscribe(typ mqtt.Type) bool { return typ == mqtt.SUBSCRIBE || typ == mq
 // spent.
 const maxCheapSubscribe = 512
 
-// endBatch finishes what the packets of one read have begun.
-func (c *conn) endBatch(w *worker) {
+// endBatch finishes what the packets of one read have begun. It reports whether the client has
+// to read, or we have to wait for the disk, before anything more is read from it.
+func (c *conn) endBatch(w *worker) (mustRead bool) {
 	w.commit()
 	s := c.session
 	s.mu.Lock()
@@ -133,7 +134,9 @@ func (c *conn) endBatch(w *worker) {
 			c.writer.wake()
 		}
 	}
+	mustRead = c.mustReadLocked()
 	s.mu.Unlock()
+	return mustRead
 }
 
 // handle does what one packet asks for.

@@ -106,7 +106,12 @@ func (c *conn) handlePubrel(a mqtt.Ack) {
 		c.acks.expect(token, 0, reason)
 		return
 	}
-	c.reply(func(out []byte) []byte { return mqtt.AppendAck(out, mqtt.PUBCOMP, c.level, a.ID, reason) })
+	s.mu.Lock()
+	if s.conn == c {
+		c.setOut(mqtt.AppendAck(c.out(), mqtt.PUBCOMP, c.level, a.ID, reason))
+		c.packets++
+	}
+	s.mu.Unlock()
 }
 
 // putStatesLocked writes what changed in this batch of the state that QoS 2 must not

@@ -68,10 +68,10 @@ func (c *conn) handlePublish(w *worker, f *mqtt.Frame) error {
 		return errDisk
 	}
 	if in.QoS == 2 {
-		if c.session.received.add(in.ID) {
+		again, n := c.session.received.add(in.ID)
+		if again {
 			return c.publishedAgain(in.ID)
 		}
-		n := c.session.received.len()
 		c.session.recountReceived(n)
 		if n > c.limits.receiveMaximum(c.level) { // [MQTT-3.3.4-7, v5]
 			return errReceiveMax

@@ -29,8 +29,9 @@ type loop struct {
 	sys poll.Poller
 
 	mu       sync.Mutex
-	mail     []*socket // that have something to do; guarded by mu
-	closing  bool      // guarded by mu
+	mail     []*socket   // that have something to do; guarded by mu
+	closing  bool        // guarded by mu
+	due      atomic.Bool // there is mail, or it is closing
 	sleeping atomic.Bool
 
 	// Used by the loop's goroutine only.
@@ -60,6 +61,7 @@ func newLoop(b *Broker) (*loop, error) {
 func (l *loop) post(s *socket) {
 	l.mu.Lock()
 	l.mail = append(l.mail, s)
+	l.due.Store(true)
 	l.mu.Unlock()
 	l.wake()
 }
@@ -74,6 +76,7 @@ func (l *loop) wake() {
 func (l *loop) close() {
 	l.mu.Lock()
 	l.closing = true
+	l.due.Store(true)
 	l.mu.Unlock()
 	l.wake()
 }
@@ -99,9 +102,7 @@ func (l *loop) wait() (err error) {
 	}
 	l.sleeping.Store(true)
 	defer l.sleeping.Store(false)
-	l.mu.Lock()
-	waiting := len(l.mail) > 0 || l.closing || len(l.w.touched) > 0
-	l.mu.Unlock()
+	waiting := l.due.Load() || len(l.w.touched) > 0
 	timeout := l.clock.timeout(time.Now())
 	if waiting {
 		timeout = 0

@@ -155,14 +155,13 @@ func (c *conn) unread() bool { return c.waiting() > maxUnread }
 // mustRead reports whether the client has to read, or we have to wait for the disk,
 // before anything more is read from it.
 func (c *conn) mustRead() bool {
-	if c.acks.len() > maxAcks {
-		return true
-	}
 	s := c.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return c.unread()
+	return c.mustReadLocked()
 }
+
+func (c *conn) mustReadLocked() bool { return c.acks.len() > maxAcks || c.unread() }
 
 // maxAcks bounds the acknowledgements that wait for the disk.
 const maxAcks = 16384

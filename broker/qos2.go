@@ -31,8 +31,8 @@ func RememberedLimits(journalSize int64) journal.Limits {
 	return journal.Limits{Full: journal.DropOldest, Reserve: max(journalSize/64, 32<<10)}
 }
 
-// add enters an id; again reports that it was there.
-func (q *qos2In) add(id uint16) (again bool) {
+// add enters an id; again reports that it was there, and n how many there are.
+func (q *qos2In) add(id uint16) (again bool, n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.ids == nil {
@@ -40,11 +40,11 @@ func (q *qos2In) add(id uint16) (again bool) {
 	}
 	word, bit := id/64, uint64(1)<<(id%64)
 	if q.ids[word]&bit != 0 {
-		return true
+		return true, q.n
 	}
 	q.ids[word] |= bit
 	q.n++
-	return false
+	return false, q.n
 }
 
 // recorded notes the record that holds the message; false when its PUBREL came already,

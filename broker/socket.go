@@ -246,7 +246,7 @@ func (s *socket) handle(w *worker, data []byte) {
 	w.at = s.c
 	used, need, err := s.c.input(w, data)
 	w.at = nil
-	s.c.endBatch(w)
+	mustRead := s.c.endBatch(w)
 	if err != nil {
 		s.end(w, err)
 		return
@@ -262,7 +262,7 @@ func (s *socket) handle(w *worker, data []byte) {
 	case s.more:
 		s.wake()
 	}
-	if !s.paused && s.c.mustRead() {
+	if mustRead && !s.paused {
 		s.paused = true
 		s.c.session.mu.Lock()
 		s.rearm()

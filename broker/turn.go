@@ -47,7 +47,7 @@ func (l *loop) handleEvents() {
 	share := max(shareFloor, turnTime/time.Duration(max(1, l.named-l.next)))
 	now := l.w.now
 	end := now.Add(turnTime)
-	l.w.spent = l.hasMail() // whoever put something costly off goes first
+	l.w.spent = l.due.Load() // whoever put something costly off goes first
 	for first := l.next; l.next < l.named; {
 		if l.next > first {
 			if now = time.Now(); now.After(end) {
@@ -59,12 +59,6 @@ func (l *loop) handleEvents() {
 		l.event(&l.events[l.next-1])
 	}
 	l.w.spent = false
-}
-
-func (l *loop) hasMail() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.mail) > 0
 }
 
 func (l *loop) event(e *unix.EpollEvent) {
@@ -83,10 +77,14 @@ func (l *loop) event(e *unix.EpollEvent) {
 // openMail looks at the sockets that others have posted, in their order. What there is no
 // time for stays for the next turn.
 func (l *loop) openMail() (closing bool) {
+	if !l.due.Load() {
+		return false
+	}
 	l.mu.Lock()
 	mail := l.mail
 	l.mail = nil
 	closing = l.closing
+	l.due.Store(closing)
 	l.mu.Unlock()
 	if len(mail) == 0 {
 		return closing
@@ -101,6 +99,7 @@ func (l *loop) openMail() (closing bool) {
 		if now.After(end) && !closing {
 			l.mu.Lock()
 			l.mail = append(mail[i:], l.mail...)
+			l.due.Store(true)
 			l.mu.Unlock()
 			return closing
 		}
