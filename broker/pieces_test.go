@@ -106,7 +106,7 @@ func TestRouteOfManySubscriptionsIsWorkedOutInTurns(t *testing.T) {
 		packets = mqtt.AppendPublish(packets, mqtt.Level5, mqtt.PublishFlags(byte(i%2), false, retain), topic, uint16(i), nil, []byte{byte('0' + i)})
 	}
 	turns := turnsFor(t, c, w, packets, 10_000, b.subs.Touch)
-	if least := messages * sessions * 256 / (routeSlice + 256); turns < least {
+	if least := messages * sessions * 256 / 2048; turns < least { // 2,048 subscriptions in a turn are 400 µs on a small machine
 		t.Errorf("%d messages for %d subscriptions took %d turns, want at least %d", messages, sessions*256, turns, least)
 	}
 	if w.routing != nil || c.fan != nil {

@@ -154,6 +154,32 @@ func TestOverloadIsNeverAWrongPassword(t *testing.T) {
 	})
 }
 
+// The answer that there is no turn comes after a while: who asks again at once, and more often
+// than others, would have most of the turns. A bounded number of answers is held back.
+func TestBusyIsNotAnsweredAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var hashes, soon, later atomic.Int64
+		v := slowVerifier(&hashes)
+		var all sync.WaitGroup
+		begin := time.Now()
+		for i := range 1000 {
+			all.Go(func() {
+				if v.Check(t.Context(), Attempt{User: "bob", Hash: "b", Password: fmt.Appendf(nil, "guess %d", i), From: "1"}) == Busy {
+					if time.Since(begin) < busyPause {
+						soon.Add(1)
+					} else {
+						later.Add(1)
+					}
+				}
+			})
+		}
+		all.Wait()
+		if later.Load() != maxPausing || soon.Load() == 0 {
+			t.Errorf("%d answers were held back, want %d; %d came at once", later.Load(), maxPausing, soon.Load())
+		}
+	})
+}
+
 // Guesses become slower, and what was guessed before costs no hash: who has not found the
 // password after some thousand tries has one a second.
 func TestGuessesAreSlowedDown(t *testing.T) {
