@@ -437,3 +437,45 @@ func TestConnectionsWithAGoroutineOfTheirOwnRest(t *testing.T) {
 		}
 	}
 }
+
+// Filters that the budget has no room for are refused each for itself, in one packet with others
+// that fit: they bring nothing and take nothing.
+func TestFiltersBeyondTheBudgetAreRefused(t *testing.T) {
+	b := start(t, memory(16<<20))
+	for level, refused := range map[byte]mqtt.Reason{mqtt.Level311: mqtt.Unspecified, mqtt.Level5: mqtt.QuotaExceeded} {
+		id := fmt.Sprint("greedy", level)
+		c := connect(t, b, level, id)
+		before := sessionOf(b, id).account.Used()
+		filters := make([]mqtt.Subscription, 200)
+		names := make([]string, len(filters))
+		for i := range filters {
+			names[i] = fmt.Sprintf("%d/%d/%05000d", level, i, 1)
+			filters[i].Filter = names[i]
+		}
+		c.write(mqtt.AppendSubscribe(nil, level, mqtt.Subscribe{ID: 1, Filters: filters}))
+		_, codes, err := mqtt.ParseSuback(c.frame(mqtt.SUBACK), level)
+		if err != nil || len(codes) != len(filters) || codes[0] != mqtt.Success || codes[len(codes)-1] != refused {
+			t.Fatalf("level %d: %d codes from %v to %v, %v", level, len(codes), codes[0], codes[len(codes)-1], err)
+		}
+		granted := 0
+		for i := range codes {
+			if codes[i] != refused {
+				granted++
+			}
+			_ = b.Publish(t.Context(), mqtt.Message{Topic: names[i], Payload: []byte(names[i][:8])}) // memory only: it is taken
+			if codes[i] != refused {
+				c.want(names[i], names[i][:8])
+			}
+		}
+		c.ping() // and nothing more came
+		c.write(mqtt.AppendUnsubscribe(nil, level, 2, names))
+		c.frame(mqtt.UNSUBACK)
+		if granted == 0 || granted > 120 || len(sessionOf(b, id).subs) != 0 {
+			t.Errorf("level %d: %d granted, %d left", level, granted, len(sessionOf(b, id).subs))
+		}
+		if used := sessionOf(b, id).account.Used(); used > before+64<<10 {
+			t.Errorf("level %d: %d bytes are still charged", level, used-before)
+		}
+		c.disconnect()
+	}
+}

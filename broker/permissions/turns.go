@@ -8,8 +8,8 @@ import (
 
 // turns decides whose password is verified next. Pairs of user and password that were
 // right before come first. The others take turns: address by address, and within an
-// address user by user, so that a flood delays its own kind; an address with many failures
-// may use the second of the two places only while nobody else wants it.
+// address user by user, so that a flood delays its own kind; addresses with many failures
+// share one of the two places: a processor is left for the others, and for the event loops.
 //
 // A user at one address who is wrong again and again is still verified as fast as it goes,
 // for a while: the right password may be among the wrong ones, and nobody knows before it
@@ -23,6 +23,7 @@ type turns struct {
 	pending   int             // in addresses
 	failures  map[origin]*failures
 	hash      time.Duration // what one takes, about
+	suspects  int           // of those that are verified: from addresses with many failures
 }
 
 // origin is where attempts come from; with user "" it stands for a whole address.
@@ -77,7 +78,7 @@ func (t *turns) measured(d time.Duration) { t.hash += (d - t.hash) / 8 }
 
 // room is how many may wait that have to be through within d.
 func (t *turns) room(d time.Duration) int {
-	return min(max(minPending, int(hashesAtATime*d/max(t.hash, time.Millisecond))), maxPending/4)
+	return min(max(minPending, int(d/max(t.hash, time.Millisecond))), maxPending/4)
 }
 
 // add queues w, and reports false if it finds no room.
@@ -208,17 +209,9 @@ func (t *turns) next(now time.Time) (w *waiter, at time.Time) {
 		t.address(w.a.From).running++
 		return w, time.Time{}
 	}
-	if w, at = t.nextOf(now, false); w == nil {
-		w, at = t.nextOf(now, true)
-	}
-	return w, at
-}
-
-// nextOf is next for those that were not right before: without addresses that have failed a lot and
-// have a place already, or with them.
-func (t *turns) nextOf(now time.Time, suspects bool) (w *waiter, at time.Time) {
 	for i, a := range t.addresses {
-		if !suspects && a.running > 0 && t.count(origin{from: a.from}, now) >= suspectAfter {
+		suspect := t.count(origin{from: a.from}, now) >= suspectAfter
+		if suspect && t.suspects > 0 {
 			continue
 		}
 		for k, u := range a.users {
@@ -233,7 +226,11 @@ func (t *turns) nextOf(now time.Time, suspects bool) (w *waiter, at time.Time) {
 			t.addresses = append(slices.Delete(t.addresses, i, i+1), a)
 			a.users = append(slices.Delete(a.users, k, k+1), u)
 			a.running++
-			return t.take(a, u, 0), time.Time{}
+			w := t.take(a, u, 0)
+			if w.a.suspect = suspect; suspect {
+				t.suspects++
+			}
+			return w, time.Time{}
 		}
 	}
 	return nil, at
@@ -243,6 +240,9 @@ func (t *turns) nextOf(now time.Time, suspects bool) (w *waiter, at time.Time) {
 func (t *turns) ended(a *Attempt, right bool, now time.Time) {
 	at := t.address(a.From)
 	at.running--
+	if a.suspect {
+		t.suspects--
+	}
 	t.tidy(at, &userTurns{})
 	who := origin{a.From, a.User}
 	if right {

@@ -62,6 +62,8 @@ type Attempt struct {
 	Hash     string // the user's line of the password file; "" for a user that does not exist
 	Password []byte
 	From     string // address without port; attempts from one address share its turns
+
+	suspect bool // turns has counted it as one of an address with many failures
 }
 
 // Verdict is the outcome of an Attempt.
