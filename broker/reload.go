@@ -159,7 +159,7 @@ func (b *Broker) changeListeners(change *listenerChange) {
 
 // disconnectRevoked ends the connections of those who may not be here any more: users
 // whose password was changed or removed, and clients without a login of a listener that
-// takes none, or is gone.
+// takes none, or that is gone and was the only one that did.
 func (b *Broker) disconnectRevoked(allowed *permissions.Permissions) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -169,7 +169,7 @@ func (b *Broker) disconnectRevoked(allowed *permissions.Permissions) {
 		}
 		who := c.session.who.Load()
 		limits := b.limitsOf(c.listener)
-		refused := who.User == "" && (c.listener.removed && who.Anonymous || !c.listener.anonymous(&limits))
+		refused := who.User == "" && (c.listener.removed && who.Anonymous && !isTrue(b.limits().Anonymous) || !c.listener.anonymous(&limits))
 		if allowed.Revokes(who) || refused {
 			c.stop(mqtt.NotAuthorized)
 		}

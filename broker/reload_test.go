@@ -228,6 +228,36 @@ func TestAnonymousPerListener(t *testing.T) {
 	}
 }
 
+// Who needs no login anywhere stays when the listener goes that they came by; who needed none
+// there alone does not.
+func TestAnonymousClientsOfAListenerThatGoes(t *testing.T) {
+	for everywhere := range 2 {
+		first, second := "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
+		r := startReloaded(t, func(o *Options) {
+			o.Passwords = passwords(t, "ann")
+			o.Listeners = []Listener{{Network: "tcp", Address: first}, {Network: "tcp", Address: second}}
+			if everywhere == 1 {
+				o.Anonymous = ptr(true)
+			} else {
+				o.Listeners[0].Anonymous = ptr(true)
+			}
+		})
+		nobody := connect(t, r.b, mqtt.Level5, "nobody") // by the first
+		if err := r.reload(listening(Listener{Network: "tcp", Address: second})); err != nil {
+			t.Fatal(err)
+		}
+		if everywhere == 1 {
+			nobody.ping()
+			if err := r.reload(func(o *Options) { o.Anonymous = nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if f := nobody.frame(mqtt.DISCONNECT); f.Body[0] != byte(mqtt.NotAuthorized) {
+			t.Errorf("ends with % x", f.Raw)
+		}
+	}
+}
+
 func TestLimitsAreChecked(t *testing.T) {
 	for want, l := range map[string]Limits{
 		"max_qos":          {MaxQoS: ptr(3)},
