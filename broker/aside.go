@@ -15,32 +15,39 @@ type aside struct {
 	running int
 }
 
+// asides are two: what a slow disk may hold up, and what needs neither the disk nor publishes
+// anything.
+type asides struct{ slow, quick aside }
+
 const (
 	maxAside = 4 // a disk that is slow may hold up some of them
+	maxQuick = 1
 	// asideBatch is how long one goroutine goes on before what it has begun is sent: a
 	// subscriber gets the wills of many clients in one write.
 	asideBatch = time.Millisecond
 )
 
 // doAside has f done soon. The worker is for what it publishes.
-func (b *Broker) doAside(f func(w *worker)) {
+func (b *Broker) doAside(f func(w *worker)) { b.doIn(&b.aside.slow, maxAside, f) }
+
+// doIn has f done by one of at most so many goroutines.
+func (b *Broker) doIn(a *aside, most int, f func(w *worker)) {
 	b.serving.Add(1)
-	a := &b.aside
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.todo = append(a.todo, f)
-	if a.running < maxAside {
+	if a.running < most {
 		a.running++
-		go b.workAside()
+		go b.workAside(a)
 	}
 }
 
-func (b *Broker) workAside() {
+func (b *Broker) workAside(a *aside) {
 	for {
 		w := b.worker()
 		n := 0
 		for end := w.now.Add(asideBatch); n == 0 || time.Now().Before(end); n++ {
-			f := b.aside.next()
+			f := a.next()
 			if f == nil {
 				break
 			}
@@ -50,7 +57,7 @@ func (b *Broker) workAside() {
 		if n > 0 { // with nothing done a Wait that is about to return would be met once more
 			b.serving.Add(-n)
 		}
-		if n == 0 && b.aside.done() {
+		if n == 0 && a.done() {
 			return
 		}
 		runtime.Gosched() // the loops first

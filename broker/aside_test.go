@@ -32,9 +32,9 @@ func TestFewDoWhatIsDoneAside(t *testing.T) {
 		all.Add(1)
 		b.doAside(func(*worker) { done[i].Add(1); all.Done() })
 	}
-	b.aside.mu.Lock()
-	waiting, running := len(b.aside.todo), b.aside.running
-	b.aside.mu.Unlock()
+	b.aside.slow.mu.Lock()
+	waiting, running := len(b.aside.slow.todo), b.aside.slow.running
+	b.aside.slow.mu.Unlock()
 	if waiting != n || running != maxAside {
 		t.Errorf("%d wait and %d run, want %d and %d", waiting, running, n, maxAside)
 	}
@@ -62,9 +62,9 @@ func TestWillsHoldNobodyUp(t *testing.T) {
 		_ = c.nc.Close()
 	}
 	waitFor(t, "the wills wait", func() bool {
-		b.aside.mu.Lock()
-		defer b.aside.mu.Unlock()
-		return len(b.aside.todo) == n
+		b.aside.slow.mu.Lock()
+		defer b.aside.slow.mu.Unlock()
+		return len(b.aside.slow.todo) == n
 	})
 	sub.ping() // the loops have nothing to do with it
 	free()
@@ -77,4 +77,25 @@ func TestWillsHoldNobodyUp(t *testing.T) {
 	if len(got) != n {
 		t.Errorf("%d wills came, want %d", len(got), n)
 	}
+}
+
+// Whoever connects waits for a lock that the end of a connection needs too: an event loop does not
+// wait with them, and serves the others.
+func TestEndOfAConnectionHoldsNobodyUp(t *testing.T) {
+	b := start(t)
+	gone, other := connect(t, b, mqtt.Level311, "gone"), connect(t, b, mqtt.Level311, "other")
+	s := sessionOf(b, "gone")
+	s.mu.Lock()
+	c := s.conn
+	s.mu.Unlock()
+	b.mu.Lock()
+	_ = gone.nc.Close()
+	waitFor(t, "a loop has seen the end", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return c.writer.(*socket).dead
+	})
+	other.ping()
+	b.mu.Unlock()
+	<-c.done
 }

@@ -142,19 +142,20 @@ func (s *session) resumeLocked(c *conn) {
 	}
 }
 
-// end ends a connection, when nothing of it is handled any more and its writer is closed.
-// What may take a while is done aside: what has to do with the journal, because a disk that
-// is busy must not hold up all other clients, and what has to be sent.
+// end ends a connection, when nothing of it is handled any more and its writer is closed. It
+// is done aside: it needs the lock that all who connect wait for, and an event loop does not
+// wait with them. What has to do with the journal and what has to be sent has goroutines of its
+// own: a disk that is busy must not hold up all other ends.
 func (b *Broker) end(c *conn) {
-	if !c.session.isPersistent() && c.fan == nil && (c.will == nil || c.clean) {
-		b.teardown(nil, c)
+	teardown := func(w *worker) { b.teardown(w, c) }
+	if !c.session.isPersistent() && c.fan == nil && c.will == nil {
+		b.doIn(&b.aside.quick, maxQuick, teardown)
 		return
 	}
-	b.doAside(func(w *worker) { b.teardown(w, c) })
+	b.doAside(teardown)
 }
 
-// teardown is the end of a connection. w is for what is published with it, nil if that is
-// nothing.
+// teardown is the end of a connection. w is for what is published with it.
 func (b *Broker) teardown(w *worker, c *conn) {
 	c.finishFanOut(w)
 	s := c.session

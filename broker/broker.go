@@ -60,7 +60,7 @@ type Broker struct {
 	running    bool // Run has opened the listeners
 	closing    bool
 	serving    sync.WaitGroup
-	aside      aside
+	aside      asides
 	looping    sync.WaitGroup
 }
 

@@ -62,7 +62,7 @@
 // TCP and Unix connections from then on; two goroutines per TLS or WebSocket connection;
 // and one that publishes $SYS and logs drops. Publish, Attach and Subscribe work on the
 // goroutine of their caller. Expiry and delayed wills are timers. What the end of a connection
-// or session brings with it, wills and the disk, is done by at most four more (aside.go).
+// or session brings with it, wills and the disk, is done by at most five more (aside.go).
 //
 // Locks, outermost first: Broker.mu (sessions, connections), Broker.recordMu (order of
 // records), session.mu (one session and the output of its connection), retained and

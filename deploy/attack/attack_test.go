@@ -124,7 +124,7 @@ func TestAttacks(t *testing.T) {
 	case "short":
 		each = time.Second
 	default:
-		each = 8 * time.Second
+		each = 7 * time.Second
 	}
 	if *ahead {
 		autogroup(os.Getpid(), -20)
