@@ -282,3 +282,25 @@ func TestPasswordThatIsTooLongIsRefused(t *testing.T) {
 		t.Errorf("2,000 bytes of password: %v", got)
 	}
 }
+
+// A WebSocket client that does not read could not be disconnected, and nobody could take its
+// session over: the writer waited for it without end.
+func TestClientThatDoesNotReadIsDisconnected(t *testing.T) {
+	for _, network := range []string{"tcp", "tls", "ws"} {
+		t.Run(network, func(t *testing.T) {
+			b := start(t, listening(testListener(t, network)))
+			c := dialNetwork(t, b, network, mqtt.Level311)
+			c.handshake("deaf")
+			c.subscribe("a", 0)
+			waitFor(t, "it has more than its socket takes", func() bool {
+				_ = b.Publish(t.Context(), mqtt.Message{Topic: "a", Payload: make([]byte, 1<<20)}) // memory only: it is taken
+				return b.count.slow.Load() > 200
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if err := b.RemoveSession(ctx, "deaf"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

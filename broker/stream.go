@@ -61,10 +61,17 @@ func (s *stream) run(rest []byte) {
 	}()
 	s.c.end = s.read(rest)
 	close(quit)
-	// A writer that the peer does not let finish gets a second.
-	_ = s.nc.SetWriteDeadline(time.Now().Add(time.Second))
-	<-gone
-	s.sendLastPacket()
+	// A writer that the peer does not let finish gets a second. A deadline would not do: a
+	// WebSocket takes one for the next message only, and from its writer.
+	limit := time.NewTimer(time.Second)
+	defer limit.Stop()
+	select {
+	case <-gone:
+		s.sendLastPacket()
+	case <-limit.C:
+		_ = s.nc.Close()
+		<-gone
+	}
 	s.c.account.Release(budget.Buffers, s.inputFee)
 	_ = s.nc.Close()
 	s.c.b.end(s.c)
