@@ -20,7 +20,7 @@ env-linux-armv7 := GOARCH=arm GOARM=7
 env-linux-armv6 := GOARCH=arm GOARM=6
 
 .PHONY: idle browser page-check page-memory times bridgesim gatewaysim gatewaysim-check natstest crashmodel crashmodel-long killloop soak soak-check
-.PHONY: attack attack-check deadcode build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-spi board-kernel dist deb tarball apt image image-test sbom release reproducible system-test upgrade-test bench fuzz clean
+.PHONY: attack attack-check deadcode build run demo test check fmt-check vet staticcheck race deps tidy-check arm-test board-smoke board-test board-test-arm64 board-spi board-kernel powercut dist deb tarball apt image image-test sbom release reproducible system-test upgrade-test bench fuzz clean
 
 build: bin/sensorgate
 
@@ -221,11 +221,27 @@ bin/vmtest: FORCE
 	@mkdir -p bin
 	@$(GO) build -o $@ ./deploy/board/vmtest
 
-# Three tests on it; part of check.
+# Three tests on it, and twenty power cuts; part of check.
 board-smoke: bin/vmtest
 	@if why=$$(bin/vmtest -ready); then \
-	  $(GO) test -count=1 -timeout 3m -exec $(CURDIR)/bin/vmtest -run Smoke ./deploy/board/guest; \
+	  $(GO) test -count=1 -timeout 3m -exec $(CURDIR)/bin/vmtest -run Smoke ./deploy/board/guest && \
+	  $(MAKE) powercut IMAGES=20 LOAD=10s; \
 	else echo "skipped board-smoke: $$why"; fi
+
+# A gateway under load loses its power at 500 moments of what its disk does, and everybody goes on with what is left:
+# deploy/board/powercut. FS=btrfs needs root and a kernel that has it, here and on the board.
+FS ?= ext4
+powercut: bin/vmtest
+	@deploy/needs.sh powercut qemu-system-x86_64:qemu-system-x86 busybox:busybox-static mke2fs:e2fsprogs debugfs:e2fsprogs \
+	  mkfs.$(FS):$(mkfs-$(FS)) || exit 0; \
+	if why=$$(bin/vmtest -ready); then \
+	  $(GO) test -count=1 -timeout 60m -v -run TestPowerCuts ./deploy/board/powercut \
+	    -powercut.images=$(or $(IMAGES),500) -powercut.load=$(or $(LOAD),40s) -powercut.fs=$(FS); \
+	else echo "skipped powercut: $$why"; fi
+mkfs-ext4 := e2fsprogs
+mkfs-btrfs := btrfs-progs
+mkfs-f2fs := f2fs-tools
+mkfs-xfs := xfsprogs
 
 # All of it, and the unit tests under qemu-user. Emulation: nothing is measured here.
 board-test: bin/vmtest

@@ -16,6 +16,8 @@ mount -t configfs cfg /sys/kernel/config
 mount -t debugfs dbg /sys/kernel/debug 2>/dev/null
 ln -s /proc/self/fd /dev/fd
 ip link set lo up
+# QEMU's user network, where there is one: we are 10.0.2.15, the host is 10.0.2.2.
+[ -e /sys/class/net/eth0 ] && ip addr add 10.0.2.15/24 dev eth0 && ip link set eth0 up
 
 # /dev/vport* by name
 mkdir -p /dev/virtio-ports
@@ -36,7 +38,8 @@ for i in 0 1 2 3 4 5 6 7; do
 done
 echo 1 >$s/live
 
-[ -b /dev/vda ] && mount -t ext4 /dev/vda /data
+# Whatever file system it has.
+[ -b /dev/vda ] && mount /dev/vda /data
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=131072 work /host 2>/dev/null && cd /host || cd /tmp
 
 if [ -f /t/run ]; then

@@ -41,6 +41,10 @@ type Config struct {
 	Append string    // more kernel arguments
 	RTC    string    // -rtc base=…: "1970-01-01T00:00:00" plays a board without a battery clock
 	DataMB int       // size of a disk whose writes are logged: /data of the small machine, /dev/vdb of Debian
+	DataFS string    // its file system; default ext4. The kernel must have it, and the host its mkfs
+	Writes int       // a second, that the data disk takes; 0: as fast as the host
+
+	Ports map[int]int // TCP ports of the host's 127.0.0.1, and which of the machine they lead to; the host is 10.0.2.2 there
 }
 
 // Machine is one virtual computer. Its disks live as long as its directory.
@@ -82,6 +86,9 @@ func New(dir string, c Config) (*Machine, error) {
 	if c.Output == nil {
 		c.Output = os.Stdout
 	}
+	if c.DataFS == "" {
+		c.DataFS = "ext4"
+	}
 	m := &Machine{Config: c, Dir: dir}
 	if err := m.makeDisks(); err != nil {
 		return nil, err
@@ -122,13 +129,27 @@ func (m *Machine) makeDisks() error {
 	if err := errors.Join(f.Truncate(int64(m.DataMB)<<20), f.Close()); err != nil {
 		return err
 	}
-	if err := run("mke2fs", "-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=0,lazy_journal_init=0", m.path("data.img")); err != nil {
+	if err := m.mkfs(); err != nil {
 		return err
 	}
 	if err := run("cp", "--sparse=always", m.path("data.img"), m.DataStart()); err != nil {
 		return err
 	}
 	return os.WriteFile(m.DataLog(), nil, 0o600)
+}
+
+// mkfs makes the data disk's file system, all of it at once: what is made later would be in the log.
+func (m *Machine) mkfs() error {
+	args := map[string][]string{
+		"ext4":  {"-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"},
+		"btrfs": {"-q", "-f", "-K"},
+		"f2fs":  {"-q", "-f", "-t", "0"},
+		"xfs":   {"-q", "-f", "-K"},
+	}[m.DataFS]
+	if args == nil {
+		return fmt.Errorf("no file system %q", m.DataFS)
+	}
+	return run("mkfs."+m.DataFS, append(args, m.path("data.img"))...)
 }
 
 // DataStart is the data disk as it was before the first Boot, DataLog the log of all

@@ -67,11 +67,11 @@ func TestPulseTotalSurvivesPowerCuts(t *testing.T) {
 	image := filepath.Join(m.Dir, "crash.img")
 	worst := time.Duration(0)
 	for i := range cuts {
-		at, mode := rand.IntN(len(log)), crash.Mode(i%3)
+		at, mode := rand.IntN(len(log)), crash.Mode(i%crash.Modes)
 		if i == 0 {
 			at = len(log) - 1
 		}
-		if err := crash.Image(m.DataStart(), image, log, at+1, mode, uint64(i)); err != nil {
+		if err := crash.Image(m.DataStart(), image, log, crash.Cut{At: at + 1, Mode: mode, Seed: uint64(i)}); err != nil {
 			t.Fatal(err)
 		}
 		got := storedPulses(t, image)

@@ -1,6 +1,7 @@
 package board
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -30,6 +31,7 @@ func (m *Machine) qemuArgs(kernel string) []string {
 	args = append(append(args, a.ttyS1...), strings.Fields(accel)...)
 	args = append(args, m.portArgs()...)
 	args = append(args, m.diskArgs()...)
+	args = append(args, m.netArgs()...)
 	if m.RootFS == "" {
 		args = append(args, "-initrd", m.path("initrd"))
 	} else {
@@ -79,8 +81,26 @@ func (m *Machine) diskArgs() (args []string) {
 		args = append(args,
 			"-blockdev", "driver=file,node-name=data,filename="+m.path("data.img"),
 			"-blockdev", "driver=file,node-name=dlog,filename="+m.DataLog(),
-			"-blockdev", "driver=blklogwrites,node-name=lw,file=data,log=dlog,log-super-update-interval=1",
-			"-device", "virtio-blk-pci,drive=lw,serial=data")
+			"-blockdev", "driver=blklogwrites,node-name=lw,file=data,log=dlog,log-super-update-interval=1")
+		top := "lw"
+		if m.Writes > 0 { // a write is in the log when it is done, so it waits before
+			args = append(args, "-object", "throttle-group,id=slow,x-iops-write="+strconv.Itoa(m.Writes),
+				"-blockdev", "driver=throttle,node-name=th,throttle-group=slow,file=lw")
+			top = "th"
+		}
+		args = append(args, "-device", "virtio-blk-pci,drive="+top+",serial=data")
 	}
 	return args
+}
+
+// netArgs is a network card with QEMU's own network behind it.
+func (m *Machine) netArgs() []string {
+	if len(m.Ports) == 0 {
+		return nil
+	}
+	net := "user,id=net"
+	for host, guest := range m.Ports {
+		net += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-:%d", host, guest)
+	}
+	return []string{"-netdev", net, "-device", "virtio-net-pci,netdev=net,romfile="}
 }

@@ -59,14 +59,14 @@ func TestPowerCuts(t *testing.T) {
 	rnd := rand.New(rand.NewSource(time.Now().UnixNano()))
 	image := filepath.Join(m.Dir, "crash.img")
 	for i := range cuts {
-		at, mode := first+rnd.Intn(len(log)-first), crash.Mode(i%3)
+		at, mode := first+rnd.Intn(len(log)-first), crash.Mode(i%crash.Modes)
 		want := 0
 		for _, a := range acks {
 			if a.end <= log[at].End {
 				want = a.number
 			}
 		}
-		if err := crash.Image(m.DataStart(), image, log, at+1, mode, uint64(i)); err != nil {
+		if err := crash.Image(m.DataStart(), image, log, crash.Cut{At: at + 1, Mode: mode, Seed: uint64(i)}); err != nil {
 			t.Fatal(err)
 		}
 		t.Run(fmt.Sprintf("cut %d after %d of %d, mode %d", i, at+1, len(log), mode), func(t *testing.T) {

@@ -58,7 +58,7 @@ func TestWhatWasFlushedIsThereAndTheRestMayBe(t *testing.T) {
 		{3, LoseAll, "a..."}, {4, LoseAll, "a.c."}, {5, LoseAll, "a.c."}, {5, KeepAll, "dbc."},
 	} {
 		out := filepath.Join(t.TempDir(), "out")
-		if err := Image(start, out, log, c.n, c.mode, 1); err != nil {
+		if err := Image(start, out, log, Cut{At: c.n, Mode: c.mode, Seed: 1}); err != nil {
 			t.Fatal(err)
 		}
 		b, err := os.ReadFile(out)
@@ -68,6 +68,58 @@ func TestWhatWasFlushedIsThereAndTheRestMayBe(t *testing.T) {
 		got := string([]byte{b[0], b[sector], b[2*sector], b[3*sector]})
 		if got != c.want {
 			t.Errorf("cut after %d, mode %d: %s, want %s", c.n, c.mode, got, c.want)
+		}
+	}
+}
+
+// Of writes that no flush followed everything is possible that a disk may do: any part of them, in any order, but
+// nothing that was flushed, or written through, is undone.
+func TestUnflushedWritesInAnyOrder(t *testing.T) {
+	path, _ := logFile(t,
+		Entry{Sector: 0, Data: append(block('a'), block('b')...)},
+		Entry{Flags: Flush},
+		Entry{Sector: 0, Data: append(block('c'), block('d')...)},
+		Entry{Sector: 0, Data: append(block('e'), block('f')...)},
+		Entry{Sector: 2, Data: block('g')},
+		Entry{Sector: 2, Flags: FUA, Data: block('h')},
+	)
+	log, err := ReadLog(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := Unflushed(log, len(log)); n != 3 {
+		t.Errorf("%d writes may be lost, want 3", n)
+	}
+	start := filepath.Join(t.TempDir(), "start")
+	if err := os.WriteFile(start, bytes.Repeat([]byte{'.'}, 3*sector), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := map[Mode][]string{KeepWrites: {"abh", "cdh", "efh"}}
+	for _, first := range "ace" {
+		for _, second := range "bdf" {
+			want[KeepSome] = append(want[KeepSome], string(first)+string(second)+"h")
+		}
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	for mode, all := range want {
+		seen := map[string]int{}
+		for seed := range uint64(300) {
+			if err := Image(start, out, log, Cut{At: len(log), Mode: mode, Seed: seed}); err != nil {
+				t.Fatal(err)
+			}
+			b, err := os.ReadFile(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen[string([]byte{b[0], b[sector], b[2*sector]})]++
+		}
+		for _, w := range all {
+			if seen[w] == 0 {
+				t.Errorf("mode %d: %s never came", mode, w)
+			}
+		}
+		if len(seen) != len(all) {
+			t.Errorf("mode %d: %v, want only %v", mode, seen, all)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 )
 
@@ -24,6 +25,27 @@ func Extract(image, dir string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("debugfs: %w: %s", err, out)
+	}
+	return nil
+}
+
+// ExtractMounted is Extract for whatever else this kernel can mount; only root can do it.
+func ExtractMounted(fs, image, dir string) (err error) {
+	at, err := os.MkdirTemp("", "mnt")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Remove(at)) }()
+	if out, err := exec.Command("mount", "-t", fs, "-o", "loop", image, at).CombinedOutput(); err != nil {
+		return fmt.Errorf("mount: %w: %s", err, out)
+	}
+	defer func() {
+		if out, e := exec.Command("umount", at).CombinedOutput(); e != nil {
+			err = errors.Join(err, fmt.Errorf("umount: %w: %s", e, out))
+		}
+	}()
+	if out, err := exec.Command("cp", "-a", "--sparse=always", at+"/.", dir).CombinedOutput(); err != nil {
+		return fmt.Errorf("cp: %w: %s", err, out)
 	}
 	return nil
 }
