@@ -236,7 +236,7 @@ powercut: bin/vmtest
 	  mkfs.$(FS):$(mkfs-$(FS)) || exit 0; \
 	if why=$$(bin/vmtest -ready); then \
 	  $(GO) test -count=1 -timeout 60m -v -run TestPowerCuts ./deploy/board/powercut \
-	    -powercut.images=$(or $(IMAGES),500) -powercut.load=$(or $(LOAD),40s) -powercut.fs=$(FS); \
+	    -powercut.images=$(or $(IMAGES),500) -powercut.load=$(or $(LOAD),75s) -powercut.fs=$(FS); \
 	else echo "skipped powercut: $$why"; fi
 mkfs-ext4 := e2fsprogs
 mkfs-btrfs := btrfs-progs

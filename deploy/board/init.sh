@@ -7,8 +7,8 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev 2>/dev/null
 mkdir -p /dev/pts /dev/shm
-# A kernel with modules has them in the order of its list; one without has none.
-[ -f /t/modules.list ] && while read -r m; do insmod "/t/$m"; done </t/modules.list
+# A kernel with modules has them in the order of its list; of one without it is empty.
+while read -r m; do insmod "/t/$m"; done </t/modules.list
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmp /tmp
 mount -t tmpfs run /run

@@ -31,9 +31,15 @@ func initramfs(w io.Writer, busybox, kernel string, c Config) error {
 		a.addFile("t/prog", c.Program)
 		a.add("t/run", 0o100755, runScript(c))
 	}
-	for _, f := range slices.Concat(c.Files, modules(kernel)) {
+	loaded := modules(kernel, c)
+	for _, f := range slices.Concat(c.Files, loaded) {
 		a.addFile("t/"+filepath.Base(f), f)
 	}
+	var list strings.Builder
+	for _, f := range loaded {
+		list.WriteString(filepath.Base(f) + "\n")
+	}
+	a.add("t/modules.list", 0o100644, []byte(list.String()))
 	a.add("TRAILER!!!", 0, nil)
 	if a.err != nil {
 		return a.err
@@ -41,18 +47,24 @@ func initramfs(w io.Writer, busybox, kernel string, c Config) error {
 	return b.Flush()
 }
 
-// modules are what has to be loaded into a kernel that is not ours: modules.list in its
-// folder, which names them in their order, and they themselves.
-func modules(kernel string) (files []string) {
-	list := filepath.Join(filepath.Dir(kernel), "modules.list")
-	text, err := os.ReadFile(list)
-	if err != nil {
-		return nil // ours has everything built in
+// modules are what has to be loaded into a kernel that is not ours, in its order: modules.list in the kernel's folder
+// names them, and modules-FS.list those of a file system that ours has built in, or has not.
+func modules(kernel string, c Config) (files []string) {
+	dir := filepath.Dir(kernel)
+	lists := []string{"modules.list"}
+	if c.DataMB > 0 {
+		lists = append(lists, "modules-"+c.DataFS+".list")
 	}
-	for _, name := range strings.Fields(string(text)) {
-		files = append(files, filepath.Join(filepath.Dir(list), name))
+	for _, list := range lists {
+		text, err := os.ReadFile(filepath.Join(dir, list))
+		if err != nil {
+			continue // ours has everything built in
+		}
+		for _, name := range strings.Fields(string(text)) {
+			files = append(files, filepath.Join(dir, name))
+		}
 	}
-	return append(files, list)
+	return files
 }
 
 // runScript sets the environment and becomes the program.

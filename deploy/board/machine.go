@@ -303,7 +303,7 @@ func (m *Machine) Wait(ctx context.Context) (status int, err error) {
 		status, err = strconv.Atoi(strings.TrimSpace(string(b)))
 	}
 	if err != nil {
-		return 0, fmt.Errorf("the machine ended without a result: %w\n%s%s", m.err, m.qerr.String(), m.KernelLog(2000))
+		return 0, fmt.Errorf("the machine ended without a result: %w, QEMU %v\n%s%s", err, m.err, m.qerr.String(), m.KernelLog(2000))
 	}
 	return status, nil
 }

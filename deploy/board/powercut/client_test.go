@@ -60,7 +60,9 @@ func (c *client) connection(ctx context.Context, clean bool) error {
 	}
 	// One that is left open for the gateway to end it is closed with the run.
 	context.AfterFunc(ctx, func() { _ = nc.Close() })
-	c.nc, c.rd = nc, &frames{c: nc}
+	c.led.mu.Lock()
+	c.nc, c.rd = nc, &frames{c: nc} // ping looks
+	c.led.mu.Unlock()
 	if err := c.hello(clean); err != nil {
 		_ = nc.Close()
 		return err
