@@ -225,7 +225,7 @@ bin/vmtest: FORCE
 board-smoke: bin/vmtest
 	@if why=$$(bin/vmtest -ready); then \
 	  $(GO) test -count=1 -timeout 3m -exec $(CURDIR)/bin/vmtest -run Smoke ./deploy/board/guest && \
-	  $(MAKE) powercut IMAGES=20 LOAD=10s; \
+	  $(MAKE) powercut IMAGES=20 LOAD=2000; \
 	else echo "skipped board-smoke: $$why"; fi
 
 # A gateway under load loses its power at 500 moments of what its disk does, and everybody goes on with what is left:
@@ -236,7 +236,7 @@ powercut: bin/vmtest
 	  mkfs.$(FS):$(mkfs-$(FS)) || exit 0; \
 	if why=$$(bin/vmtest -ready); then \
 	  $(GO) test -count=1 -timeout 60m -v -run TestPowerCuts ./deploy/board/powercut \
-	    -powercut.images=$(or $(IMAGES),500) -powercut.load=$(or $(LOAD),75s) -powercut.fs=$(FS); \
+	    -powercut.images=$(or $(IMAGES),500) -powercut.load=$(or $(LOAD),10000) -powercut.fs=$(FS); \
 	else echo "skipped powercut: $$why"; fi
 mkfs-ext4 := e2fsprogs
 mkfs-btrfs := btrfs-progs

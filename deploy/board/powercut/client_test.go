@@ -17,7 +17,7 @@ import (
 const (
 	window   = 4      // messages of a publisher on their way at one time
 	subID    = 65_000 // packet id of every SUBSCRIBE
-	patience = 2 * time.Minute
+	giveUp = 2 * time.Minute
 )
 
 // client speaks for a party. It outlives its connections.
@@ -54,7 +54,7 @@ func (c *client) run(ctx context.Context) {
 }
 
 func (c *client) connection(ctx context.Context, clean bool) error {
-	nc, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, c.net, c.addr)
+	nc, err := (&net.Dialer{Timeout: giveUp}).DialContext(ctx, c.net, c.addr)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (c *client) hello(clean bool) error {
 	if err := c.send(mqtt.AppendConnect(nil, connect)); err != nil {
 		return err
 	}
-	if err := c.nc.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.nc.SetReadDeadline(time.Now().Add(giveUp)); err != nil {
 		return err
 	}
 	f, err := c.rd.next()

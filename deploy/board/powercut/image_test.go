@@ -101,7 +101,7 @@ func (i *image) try() error {
 		clients = append(clients, c)
 		go c.run(i.ctx)
 	}
-	if !i.led.wait(patience, func() bool { return i.led.complete(want) || len(i.led.faults) > 0 }) {
+	if !i.led.wait(giveUp, func() bool { return i.led.complete(want) || len(i.led.faults) > 0 }) {
 		i.led.mu.Lock()
 		defer i.led.mu.Unlock()
 		return fmt.Errorf("it does not come to rest: %d of %d commands, %d of %d messages", len(i.led.msgs[topicCommand]), want[topicCommand], len(i.led.msgs[topicExact]), want[topicExact])
@@ -149,7 +149,7 @@ func (i *image) kill() {
 
 // dial waits until the gateway listens.
 func (i *image) dial() (nc net.Conn, err error) {
-	deadline := time.After(patience)
+	deadline := time.After(giveUp)
 	for {
 		if nc, err = net.Dial("unix", i.broker); err == nil {
 			return nc, nil
@@ -175,7 +175,7 @@ func (c *client) ping() error {
 	select {
 	case <-c.pong:
 		return nil
-	case <-time.After(patience):
+	case <-time.After(giveUp):
 		return fmt.Errorf("%s: no answer to PINGREQ", c.p.name)
 	}
 }
@@ -197,7 +197,7 @@ func (i *image) retained() error {
 		return err
 	}
 	for kept := 0; ; {
-		if err := c.nc.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		if err := c.nc.SetReadDeadline(time.Now().Add(giveUp)); err != nil {
 			return err
 		}
 		f, err := c.rd.next()
@@ -234,7 +234,7 @@ func (i *image) counts() error {
 			Waiting, Dropped uint64
 		}
 	}
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(giveUp)
 	for {
 		b, err := exec.Command(i.r.gateway, "status", "--json", "--config", i.config).Output()
 		if err != nil {

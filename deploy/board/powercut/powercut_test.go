@@ -15,7 +15,7 @@ import (
 var (
 	images     = flag.Int("powercut.images", 0, "at how many moments the power goes")
 	fileSystem = flag.String("powercut.fs", "ext4", "file system of the disk: ext4, or one that the board's kernel and this one have")
-	loadTime   = flag.Duration("powercut.load", 40*time.Second, "how long the gateway works")
+	load       = flag.Int("powercut.load", 10_000, "how many events the ledger has before the power goes")
 	writes     = flag.Int("powercut.writes", 40, "how many writes the disk takes in a second")
 	seed       = flag.Uint64("powercut.seed", 1, "where the cuts are")
 	keptRun    = flag.String("powercut.run", "", "folder of a run that was kept, instead of a new one")
