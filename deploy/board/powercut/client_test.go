@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	window   = 4      // messages of a publisher on their way at one time
-	subID    = 65_000 // packet id of every SUBSCRIBE
+	window = 4      // messages of a publisher on their way at one time
+	subID  = 65_000 // packet id of every SUBSCRIBE
 	giveUp = 2 * time.Minute
 )
 
