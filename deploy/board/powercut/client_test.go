@@ -278,12 +278,12 @@ func (c *client) published(f mqtt.Frame) ([]byte, error) {
 	return nil, fmt.Errorf("%s %d came at QoS 0", m.Topic, n)
 }
 
-// payload is a number and something behind it, so that queues grow as those of readings do.
+// payload is a number and something behind it, so that the spool that is never emptied is soon full.
 func payload(n int, clear bool) []byte {
 	if clear {
 		return nil
 	}
-	return []byte(strconv.Itoa(n) + " " + strings.Repeat("x", 150))
+	return []byte(strconv.Itoa(n) + " " + strings.Repeat("x", 700))
 }
 
 func number(payload []byte) (int, error) {
