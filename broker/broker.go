@@ -35,6 +35,8 @@ type Broker struct {
 	permissions atomic.Pointer[permissions.Permissions]
 	idleWorkers chan *worker
 
+	heldMessages heldMessages
+
 	// recordMu orders the records of all publishers and their delivery to connected
 	// persistent sessions: one lock for both, or a session could get a newer record before
 	// an older one that is already in its queue.

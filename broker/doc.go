@@ -20,7 +20,7 @@
 //	small values          logins stats aliases seqstep inflight qos2 acks wheel unsettled ondisk
 //	nouns                 subscriber broker session conn memory output route publication pending retained
 //	delivery              worker aside deliver exact durable retain fanout publish local
-//	sessions              subscribe will ends persist settle storedwill
+//	sessions              subscribe will held ends persist settle storedwill
 //	packets               walk acknowledge handle_ack handle_subscribe handle_publish handle
 //	connections           admission verify login attach loop stream socket turn websocket accept
 //	the whole             sys sessions reload taken run

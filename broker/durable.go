@@ -20,43 +20,38 @@ type waitingRecord struct {
 	waiter  journal.Waiter
 	token   uint64
 	exact   *exactWaiter // nil: delivered at once
+	again   bool         // to a session that has the message in the record before already
 	current *retained    // sent only if it still is the retained message of its topic
 }
 
 // record notes p for the journal if it has durable subscribers: the sessions in
-// worker.targets from the given place on, and the spools of its route. A message to a
-// shared subscription is a record of its own, so that reading it back is not mixed up
-// with what the same session has subscribed to alone.
+// worker.targets from the given place on, and the spools of its route. It is one record for
+// all of them, so that all have it, or, after a power cut or without room, none: half of a
+// message of QoS 2 could be neither repeated nor left. Only what a session gets once more, for a
+// shared subscription beside its own, is a record of its own behind it.
 func (w *worker) record(p *publication, from int, waiter journal.Waiter, token uint64) (needs int) {
 	if len(w.targets) == from && len(p.route.spools) == 0 {
 		return 0
 	}
 	targets := w.targets[from:]
-	slices.SortStableFunc(targets, func(a, b target) int { return boolOrder(a.shared, b.shared) })
-	plain := len(targets)
-	for i, t := range targets {
-		if t.shared {
-			plain = i
-			break
-		}
-	}
+	once := w.onceEach(targets)
 	queues := len(w.queues)
 	for _, sp := range p.route.spools {
 		if p.origin != sp.origin { // what came down never goes back up
 			w.queues = append(w.queues, sp.queue)
 		}
 	}
-	for _, t := range targets[:plain] {
+	for _, t := range targets[:once] {
 		w.queues = append(w.queues, t.session.queue)
 	}
 	if len(w.queues) > queues {
 		if p.id != 0 {
 			w.queues = append(w.queues, p.remembers())
 		}
-		w.addRecord(p, span{from, from + plain}, queues, false, waiter, token)
+		w.addRecord(p, span{from, from + once}, queues, false, waiter, token)
 		needs++
 	}
-	for i := plain; i < len(targets); i++ {
+	for i := once; i < len(targets); i++ {
 		queues = len(w.queues)
 		w.queues = append(w.queues, targets[i].session.queue)
 		w.addRecord(p, span{from + i, from + i + 1}, queues, true, waiter, token)
@@ -65,33 +60,74 @@ func (w *worker) record(p *publication, from int, waiter journal.Waiter, token u
 	return needs
 }
 
-func boolOrder(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
+// onceEach moves those that stand there again, whose session gets the message by more than one
+// subscription, to the end, and returns how many are before them.
+func (w *worker) onceEach(targets []target) (once int) {
+	if !slices.ContainsFunc(targets, func(t target) bool { return t.shared }) {
+		return len(targets) // a route names each session once
 	}
-	return 1
+	seen := make(map[*session]bool, len(targets))
+	var again []target
+	for _, t := range targets {
+		if seen[t.session] {
+			again = append(again, t)
+			continue
+		}
+		seen[t.session] = true
+		targets[once] = t
+		once++
+	}
+	copy(targets[once:], again)
+	return once
 }
 
-func (w *worker) addRecord(p *publication, targets span, queues int, shared bool, waiter journal.Waiter, token uint64) {
+func (w *worker) addRecord(p *publication, targets span, queues int, again bool, waiter journal.Waiter, token uint64) {
 	at := len(w.data)
-	w.data = mqtt.AppendMarkedRecord(w.data, p.view(), mqtt.RecordMark{
-		Shared: shared, AsRetained: p.asRetained, PacketID: p.id,
-	})
+	mark := mqtt.RecordMark{Shared: again, AsRetained: p.asRetained, PacketID: p.id}
+	to := w.targets[targets.from:targets.to]
+	if again {
+		mark.PacketID = 0
+	} else {
+		mark.SharedBy = sharedBy(to)
+	}
+	w.data = mqtt.AppendMarkedRecord(w.data, p.view(), mark)
 	class := journal.Telemetry
 	if waiter != nil || p.origin != "" && p.qos > 0 {
 		class = journal.Event
 	}
-	exact := w.exactFor(p, w.targets[targets.from:targets.to], waiter)
+	if again && waiter != nil {
+		waiter = extraWaiter{waiter}
+	}
+	exact := w.exactFor(p, to, waiter)
 	if exact != nil {
 		waiter = exact
 	}
 	w.waiting = append(w.waiting, waitingRecord{
 		pub: *p, data: span{at, len(w.data)}, queues: span{queues, len(w.queues)}, targets: targets,
-		class: class, waiter: waiter, token: token, exact: exact,
+		class: class, waiter: waiter, token: token, exact: exact, again: again,
 	})
+}
+
+// sharedBy returns the clients that get a message by a shared subscription.
+func sharedBy(targets []target) (clients []string) {
+	for i := range targets {
+		if targets[i].shared {
+			clients = append(clients, targets[i].session.id)
+		}
+	}
+	return clients
+}
+
+// extraWaiter is for what a session gets once more: without room for it, it is dropped and
+// counted, and the message is taken all the same.
+type extraWaiter struct{ next journal.Waiter }
+
+// Committed forwards what the journal reports.
+func (e extraWaiter) Committed(token uint64, err error) {
+	if err == journal.ErrFull {
+		err = nil
+	}
+	e.next.Committed(token, err)
 }
 
 // commit appends the batch's records and delivers them to the sessions that are connected
@@ -112,19 +148,24 @@ func (w *worker) commit() (failed int) {
 		w.records = append(w.records, journal.Record{
 			Data:  data[r.data.from:r.data.to:r.data.to],
 			To:    w.queues[r.queues.from:r.queues.to],
-			Class: r.class, Waiter: r.waiter, Token: r.token,
+			Class: r.class, Waiter: r.waiter, Token: r.token, With: r.again,
 		})
 	}
-	failed = w.b.journal.Append(w.records...)
+	w.b.journal.Append(w.records...)
 	sent := 0
 	for i := range w.waiting {
 		r := &w.waiting[i]
 		seq := w.records[i].Seq
 		if seq == 0 {
 			w.b.drop(&w.b.count.full)
+			if !r.again {
+				failed++
+			}
 			continue
 		}
-		r.pub.recorded(seq)
+		if !r.again {
+			r.pub.recorded(seq)
+		}
 		if r.exact != nil {
 			w.holdExact(r, seq)
 		}
@@ -304,7 +345,7 @@ func (w *worker) fromRecord(s *session, it *journal.Item, rec *mqtt.RecordView) 
 		w.b.drop(&w.b.count.denied)
 		return p, t, false
 	}
-	t, ok = s.targetLocked(r, rec.Shared)
+	t, ok = s.targetLocked(r, rec.SharedFor(s.id))
 	return p, t, ok
 }
 

@@ -64,14 +64,22 @@ const filtersAtOnce = 32
 // its end, whichever is first.
 func (b *Broker) expireLocked(s *session) {
 	at := s.endsAt()
-	if s.will != nil && (at.IsZero() || s.will.at.Before(at)) {
-		at = s.will.at
+	if s.will != nil {
+		if due := b.willDue(s.will); at.IsZero() || due.Before(at) {
+			at = due
+		}
 	}
 	if at.IsZero() {
 		return
 	}
-	if look := time.Now().Add(clockLook); !s.goneBefore.IsZero() && look.Before(at) {
-		at = look // the clock may be set until then
+	if s.will != nil && !s.will.goneBefore.IsZero() || !s.goneBefore.IsZero() {
+		look := b.started.Add(journal.StartGrace)
+		if !look.After(time.Now()) {
+			look = time.Now().Add(clockLook)
+		}
+		if look.Before(at) {
+			at = look // the clock may be set until then
+		}
 	}
 	s.timer = time.AfterFunc(time.Until(at), func() { b.due(s) })
 }
@@ -89,10 +97,21 @@ func (s *session) endsAt() time.Time {
 		return time.Time{}
 	}
 	gone := s.gone
-	if age, ok := s.b.journal.AgeOf(s.goneBefore); ok && !s.goneBefore.IsZero() && time.Since(s.b.started) >= journal.StartGrace {
+	if age, ok := s.b.ageOf(s.goneBefore); ok {
 		gone = time.Now().Add(-max(time.Since(gone), age))
 	}
 	return gone.Add(time.Duration(s.expiry) * time.Second)
+}
+
+// willDue is when a delayed will is published. What of its delay an earlier run has seen pass
+// counts only while the clock can be trusted.
+func (b *Broker) willDue(dw *delayedWill) time.Time {
+	if age, ok := b.ageOf(dw.goneBefore); ok {
+		if due := time.Now().Add(time.Duration(dw.will.Delay)*time.Second - age); due.Before(dw.at) {
+			return due
+		}
+	}
+	return dw.at
 }
 
 // due is called by the session's timer.
@@ -106,7 +125,7 @@ func (b *Broker) due(s *session) {
 	end := s.endsAt()
 	ended := !end.IsZero() && !now.Before(end)
 	var will *delayedWill
-	if s.will != nil && (ended || !now.Before(s.will.at)) { // [MQTT-3.1.3-9, v5]
+	if s.will != nil && (ended || !now.Before(b.willDue(s.will))) { // [MQTT-3.1.3-9, v5]
 		will = s.will
 		s.dropWillLocked()
 	}

@@ -29,7 +29,7 @@ func (b *Broker) Subscribe(filter string, f func(*mqtt.Message)) (cancel func())
 	found := b.retained.match(filter, w.now)
 	w.release()
 	for _, r := range found {
-		m := r.message()
+		m := b.retained.message(r)
 		f(&m)
 	}
 	l.open()

@@ -124,7 +124,7 @@ func (p *publication) recorded(seq journal.Seq) {
 		if p.id != 0 {
 			p.from.received.recorded(p.id, seq)
 		}
-	case p.onceSeq != nil && *p.onceSeq == 0: // a share of a $share group has a record of its own
+	case p.onceSeq != nil:
 		*p.onceSeq = seq
 	}
 }

@@ -53,11 +53,24 @@ func (w *worker) retain(p *publication, waiter journal.Waiter, token uint64) (ne
 		b.drop(&b.count.full)
 		return 0
 	}
-	b.journal.Put(key, mqtt.AppendRecord(nil, p.view()), class, waiter, token)
+	b.journal.Put(key, mqtt.AppendRecord(nil, b.stamped(p)), class, waiter, token)
 	if waiter == nil {
 		return 0
 	}
 	return 1
+}
+
+// stamped is the message as it is kept over a restart. The time from which an expiry counts is
+// that of the journal's clock; while that is not set it says nothing, and is left out.
+func (b *Broker) stamped(p *publication) *mqtt.Message {
+	m := p.view()
+	if p.hasExpiry {
+		stamp, ok := b.journal.Stamp(p.at)
+		if m.Time = stamp; !ok {
+			m.Time = time.Time{}
+		}
+	}
+	return m
 }
 
 // restoreRetained reads what a previous run kept. A record that cannot be read costs
@@ -65,6 +78,7 @@ func (w *worker) retain(p *publication, waiter journal.Waiter, token uint64) (ne
 func (b *Broker) restoreRetained() {
 	b.retained.mu.Lock()
 	defer b.retained.mu.Unlock()
+	b.retained.unsure = map[*retained]struct{}{}
 	for _, key := range b.journal.Keys(keyRetained) {
 		rec, ok := b.journal.Get(key)
 		if !ok {
@@ -84,11 +98,13 @@ func (b *Broker) restoreRetained() {
 			at: v.Time, origin: string(v.Origin),
 		}
 		p.hasExpiry, p.expiry = v.Expiry()
-		if p.hasExpiry { // on the monotonic clock from here on
-			age, _ := b.journal.AgeOf(v.Time)
-			p.at = time.Now().Add(-age)
-		}
 		r := keep(&p)
+		if p.hasExpiry { // on the monotonic clock from here on
+			if r.at = time.Now(); !v.Time.IsZero() {
+				r.stamp = v.Time.UnixNano()
+				b.retained.unsure[r] = struct{}{}
+			}
+		}
 		r.account = b.own
 		if id, ok := strings.CutPrefix(p.origin, originClient); ok {
 			r.account = b.memory.Client("", id)

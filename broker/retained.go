@@ -13,9 +13,10 @@ import (
 // account, which the store keeps.
 type retained struct {
 	topic     string
-	bytes     []byte // payload, then properties
-	payload   int    // length of the payload
-	at        time.Time
+	bytes     []byte    // payload, then properties
+	payload   int       // length of the payload
+	at        time.Time // or, of one of an earlier run with an expiry, when this run began
+	stamp     int64     // of that one: when it came by the clock of the earlier run, in ns; 0: nobody knows
 	origin    string
 	qos       byte
 	hasExpiry bool
@@ -35,10 +36,10 @@ func keep(p *publication) *retained {
 }
 
 // publication makes the value that is sent because of a new subscription.
-func (r *retained) publication() publication {
+func (t *retainedStore) publication(r *retained) publication {
 	return publication{
 		route: &route{topic: r.topic}, payload: r.bytes[:r.payload:r.payload], props: r.bytes[r.payload:], qos: r.qos, retain: true,
-		hasExpiry: r.hasExpiry, expiry: r.expiry, at: r.at, origin: r.origin, asRetained: true,
+		hasExpiry: r.hasExpiry, expiry: r.expiry, at: t.came(r), origin: r.origin, asRetained: true,
 	}
 }
 
@@ -53,11 +54,38 @@ func retainedSize(topic, bytes int) int64 {
 	return retainedCost + 2*int64(topic) + int64(bytes+bytes/8)
 }
 
-func (r *retained) expired(now time.Time) bool { return expired(r.hasExpiry, r.expiry, r.at, now) }
+// came is when a message came, on the monotonic clock: what an earlier run has stamped counts
+// only as long as the clock can be trusted.
+func (t *retainedStore) came(r *retained) time.Time {
+	if r.stamp != 0 && r.hasExpiry {
+		if age, ok := t.ageOf(time.Unix(0, r.stamp)); ok {
+			if at := time.Now().Add(-age); at.Before(r.at) {
+				return at
+			}
+		}
+	}
+	return r.at
+}
+
+func (t *retainedStore) expired(r *retained, now time.Time) bool {
+	return r.hasExpiry && expired(true, r.expiry, t.came(r), now)
+}
+
+// held counts the messages of which nobody knows whether they have expired.
+func (t *retainedStore) held() (n int) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for r := range t.unsure {
+		if _, ok := t.ageOf(time.Unix(0, r.stamp)); !ok {
+			n++
+		}
+	}
+	return n
+}
 
 // message makes the value that our own subscribers get.
-func (r *retained) message() mqtt.Message {
-	p := r.publication()
+func (t *retainedStore) message(r *retained) mqtt.Message {
+	p := t.publication(r)
 	return p.message()
 }
 
@@ -69,6 +97,9 @@ type retainedStore struct {
 	room  int64           // bytes that clients' messages may take on the disk; 0: any
 	disk  int64           // that all take there
 	own   *budget.Account // for the nodes whose message is gone
+
+	ageOf  func(stamp time.Time) (age time.Duration, ok bool) // see Broker.ageOf
+	unsure map[*retained]struct{}                             // those with a stamp of an earlier run
 }
 
 // setLocked replaces the message of a topic. It reports false when the budget has no
@@ -94,6 +125,7 @@ func (t *retainedStore) setLocked(r *retained, force bool) bool {
 	}
 	t.bytes -= old.size()
 	t.disk -= old.onDisk()
+	delete(t.unsure, old)
 	if old.account == r.account {
 		r.nodes += old.nodes
 	} else {
@@ -112,6 +144,7 @@ func (t *retainedStore) removeLocked(topic string) bool {
 	}
 	t.bytes -= old.size()
 	t.disk -= old.onDisk()
+	delete(t.unsure, old)
 	old.account.Release(budget.Retained, old.size())
 	t.orphanLocked(old, -grown)
 	old.account.Close()
@@ -167,7 +200,7 @@ func (t *retainedStore) match(filter string, now time.Time) (found []*retained) 
 	c := t.tree.Walk(filter)
 	for more := true; more; {
 		more = c.Next(1<<20, func(r *retained) bool {
-			if !r.expired(now) {
+			if !t.expired(r, now) {
 				found = append(found, r)
 			}
 			return true

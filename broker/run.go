@@ -39,7 +39,7 @@ func New(o Options) (*Broker, error) {
 	b.opt.Store(&o)
 	b.memory = budget.New(o.Memory)
 	b.own = b.memory.Own()
-	b.retained.own = b.own
+	b.retained.own, b.retained.ageOf = b.own, b.ageOf
 	b.onDisk.size = b.journal.Size()
 	b.retained.room = b.onDisk.size / 8
 	b.waiting.account = b.memory.Own()

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,7 @@ type Stats struct {
 	RetainedBytes    int64
 	Memory           int64 // bytes that clients make us remember; estimated
 	MemoryLimit      int64
+	Held             Held
 	MemoryFor        map[string]int64 // of these, by what they are for
 	LongestTurn      time.Duration    // of an event loop, since start
 	Connections      uint64           // accepted by a listener
@@ -44,6 +46,16 @@ type Stats struct {
 	RefusedMemory   uint64 // connections for which the budget, or the bound of sessions, had no room
 	RefusedDisk     uint64 // connections whose session the disk did not take within 5 s
 	Malformed       uint64 // connections closed for a violation of the protocol
+}
+
+// Held counts what waits for the clock. It is of an earlier run and may have expired; nobody
+// knows until the clock is set, or for an hour after a step of it, and until then it stays.
+type Held struct {
+	Messages int  // in queues of sessions, with an expiry
+	AtLeast  bool // not all queues were looked through: Messages is a lower bound
+	Retained int  // retained messages with an expiry
+	Sessions int  // without connection, that do not stand forever
+	Wills    int  // with a delay
 }
 
 // Dropped is the sum of all messages that were not delivered.
@@ -95,4 +107,12 @@ type counters struct {
 	longestTurn                         atomic.Int64  // nanoseconds
 	noMemory                            atomic.Uint64 // what was refused because the budget or a bound had no room
 	noDisk                              atomic.Uint64 // connections refused because the disk did not answer
+}
+
+// heldMessages remembers what a look through the queues has found.
+type heldMessages struct {
+	mu      sync.Mutex
+	looked  time.Time
+	n       int
+	atLeast bool
 }

@@ -12,8 +12,8 @@ import (
 
 // A will is in the journal from CONNECT until it is published or void, in the window of
 // telemetry: who was connected when the power went is gone, and its subscribers hear so after
-// the restart. One with a delay waits for it then; while the clock cannot be trusted it waits
-// from the start on.
+// the restart. One with a delay waits for it then: from the start on, or as soon as the clock can
+// be trusted from the end of the connection on.
 
 // restoreWills brings back the wills of an earlier run: those of persistent sessions wait for
 // their delay, the others are published now.
@@ -55,11 +55,11 @@ func (b *Broker) restoreWill(id string, stored *storedWill, size int64) (due *de
 	n := b.noteWillLocked(id, size, true)
 	b.wills.mu.Unlock()
 	dw := &delayedWill{will: will, from: s, stored: n, at: time.Now().Add(time.Duration(will.Delay) * time.Second)}
-	if age, ok := b.journal.AgeOf(time.UnixMilli(stored.Gone)); ok && stored.Gone != 0 {
-		dw.at = dw.at.Add(-age)
-	}
-	if will.Delay == 0 || !dw.at.After(time.Now()) {
+	if will.Delay == 0 {
 		return dw
+	}
+	if stored.Gone != 0 {
+		dw.goneBefore = time.UnixMilli(stored.Gone)
 	}
 	s.will = dw
 	s.stopTimerLocked()

@@ -53,6 +53,7 @@ func (b *Broker) Stats() Stats {
 		s.MemoryFor[k.String()] = b.memory.UsedFor(k)
 	}
 	s.Retained, s.RetainedBytes = b.retained.size()
+	s.Held = b.held()
 	b.mu.Lock()
 	s.Sessions = len(b.sessions)
 	s.ListenerClients = map[string]int{}

@@ -108,7 +108,7 @@ func (r *retainedWalk) slice(w *worker) (found []*retained, more bool) {
 	store.mu.RLock()
 	defer store.mu.RUnlock()
 	more = r.cursor.Next(sliceNodes, func(m *retained) bool {
-		if !m.expired(w.now) {
+		if !store.expired(m, w.now) {
 			found = append(found, m)
 			bytes += len(m.bytes)
 		}
@@ -125,7 +125,7 @@ func (w *worker) sendRetained(s *session, sub *subscription, r *retained) {
 	}
 	t := target{session: s}
 	t.merge(sub)
-	p := r.publication()
+	p := w.b.retained.publication(r)
 	if min(p.qos, t.qos) == 0 || !s.isPersistent() {
 		w.deliver(&p, &t, true)
 		return

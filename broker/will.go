@@ -16,6 +16,8 @@ type delayedWill struct {
 	at   time.Time
 	fee  int64 // bytes that the account has for it
 
+	goneBefore time.Time // when the connection ended, by the clock of an earlier run; zero: in this run, or nobody knows
+
 	stored uint64 // its number in storedWills; 0: whichever is there
 }
 

@@ -229,12 +229,16 @@ func (g *Gateway) Snapshot() status.Snapshot {
 	devices, upstreams, cfg, configErr := slices.Clone(g.devices), slices.Clone(g.upstreams), g.cfg, g.configErr
 	g.mu.Unlock()
 	brokerStats, stored := g.broker.Stats(), g.journal.Stats()
+	held := brokerStats.Held
 	s := status.Snapshot{
 		Node: cfg.Node, Version: g.opt.Version, Time: time.Now(), TimeSynced: timeSynced(), Started: g.started,
 		Listeners: g.listeners(), NotListening: []string{},
 		Devices: []status.Device{}, Upstreams: []status.Upstream{},
 		Broker:  brokerStatus(brokerStats),
 		Journal: status.FromJournal(cfg.Data, stored, time.Since(g.started)),
+		WaitsForClock: status.WaitingForClock(stored, status.WaitsForClock{
+			Messages: held.Messages, AtLeast: held.AtLeast, Retained: held.Retained, Sessions: held.Sessions, Wills: held.Wills,
+		}),
 	}
 	s.Journal.Limit, s.Journal.Free = cfg.Journal.Size, g.counted.free.Load()
 	for _, err := range g.broker.NotListening() {

@@ -155,9 +155,14 @@ func (j *Journal) Append(recs ...Record) (failed int) {
 		at = j.opt.Wall().UnixNano()
 	}
 	j.mu.Lock()
+	var err error // of the record before
 	for i := range recs {
-		j.waitRoomLocked(1)
-		if err := j.appendLocked(&recs[i], now, at); err != nil {
+		if !recs[i].With || err == nil {
+			j.waitRoomLocked(1)
+			err = j.appendLocked(&recs[i], now, at)
+		}
+		if err != nil {
+			recs[i].Seq = 0
 			failed++
 			j.refuseLocked(&recs[i], err)
 		}

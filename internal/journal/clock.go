@@ -221,19 +221,30 @@ func (q *Queue) Age(it *Item) (age time.Duration, sure bool) {
 	return q.j.clock.age(it.Seq, it.Time, now)
 }
 
+// Unsure counts the records that wait in the queue and of which nobody knows how old they are:
+// those of earlier runs, until the clock is set, and for an hour after a step.
+func (q *Queue) Unsure() uint64 {
+	q.j.mu.Lock()
+	defer q.j.mu.Unlock()
+	return q.unsureLocked(time.Now())
+}
+
+func (q *Queue) unsureLocked(now time.Time) (n uint64) {
+	c := &q.j.clock
+	if !c.drops(now) {
+		return uint64(q.wait.n - q.wait.countFrom(c.first+1))
+	}
+	for _, u := range c.unknown {
+		n += uint64(q.wait.countFrom(u.from) - q.wait.countFrom(u.to+1))
+	}
+	return n
+}
+
 // heldLocked counts the records with a bound on their age that cannot be judged now.
 func (j *Journal) heldLocked(now time.Time) (n uint64) {
-	c := &j.clock
 	for _, q := range j.durable {
-		if q.lim.Age <= 0 {
-			continue
-		}
-		if !c.drops(now) {
-			n += uint64(q.wait.n - q.wait.countFrom(c.first+1))
-			continue
-		}
-		for _, u := range c.unknown {
-			n += uint64(q.wait.countFrom(u.from) - q.wait.countFrom(u.to+1))
+		if q.lim.Age > 0 {
+			n += q.unsureLocked(now)
 		}
 	}
 	return n

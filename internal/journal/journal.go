@@ -87,6 +87,9 @@ type Limits struct {
 	// preferred to it when the journal is full.
 	Reserve int64
 
+	// Last: what is in the reserve is not dropped before everything else that may be.
+	Last bool
+
 	Full   Policy
 	Memory bool // never on disk: an append to it counts as committed at once
 }
@@ -116,6 +119,9 @@ type Record struct {
 	Class  CommitClass
 	Waiter Waiter // may be nil
 	Token  uint64 // handed to Waiter
+
+	// With: it belongs to the record before it in the same call, and is refused if that was.
+	With bool
 
 	// Seq is set by Append, in the caller's slice, before it returns: the number the
 	// record got, 0 if it was refused. The broker hands a message to a connected

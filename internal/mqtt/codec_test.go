@@ -292,7 +292,29 @@ func fuzzPublish(t *testing.T, fr Frame, level byte) {
 	}
 }
 
+// A record names those who get it by a shared subscription; whoever does not care reads the message.
+func TestRecordNamesWhoShares(t *testing.T) {
+	m := Message{Topic: "a/b", Payload: []byte("x"), QoS: 2, Origin: "client/c"}
+	rec := AppendMarkedRecord(nil, &m, RecordMark{SharedBy: []string{"one", "two"}, PacketID: 7})
+	v, err := ViewRecord(rec)
+	if err != nil || v.PacketID != 7 || string(v.Topic) != "a/b" || string(v.Payload) != "x" {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	for client, want := range map[string]bool{"one": true, "two": true, "three": false, "": false} {
+		if v.SharedFor(client) != want {
+			t.Errorf("shared for %q: %v", client, !want)
+		}
+	}
+	if got, err := ParseRecord(rec); err != nil || got.Topic != m.Topic || string(got.Payload) != "x" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if rec[0] == recordVersion {
+		t.Error("a program that knows nothing of it would read it wrongly")
+	}
+}
+
 func FuzzRecord(f *testing.F) {
+	f.Add(AppendMarkedRecord(nil, &Message{Topic: "a", QoS: 2}, RecordMark{SharedBy: []string{"one"}}))
 	f.Add(AppendRecord(nil, &Message{Topic: "a", Payload: []byte("x"), Properties: &PublishProperties{User: []UserProperty{{"k", "v"}}}}))
 	f.Add(AppendMarkedRecord(nil, &Message{Topic: "a", QoS: 2}, RecordMark{PacketID: 1, Shared: true, AsRetained: true}))
 	f.Fuzz(func(t *testing.T, b []byte) {

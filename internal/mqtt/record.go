@@ -13,11 +13,14 @@ import (
 // level, so that a session may reconnect with another one.
 //
 //	version u8 | flags u8 | time i64 (ns since 1970, 0 unknown) | packet id u16 (if flagged) |
-//	topic str | origin str | properties (if flagged) | payload (the rest)
+//	shared by: u n, n × str (if flagged) | topic str | origin str | properties (if flagged) |
+//	payload (the rest)
 //
-// Integers are little-endian; str is a uvarint length and the bytes.
+// Integers are little-endian; u is a uvarint, str a uvarint length and the bytes. A record with
+// "shared by" has version 2, so that a program that does not know of it leaves it alone.
 const (
-	recordVersion = 1
+	recordVersion   = 1
+	recordVersionBy = 2
 
 	recordQoSMask    = 0x03
 	recordRetain     = 0x04
@@ -25,14 +28,16 @@ const (
 	recordShared     = 0x10
 	recordAsRetained = 0x20
 	recordPacketID   = 0x40
+	recordSharedBy   = 0x80
 )
 
 // RecordMark is what the broker notes of a record beside the message. Consumers other
 // than its sessions may ignore it.
 type RecordMark struct {
-	Shared     bool   // it came by a shared subscription
-	AsRetained bool   // it was sent because of a new subscription: with the retain flag
-	PacketID   uint16 // of the publisher, QoS 2 whose PUBREL is awaited; 0: none
+	Shared     bool     // it goes to all its sessions by a shared subscription
+	SharedBy   []string // client ids of those sessions that get it by one, while others do not
+	AsRetained bool     // it was sent because of a new subscription: with the retain flag
+	PacketID   uint16   // of the publisher, QoS 2 whose PUBREL is awaited; 0: none
 }
 
 var errRecord = errors.New("message record is damaged")
@@ -60,14 +65,25 @@ func AppendMarkedRecord(dst []byte, m *Message, mark RecordMark) []byte {
 	if m.Properties != nil {
 		flags |= recordProperties
 	}
+	version := byte(recordVersion)
+	if len(mark.SharedBy) > 0 {
+		flags |= recordSharedBy
+		version = recordVersionBy
+	}
 	var ns int64
 	if !m.Time.IsZero() {
 		ns = m.Time.UnixNano()
 	}
-	dst = append(dst, recordVersion, flags)
+	dst = append(dst, version, flags)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(ns))
 	if mark.PacketID != 0 {
 		dst = binary.LittleEndian.AppendUint16(dst, mark.PacketID)
+	}
+	if len(mark.SharedBy) > 0 {
+		dst = binary.AppendUvarint(dst, uint64(len(mark.SharedBy)))
+		for _, client := range mark.SharedBy {
+			dst = appendStr(dst, client)
+		}
 	}
 	dst = appendStr(dst, m.Topic)
 	dst = appendStr(dst, m.Origin)
@@ -102,9 +118,24 @@ type RecordView struct {
 	QoS           byte
 	Retain        bool
 	Time          time.Time
-	RecordMark
+	RecordMark    // without SharedBy: see SharedFor
 
-	props []byte
+	sharedBy []byte
+	props    []byte
+}
+
+// SharedFor reports whether the session of a client gets the message by a shared subscription.
+func (v *RecordView) SharedFor(client string) bool {
+	if v.Shared {
+		return true
+	}
+	r := varint.NewReader(v.sharedBy)
+	for range r.Count(1) {
+		if string(r.Bytes()) == client {
+			return true
+		}
+	}
+	return false
 }
 
 // ViewRecord takes a record apart. It allocates nothing.
@@ -112,8 +143,8 @@ func ViewRecord(rec []byte) (v RecordView, err error) {
 	if len(rec) < 10 {
 		return v, errRecord
 	}
-	if rec[0] != recordVersion {
-		return v, fmt.Errorf("message record has version %d, this program knows %d", rec[0], recordVersion)
+	if rec[0] != recordVersion && rec[0] != recordVersionBy {
+		return v, fmt.Errorf("message record has version %d, this program knows up to %d", rec[0], recordVersionBy)
 	}
 	flags := rec[1]
 	v.QoS = flags & recordQoSMask
@@ -128,6 +159,13 @@ func ViewRecord(rec []byte) (v RecordView, err error) {
 		if id := r.Take(2); id != nil {
 			v.PacketID = binary.LittleEndian.Uint16(id)
 		}
+	}
+	if flags&recordSharedBy != 0 {
+		list := r.Rest()
+		for range r.Count(1) {
+			r.Bytes()
+		}
+		v.sharedBy = list[:len(list)-len(r.Rest())]
 	}
 	v.Topic = r.Bytes()
 	v.Origin = r.Bytes()

@@ -28,10 +28,31 @@ type Snapshot struct {
 	ConfigErr string     `json:"config_error,omitempty"` // why the last reload was refused
 	Counts    Counts     `json:"-"`
 
+	WaitsForClock *WaitsForClock `json:"waits_for_clock,omitempty"` // absent: nothing does
+
 	// How many devices and channels are in which state, and up to 50 that are not well.
 	DeviceStates  map[drivers.Condition]int `json:"device_states"`
 	ChannelStates map[drivers.Condition]int `json:"channel_states"`
 	NotWell       []NotWell                 `json:"not_well"`
+}
+
+// WaitsForClock counts what an earlier run has left and what may have expired: nobody knows until
+// the clock is set, nor for an hour after a step of it, and until then it stays.
+type WaitsForClock struct {
+	Records  uint64 `json:"records"`  // in queues that drop what is too old: spools
+	Messages int    `json:"messages"` // with an expiry, in the queues of sessions; counted once a minute at most
+	AtLeast  bool   `json:"messages_at_least,omitempty"`
+	Retained int    `json:"retained"` // messages with an expiry
+	Sessions int    `json:"sessions"`
+	Wills    int    `json:"wills"` // with a delay
+}
+
+// WaitingForClock returns nil if nothing waits.
+func WaitingForClock(j journal.Stats, w WaitsForClock) *WaitsForClock {
+	if w.Records = j.AgeHeld; w == (WaitsForClock{}) {
+		return nil
+	}
+	return &w
 }
 
 // NotWell is a device, or one of its channels while the device itself answers.

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ type ledger struct {
 	msgs  map[string]*message
 	list  []*message
 	subs  map[string]*subscriber
+	sent  map[string][]string // by topic: the keys of all sendings, the repeated ones too, in their order
 
 	faults []string
 }
@@ -32,7 +34,6 @@ type message struct {
 	acked     int  // moment of PUBACK or PUBREC; 0: not
 	resent    bool // begun anew without the session that knew it: may come twice
 	refused   bool
-	repeated  bool // sent again with DUP: at QoS 1 it may wait twice
 }
 
 // subscriber is a durable subscriber: a persistent session, or the bridge with its upstream.
@@ -64,7 +65,7 @@ type interest struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{msgs: map[string]*message{}, subs: map[string]*subscriber{}}
+	return &ledger{msgs: map[string]*message{}, subs: map[string]*subscriber{}, sent: map[string][]string{}}
 }
 
 func (l *ledger) now() int { l.clock++; return l.clock }
@@ -97,6 +98,7 @@ func (l *ledger) publishing(m *message) {
 	m.begun = l.now()
 	l.msgs[m.key] = m
 	l.list = append(l.list, m)
+	l.sent[m.topic] = append(l.sent[m.topic], m.key)
 	for _, s := range l.subs {
 		for _, i := range s.subs {
 			if i.till == 0 && mqtt.Match(i.filter, m.topic) {
@@ -125,7 +127,7 @@ func (l *ledger) refusedMessage(m *message) {
 func (l *ledger) sentAgain(m *message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m.repeated = true
+	l.sent[m.topic] = append(l.sent[m.topic], m.key)
 }
 
 func (l *ledger) resentAnew(m *message) {
@@ -294,21 +296,38 @@ func (s *subscriber) sure(m *message) bool {
 	return false
 }
 
-// inOrder looks at the first receipts: per publisher and topic they come in the order of publishing. A message of QoS 1
-// that was repeated waits twice, and a full queue may have dropped the first one of the two: 1 2 3 1 2 3 without its
-// oldest two is in order, and begins with 3.
+// inOrder looks at the first receipts: per publisher and topic they come in the order of publishing
+// [MQTT-4.6.0-6].
+//
+// A message of QoS 1 that its publisher repeated, in the order in which it sent it first
+// [MQTT-4.6.0-1], is another one to the broker and waits twice: 1 2 3 1 2 3. A full queue that
+// dropped the oldest two of them delivers 3 1 2 3, which is in the order in which they were sent. So
+// where drops are counted, the first receipts must be found among the sendings, in their order;
+// where none are, each first copy must have come, and nothing may come after what was published later.
+// QoS 2 is never taken twice.
 func (l *ledger) inOrder(s *subscriber, dropped bool) {
 	last := map[string]*message{}
+	at := map[string]int{} // by stream: behind the sending of its newest receipt
 	for _, r := range s.first {
 		m := l.msgs[r.key]
 		stream := fmt.Sprint(m.topic, r.late)
-		if m.qos == 0 || m.resent || !s.sure(m) || dropped && m.repeated && m.qos == 1 {
+		if m.qos == 0 || m.resent || !s.sure(m) {
 			continue // one from before the subscription may come late, as a repetition
 		}
-		if before := last[stream]; before != nil && before.n > m.n {
+		before := last[stream]
+		last[stream] = m
+		if dropped && m.qos == 1 {
+			next := slices.Index(l.sent[m.topic][at[stream]:], m.key)
+			if next < 0 {
+				l.faultLocked("%s: %s came after %s, and was not sent again after it: out of order", s.name, m.key, before.key)
+				continue
+			}
+			at[stream] += next + 1
+			continue
+		}
+		if before != nil && before.n > m.n {
 			l.faultLocked("%s: %s came after %s: out of order", s.name, m.key, before.key)
 		}
-		last[stream] = m
 	}
 }
 

@@ -41,7 +41,8 @@ type world struct {
 	kill   bool // the next power-off is a kill of the process
 	again  bool // the gateway is stopped to be started again
 	ended  bool
-	harmed bool // the disk was harmed: counts may be "at least"
+	harmed bool  // the disk was harmed: counts may be "at least"
+	least  int64 // how much room there was at worst
 	acl    int
 	off    time.Duration // of the wall clock
 	synced bool
@@ -53,7 +54,7 @@ type world struct {
 func play(t *testing.T, s script) (faults, events []string) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{s: s, dir: dir, rnd: rand.New(rand.NewPCG(s.Seed, 3)), net: newNetwork(), led: newLedger(), start: time.Now(), synced: true}
+		w := &world{s: s, dir: dir, rnd: rand.New(rand.NewPCG(s.Seed, 3)), net: newNetwork(), led: newLedger(), start: time.Now(), synced: true, least: s.Size}
 		w.slog = slog.New(slog.DiscardHandler)
 		if *verbose {
 			w.slog = slog.New(slog.NewTextHandler(logWriter{w}, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: noTime}))
@@ -215,7 +216,9 @@ func (w *world) doDisk(e event) {
 		w.disk.set(func(s *simDisk) { s.d.EIO = float64(e.N) / 1000 })
 		time.AfterFunc(time.Second, func() { w.disk.set(func(s *simDisk) { s.d.EIO = 0 }) })
 	case "full":
-		w.disk.set(func(s *simDisk) { s.d.Quota = w.s.Segment * int64(4+e.N) })
+		room := w.s.Segment * int64(4+e.N)
+		w.least = min(w.least, room)
+		w.disk.set(func(s *simDisk) { s.d.Quota = room })
 		time.AfterFunc(3*time.Second, func() { w.disk.set(func(s *simDisk) { s.d.Quota = 0 }) })
 	case "flip":
 		w.harm()
@@ -570,7 +573,7 @@ func (w *world) judge() {
 			dropped[name] += n
 		}
 	}
-	share := w.s.Size / int64(4*(len(w.clients)+1))
+	share := w.least / int64(4*(len(w.clients)+1))
 	w.led.judge(dropped, share, w.harmed)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
