@@ -15,6 +15,16 @@ import (
 type deviceOptions struct {
 	Name string `toml:"name" required:"true" example:"\"adc\"" doc:"What the kernel calls the device: the content of the file name in its folder."`
 	At   string `toml:"at" example:"\"1-0048\"" doc:"The parent device, like \"1-0048\", if several devices have that name."`
+
+	wrong map[string]string // what the kernel's drivers of these names get wrong
+}
+
+// Check implements drivers.Checker.
+func (o *deviceOptions) Check() error {
+	if why := o.wrong[chipName(o.Name)]; why != "" {
+		return &drivers.KeyError{Key: "name", Problem: fmt.Sprintf("the kernel's driver %s %s", o.Name, why)}
+	}
+	return nil
 }
 
 // Claims implements drivers.Claimer. Two of our devices may read one of the kernel's.

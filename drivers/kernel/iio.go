@@ -61,13 +61,10 @@ func (s sysfs) iio() drivers.Driver {
 		Name:           "iio",
 		Summary:        "what the kernel's IIO drivers measure: DHT22, HX711, SPI converters and some 200 more",
 		Every:          10 * time.Second,
-		Options:        func() any { return &deviceOptions{} },
+		Options:        func() any { return &deviceOptions{wrong: iioWrong} },
 		ChannelOptions: func() any { return &channelOptions{measures: iioQuantity} },
 		Open: func(_ context.Context, config drivers.DeviceConfig) (any, error) {
 			opts := config.Options.(*deviceOptions)
-			if why := iioWrong[chipName(opts.Name)]; why != "" {
-				return nil, &drivers.KeyError{Key: "name", Problem: fmt.Sprintf("the kernel's driver %s %s", opts.Name, why)}
-			}
 			if _, err := s.find(iioClass, opts.Name, opts.At); err != nil {
 				return nil, err
 			}
@@ -97,7 +94,8 @@ var iioChips = map[string]span{
 
 // iioWrong are drivers of the kernel whose numbers are not what they say.
 var iioWrong = map[string]string{
-	// drivers/iio/temperature/max31865.c: a scale that presumes a PT100 at 400 Ω, and no offset.
+	// drivers/iio/temperature/max31865.c: a scale of 1/32 °C, which presumes a PT100 at 400 Ω, and
+	// no offset of -256 °C, which belongs to it: 0 °C are 8192 steps.
 	"max31865": "is off by some 256 °C and hides the faults of the wires (try: driver = \"max31865\", without its overlay)",
 }
 

@@ -298,15 +298,24 @@ func TestImplausibleAttributesHaveARange(t *testing.T) {
 	}
 }
 
-// The kernel's max31865 scales without an offset: what it says is no temperature.
+// The kernel's max31865 scales without an offset: what it says is no temperature. It is refused
+// when the file is checked, and not only where the device is.
 func TestKernelsMAX31865IsRefused(t *testing.T) {
 	for _, d := range Drivers() {
 		if d.Name != "iio" {
 			continue
 		}
-		_, err := d.Open(t.Context(), drivers.DeviceConfig{Options: &deviceOptions{Name: "max31865"}})
-		if err == nil || !strings.Contains(err.Error(), `driver = "max31865"`) {
-			t.Errorf("got %v, want a word that points to ours", err)
+		for _, name := range []string{"max31865", "max31865@0"} {
+			o := d.Options()
+			o.(*deviceOptions).Name = name
+			if err := o.(drivers.Checker).Check(); err == nil || !strings.Contains(err.Error(), `driver = "max31865"`) {
+				t.Errorf("%s: got %v, want a word that points to ours", name, err)
+			}
+		}
+		o := d.Options()
+		o.(*deviceOptions).Name = "max31856"
+		if err := o.(drivers.Checker).Check(); err != nil {
+			t.Errorf("max31856: %v", err)
 		}
 	}
 }

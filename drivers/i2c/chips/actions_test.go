@@ -173,6 +173,10 @@ func TestHeatersDryTheSensor(t *testing.T) {
 		"sht3x":   {Driver: SHT3x, Address: 0x44, Chip: func() i2ctest.Chip { return i2ctest.NewSHT3x(0x6666, 0x8000) }},
 		"sht4x":   {Driver: SHT4x, Address: 0x44, Chip: func() i2ctest.Chip { return i2ctest.NewSHT4x(0x6666, 0x8000) }},
 		"hdc1080": {Driver: HDC1080, Address: 0x40, Chip: func() i2ctest.Chip { return i2ctest.NewHDC1080(0x6666, 0x8000) }},
+		"hdc302x": {Driver: HDC302x, Address: 0x44, Chip: func() i2ctest.Chip { return i2ctest.NewHDC302x(0x6666, 0x8000) }},
+		"htu21d":  {Driver: HTU21D, Address: 0x40, Chip: func() i2ctest.Chip { return i2ctest.NewHTU21(0x68ac, 0x72b0) }},
+		"si7021":  {Driver: SI7021, Address: 0x40, Chip: func() i2ctest.Chip { return i2ctest.NewHTU21(0x68ac, 0x72b0) }},
+		"sht21":   {Driver: SHT21, Address: 0x40, Chip: func() i2ctest.Chip { return i2ctest.NewHTU21(0x68ac, 0x72b0) }},
 	} {
 		s.Every = 10 * time.Second
 		off := func(c i2ctest.Chip) bool {
@@ -196,6 +200,8 @@ func TestHeatersDryTheSensor(t *testing.T) {
 			}
 			if m, ok := c.(*i2ctest.Measuring); ok && name == "sht4x" && m.Heated != 2100*time.Millisecond {
 				t.Errorf("pulses of %v, want 2.1 s", m.Heated)
+			} else if ok && name != "sht4x" && m.Heats != 1 {
+				t.Errorf("%s: its heater was on %d times, want once", name, m.Heats)
 			}
 			time.Sleep(50 * time.Second)
 			if rs, err := driverstest.Poll(t.Context(), dev); err != nil || len(rs) != 0 {
@@ -205,6 +211,7 @@ func TestHeatersDryTheSensor(t *testing.T) {
 			rs, err := driverstest.Poll(t.Context(), dev)
 			driverstest.Check(t, name+" when it is cool", rs, err, map[string][]want{
 				"sht3x": air(25, 50.0008), "sht4x": air(25, 56.501), "hdc1080": air(25.999, 50),
+				"hdc302x": air(25, 50.0008), "htu21d": air(24.9974, 50), "si7021": air(24.9974, 50), "sht21": air(24.9974, 50),
 			}[name])
 		})
 		c := s.Chip()

@@ -104,3 +104,37 @@ func heatHDC1080(d *bus.Dev) func(context.Context, time.Duration) error {
 		return err
 	}
 }
+
+// heatHDC302x sets the heater's power, of which ten bits of fourteen are some, and switches it on.
+// Commands as in the kernel's hdc3020.c, read.
+func heatHDC302x(d *bus.Dev) func(context.Context, time.Duration) error {
+	const power, on, some = 0x306e, 0x306d, 0x03ff
+	return func(ctx context.Context, long time.Duration) error {
+		err := sensirionCommand(ctx, d, power, some)
+		if err == nil {
+			err = sensirionCommand(ctx, d, on)
+		}
+		if err == nil {
+			err = bus.Sleep(ctx, long)
+		}
+		if off := sensirionIdle(context.WithoutCancel(ctx), d); err == nil {
+			err = off
+		}
+		return err
+	}
+}
+
+// heatHTU21 sets the bit of the heater, and takes it away. Of an SI7021 it has 3 mA, as another
+// register says after power-on.
+func heatHTU21(d *bus.Dev) func(context.Context, time.Duration) error {
+	return func(ctx context.Context, long time.Duration) error {
+		err := setHTU21(ctx, d, htuHeater)
+		if err == nil {
+			err = bus.Sleep(ctx, long)
+		}
+		if off := setHTU21(context.WithoutCancel(ctx), d, 0); err == nil {
+			err = off
+		}
+		return err
+	}
+}

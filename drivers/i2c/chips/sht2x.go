@@ -11,19 +11,20 @@ import (
 )
 
 func htu21(b *bus.Buses, name, summary string) drivers.Driver {
+	channels := []drivers.Channel{chip.Temperature(-40, 125), chip.Humidity()}
 	return chip.Driver[*chip.I2COptions]{
 		Name:      name,
 		Summary:   summary,
 		Addresses: []uint16{0x40},
 		Every:     10 * time.Second,
-		Channels:  []drivers.Channel{chip.Temperature(-40, 125), chip.Humidity()},
+		Channels:  append(channels, heatChannel()),
 		Needs:     chip.Need("temperature", "humidity"),
 		Options:   chip.NoOptions,
-		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
-			if err := setHTU21(ctx, d); err != nil {
+		OpenDevice: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions, config chip.Config) (chip.Device, error) {
+			if err := setHTU21(ctx, d, 0); err != nil {
 				return nil, err
 			}
-			return func(ctx context.Context) ([]float64, error) {
+			return heatedBy(config, channels, func(ctx context.Context) ([]float64, error) {
 				// Without holding the clock; the longest times of the three (SHT21, table 7).
 				rh, err := askHTU21(ctx, d, 0xf5, 29*time.Millisecond)
 				if err != nil {
@@ -36,24 +37,27 @@ func htu21(b *bus.Buses, name, summary string) drivers.Driver {
 				// HTU21D data sheet, "Conversion of signal outputs"; the formula goes beyond 0
 				// and 100 %.
 				return []float64{-46.85 + 175.72*t/65536, min(max(-6+125*rh/65536, 0), 100)}, nil
-			}, nil
+			}, heatHTU21(d)), nil
 		},
 	}.On(b)
 }
 
-// setHTU21 sets the highest resolution and puts the heater off, whatever another program
-// left. The other bits are reserved and stay. SHT21 data sheet section 5.6; a soft reset
+// htuHeater is the bit of the heater in the user register.
+const htuHeater = 0x04
+
+// setHTU21 sets the highest resolution and puts the heater off (0) or on, whatever another
+// program left. The other bits are reserved and stay. SHT21 data sheet section 5.6; a soft reset
 // would not do, as it leaves the heater on (section 5.5).
-func setHTU21(ctx context.Context, d *bus.Dev) error {
-	const write, read, resolution, heater = 0xe6, 0xe7, 0x81, 0x04
+func setHTU21(ctx context.Context, d *bus.Dev, heater byte) error {
+	const write, read, resolution = 0xe6, 0xe7, 0x81
 	user, err := d.U8(ctx, read)
 	if err != nil {
 		return err
 	}
-	if err := d.Write(ctx, write, user&^(resolution|heater)); err != nil {
+	if err := d.Write(ctx, write, user&^(resolution|htuHeater)|heater); err != nil {
 		return err
 	}
-	if user, err = d.U8(ctx, read); err == nil && user&(resolution|heater) != 0 {
+	if user, err = d.U8(ctx, read); err == nil && user&(resolution|htuHeater) != heater {
 		err = errHeater
 	}
 	return err

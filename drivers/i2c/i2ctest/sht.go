@@ -10,6 +10,7 @@ type Measuring struct {
 
 	Heated time.Duration // by pulses
 	Hot    bool          // its heater is on
+	Heats  int           // how often it was switched on
 }
 
 // NewSHT3x simulates SHT30, SHT31 and SHT35, with periodic mode and heater. Data sheet
@@ -22,10 +23,10 @@ func NewSHT3x(t, rh uint16) *Measuring { return newPeriodic(t, rh, 0) }
 func newPeriodic(t, rh, id uint16) *Measuring {
 	const warmer = 1100 // 3 °C
 	c := &Measuring{Raw: [2]uint16{t, rh}, ID: id, Commands: Commands{Size: 2, CRCStart: 0xff}}
-	periodic, heater := false, uint16(0)
-	c.OnPowerOn = func() { periodic, heater, c.Hot = false, 0, false }
+	periodic, heater, power := false, uint16(0), uint16(0)
+	c.OnPowerOn = func() { periodic, heater, power, c.Hot = false, 0, 0, false }
 	c.Left = [][]byte{words(0x2130), words(0x2737), words(0x306d), words(0x306d)}
-	c.Do = func(cmd uint16, _ []uint16) ([]uint16, time.Duration, bool) {
+	c.Do = func(cmd uint16, args []uint16) ([]uint16, time.Duration, bool) {
 		switch {
 		case cmd == 0x3093: // break, section 4.8
 			periodic = false
@@ -40,6 +41,12 @@ func newPeriodic(t, rh, id uint16) *Measuring {
 			if c.Hot = cmd == 0x306d; c.Hot {
 				heater = 1
 			}
+			if c.Hot && (id == 0 || power != 0) {
+				c.Heats++
+			}
+			return nil, 0, true
+		case cmd == 0x306e && id != 0 && len(args) == 1: // of the HDC302x
+			power = args[0]
 			return nil, 0, true
 		case cmd == 0xf32d: // section 4.11, table 18
 			return []uint16{heater << 13}, 0, true

@@ -7,14 +7,16 @@ import "time"
 func NewHTU21(t, rh uint16) *Measuring {
 	c := &Measuring{Raw: [2]uint16{t, rh}, Commands: Commands{Size: 1}}
 	user := byte(0x02)
-	c.OnPowerOn = func() { user = 0x02 }
+	c.OnPowerOn = func() { user, c.Hot = 0x02, false }
 	c.Left = [][]byte{{0xe6, 0x03}, {0xe6, 0x82}, {0xe6, 0x83}, {0xe6, 0x06}, {0xe6, 0x07}, {0xe6, 0x87}}
 	c.Plain = func(b []byte) ([]byte, bool) {
 		switch {
 		case len(b) == 1 && b[0] == 0xe7:
 			return []byte{user}, true
 		case len(b) == 2 && b[0] == 0xe6:
-			user = b[1]
+			if user, c.Hot = b[1], b[1]&0x04 != 0; c.Hot {
+				c.Heats++
+			}
 			return nil, true
 		}
 		return nil, false
