@@ -224,3 +224,46 @@ func TestHeatersDryTheSensor(t *testing.T) {
 		})
 	}
 }
+
+// A circuit is calibrated by command. Sent is what Atlas's data sheets have for it.
+func TestEZOIsCalibratedByCommand(t *testing.T) {
+	for _, c := range []struct {
+		circuit, name string
+		sent          []string // payload, what the circuit has afterwards
+		refused       []string
+	}{
+		{"ph", "pH", []string{"low 4", ",low,4", "mid 7.00", ",mid,7", "low 4.01", ",mid,7 ,low,4.01", "high,10", ",mid,7 ,low,4.01 ,high,10", "clear", ""}, []string{"7", "mid", "mid 4", "low NaN", "high 1e9", "air", "", "mid 7 7"}},
+		{"orp", "ORP", []string{"225", ",225", "-100.5", ",225 ,-100.5"}, []string{"mid 225", "5000"}},
+		{"do", "D.O.", []string{"air", "", "zero", " ,0"}, []string{"0", "zero 0"}},
+		{"ec", "EC", []string{"dry", ",dry", "1413", ",dry ,1413", "low 12880", ",dry ,1413 ,low,12880"}, []string{"dry 0", "high"}},
+		{"rtd", "RTD", []string{"100", ",100"}, []string{"-300"}},
+	} {
+		s := suite(EZO, 0x63, func(o *ezoOptions) { o.Circuit = c.circuit })
+		s.Chip = func() i2ctest.Chip { return &i2ctest.EZO{Name: c.name, Value: "7"} }
+		commandable(t, s, func(t *testing.T, dev drivers.Poller, chip i2ctest.Chip, send func(string, string) error) {
+			ezo := chip.(*i2ctest.EZO)
+			for i := 0; i < len(c.sent); i += 2 {
+				if err := send("calibrate", c.sent[i]); err != nil || strings.Join(ezo.Calibrated, " ") != c.sent[i+1] {
+					t.Errorf("%s: %q: %v, the circuit has %q, want %q", c.name, c.sent[i], err, ezo.Calibrated, c.sent[i+1])
+				}
+			}
+			before := len(ezo.Said)
+			for _, payload := range c.refused {
+				if err := send("calibrate", payload); !errors.Is(err, drivers.ErrRefused) {
+					t.Errorf("%s: %q: %v, want it refused", c.name, payload, err)
+				}
+			}
+			if len(ezo.Said) != before {
+				t.Errorf("%s: the circuit heard %q", c.name, ezo.Said[before:])
+			}
+			if rs, err := driverstest.Poll(t.Context(), dev); err != nil || len(rs) != 1 {
+				t.Errorf("%s: afterwards: %v, %v", c.name, rs, err)
+			}
+			for _, usual := range ezoCalibrated(c.circuit).Values {
+				if _, err := ezoCalibration(c.circuit, usual); err != nil {
+					t.Errorf("%s: %v", c.name, err)
+				}
+			}
+		})
+	}
+}

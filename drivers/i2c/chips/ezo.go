@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sensorgate/drivers"
+	"sensorgate/drivers/adapter"
 	"sensorgate/drivers/i2c/bus"
 	"sensorgate/drivers/i2c/chip"
 )
@@ -52,7 +53,7 @@ func (o *ezoOptions) Check() error {
 // Outputs implements drivers.Outputter.
 func (o *ezoOptions) Outputs() []drivers.Channel {
 	if k, ok := ezoKinds[o.Circuit]; ok {
-		return []drivers.Channel{k.channel}
+		return []drivers.Channel{k.channel, ezoCalibrated(o.Circuit)}
 	}
 	return nil
 }
@@ -80,7 +81,7 @@ func EZO(b *bus.Buses) drivers.Driver {
 			if len(parts) < 3 || !strings.EqualFold(parts[0], "?I") || plain(parts[1]) != plain(ezoKinds[o.Circuit].name) {
 				return nil, fmt.Errorf("this is %.20q, not a circuit for %s", info, o.Circuit)
 			}
-			return e, e.setOutput(ctx)
+			return adapter.Acting(e, map[string]adapter.Action{"calibrate": e.calibrate}), e.setOutput(ctx)
 		},
 	}.On(b)
 }
@@ -211,7 +212,7 @@ func (e *ezo) ask(ctx context.Context, cmd string, takes time.Duration) (string,
 			}
 			return string(text), nil
 		case 2:
-			return "", fmt.Errorf("does not understand %q", cmd)
+			return "", fmt.Errorf("%w: the circuit does not understand %q", drivers.ErrRefused, cmd)
 		case 254: // still at it
 			takes = 100 * time.Millisecond
 		case 255:

@@ -12,6 +12,7 @@ type EZO struct {
 	Conversion
 	Name, Value string
 	Said        []string // commands
+	Calibrated  []string // what it was calibrated to since it was last cleared
 
 	asleep   bool
 	scale    string // of an RTD circuit, "" is c
@@ -89,6 +90,17 @@ func (c *EZO) Write(b []byte) error {
 		c.answer = "?I," + c.Name + ",1.98"
 	case cmd == "R":
 		c.answer, takes = c.shown(), 580*time.Millisecond
+	case cmd == "Cal,clear":
+		c.Calibrated = nil
+	case cmd == "Cal" && c.Name == "D.O.", strings.HasPrefix(cmd, "Cal,"):
+		takes = 880 * time.Millisecond
+		if c.Name == "D.O." {
+			takes = 1280 * time.Millisecond
+		}
+		if strings.HasPrefix(cmd, "Cal,mid,") {
+			c.Calibrated = nil
+		}
+		c.Calibrated = append(c.Calibrated, strings.TrimPrefix(cmd, "Cal"))
 	case strings.HasPrefix(cmd, "T,"):
 	default:
 		c.code = 2
