@@ -13,10 +13,10 @@ import (
 
 // ezoStep is one way to calibrate a circuit, the probe being in what it is calibrated to.
 type ezoStep struct {
-	word    string // "" for a number alone
-	cmd     string // what the circuit is sent, before the number
-	usual   string // the number of the usual solution; "" takes none
-	lo, hi  float64
+	word   string // "" for a number alone
+	cmd    string // what the circuit is sent, before the number
+	usual  string // the number of the usual solution; "" takes none
+	lo, hi float64
 }
 
 // ezoSteps are Atlas's "Cal" commands, as in the data sheets' sections on calibration. The limits
