@@ -129,7 +129,7 @@ func samebytes(t *testing.T, deb string) {
 func contents(t *testing.T, deb string) {
 	list := run(t, "dpkg-deb", "-c", deb)
 	for _, path := range []string{
-		"./usr/bin/sensorgate", "./usr/lib/systemd/system/sensorgate.service", "./etc/sensorgate/sensorgate.toml",
+		"./usr/bin/sensorgate", "./usr/lib/systemd/system/sensorgate.service", "./usr/lib/systemd/system/sensorgate-i2c-reset.path", "./usr/lib/systemd/system/sensorgate-i2c-reset.service", "./usr/lib/sensorgate/i2c-reset", "./etc/sensorgate/sensorgate.toml",
 		"./usr/lib/sysusers.d/sensorgate.conf", "./usr/lib/tmpfiles.d/sensorgate.conf", "./usr/lib/udev/rules.d/60-sensorgate.rules",
 		"./usr/share/man/man1/sensorgate.1.gz", "./usr/share/bash-completion/completions/sensorgate",
 		"./usr/share/doc/sensorgate/reference.toml.gz", "./usr/share/doc/sensorgate/first-hour.md", "./usr/share/doc/sensorgate/examples/minimal.toml",
@@ -391,7 +391,7 @@ func TestPreinstRefusesAnOlderCPU(t *testing.T) {
 }
 
 func TestScriptsAreCleanShell(t *testing.T) {
-	scripts := []string{"deb/preinst", "deb/postinst", "deb/prerm", "deb/postrm", "deb/build.sh", "deb/repository.sh", "tarball.sh", "needs.sh", "version.sh", "reproducible.sh"}
+	scripts := []string{"deb/preinst", "deb/postinst", "deb/prerm", "deb/postrm", "i2creset/i2c-reset", "deb/build.sh", "deb/repository.sh", "tarball.sh", "needs.sh", "version.sh", "reproducible.sh"}
 	for _, s := range scripts {
 		if strings.HasSuffix(s, ".sh") {
 			run(t, "bash", "-n", s)

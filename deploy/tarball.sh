@@ -18,7 +18,7 @@ mkdir -p "$root"/{deploy,docs,configs,man}
 install -m 755 "$binary" "$root/sensorgate"
 install -m 644 README.md LICENSE SECURITY.md CHANGELOG.md "$root/"
 install -m 644 deploy/sensorgate.{service,sysusers,tmpfiles,toml} deploy/60-sensorgate.rules "$root/deploy/"
-cp -r deploy/grafana deploy/telegraf deploy/nodered "$root/deploy/"
+cp -r deploy/grafana deploy/telegraf deploy/nodered deploy/i2creset "$root/deploy/"
 install -m 644 docs/*.md "$root/docs/"
 install -m 644 configs/*.toml "$root/configs/"
 cp -r configs/migration "$root/configs/"

@@ -28,6 +28,9 @@ put 644 deploy/sensorgate.service usr/lib/systemd/system/sensorgate.service
 put 644 deploy/sensorgate.sysusers usr/lib/sysusers.d/sensorgate.conf
 put 644 deploy/sensorgate.tmpfiles usr/lib/tmpfiles.d/sensorgate.conf
 put 644 deploy/60-sensorgate.rules usr/lib/udev/rules.d/60-sensorgate.rules
+put 644 deploy/i2creset/sensorgate-i2c-reset.path usr/lib/systemd/system/sensorgate-i2c-reset.path
+put 644 deploy/i2creset/sensorgate-i2c-reset.service usr/lib/systemd/system/sensorgate-i2c-reset.service
+put 755 deploy/i2creset/i2c-reset usr/lib/sensorgate/i2c-reset
 put 644 deploy/sensorgate.toml etc/sensorgate/sensorgate.toml
 
 doc=usr/share/doc/sensorgate

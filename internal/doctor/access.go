@@ -181,22 +181,39 @@ func tryNode(name, user string) string {
 	return "sudo udevadm control --reload && sudo udevadm trigger    (rules: /usr/lib/udev/rules.d/60-sensorgate.rules)"
 }
 
+// resetUnit resets adapters for the gateway; the package has it switched off.
+const resetUnit = "sensorgate-i2c-reset.path"
+
+// resettable reports whether a kernel driver drives a bus and no more: the gateway and the unit
+// take no other from its device (drivers/i2c/bus).
+func resettable(driver string) bool {
+	return strings.Contains(driver, "i2c") || strings.Contains(driver, "smbus")
+}
+
+// enabled reports whether a unit is started with the machine.
+func (m Machine) enabled(unit string) bool {
+	links, _ := filepath.Glob(m.path("etc/systemd/system/*.wants", unit))
+	return len(links) > 0
+}
+
 // lookHang says, for each bus that the gateway uses, what frees it when a chip holds it.
 func lookHang(m Machine) (all []Finding) {
-	for _, bus := range slices.Sorted(maps.Keys(m.buses)) {
+	for _, name := range slices.Sorted(maps.Keys(m.buses)) {
 		f := Finding{Verdict: OK}
-		adapter, _ := filepath.EvalSymlinks(m.path("sys/bus/i2c/devices/i2c-" + bus))
-		_, err := os.Stat(filepath.Join(filepath.Dir(adapter), "driver", "unbind"))
-		switch resets := adapter != "" && err == nil; {
-		case m.buses[bus] != "":
-			f.What = fmt.Sprintf("i2c-%s: a bus that hangs is freed by clock pulses (device %s)", bus, m.buses[bus])
+		adapter, _ := filepath.EvalSymlinks(m.path("sys/bus/i2c/devices/i2c-" + name))
+		driver, err := filepath.EvalSymlinks(filepath.Join(filepath.Dir(adapter), "driver"))
+		switch resets := adapter != "" && err == nil && resettable(filepath.Base(driver)); {
+		case m.buses[name] != "":
+			f.What = fmt.Sprintf("i2c-%s: a bus that hangs is freed by clock pulses (device %s)", name, m.buses[name])
 		case resets && m.User == "root":
-			f.What = fmt.Sprintf("i2c-%s: a bus that hangs has its adapter reset", bus)
+			f.What = fmt.Sprintf("i2c-%s: a bus that hangs has its adapter reset", name)
+		case resets && m.enabled(resetUnit):
+			f.What = fmt.Sprintf("i2c-%s: a bus that hangs has its adapter reset, by %s", name, resetUnit)
 		case resets:
-			f.What = fmt.Sprintf("i2c-%s: nothing frees it when a chip holds it; only root may reset its adapter", bus)
-			f.Try = `wire a free GPIO line to its clock, and driver = "i2c-bus" (docs/hardware.md)`
+			f.What = fmt.Sprintf("i2c-%s: nothing frees it when a chip holds it; only root may reset its adapter", name)
+			f.Try = "sudo systemctl enable --now " + resetUnit + "    (docs/hardware.md, A bus that hangs)"
 		default:
-			f.What = fmt.Sprintf("i2c-%s: nothing frees it when a chip holds it; its adapter cannot be reset", bus)
+			f.What = fmt.Sprintf("i2c-%s: nothing frees it when a chip holds it; its adapter cannot be reset", name)
 			f.Try = `wire a free GPIO line to its clock, and driver = "i2c-bus" (docs/hardware.md)`
 		}
 		all = append(all, f)

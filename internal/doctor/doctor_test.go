@@ -126,7 +126,8 @@ func TestDoctorI2C(t *testing.T) {
 func TestDoctorSaysWhatFreesAHangingBus(t *testing.T) {
 	m := machine(t, map[string]string{
 		"dev/i2c-1": "", "dev/i2c-3": "", "dev/i2c-4": "",
-		"sys/devices/soc/fe804000.i2c/i2c-1/name": "", "sys/devices/soc/fe804000.i2c/driver/unbind": "", "sys/devices/usb/i2c-3/name": "",
+		"sys/devices/soc/fe804000.i2c/i2c-1/name": "", "sys/devices/soc/fe804000.i2c/driver": "@../../../bus/i2c-bcm2835", "sys/bus/i2c-bcm2835/unbind": "",
+		"sys/devices/usb/i2c-3/name": "", "sys/devices/usb/driver": "@../../bus/i915", "sys/bus/i915/unbind": "",
 		"sys/bus/i2c/devices/i2c-1": "@../../../devices/soc/fe804000.i2c/i2c-1", "sys/bus/i2c/devices/i2c-3": "@../../../devices/usb/i2c-3",
 		"c.toml": `node = "n"
 [device.attic]
@@ -144,9 +145,16 @@ bus = "4"
 scl = "GPIO17"
 `})
 	learn(&m, m.path("c.toml"))
-	expect(t, lookI2C(m), OK, "i2c-1: nothing frees it", "only root", "i2c-bus")
+	expect(t, lookI2C(m), OK, "i2c-1: nothing frees it", "only root", "systemctl enable --now sensorgate-i2c-reset.path")
 	expect(t, lookI2C(m), OK, "i2c-3: nothing frees it", "cannot be reset", "i2c-bus")
 	expect(t, lookI2C(m), OK, "i2c-4: a bus that hangs is freed by clock pulses (device wire)")
+	if err := os.MkdirAll(m.path("etc/systemd/system/multi-user.target.wants"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/usr/lib/systemd/system/"+resetUnit, m.path("etc/systemd/system/multi-user.target.wants", resetUnit)); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, lookI2C(m), OK, "i2c-1: a bus that hangs has its adapter reset, by sensorgate-i2c-reset.path")
 	m.User = "root"
 	expect(t, lookI2C(m), OK, "i2c-1: a bus that hangs has its adapter reset")
 }

@@ -389,3 +389,70 @@ func TestOpenDevice(t *testing.T) {
 		t.Errorf("/dev/null: %v", err)
 	}
 }
+
+// Without root the reset is asked for, once in a while; what nobody took is withdrawn and said.
+func TestResetOfAHangingBusIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, folder := sysTree(t), t.TempDir()
+		unbind := filepath.Join(s, "bus/platform/drivers/i2c-bcm2835/unbind")
+		if err := os.Remove(unbind); err != nil {
+			t.Fatal(err)
+		}
+		// Which root may not write to either.
+		if err := os.Symlink("/proc/sys/kernel/osrelease", unbind); err != nil {
+			t.Fatal(err)
+		}
+		var said strings.Builder
+		fake := i2ctest.NewBus()
+		b := bus.NewAsking(slog.New(slog.NewTextHandler(&said, nil)), func(string) (i2c.BusCloser, error) { return fake, nil }, s, folder)
+		request := filepath.Join(folder, "i2c-reset-1")
+		hang := func(t *testing.T, d *bus.Dev) {
+			for range 3 {
+				d.Write(t.Context(), 1)
+			}
+		}
+		running(t, b, func() {
+			d := dev(t, b, "1:0x20")
+			fake.Fail(syscall.ETIMEDOUT)
+			hang(t, d)
+			if _, err := os.Stat(request); err != nil || !strings.Contains(said.String(), "sensorgate-i2c-reset is asked") {
+				t.Errorf("%v, want a request; said %s", err, said.String())
+			}
+			time.Sleep(bus.RecoverEvery)
+			hang(t, d)
+			if _, err := os.Stat(request); err == nil || !strings.Contains(said.String(), "systemctl enable --now sensorgate-i2c-reset.path") {
+				t.Errorf("%v, want no request; said %s", err, said.String())
+			}
+			time.Sleep(bus.RecoverEvery)
+			hang(t, d)
+			if _, err := os.Stat(request); err != nil {
+				t.Errorf("the third time: %v", err)
+			}
+		})
+	})
+}
+
+// A display's driver has buses too, and is not taken from the display.
+func TestOnlyDriversOfBusesAreReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sysTree(t)
+		link := filepath.Join(s, "devices/platform/soc/fe804000.i2c/driver")
+		gpu := filepath.Join(s, "bus/pci/drivers/i915")
+		if err := errors.Join(os.MkdirAll(gpu, 0o755), os.WriteFile(filepath.Join(gpu, "unbind"), nil, 0o644), os.Remove(link), os.Symlink(gpu, link)); err != nil {
+			t.Fatal(err)
+		}
+		var said strings.Builder
+		fake := i2ctest.NewBus()
+		b := bus.NewAsking(slog.New(slog.NewTextHandler(&said, nil)), func(string) (i2c.BusCloser, error) { return fake, nil }, s, t.TempDir())
+		running(t, b, func() {
+			d := dev(t, b, "1:0x20")
+			fake.Fail(syscall.ETIMEDOUT)
+			for range 3 {
+				d.Write(t.Context(), 1)
+			}
+			if got, _ := os.ReadFile(filepath.Join(gpu, "unbind")); len(got) > 0 || !strings.Contains(said.String(), "i915 is not the driver of a bus alone") {
+				t.Errorf("unbind %q; said %s", got, said.String())
+			}
+		})
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"sort"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type Buses struct {
 	open  Opener
 	sysfs string // where the kernel lists who owns an address; "" does not ask
 	trace Trace
+	asks  string // folder in which the reset of an adapter is asked for; "": there is nobody to ask
 	lines drivers.InterruptOpener
 	pins  drivers.OpenDrainOpener
 
@@ -40,7 +42,9 @@ type Buses struct {
 // New makes the buses of this machine. It opens nothing.
 func New(log *slog.Logger) *Buses {
 	s := sysfs("/sys")
-	return newBuses(log, s.open, string(s))
+	b := newBuses(log, s.open, string(s))
+	b.asks = os.Getenv("RUNTIME_DIRECTORY") // systemd's, that deploy/i2creset looks into
+	return b
 }
 
 // NewOn makes buses that open returns: a test's fake, or another library's.

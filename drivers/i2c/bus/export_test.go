@@ -24,3 +24,10 @@ func AdaptersIn(root string) ([]Adapter, error) { return sysfs(root).adapters() 
 
 // NumberIn returns the number of the adapter with this name.
 func NumberIn(root, name string) (int, error) { return sysfs(root).number(name) }
+
+// NewAsking is NewIn with a folder in which the reset of an adapter is asked for.
+func NewAsking(log *slog.Logger, open Opener, sysfs, folder string) *Buses {
+	b := newBuses(log, open, sysfs)
+	b.asks = folder
+	return b
+}

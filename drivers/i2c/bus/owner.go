@@ -195,7 +195,14 @@ func (o *owner) judge(err error) {
 	if o.buses.sysfs == "" {
 		return
 	}
-	if err := sysfs(o.buses.sysfs).rebind(o.name); err != nil {
+	err = sysfs(o.buses.sysfs).rebind(o.name)
+	if errors.Is(err, errOnlyRoot) && o.buses.asks != "" {
+		if err = sysfs(o.buses.sysfs).ask(o.name, o.buses.asks); err == nil {
+			o.log.Warn("i2c bus hangs, sensorgate-i2c-reset is asked to reset its adapter")
+			return
+		}
+	}
+	if err != nil {
 		o.log.Warn("i2c bus hangs", "err", err)
 		return
 	}

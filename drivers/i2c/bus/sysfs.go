@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"periph.io/x/conn/v3/i2c"
 
@@ -106,12 +107,40 @@ func (s sysfs) rebind(name string) error {
 	if err != nil {
 		return fmt.Errorf("its adapter cannot be reset: %w (try: power the board off and on)", err)
 	}
+	if name := filepath.Base(driver); !resetDriver(name) {
+		return fmt.Errorf("its adapter is not reset: %s is not the driver of a bus alone (try: power the board off and on)", name)
+	}
 	id := []byte(filepath.Base(dev))
 	if err := os.WriteFile(filepath.Join(driver, "unbind"), id, 0); err != nil {
-		if errors.Is(err, os.ErrPermission) {
-			return fmt.Errorf("only root may reset its adapter: %w (try: power the board off and on)", err)
+		if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS) { // read-only in our unit
+			return fmt.Errorf("%w: %w (try: sensorgate doctor says what frees a bus here)", errOnlyRoot, err)
 		}
 		return err
 	}
 	return os.WriteFile(filepath.Join(driver, "bind"), id, 0)
+}
+
+var errOnlyRoot = errors.New("only root may reset its adapter")
+
+// resetDriver reports whether a kernel driver may be taken from its device to reset a bus: it
+// drives a bus and no more. A display's has buses too, and the display would go with it.
+func resetDriver(name string) bool {
+	return strings.Contains(name, "i2c") || strings.Contains(name, "smbus")
+}
+
+// ask leaves a request to reset the adapter for the helper unit, which is off by default. A
+// request that is still there was taken by nobody, and is withdrawn.
+func (s sysfs) ask(name, folder string) error {
+	n, err := s.number(name)
+	if err != nil {
+		return err
+	}
+	request := filepath.Join(folder, "i2c-reset-"+strconv.Itoa(n))
+	switch err := os.Remove(request); {
+	case err == nil:
+		return fmt.Errorf("%w, and nobody does it when asked (try: sudo systemctl enable --now sensorgate-i2c-reset.path)", errOnlyRoot)
+	case !errors.Is(err, os.ErrNotExist):
+		return err
+	}
+	return os.WriteFile(request, nil, 0o600)
 }
