@@ -81,14 +81,18 @@ func (l *loop) close() {
 	l.wake()
 }
 
-// restEvery is how long a loop runs before it lets others run, between two turns. The Go
-// runtime would take the processor away from a goroutine that runs for 10 ms, within a turn,
-// and give it to each of the others for as long.
-const restEvery = time.Millisecond
+// How long a loop runs before it lets others run, between two turns: the Go runtime would take
+// the processor away from a goroutine that runs for 10 ms, within a turn, and give it to each of
+// the others for as long. To rest costs some microseconds, so with short turns it is seldom.
+const (
+	restEvery = 1500 * time.Microsecond
+	restAtAll = 8 * time.Millisecond
+	nap       = time.Millisecond // a wait that was a rest too
+)
 
 // rest is called between two turns.
-func (l *loop) rest(now time.Time) {
-	if now.Sub(l.rested) > restEvery {
+func (l *loop) rest(now time.Time, turn time.Duration) {
+	if now.Sub(l.rested) > max(restEvery, restAtAll-8*turn) {
 		runtime.Gosched()
 		l.rested = now
 	}

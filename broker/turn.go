@@ -22,11 +22,14 @@ const (
 // run serves until close.
 func (l *loop) run() error {
 	defer l.sys.Close()
+	var end time.Time // of the turn before
 	for {
 		if err := l.wait(); err != nil {
 			return fmt.Errorf("event loop: epoll_wait: %w", err)
 		}
-		l.w.begin()
+		if l.w.begin(); l.w.now.Sub(end) > nap {
+			l.rested = l.w.now
+		}
 		l.clock.advance(l.w.now, l.timeUp)
 		l.handleEvents()
 		closing := l.openMail()
@@ -35,9 +38,10 @@ func (l *loop) run() error {
 			return nil
 		}
 		l.w.flushSome(flushTime)
-		end := time.Now()
-		l.b.count.turn(end.Sub(l.w.now))
-		l.rest(end)
+		end = time.Now()
+		turn := end.Sub(l.w.now)
+		l.b.count.turn(turn)
+		l.rest(end, turn)
 	}
 }
 
