@@ -44,7 +44,7 @@ func catalogueDevices(t *testing.T) []config.Device {
 	}
 	models := config.Models(hw.Catalogue(), t.TempDir())
 	for i, m := range models {
-		fmt.Fprintf(&text, "[device.m%d]\nmodel = %q\nserial = { port = \"/dev/ttyS%d\" }\n", i, m.Name, i)
+		fmt.Fprintf(&text, "[device.m%d]\nmodel = %q\n%sserial = { port = \"/dev/ttyS%d\" }\n", i, m.Name, unitOnALine(hw.Catalogue(), m.Name), i)
 	}
 	if len(models) < 100 {
 		t.Fatalf("only %d models", len(models))
