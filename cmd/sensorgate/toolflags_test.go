@@ -144,3 +144,23 @@ func TestToolsFindTheGatewaysListener(t *testing.T) {
 		t.Errorf("without a listener: %v", err)
 	}
 }
+
+// When retained messages come is chosen with MQTT 5.
+func TestRetainHandling(t *testing.T) {
+	t.Parallel()
+	port := startBroker(t, "")
+	must(t, "", "pub", "-p", port, "-q", "1", "-r", "-t", "h/a", "-m", "kept")
+	sub := []string{"sub", "-p", port, "-V", "5", "-c", "-x", "60", "-i", "me", "-q", "1", "-t", "h/a", "--retain-handling"}
+	for _, c := range []struct {
+		when, want string
+		code       int
+	}{{"never", "", 27}, {"always", "kept\n", 0}, {"new", "", 27}} { // the session has the subscription since the first
+		args := append(sub, c.when, "-W", "1")
+		if c.want != "" {
+			args = append(sub, c.when, "-C", "1", "-W", "30")
+		}
+		if out, code := ours(t, "", args...); out != c.want || code != c.code {
+			t.Errorf("%s: %q (%d), want %q (%d)", c.when, out, code, c.want, c.code)
+		}
+	}
+}

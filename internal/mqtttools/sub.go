@@ -228,7 +228,8 @@ func (s *Sub) take(ctx context.Context, conn connection, out *output, m *message
 }
 
 func (s *Sub) wanted(m *message) bool {
-	if s.noRetained && m.retain {
+	// What is retained comes in answer to the subscription, with which -E is done.
+	if (s.noRetained || s.exitSubscribed) && m.retain {
 		return false
 	}
 	for _, f := range s.not {
