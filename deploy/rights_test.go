@@ -41,3 +41,39 @@ func TestConfigurationOfAnotherUser(t *testing.T) {
 		}
 	}
 }
+
+// Who starts a gateway of his own beside the installed service is told to give it a folder of
+// its own, and not to use the service's store as root.
+func TestGatewayOfAnOrdinaryUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("skipped: needs root, to be somebody else")
+	}
+	binary := program(t)
+	dir, err := os.MkdirTemp("", "rights")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	store := filepath.Join(dir, "service")
+	for _, d := range []string{store, filepath.Join(store, "versions")} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, d := range []string{dir, filepath.Dir(binary)} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "own.toml")
+	if err := os.WriteFile(file, []byte("node = \"n\"\ndata = \""+store+"\"\nbroker.listen = []\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(binary, "run", "-c", file)
+	cmd.Env = append(os.Environ(), "XDG_STATE_HOME=/home/pi/.local/state")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), store+" is the store of the service") || !strings.HasSuffix(string(out), "data = \"/home/pi/.local/state/sensorgate\"\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

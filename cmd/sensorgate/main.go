@@ -49,9 +49,10 @@ func execute(ctx context.Context, root *cobra.Command) error {
 	return errors.Join(root.ExecuteContext(ctx), out.Close())
 }
 
-// withSudo adds what to type when only root may do what was asked.
+// withSudo adds what to type when only root may do what was asked; a text of several lines
+// has its own advice.
 func withSudo(text string, err error) string {
-	if !errors.Is(err, fs.ErrPermission) || os.Geteuid() == 0 || strings.Contains(text, "(try:") {
+	if !errors.Is(err, fs.ErrPermission) || os.Geteuid() == 0 || strings.Contains(text, "(try:") || strings.Contains(text, "\n") {
 		return text
 	}
 	return text + " (try: " + terminal.Sudo("sensorgate", os.Args[1:]) + ")"

@@ -63,7 +63,8 @@ func run(ctx context.Context, path string, hub *web.Hub, ring *web.LogRing) erro
 	// Before the configuration is read: a save that nobody confirmed is undone first.
 	folder, err := gateway.OpenFolder(path, hw, log)
 	if err != nil {
-		return err
+		data, _ := config.DataDir(path, hw.Catalogue())
+		return explainStore(err, data, os.Geteuid())
 	}
 	c, err := load()
 	if err != nil {

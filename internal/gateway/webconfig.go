@@ -17,13 +17,17 @@ import (
 // OpenFolder opens the folder in which the gateway of the file at path saves
 // configuration. What an earlier run did not finish is undone, unless a gateway runs there
 // already: that one's saves are its own. If the file cannot be read there is no folder; to
-// report that is for whoever loads it.
+// report that is for whoever loads it. It is in the store, so its errors are a StoreError.
 func OpenFolder(path string, h *Hardware, log *slog.Logger) (*confd.Folder, error) {
 	data, ok := config.DataDir(path, h.Catalogue())
 	if !ok || data != "" && disk.IsLocked(filepath.Join(data, "lock")) {
 		data = ""
 	}
-	return confd.Open(confd.Options{Data: data, Log: log.With("part", "saves")})
+	f, err := confd.Open(confd.Options{Data: data, Log: log.With("part", "saves")})
+	if err != nil {
+		return nil, StoreError{err}
+	}
+	return f, nil
 }
 
 // webConfig is the configuration as an admin sees it over HTTP.
