@@ -194,7 +194,7 @@ func TestWMBusConformance(t *testing.T) {
 	c.Run(t)
 }
 
-// A CUL is told to receive, and its lines have the sums of the air.
+// A CUL must be switched to receiving, and its lines have the sums of the air.
 func TestWMBusCULConformance(t *testing.T) {
 	clear := formatA(t, omsGasClear)
 	serialtest.Conformance{
