@@ -3,6 +3,7 @@ package history
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Kind says what a series holds.
@@ -67,32 +68,65 @@ func encodePoints(base int64, times []int32, values []float64) []byte {
 
 // decodePoints calls f for each point, whose times move by shift.
 func decodePoints(b []byte, shift int64, f func(Point)) error {
+	var c columns
+	if err := c.load(b); err != nil {
+		return err
+	}
+	for i, t := range c.times {
+		x := c.value(i)
+		f(Point{Time: t + shift, Min: x, Mean: x, Max: x, Last: x, N: 1})
+	}
+	return nil
+}
+
+// columns are the single values of a chunk: whole numbers with a scale, or bits.
+type columns struct {
+	times, values []int64
+	scale         int
+}
+
+// load reads a chunk into the memory of the one before.
+func (c *columns) load(b []byte) (err error) {
 	r := &nibbleReader{b: b}
-	times, err := decodeTimes(r)
-	if err != nil {
+	if c.times, err = decodeTimes(r, c.times[:0]); err != nil {
 		return err
 	}
 	v := newValueReader(r)
-	for _, t := range times {
-		x := v.next()
-		if r.err != nil || math.IsNaN(x) || math.IsInf(x, 0) {
+	c.values, c.scale = slices.Grow(c.values[:0], len(c.times))[:len(c.times)], v.scale
+	if v.scale != floatBits {
+		r.ints(c.values)
+		last := int64(0)
+		for i, d := range c.values {
+			last += d
+			c.values[i] = last
+		}
+		return r.err
+	}
+	for i := range c.values {
+		c.values[i] = v.next()
+		if math.IsNaN(v.float()) || math.IsInf(v.float(), 0) {
 			return errShort
 		}
-		f(Point{Time: t + shift, Min: x, Mean: x, Max: x, Last: x, N: 1})
 	}
 	return r.err
 }
 
-func decodeTimes(r *nibbleReader) ([]int64, error) {
+func (c *columns) value(i int) float64 {
+	return (&valueReader{scale: c.scale, last: c.values[i]}).float()
+}
+
+// decodeTimes returns the times, in the memory of an empty slice.
+func decodeTimes(r *nibbleReader, times []int64) ([]int64, error) {
 	n, base := r.uint(), r.int()
 	// A time and its value take at least one nibble each.
 	if r.err != nil || n > maxChunk || n > uint64(2*len(r.b)) {
 		return nil, errShort
 	}
-	times := make([]int64, n)
+	times = slices.Grow(times, int(n))[:n]
+	r.ints(times)
 	var last, step int64
-	for i := range times {
-		step += r.int()
+	for i, d := range times {
+		step += d
 		last += step
 		times[i] = base + last
 	}
@@ -146,22 +180,27 @@ func decodeSlots(kind Kind, width, shift int64, b []byte, f func(Point)) error {
 	if r.err != nil || n > maxChunk || n > uint64(2*len(b)) {
 		return errShort
 	}
-	slots := make([]Point, n)
+	times, counts := make([]int64, n), make([]uint64, n)
 	var last, step int64
-	for i := range slots {
+	for i := range times {
 		step += r.int()
 		last += step
-		slots[i].Time = last*width + shift
-		slots[i].N = r.uint()
+		times[i], counts[i] = last*width+shift, r.uint()
 	}
 	v := newValueReader(r)
-	for _, s := range slots {
-		x := v.next()
-		s.Min, s.Mean, s.Max, s.Last = x, x, x, x
+	for i, t := range times {
+		v.next()
+		x := v.float()
+		s := Point{Time: t, Min: x, Mean: x, Max: x, Last: x, N: counts[i]}
 		switch {
 		case kind != Number || s.N == 1:
 		case v.scale == floatBits:
-			s.Min, s.Max, s.Mean = v.next(), v.next(), v.next()
+			v.next()
+			s.Min = v.float()
+			v.next()
+			s.Max = v.float()
+			v.next()
+			s.Mean = v.float()
 		default:
 			p := powers[v.scale]
 			s.Min = float64(v.last-int64(r.uint())) / p
@@ -223,7 +262,7 @@ func encodeChanges(changes []Change) []byte {
 // decodeChanges calls f for each change, whose times move by shift.
 func decodeChanges(b []byte, shift int64, f func(Change)) error {
 	r := &nibbleReader{b: b}
-	times, err := decodeTimes(r)
+	times, err := decodeTimes(r, nil)
 	if err != nil {
 		return err
 	}

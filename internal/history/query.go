@@ -153,12 +153,7 @@ func (r *reader) frame(f *frame, from, to int64) {
 	err := f.directory(func(name []byte, e entry) bool {
 		c := cmp.Compare(string(name), r.q.Series)
 		if c == 0 && (numbers || e.kind == State) {
-			err := f.decode(e, func(k Kind, p Point) {
-				if p.Time < to && p.Time >= from {
-					r.point(k, p)
-				}
-			}, r.change)
-			if err != nil {
+			if err := r.chunk(f, e, from, to); err != nil {
 				r.damaged++
 			}
 		}
@@ -167,6 +162,26 @@ func (r *reader) frame(f *frame, from, to int64) {
 	if err != nil {
 		r.damaged++
 	}
+}
+
+// chunk takes what lies in a chunk between two times.
+func (r *reader) chunk(f *frame, e entry, from, to int64) error {
+	if r.keepRaw || f.seg.tier != raw || e.kind == State {
+		return f.decode(e, func(k Kind, p Point) {
+			if p.Time < to && p.Time >= from {
+				r.point(k, p)
+			}
+		}, r.change)
+	}
+	b, err := f.read(e)
+	if err != nil {
+		return err
+	}
+	newest, err := r.slots.addChunk(b, f.shift, max(from, r.from), min(to, r.to))
+	if newest >= r.kindTime {
+		r.kind, r.kindTime = e.kind, newest
+	}
+	return err
 }
 
 // giveWay lets whoever else can run have a turn. A long answer takes milliseconds, the runtime
@@ -216,8 +231,7 @@ func (r *reader) answer(every time.Duration) Answer {
 	a := Answer{Kind: r.kind, Every: every, Damaged: r.damaged}
 	if r.keepRaw {
 		a.Every = 0
-		a.Points = slices.DeleteFunc(r.points, func(p Point) bool { return p.Time < r.q.From.UnixMilli() })
-		sort.Slice(a.Points, func(i, k int) bool { return a.Points[i].Time < a.Points[k].Time })
+		a.Points = byTime(slices.DeleteFunc(r.points, func(p Point) bool { return p.Time < r.q.From.UnixMilli() }))
 	} else {
 		for _, p := range r.points {
 			r.slots.add(p)

@@ -186,6 +186,7 @@ type slots struct {
 	all           []Point
 	lastTime      []int64 // per slot, of the point that gave Last
 	now           int     // slot of the point before: most points go where that one went
+	chunk         columns // memory of addChunk
 }
 
 func newSlots(width int64) *slots { return &slots{width: width, at: map[int64]int{}} }
@@ -212,13 +213,79 @@ func (s *slots) add(p Point) {
 	}
 }
 
+// maxSum is how many of the largest whole numbers have a sum of 63 bits.
+const maxSum = 512
+
+// addChunk adds the points of a chunk of single values that lie between two times, and
+// returns the time of the newest, which is before from if there are none. The sum of decimal numbers is a
+// whole number, without the errors of many small steps, and needs one division per slot.
+func (s *slots) addChunk(b []byte, shift, from, to int64) (newest int64, err error) {
+	c := &s.chunk
+	if err := c.load(b); err != nil {
+		return from - 1, err
+	}
+	newest = from - 1
+	for i := 0; i < len(c.times); {
+		t := c.times[i] + shift
+		if t < from || t >= to {
+			i++
+			continue
+		}
+		newest = max(newest, t)
+		if c.scale == floatBits {
+			x := c.value(i)
+			s.add(Point{Time: t, Min: x, Mean: x, Max: x, Last: x, N: 1})
+			i++
+			continue
+		}
+		low := max(s.start(t), from)
+		high := min(s.start(t)+s.width, to)
+		v := c.values[i]
+		least, most, sum, last, at, first := v, v, v, v, t, i
+		for i++; i < len(c.times) && i-first < maxSum; i++ {
+			if t = c.times[i] + shift; t < low || t >= high {
+				break
+			}
+			v = c.values[i]
+			least, most, sum = min(least, v), max(most, v), sum+v
+			if t >= at {
+				last, at = v, t
+			}
+		}
+		n, p := i-first, powers[c.scale]
+		s.add(Point{
+			Time: at, Min: float64(least) / p, Max: float64(most) / p, Last: float64(last) / p,
+			Mean: float64(sum) / (float64(n) * p), N: uint64(n),
+		})
+		newest = max(newest, at)
+	}
+	return newest, nil
+}
+
 // start is where the slot begins that a time lies in.
 func (s *slots) start(t int64) int64 { return floorTo(t-s.offset, s.width) + s.offset }
 
 // sorted returns the slots by time.
-func (s *slots) sorted() []Point {
-	sort.Slice(s.all, func(i, k int) bool { return s.all[i].Time < s.all[k].Time })
-	return s.all
+func (s *slots) sorted() []Point { return byTime(s.all) }
+
+// byTime sorts points. Those of the memory are found first and are the newest: mostly two
+// sorted parts only have to change places.
+func byTime(ps []Point) []Point {
+	ordered := func(ps []Point) int {
+		for i := 1; i < len(ps); i++ {
+			if ps[i].Time < ps[i-1].Time {
+				return i
+			}
+		}
+		return len(ps)
+	}
+	if i := ordered(ps); i < len(ps) {
+		ps = slices.Concat(ps[i:], ps[:i])
+	}
+	if ordered(ps) < len(ps) {
+		sort.SliceStable(ps, func(i, k int) bool { return ps[i].Time < ps[k].Time })
+	}
+	return ps
 }
 
 func floorTo(t, width int64) int64 {

@@ -104,15 +104,24 @@ func newValueReader(r *nibbleReader) valueReader {
 	return valueReader{r: r, scale: scale}
 }
 
-func (d *valueReader) next() float64 {
+// next reads a value: a whole number, or bits.
+func (d *valueReader) next() int64 {
 	if d.scale == floatBits {
 		if zeroes := d.r.uint(); zeroes > 64 {
 			d.r.err = errShort
 		} else if zeroes > 0 {
 			d.last ^= int64(d.r.uint() << (zeroes - 1))
 		}
-		return math.Float64frombits(uint64(d.last))
+		return d.last
 	}
 	d.last += d.r.int()
+	return d.last
+}
+
+// float is the last value that was read.
+func (d *valueReader) float() float64 {
+	if d.scale == floatBits {
+		return math.Float64frombits(uint64(d.last))
+	}
 	return float64(d.last) / powers[d.scale]
 }
