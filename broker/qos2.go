@@ -28,7 +28,7 @@ type qos2In struct {
 // that is repeated then is not taken for a new one. But it can go: a client that never sends
 // PUBREL must not keep the journal full.
 func RememberedLimits(journalSize int64) journal.Limits {
-	return journal.Limits{Full: journal.DropOldest, Reserve: max(journalSize/64, 32<<10), Last: true}
+	return journal.Limits{Full: journal.DropOldest, Reserve: max(journalSize/64, 32<<10)}
 }
 
 // add enters an id; again reports that it was there, and n how many there are.

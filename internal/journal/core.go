@@ -67,8 +67,6 @@ type Journal struct {
 	eventAt    time.Time // first pending append of the class since the last commit
 	windowAt   time.Time // the same for telemetry, or acknowledgements to be written
 	full       error     // why no segment can be had
-	fullSince  time.Time
-	took       time.Time // when the newest record got to the disk
 	fullTried  time.Time
 	failed     error
 	closed     bool

@@ -14,15 +14,7 @@ import (
 // disk may leave the one who fills it less than that.) When nobody has more, those pay
 // who have something beyond their reserve, but not the last quarter of a share: next to
 // nothing is gained by it, and a reserve must not cost a client its only message. Then those
-// with more than the share, reserve or not, but for those that go last. Always the oldest records first.
-//
-// What is in excess may stand in segments that cannot be used again yet. Then nothing is
-// dropped: the journal is full until segments with little in them are copied together, and
-// the excess can be had a segment later. Only if no record is taken for lastResort, all pay.
-
-// lastResort is how long a full journal takes no record before those pay who have no more than a
-// share.
-const lastResort = 20 * time.Second
+// with more than the share, reserve or not; then all. Always the oldest records first.
 
 // evict drops records until about a segment's worth is no longer wanted, and reports whether
 // it dropped any.
@@ -32,20 +24,14 @@ func (j *Journal) evict() bool {
 	share := j.shareLocked()
 	excess := func(q *Queue) int64 { return q.bytes - max(share, q.lim.Reserve) }
 	beyond := func(q *Queue) int64 { return q.bytes - max(share/4, q.lim.Reserve) }
-	most := func(q *Queue) int64 {
-		if q.lim.Last {
-			return 0
-		}
-		return q.bytes - share
-	}
+	most := func(q *Queue) int64 { return q.bytes - share }
 	all := func(q *Queue) int64 { return q.bytes }
-	for _, over := range []func(*Queue) int64{excess, beyond, most} {
+	for _, over := range []func(*Queue) int64{excess, beyond, most, all} {
 		if j.evictOverLocked(over) {
 			return true
 		}
 	}
-	stuck := j.full != nil && time.Since(j.fullSince) >= lastResort && time.Since(j.took) >= lastResort
-	return stuck && j.evictOverLocked(all)
+	return false
 }
 
 func (j *Journal) shareLocked() int64 {

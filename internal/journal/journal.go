@@ -87,9 +87,6 @@ type Limits struct {
 	// preferred to it when the journal is full.
 	Reserve int64
 
-	// Last: what is in the reserve is not dropped before everything else that may be.
-	Last bool
-
 	Full   Policy
 	Memory bool // never on disk: an append to it counts as committed at once
 }

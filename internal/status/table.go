@@ -24,14 +24,7 @@ func (s *Snapshot) WriteTable(w io.Writer, raw bool) error {
 	if !s.TimeSynced {
 		b.WriteString("clock not synchronised: readings carry \"time_synced\": false\n")
 	}
-	if w := s.WaitsForClock; w != nil {
-		more := ""
-		if w.AtLeast {
-			more = " or more"
-		}
-		fmt.Fprintf(&b, "waiting for the clock, whether they have expired: %d records of spools, %d%s messages, %d retained, %d sessions, %d wills\n",
-			w.Records, w.Messages, more, w.Retained, w.Sessions, w.Wills)
-	}
+	s.clockRow(&b)
 	if s.ConfigErr != "" {
 		fmt.Fprintf(&b, "last reload refused: %s\n", terminal.EscapeText(s.ConfigErr))
 	}
@@ -171,4 +164,16 @@ func Bytes(n int64) string {
 		f, unit = f/1024, unit+1
 	}
 	return fmt.Sprintf("%.1f %ciB", f, "KMGT"[unit])
+}
+
+// clockRow says what waits for the clock.
+func (s *Snapshot) clockRow(b *strings.Builder) {
+	if w := s.WaitsForClock; w != nil {
+		more := ""
+		if w.AtLeast {
+			more = " or more"
+		}
+		fmt.Fprintf(b, "waiting for the clock, whether they have expired: %d records of spools, %d%s messages, %d retained, %d sessions, %d wills\n",
+			w.Records, w.Messages, more, w.Retained, w.Sessions, w.Wills)
+	}
 }
