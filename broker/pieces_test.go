@@ -483,3 +483,15 @@ func TestFiltersBeyondTheBudgetAreRefused(t *testing.T) {
 		c.disconnect()
 	}
 }
+
+// A connection that was taken over and lingers is read from: what came for it woke its loop again
+// and again otherwise, until it was closed.
+func TestTakenOverConnectionThatLingersIsRead(t *testing.T) {
+	sys := &slowSockets{read: map[int]int{}}
+	l := &loop{b: create(t), sys: sys, buf: make([]byte, loopRead)}
+	l.sockets = []*socket{{loop: l, lingering: true, lastRound: true}}
+	l.event(&unix.EpollEvent{Events: unix.EPOLLIN})
+	if sys.read[0] != 1 {
+		t.Errorf("it was read from %d times", sys.read[0])
+	}
+}

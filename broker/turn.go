@@ -73,7 +73,7 @@ func (l *loop) event(e *unix.EpollEvent) {
 	if e.Events&unix.EPOLLOUT != 0 {
 		s.writable(l.w)
 	}
-	if in := e.Events &^ unix.EPOLLOUT; in != 0 && !s.lastRound && (in != unix.EPOLLIN || !s.paused) {
+	if in := e.Events &^ unix.EPOLLOUT; in != 0 && (s.lingering || !s.lastRound && (in != unix.EPOLLIN || !s.paused)) {
 		s.readable(l.w)
 	}
 }
