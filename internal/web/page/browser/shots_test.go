@@ -44,15 +44,17 @@ func TestScreenshots(t *testing.T) {
 		{"add", "#/now", desktop, nil, func(x *tab) { x.pictureOfAdding(at) }},
 		{"add-phone", "#/now", phone, []action{dark()}, func(x *tab) { x.pictureOfAdding(at) }},
 	} {
-		x := open(t, address(port)+s.view, s.size, s.before...)
-		s.ready(x)
-		picture, err := x.picture()
-		if err == nil {
-			err = os.WriteFile(filepath.Join("../../../../docs", "page-"+s.name+".png"), picture, 0o666)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		t.Run(s.name, func(t *testing.T) {
+			x := open(t, address(port)+s.view, s.size, s.before...)
+			s.ready(x)
+			picture, err := x.picture()
+			if err == nil {
+				err = os.WriteFile(filepath.Join("../../../../docs", "page-"+s.name+".png"), picture, 0o666)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
 
