@@ -74,4 +74,5 @@ func (x *tab) pictureOfAdding(at string) {
 	x.click("[aria-label=Models] .found button", "Take it")
 	x.click("button", "Read its values")
 	x.seeText(".add .verdict", "It answers")
+	get[bool](x, `(document.querySelector('.add > section').scrollIntoView(), true)`)
 }
