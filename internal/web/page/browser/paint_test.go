@@ -32,15 +32,22 @@ const noteValues = `new MutationObserver((_, o) => {
 // painted is how long after the navigation something, and the first values, were there.
 type painted struct{ first, values time.Duration }
 
-// paints opens an address in a browser that has nothing of it, on a slow phone.
-func paints(t *testing.T, url string, withValues bool) (p painted) {
+// stranger is a tab of a browser that has nothing of the page yet.
+func stranger(t *testing.T) (*tab, context.CancelFunc) {
 	t.Helper()
 	ctx, stop := chromedp.NewContext(allocator, chromedp.WithNewBrowserContext())
-	defer stop()
 	x := &tab{t: t, ctx: ctx}
 	if err := chromedp.Listen(ctx, x.listen); err != nil {
 		t.Fatal(err)
 	}
+	return x, stop
+}
+
+// paints opens an address in a browser that has nothing of it, on a slow phone.
+func paints(t *testing.T, url string, withValues bool) (p painted) {
+	t.Helper()
+	x, stop := stranger(t)
+	defer stop()
 	x.run(phone.emulate(), sixTimesSlower(),
 		command(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: noteValues}))
 	x.run(chromedp.Navigate(url))
@@ -60,9 +67,8 @@ func paints(t *testing.T, url string, withValues bool) (p painted) {
 // processor: whatever else the machine does, and without making it slower.
 func work(t *testing.T, url, until string) (all time.Duration) {
 	t.Helper()
-	ctx, stop := chromedp.NewContext(allocator, chromedp.WithNewBrowserContext())
+	x, stop := stranger(t)
 	defer stop()
-	x := &tab{t: t, ctx: ctx}
 	x.run(phone.emulate(), command(performance.Enable, performance.EnableParams{TimeDomain: performance.EnableTimeDomainThreadTicks}), chromedp.Navigate(url))
 	x.see(until)
 	x.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
