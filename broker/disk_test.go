@@ -143,6 +143,37 @@ func TestPubrelAfterAReconnectWaitsForTheDisk(t *testing.T) {
 	again.ping()
 }
 
+// After a reconnect within a sync the record stays in the queue until the disk knows of its
+// PUBREC: of a commit that a power cut has torn the queue's position may be there without the rest.
+func TestRecordStaysInTheQueueUntilItsPubrecIsOnDisk(t *testing.T) {
+	b, g := startGated(t)
+	sub := connect(t, b, mqtt.Level5, "sub", persistent)
+	sub.subscribe("q", 2)
+	pub := connect(t, b, mqtt.Level5, "pub")
+	pub.write(mqtt.AppendPublish(nil, pub.level, 2<<1, "q", 1, nil, []byte("x")))
+	pub.frame(mqtt.PUBREC)
+	m := sub.message()
+	g.close()
+	sub.write(mqtt.AppendAck(nil, mqtt.PUBREC, sub.level, m.ID, mqtt.Success))
+	sub.quiet("PUBREC")
+	_ = sub.nc.Close()
+	again := connect(t, b, mqtt.Level5, "sub", persistent)
+	again.quiet("after a reconnect")
+	b.mu.Lock()
+	queue := b.sessions["sub"].queue
+	b.mu.Unlock()
+	if n := queue.Stats().Waiting; n != 1 {
+		t.Errorf("%d records wait before the disk knows of the PUBREC, want 1", n)
+	}
+	g.open()
+	again.frame(mqtt.PUBREL)
+	if n := queue.Stats().Waiting; n != 0 {
+		t.Errorf("%d records wait after PUBREL, want none", n)
+	}
+	again.write(mqtt.AppendAck(nil, mqtt.PUBCOMP, again.level, m.ID, mqtt.Success))
+	again.ping()
+}
+
 // K18: PUBREL, a reconnect, PUBREL again.
 func TestPubcompAfterAReconnectWaitsForTheDisk(t *testing.T) {
 	b, g := startGated(t)

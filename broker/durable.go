@@ -311,7 +311,11 @@ func (s *session) sendItemLocked(w *worker, it *journal.Item) bool {
 		return true
 	}
 	p, t, ok := w.fromRecord(s, it, &rec)
-	if !ok || s.outState.released(it.Seq) {
+	switch {
+	case s.inflight.releases(it.Seq):
+		s.sent = it.Seq // it leaves the queue with its PUBREL: before, nothing else on disk knows its id
+		return true
+	case !ok || s.outState.released(it.Seq):
 		s.skipLocked(it.Seq)
 		return true
 	}

@@ -100,6 +100,15 @@ func (f *inflight) find(id uint16) *sentMessage {
 	return nil
 }
 
+// releases reports whether PUBREC came for a record, and PUBCOMP did not.
+func (f *inflight) releases(seq journal.Seq) bool {
+	if f.unacked == 0 {
+		return false
+	}
+	m := f.find(packetID(seq))
+	return m != nil && m.seq == seq && m.state == sentPubrel
+}
+
 // done takes m out; m is not valid afterwards.
 func (f *inflight) done(m *sentMessage) {
 	m.state = sentDone
