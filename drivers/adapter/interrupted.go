@@ -13,6 +13,8 @@ type Interrupted struct {
 	Open func() (drivers.Interrupt, error)
 	// Settle is how long after an edge the chip wants to be left alone.
 	Settle time.Duration
+	// Ready is that the line says that a measurement is there, of a chip that measures on its own.
+	Ready bool
 }
 
 const (
@@ -54,6 +56,9 @@ func (i interrupted) Watch(ctx context.Context, report drivers.Report) error {
 		return err
 	}
 	defer line.Close()
+	if i.line.Ready {
+		return i.watchReady(ctx, line, report)
+	}
 	pause := netFactor * i.every
 	for {
 		held, failed, err := i.drain(ctx, line, report)
@@ -86,19 +91,11 @@ func (i interrupted) Watch(ctx context.Context, report drivers.Report) error {
 // failed that it had an error and no reading.
 func (i interrupted) drain(ctx context.Context, line drivers.Interrupt, report drivers.Report) (held, failed bool, err error) {
 	for range burst {
-		rs, err := i.chip.Poll(ctx)
-		switch {
-		case ctx.Err() != nil:
+		some, err := i.ask(ctx, report)
+		if ctx.Err() != nil {
 			return false, false, ctx.Err()
-		case err != nil:
-			report(drivers.Reading{}, err)
-		case len(rs) == 0: // it has answered
-			report(drivers.Reading{}, nil)
 		}
-		for _, r := range rs {
-			report(r, nil)
-		}
-		if err != nil && len(rs) == 0 {
+		if err != nil && !some {
 			return false, true, nil
 		}
 		active, err := line.Active()

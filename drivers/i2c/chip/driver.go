@@ -33,7 +33,8 @@ type Driver[O Options] struct {
 	// Sample is for chips that must be asked at a rate of their own, such as gas sensors;
 	// what they measure is reported at the device's interval.
 	Sample time.Duration
-	// IRQ is the chip's interrupt pin, of one whose options embed InterruptOptions.
+	// IRQ is the chip's interrupt pin, of one whose options embed InterruptOptions, or
+	// ReadyPin.
 	IRQ IRQ
 	// SPI is how the chip is talked to where it is wired to SPI; its options embed
 	// EitherOptions then. nil: it is on I2C only.
@@ -44,6 +45,9 @@ type Driver[O Options] struct {
 type IRQ struct {
 	High   bool          // active when its level is high
 	Settle time.Duration // after an edge, before the chip may be asked
+	// Ready is that it says that a measurement is there: with it the chip measures on its own,
+	// and Read returns what is there, or nothing if that was read before.
+	Ready bool
 }
 
 // Config is what a chip is opened with. Keep survives reopening after an error, but no
@@ -81,7 +85,7 @@ func (c Driver[O]) OnEither(b *bus.Buses, s *spibus.Buses) drivers.Driver {
 			config := Config{dc, map[string]any{}}
 			spec := adapter.Spec{Name: c.Name, Channels: c.Channels, Needs: c.Needs, Sample: c.Sample}
 			if w, ok := any(o).(interface{ irq() string }); ok && w.irq() != "" {
-				spec.Interrupt = &adapter.Interrupted{Settle: c.IRQ.Settle, Open: func() (drivers.Interrupt, error) {
+				spec.Interrupt = &adapter.Interrupted{Settle: c.IRQ.Settle, Ready: c.IRQ.Ready, Open: func() (drivers.Interrupt, error) {
 					return b.Line(dc.Device, w.irq(), c.IRQ.High)
 				}}
 			}

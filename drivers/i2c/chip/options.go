@@ -49,13 +49,37 @@ type InterruptOptions struct {
 func (o *InterruptOptions) irq() string { return o.IRQ }
 
 // Claims implements drivers.Claimer.
-func (o *InterruptOptions) Claims() []drivers.Claim {
-	all := o.I2COptions.Claims()
-	if o.IRQ != "" {
-		all = append(all, drivers.Claim{Kind: "gpio", ID: o.IRQ, Key: "irq"})
+func (o *InterruptOptions) Claims() []drivers.Claim { return claimLine(o.I2COptions.Claims(), o.IRQ) }
+
+// claimLine adds what irq occupies, if anything.
+func claimLine(all []drivers.Claim, irq string) []drivers.Claim {
+	if irq != "" {
+		all = append(all, drivers.Claim{Kind: "gpio", ID: irq, Key: "irq"})
 	}
 	return all
 }
+
+// ReadyPin is the option of a chip whose data-ready pin can be wired to a GPIO line.
+type ReadyPin struct {
+	IRQ string `toml:"irq" example:"\"GPIO5\"" doc:"The GPIO line that the chip's data-ready pin is wired to: \"GPIO5\". A measurement is read at its edge, one each interval; without an edge for ten intervals the chip is asked all the same."`
+}
+
+func (p *ReadyPin) irq() string { return p.IRQ }
+
+// With adds what the pin occupies to a chip's other claims.
+func (p *ReadyPin) With(all []drivers.Claim) []drivers.Claim { return claimLine(all, p.IRQ) }
+
+// ReadyOptions are those of a chip that has a ReadyPin and nothing else.
+type ReadyOptions struct {
+	I2COptions
+	ReadyPin
+}
+
+// Claims implements drivers.Claimer.
+func (o *ReadyOptions) Claims() []drivers.Claim { return o.With(o.I2COptions.Claims()) }
+
+// NoReadyOptions is Driver.Options of a chip with ReadyOptions.
+func NoReadyOptions() *ReadyOptions { return &ReadyOptions{} }
 
 // NoOptions is Driver.Options of a chip without options of its own.
 func NoOptions() *I2COptions { return &I2COptions{} }

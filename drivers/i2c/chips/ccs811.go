@@ -15,15 +15,17 @@ import (
 // registers" and "Programming guide". It holds the clock for up to a millisecond, which a
 // Raspberry Pi up to 3 gets wrong at 100 kHz: slow the bus down, or use dtoverlay=i2c-gpio.
 func CCS811(b *bus.Buses) drivers.Driver {
-	return chip.Driver[*chip.I2COptions]{
+	return chip.Driver[*chip.ReadyOptions]{
 		Name:      "ccs811",
 		Summary:   "ams CCS811: eCO2, TVOC (stretches the clock: 10 kHz or i2c-gpio on a Pi up to 3)",
 		Addresses: []uint16{0x5a, 0x5b},
 		Every:     10 * time.Second,
 		Channels: []drivers.Channel{{Name: "eco2", Unit: "ppm", Min: 400, Max: 29206},
 			{Name: "tvoc", Unit: "ppb", Min: 0, Max: 32768}},
-		Options: chip.NoOptions,
-		Open:    openCCS811,
+		Options: chip.NoReadyOptions,
+		// nINT is driven low by a new sample until the result is read: "MEAS_MODE register".
+		IRQ:  chip.IRQ{Ready: true},
+		Open: openCCS811,
 	}.On(b)
 }
 
@@ -40,9 +42,10 @@ const (
 	ccsError     = 0x01
 	ccsZero      = 0x66 // bits that are always zero
 	ccsSecond    = 0x10 // a measurement every second
+	ccsInterrupt = 0x08 // of ccsMode: and the pin says so
 )
 
-func openCCS811(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
+func openCCS811(ctx context.Context, d *bus.Dev, o *chip.ReadyOptions) (chip.Read, error) {
 	id, err := d.U8(ctx, ccsID)
 	if err != nil {
 		return nil, err
@@ -65,7 +68,11 @@ func openCCS811(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read,
 			return nil, err
 		}
 	}
-	if err := d.Write(ctx, ccsMode, ccsSecond); err != nil {
+	mode := byte(ccsSecond)
+	if o.IRQ != "" {
+		mode |= ccsInterrupt
+	}
+	if err := d.Write(ctx, ccsMode, mode); err != nil {
 		return nil, err
 	}
 	// It compensates for 50 % and 25 °C, whatever another program wrote; the register cannot
@@ -74,10 +81,10 @@ func openCCS811(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read,
 		return nil, err
 	}
 	f := &fresh{last: time.Now(), limit: 5 * time.Second}
-	return func(ctx context.Context) ([]float64, error) { return readCCS811(ctx, d, f) }, nil
+	return func(ctx context.Context) ([]float64, error) { return readCCS811(ctx, d, mode, f) }, nil
 }
 
-func readCCS811(ctx context.Context, d *bus.Dev, f *fresh) ([]float64, error) {
+func readCCS811(ctx context.Context, d *bus.Dev, want byte, f *fresh) ([]float64, error) {
 	b, err := d.Reg(ctx, ccsResult, 6)
 	if err != nil {
 		return nil, err
@@ -87,7 +94,7 @@ func readCCS811(ctx context.Context, d *bus.Dev, f *fresh) ([]float64, error) {
 		return nil, err
 	}
 	switch s := b[4]; {
-	case mode != ccsSecond, s&ccsRunning == 0, s&ccsZero != 0:
+	case mode != want, s&ccsRunning == 0, s&ccsZero != 0:
 		return nil, chip.ErrReset
 	case s&ccsError != 0:
 		return nil, fmt.Errorf("the chip reports error 0x%02x", b[5])

@@ -76,7 +76,7 @@ func TestExpanderWithoutIRQLeavesInterruptRegistersAlone(t *testing.T) {
 func TestSCD30KnowsTheCommandedPressure(t *testing.T) {
 	latest := &drivers.Latest{}
 	s := i2ctest.Suite{Driver: SCD30, Address: 0x61, Every: time.Second, Configure: func(_ drivers.Driver, c *drivers.DeviceConfig) {
-		c.Options.(*scdOptions).PressureFrom = "attic/pressure"
+		c.Options.(*scd30Options).PressureFrom = "attic/pressure"
 		c.Latest = latest
 	}}
 	starts := 0

@@ -24,6 +24,26 @@ func (f *fresh) none() error {
 	return nil
 }
 
+// readyLimit is how long a chip that measures at least once a second may have nothing new.
+const readyLimit = 5 * time.Second
+
+// fresher is a fresh that begins now.
+func fresher() *fresh { return &fresh{last: time.Now(), limit: readyLimit} }
+
+// has reports whether bits of a register say that there is something that was not read; an
+// error if that was so for too long.
+func (f *fresh) has(ctx context.Context, d *bus.Dev, reg, bits byte) (bool, error) {
+	got, err := d.U8(ctx, reg)
+	switch {
+	case err != nil:
+		return false, err
+	case got&bits != bits:
+		return false, f.none()
+	}
+	f.last = time.Now()
+	return true, nil
+}
+
 // cleanTime is how long the fan of a sensor of dust runs at full speed; there are no new
 // values meanwhile. SPS30 and SEN5x data sheets, "Start Fan Cleaning".
 const cleanTime = 10 * time.Second

@@ -54,7 +54,7 @@ func TestSCD4x(t *testing.T) {
 // The interface description's example: 439 ppm, 27.2 °C, 48.8 %.
 func TestSCD30(t *testing.T) {
 	v := load(t, "SCD30-1")
-	e := suite(SCD30, 0x61, func(*scdOptions) {})
+	e := suite(SCD30, 0x61, func(*scd30Options) {})
 	e.Chip = func() i2ctest.Chip { return i2ctest.NewSCD30(pairs(t, v.bytes(t, ""))...) }
 	e.Want = co2(v.number(t, "co2_ppm"), v.number(t, "temperature_Cel"), v.number(t, "humidity_%RH"))
 	e.Protected = true

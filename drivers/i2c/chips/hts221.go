@@ -14,17 +14,19 @@ import (
 type hts221Calibration struct{ rh, rhOut, t, tOut [2]float64 }
 
 // HTS221 measures humidity and temperature. Registers, coefficients and formula as in
-// esp-idf-lib's hts221, read.
+// esp-idf-lib's hts221, the pin's as in ST's hts221_reg.h, read.
 func HTS221(b *bus.Buses) drivers.Driver {
-	return chip.Driver[*chip.I2COptions]{
+	return chip.Driver[*chip.ReadyOptions]{
 		Name:      "hts221",
 		Summary:   "ST HTS221: temperature, humidity",
 		Addresses: []uint16{0x5f},
 		Every:     10 * time.Second,
 		Channels:  []drivers.Channel{chip.Temperature(-40, 120), chip.Humidity()},
-		Options:   chip.NoOptions,
-		Open: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions) (chip.Read, error) {
-			if err := hts221.identify(ctx, d); err != nil {
+		Options:   chip.NoReadyOptions,
+		IRQ:       chip.IRQ{High: true, Ready: true},
+		Open: func(ctx context.Context, d *bus.Dev, o *chip.ReadyOptions) (chip.Read, error) {
+			measure, err := hts221.open(ctx, d, o.IRQ != "")
+			if err != nil {
 				return nil, err
 			}
 			raw, err := d.Reg(ctx, 0x30|hts221.burst, 16)
@@ -35,14 +37,14 @@ func HTS221(b *bus.Buses) drivers.Driver {
 			if c.rhOut[0] == c.rhOut[1] || c.tOut[0] == c.tOut[1] {
 				return nil, chip.ErrNoCalibration
 			}
-			return func(ctx context.Context) ([]float64, error) { return readHTS221(ctx, d, c) }, nil
+			return func(ctx context.Context) ([]float64, error) { return readHTS221(ctx, measure, c) }, nil
 		},
 	}.On(b)
 }
 
 // hts221 is on, with halves of one measurement, on demand; 0 after power-on. Bit 1 of the
 // second register is its heater.
-var hts221 = demand{name: "hts221", id: 0xbc, config: 0x20, start: 0x21, settings: 0x84, shot: 0x01, kept: 0x02, burst: 0x80, data: 4}
+var hts221 = demand{name: "hts221", id: 0xbc, config: 0x20, start: 0x21, settings: 0x84, shot: 0x01, kept: 0x02, burst: 0x80, data: 4, free: 0x85, drdy: [2]byte{0x22, 0x04}}
 
 func decodeHTS221(b []byte) (c hts221Calibration) {
 	s := func(i int) float64 { return float64(int16(uint16(b[i]) | uint16(b[i+1])<<8)) }
@@ -57,9 +59,9 @@ func between(x float64, at, is [2]float64) float64 {
 	return is[0] + (x-at[0])*(is[1]-is[0])/(at[1]-at[0])
 }
 
-func readHTS221(ctx context.Context, d *bus.Dev, c hts221Calibration) ([]float64, error) {
-	b, err := hts221.measure(ctx, d)
-	if err != nil {
+func readHTS221(ctx context.Context, measure func(context.Context) ([]byte, error), c hts221Calibration) ([]float64, error) {
+	b, err := measure(ctx)
+	if err != nil || b == nil {
 		return nil, err
 	}
 	rh := between(float64(int16(uint16(b[0])|uint16(b[1])<<8)), c.rhOut, c.rh)

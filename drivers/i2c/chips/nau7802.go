@@ -34,7 +34,7 @@ const (
 )
 
 type nau7802Options struct {
-	chip.I2COptions
+	chip.ReadyOptions
 	PerKg float64 `toml:"per_kg" example:"21500" doc:"Counts per kg, to be found with a known weight; without it there is no weight, only raw."`
 }
 
@@ -47,7 +47,9 @@ func (o *nau7802Options) Outputs() []drivers.Channel {
 	return all
 }
 
-// NAU7802 weighs, with a load cell on its input: 24 bits, ten times a second.
+// NAU7802 weighs, with a load cell on its input: 24 bits, ten times a second. Its pin DRDY is
+// high from the end of a conversion until that is read, where bits 6 and 7 of nauControl1 are
+// zeros: SparkFun's library, read.
 func NAU7802(b *bus.Buses) drivers.Driver {
 	return chip.Driver[*nau7802Options]{
 		Name:      "nau7802",
@@ -55,6 +57,7 @@ func NAU7802(b *bus.Buses) drivers.Driver {
 		Addresses: []uint16{0x2a},
 		Every:     2 * time.Second,
 		Options:   func() *nau7802Options { return &nau7802Options{} },
+		IRQ:       chip.IRQ{High: true, Ready: true},
 		OpenDevice: func(ctx context.Context, d *bus.Dev, o *nau7802Options, config chip.Config) (chip.Device, error) {
 			n := &nau7802{d: d, perKg: o.PerKg, store: config.Store}
 			if text, ok := config.Store.Load(tareKey); ok {
@@ -62,6 +65,9 @@ func NAU7802(b *bus.Buses) drivers.Driver {
 			}
 			if err := n.setup(ctx); err != nil {
 				return nil, err
+			}
+			if o.IRQ != "" {
+				n.fresh = fresher()
 			}
 			return adapter.Acting(n, map[string]adapter.Action{"tare": adapter.On(n.tare)}), nil
 		},
@@ -76,6 +82,7 @@ type nau7802 struct {
 	perKg float64
 	store drivers.Store
 	zero  float64 // counts
+	fresh *fresh  // nil: asked at the interval, not at the edge
 }
 
 // nauSettings: 3.3 V for the cell and gain 128; no chopper of the ADC's; a supply with a
@@ -150,30 +157,61 @@ func (n *nau7802) sample(ctx context.Context, samples int) (float64, error) {
 		if err := awaitBits(ctx, n.d, nauPower, nauReady, 100*time.Millisecond); err != nil {
 			return 0, err
 		}
-		b, err := n.d.Reg(ctx, nauData, 3)
+		raw, err := n.take(ctx)
 		if err != nil {
 			return 0, err
 		}
-		raw := top(b) >> 8
-		if raw == 1<<23-1 || raw == -1<<23 {
-			return 0, chip.Fault("raw", fmt.Errorf("%w (a wire of the load cell open?)", errBeyond))
-		}
-		sum += float64(raw)
+		sum += raw
 	}
-	const on = nauDigital | nauAnalog | nauUp | nauRun | nauLDO
-	power, err := n.d.U8(ctx, nauPower)
+	return sum / float64(samples), n.check(ctx)
+}
+
+// take reads a conversion.
+func (n *nau7802) take(ctx context.Context) (float64, error) {
+	b, err := n.d.Reg(ctx, nauData, 3)
 	if err != nil {
 		return 0, err
 	}
-	if power&on != on {
-		return 0, chip.ErrReset
+	raw := top(b) >> 8
+	if raw == 1<<23-1 || raw == -1<<23 {
+		return 0, chip.Fault("raw", fmt.Errorf("%w (a wire of the load cell open?)", errBeyond))
 	}
-	return sum / float64(samples), checkSettings(ctx, n.d, nauSettings)
+	return float64(raw), nil
+}
+
+// check returns an error if the chip was reset.
+func (n *nau7802) check(ctx context.Context) error {
+	const on = nauDigital | nauAnalog | nauUp | nauRun | nauLDO
+	power, err := n.d.U8(ctx, nauPower)
+	if err != nil {
+		return err
+	}
+	if power&on != on {
+		return chip.ErrReset
+	}
+	return checkSettings(ctx, n.d, nauSettings)
+}
+
+// latest returns what was converted since it was last asked; false if nothing.
+func (n *nau7802) latest(ctx context.Context) (raw float64, ok bool, err error) {
+	if ready, err := n.fresh.has(ctx, n.d, nauPower, nauReady); err != nil || !ready {
+		return 0, false, err
+	}
+	if raw, err = n.take(ctx); err != nil {
+		return 0, false, err
+	}
+	return raw, true, n.check(ctx)
 }
 
 // Poll implements chip.Device.
 func (n *nau7802) Poll(ctx context.Context) ([]drivers.Reading, error) {
-	raw, err := n.sample(ctx, nauSamples)
+	var raw float64
+	var err error
+	if some := true; n.fresh == nil {
+		raw, err = n.sample(ctx, nauSamples)
+	} else if raw, some, err = n.latest(ctx); !some {
+		return nil, err
+	}
 	if err != nil {
 		return nil, err
 	}

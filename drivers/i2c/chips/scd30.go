@@ -12,17 +12,27 @@ import (
 	"sensorgate/drivers/i2c/chip"
 )
 
-// SCD30 measures CO2 every two seconds.
+type scd30Options struct {
+	scdOptions
+	chip.ReadyPin
+}
+
+// Claims implements drivers.Claimer.
+func (o *scd30Options) Claims() []drivers.Claim { return o.With(o.scdOptions.Claims()) }
+
+// SCD30 measures CO2 every two seconds. Its pin RDY is high from then until it is read:
+// interface description, "Pin-out".
 func SCD30(b *bus.Buses) drivers.Driver {
-	return chip.Driver[*scdOptions]{
+	return chip.Driver[*scd30Options]{
 		Name:      "scd30",
 		Summary:   "Sensirion SCD30: CO2, temperature, humidity",
 		Addresses: []uint16{0x61},
 		Every:     10 * time.Second,
 		Channels:  append(co2Channels(1, 40000), co2Reference(), airPressure(700, 1400)),
 		Needs:     chip.Need("temperature", "humidity", "co2"),
-		Options:   func() *scdOptions { return &scdOptions{} },
-		OpenDevice: func(ctx context.Context, d *bus.Dev, o *scdOptions, config chip.Config) (chip.Device, error) {
+		Options:   func() *scd30Options { return &scd30Options{} },
+		IRQ:       chip.IRQ{High: true, Ready: true},
+		OpenDevice: func(ctx context.Context, d *bus.Dev, o *scd30Options, config chip.Config) (chip.Device, error) {
 			// Interface description sections 1.4.2 to 1.4.8: interval, altitude, self
 			// calibration, then start without pressure.
 			for _, set := range [][2]uint16{{0x4600, 2}, {0x5102, uint16(o.Altitude)}, {0x5306, flag(o.SelfCal)}, {0x0010, 0}} {

@@ -31,6 +31,9 @@ type Stopper interface{ Stop() }
 // asleep, with the results of yesterday. It does so as a program would, by writing.
 type Leaver interface{ Leave(r *rand.Rand) }
 
+// Pinned is a chip with a data-ready pin: Pin is its level now.
+type Pinned interface{ Pin() bool }
+
 // ErrNAK is what a chip returns that does not take a byte.
 var ErrNAK = errors.New("not acknowledged")
 

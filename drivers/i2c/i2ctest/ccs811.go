@@ -23,6 +23,11 @@ func (c *CCS811) PowerOn() {
 	*c = CCS811{ECO2: c.ECO2, TVOC: c.TVOC, ErrorID: c.ErrorID, ID: c.ID}
 }
 
+func (c *CCS811) ready() bool { return c.mode != 0 && !time.Now().Before(c.next) }
+
+// Pin implements Pinned: nINT, low while there is a result that was not read, if that is on.
+func (c *CCS811) Pin() bool { return c.mode&0x08 == 0 || !c.ready() }
+
 // Leave implements Leaver.
 func (c *CCS811) Leave(r *rand.Rand) {
 	for _, b := range [][]byte{{0xf4}, {0x01, byte(r.IntN(5)) << 4}, {0x05, byte(r.Uint32()), 0, byte(r.Uint32()), 0}} {
@@ -56,7 +61,7 @@ func (c *CCS811) Read(b []byte) error {
 	if c.ErrorID != 0 {
 		status |= 1
 	}
-	ready := c.mode != 0 && !time.Now().Before(c.next)
+	ready := c.ready()
 	var out []byte
 	switch c.reg {
 	case 0x00:

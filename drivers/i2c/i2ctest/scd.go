@@ -70,6 +70,9 @@ func newStreaming(s streams, data []uint16) *Streaming {
 
 func (c *Streaming) measuring() bool { return !c.next.IsZero() }
 
+// Pin implements Pinned: the SCD30's RDY.
+func (c *Streaming) Pin() bool { return c.measuring() && !time.Now().Before(c.next) }
+
 func (c *Streaming) begin(mode uint16, period time.Duration) {
 	c.mode, c.period, c.next = mode, period, time.Now().Add(period)
 }

@@ -86,7 +86,19 @@ type Demand struct {
 	Initial map[byte][]byte // after power-on
 
 	ready byte // bits of the status
+
+	config, rate, rated byte    // a register, the bits of its rate, and what they are for once a second
+	drdy                [2]byte // a register and the bit of it that has the pin show ready
 }
+
+// Pin implements Pinned: DRDY.
+func (c *Demand) Pin() bool {
+	c.OnRead(c.drdy[0])
+	return c.Reg[c.drdy[0]]&c.drdy[1] != 0 && c.ready == 3
+}
+
+// free reports whether it measures on its own, once a second.
+func (c *Demand) free() bool { return c.rate != 0 && c.Reg[c.config]&c.rate == c.rated }
 
 // newDemand makes one whose results are from at on. burst is the bit of a register's number
 // that has it read on, 0 if it always does; bit 0 of shot starts a measurement, if may.
@@ -107,12 +119,19 @@ func newDemand(at, status, burst, shot byte, takes time.Duration, data []byte, i
 			c.ready = 0
 			c.Start(takes)
 		}
+		if reg == c.config && c.rate != 0 {
+			if c.Abort(); c.free() {
+				c.Start(time.Second)
+			}
+		}
 	}
 	c.OnRead = func(reg byte) byte {
 		if c.Finish() {
 			c.Put(at, c.Data...)
 			c.ready = 3
-			c.Reg[shot] &^= 1
+			if c.Reg[shot] &^= 1; c.free() {
+				c.Start(time.Second)
+			}
 		}
 		reg &^= burst
 		switch {
@@ -137,6 +156,7 @@ func newDemand(at, status, burst, shot byte, takes time.Duration, data []byte, i
 func NewLPS22HB(data []byte) *Demand {
 	c := newDemand(0x28, 0x27, 0, 0x11, 15*time.Millisecond, data, map[byte][]byte{0x0f: {0xb1}, 0x11: {0x10}}, func(*Demand) bool { return true })
 	c.Modes = []byte{0x10}
+	c.config, c.rate, c.rated, c.drdy = 0x10, 0x70, 0x10, [2]byte{0x12, 0x04}
 	return c
 }
 
@@ -144,6 +164,7 @@ func NewLPS22HB(data []byte) *Demand {
 func NewLPS25HB(data []byte) *Demand {
 	c := newDemand(0x28, 0x27, 0x80, 0x21, 36*time.Millisecond, data, map[byte][]byte{0x0f: {0xbd}}, powered)
 	c.Modes = []byte{0x20}
+	c.config, c.rate, c.rated, c.drdy = 0x20, 0xf0, 0x90, [2]byte{0x23, 0x01}
 	return c
 }
 
@@ -151,6 +172,7 @@ func NewLPS25HB(data []byte) *Demand {
 func NewHTS221(calibration, data []byte) *Demand {
 	c := newDemand(0x28, 0x27, 0x80, 0x21, 10*time.Millisecond, data, map[byte][]byte{0x0f: {0xbc}, 0x30: calibration}, powered)
 	c.Modes = []byte{0x20, 0x21}
+	c.config, c.rate, c.rated, c.drdy = 0x20, 0x83, 0x81, [2]byte{0x22, 0x04}
 	return c
 }
 

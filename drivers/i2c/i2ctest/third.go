@@ -129,7 +129,13 @@ type Compass struct {
 	Conversion
 	Field [3]int16 // x, y, z
 	Over  bool     // the QMC5883L's range has no room
+
+	pin     func() bool
+	written time.Time // the HMC5883L's registers
 }
+
+// Pin implements Pinned: DRDY.
+func (c *Compass) Pin() bool { return c.pin() }
 
 // NewHMC5883L makes a compass that measures when it is asked to.
 func NewHMC5883L(x, y, z int16) *Compass {
@@ -160,11 +166,15 @@ func NewHMC5883L(x, y, z int16) *Compass {
 				}
 				c.Put(at, byte(v>>8), byte(v))
 			}
-			if c.Reg[9] = 1; c.Reg[2]&3 == 0 {
-				c.Start(60 * time.Millisecond)
+			if c.Reg[9], c.written = 1, time.Now(); c.Reg[2]&3 == 0 {
+				c.Start(66 * time.Millisecond)
 			}
 		}
 		return c.Reg[reg]
+	}
+	c.pin = func() bool { // low while its registers are written
+		c.OnRead(9)
+		return time.Since(c.written) >= 250*time.Microsecond
 	}
 	c.PowerOn()
 	return c
@@ -204,6 +214,7 @@ func NewQMC5883L(x, y, z int16) *Compass {
 		}
 		return v
 	}
+	c.pin = func() bool { return c.OnRead(6)&1 != 0 && c.Reg[0x0a]&1 == 0 }
 	c.PowerOn()
 	return c
 }
@@ -267,6 +278,9 @@ type Scale struct {
 
 	calibrated time.Time
 }
+
+// Pin implements Pinned: DRDY, high while there is a conversion that was not read, or low.
+func (c *Scale) Pin() bool { return c.OnRead(0)&0x20 != 0 != (c.Reg[1]&0x80 != 0) }
 
 // NewLIS3DH simulates the LIS3DH, off after power-on.
 func NewLIS3DH(amplitude, gravity float64) *Shaker {
