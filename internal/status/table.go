@@ -166,7 +166,7 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%.1f %ciB", f, "KMGT"[unit])
 }
 
-// clockRow says what waits for the clock.
+// clockRow writes what waits for the clock.
 func (s *Snapshot) clockRow(b *strings.Builder) {
 	if w := s.WaitsForClock; w != nil {
 		more := ""

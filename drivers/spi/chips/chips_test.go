@@ -50,6 +50,37 @@ func TestMCP3xxx(t *testing.T) {
 	}
 }
 
+// DS21697: a difference has a sign and twelve bits, the reference being 4096; a voltage against
+// ground uses no more than the twelve. The highest code is 4095 and the lowest -4096.
+func TestMCP3304(t *testing.T) {
+	inputs := []string{"0", "7", "2-3", "3-2", "4-5", "5-4"}
+	codes := []int{2048, 4095, 1024, -1024, -4096, -1}
+	code := map[string]int{}
+	var want []driverstest.Want
+	for i, input := range inputs {
+		code[input] = codes[i]
+		want = append(want, w("v"+input, []float64{1.25, 2.5 * 4095 / 4096, 0.625, -0.625, -2.5, -2.5 / 4096}[i], 1e-9))
+	}
+	spitest.Suite{
+		Driver: MCP3304, Chip: func() spitest.Chip { return &spitest.MCP3xxx{Bits: 13, Code: code} },
+		ZeroIsAValue: "0 V is all zeros", Want: want,
+		Configure: func(d drivers.Driver, dc *drivers.DeviceConfig) {
+			for _, input := range inputs {
+				o := d.ChannelOptions().(*mcpInput)
+				o.Input, o.Reference = input, 2.5
+				if err := o.Check(); err != nil {
+					t.Error(err)
+				}
+				dc.Channels = append(dc.Channels, drivers.ChannelConfig{Name: "v" + input, Options: o})
+			}
+		},
+	}.Run(t)
+	o := MCP3302(nil).ChannelOptions().(*mcpInput)
+	if o.Input, o.Reference = "4-5", 2.5; o.Check() == nil {
+		t.Error("mcp3302: input 4-5 is accepted")
+	}
+}
+
 // NIST Monograph 175's tables, in millivolts, a microvolt being their last digit.
 func TestThermocoupleTables(t *testing.T) {
 	for kind, points := range map[string]map[float64]float64{

@@ -15,20 +15,26 @@ import (
 )
 
 // MCP3004 converts four voltages, 10 bits.
-func MCP3004(b *bus.Buses) drivers.Driver { return mcp3xxx(b, "mcp3004", 4, 10) }
+func MCP3004(b *bus.Buses) drivers.Driver { return mcp3xxx(b, "mcp3004", 4, 10, false) }
 
 // MCP3008 converts eight voltages, 10 bits.
-func MCP3008(b *bus.Buses) drivers.Driver { return mcp3xxx(b, "mcp3008", 8, 10) }
+func MCP3008(b *bus.Buses) drivers.Driver { return mcp3xxx(b, "mcp3008", 8, 10, false) }
 
 // MCP3204 converts four voltages, 12 bits.
-func MCP3204(b *bus.Buses) drivers.Driver { return mcp3xxx(b, "mcp3204", 4, 12) }
+func MCP3204(b *bus.Buses) drivers.Driver { return mcp3xxx(b, "mcp3204", 4, 12, false) }
 
 // MCP3208 converts eight voltages, 12 bits.
-func MCP3208(b *bus.Buses) drivers.Driver { return mcp3xxx(b, "mcp3208", 8, 12) }
+func MCP3208(b *bus.Buses) drivers.Driver { return mcp3xxx(b, "mcp3208", 8, 12, false) }
+
+// MCP3302 converts four voltages against ground, 12 bits, or two differences, 13 with the sign.
+func MCP3302(b *bus.Buses) drivers.Driver { return mcp3xxx(b, "mcp3302", 4, 13, true) }
+
+// MCP3304 converts eight voltages against ground, 12 bits, or four differences, 13 with the sign.
+func MCP3304(b *bus.Buses) drivers.Driver { return mcp3xxx(b, "mcp3304", 8, 13, true) }
 
 // mcpInput is one of the user's channels.
 type mcpInput struct {
-	Input     string       `toml:"input" required:"true" example:"\"0\"" doc:"The input, 0 to 7 against ground (mcp3004, mcp3204: 0 to 3), or a pair: 0-1, 1-0, 2-3 and so on."`
+	Input     string       `toml:"input" required:"true" example:"\"0\"" doc:"The input, 0 to 7 against ground (mcp3004, mcp3204, mcp3302: 0 to 3), or a pair: 0-1, 1-0, 2-3 and so on."`
 	Reference adapter.Volt `toml:"reference" required:"true" example:"\"3.3V\"" doc:"The voltage at the chip's VREF: \"3.3V\"."`
 
 	inputs []string
@@ -58,12 +64,12 @@ func mcpInputs(n int) (single, pairs []string) {
 	return single, pairs
 }
 
-func mcp3xxx(b *bus.Buses, name string, inputs, bits int) drivers.Driver {
+func mcp3xxx(b *bus.Buses, name string, inputs, bits int, signed bool) drivers.Driver {
 	single, pairs := mcpInputs(inputs)
 	return chip.Driver[*chip.SPIOptions]{
 		Name:           name,
 		Summary:        fmt.Sprintf("Microchip %s: %d voltages, %d bits", strings.ToUpper(name), inputs, bits),
-		Hertz:          1_000_000, // at 2.7 V: DS21295 and DS21298, table 1-0
+		Hertz:          1_000_000, // at 2.7 V: DS21295, DS21298 and DS21697, "Electrical characteristics"
 		Every:          2 * time.Second,
 		Options:        chip.NoOptions,
 		ChannelOptions: func() any { return &mcpInput{inputs: append(single, pairs...)} },
@@ -71,7 +77,7 @@ func mcp3xxx(b *bus.Buses, name string, inputs, bits int) drivers.Driver {
 			if len(c.Channels) == 0 {
 				return nil, errors.New(`no channels (try: level = { input = "0", reference = "3.3V" })`)
 			}
-			return &mcp{d, bits, single, pairs, c.Channels}, nil
+			return &mcp{d, bits, signed, single, pairs, c.Channels}, nil
 		},
 	}.On(b)
 }
@@ -79,6 +85,7 @@ func mcp3xxx(b *bus.Buses, name string, inputs, bits int) drivers.Driver {
 type mcp struct {
 	d             *bus.Dev
 	bits          int
+	signed        bool     // the first of bits is the sign
 	single, pairs []string // names, by code
 	channels      []drivers.ChannelConfig
 }
@@ -96,15 +103,23 @@ func (m *mcp) Poll(ctx context.Context) ([]drivers.Reading, error) {
 		if unit == "" {
 			unit = "V"
 		}
-		volts := float64(code) * float64(o.Reference) / float64(int(1)<<m.bits)
+		volts := float64(code) * float64(o.Reference) / float64(m.full())
 		rs = append(rs, drivers.Reading{Channel: c.Name, Unit: unit, Value: drivers.Number(volts), Time: time.Now()})
 	}
 	return rs, nil
 }
 
+// full is the code that the reference would have.
+func (m *mcp) full() int {
+	if m.signed {
+		return 1 << (m.bits - 1)
+	}
+	return 1 << m.bits
+}
+
 // convert reads one input: a start bit, single or pair, three bits of its number; then,
 // after a null bit, the code. The bits are placed so that the code ends with the third
-// byte. DS21295 figure 6-1, DS21298 figure 6-1; on the wire of an MCP3008: 01 80 00.
+// byte. DS21295 figure 6-1, DS21298 figure 6-1, DS21697 "Serial communication"; on the wire of an MCP3008: 01 80 00.
 func (m *mcp) convert(ctx context.Context, input string) (int, error) {
 	ask := uint32(0b11)<<3 | uint32(max(slices.Index(m.single, input), 0))
 	if pair := slices.Index(m.pairs, input); pair >= 0 {
@@ -119,5 +134,9 @@ func (m *mcp) convert(ctx context.Context, input string) (int, error) {
 	if got>>m.bits&1 != 0 { // which a chip pulls low, and nobody does where there is none
 		return 0, fmt.Errorf("%w: no null bit before the result (wired? powered? the right select?)", drivers.ErrNoAnswer)
 	}
-	return got & (1<<m.bits - 1), nil
+	code := got & (1<<m.bits - 1)
+	if m.signed && code >= m.full() {
+		code -= 1 << m.bits
+	}
+	return code, nil
 }

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// MCP3xxx simulates MCP3004, MCP3008, MCP3204 and MCP3208. DS21295 and DS21298, "Serial
-// communication".
+// MCP3xxx simulates MCP3004, MCP3008, MCP3204, MCP3208, MCP3302 and MCP3304. DS21295, DS21298
+// and DS21697, "Serial communication".
 type MCP3xxx struct {
-	Bits int            // 10 or 12
+	Bits int            // 10 or 12, or 13 of which the first is the sign
 	Code map[string]int // by input: "0", "0-1"
 }
 
 // Transfer implements Chip: the start bit, single or differential, three bits of the
 // input; then a null bit and the result.
 func (c *MCP3xxx) Transfer(w []byte) []byte {
-	start, all := map[int]int{10: 16, 12: 18}[c.Bits], uint32(0)
+	start, all := map[int]int{10: 16, 12: 18, 13: 19}[c.Bits], uint32(0)
 	if len(w) == 3 {
 		all = uint32(w[0])<<16 | uint32(w[1])<<8 | uint32(w[2])
 	}
@@ -30,7 +30,7 @@ func (c *MCP3xxx) Transfer(w []byte) []byte {
 	}
 	r := 0xff<<16 | 0xff<<8 | 0xff
 	r &^= 1<<(c.Bits+1) - 1 // the null bit, and the result
-	r |= c.Code[input]
+	r |= c.Code[input] & (1<<c.Bits - 1)
 	return []byte{byte(r >> 16), byte(r >> 8), byte(r)}
 }
 
