@@ -147,6 +147,7 @@ func (s *session) resumeLocked(c *conn) {
 // wait with them. What has to do with the journal and what has to be sent has goroutines of its
 // own: a disk that is busy must not hold up all other ends.
 func (b *Broker) end(c *conn) {
+	c.session.current.CompareAndSwap(c, nil) // from here on a group passes it over
 	teardown := func(w *worker) { b.teardown(w, c) }
 	if !c.session.isPersistent() && c.fan == nil && c.will == nil {
 		b.doIn(&b.aside.quick, maxQuick, teardown)

@@ -41,7 +41,9 @@ func (b *Broker) Sessions() []SessionInfo {
 	b.mu.Unlock()
 	list := make([]SessionInfo, 0, len(sessions))
 	for _, s := range sessions {
-		list = append(list, s.info())
+		if s.isPersistent() || s.connected() { // else it is about to be removed
+			list = append(list, s.info())
+		}
 	}
 	sortSessions(list)
 	return list

@@ -128,3 +128,35 @@ func TestMessageRefusedByASpoolGoesToNoGroup(t *testing.T) {
 		})
 	})
 }
+
+// What the end of a connection has to tidy up is done later; a group passes the client over at once.
+func TestGroupPassesOverWhoHasDisconnected(t *testing.T) {
+	b := start(t)
+	var members []*client
+	for _, id := range []string{"a", "b"} {
+		c := connect(t, b, mqtt.Level5, id)
+		c.subscribe("$share/g/work", 1)
+		members = append(members, c)
+	}
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	for range maxQuick {
+		b.doIn(&b.aside.quick, maxQuick, func(*worker) { close(begun); <-goOn })
+	}
+	<-begun
+	defer close(goOn)
+	members[0].disconnect()
+	pub := connect(t, b, mqtt.Level311, "pub")
+	pub.pour("work", 0, 4, 4)
+	for i := range 4 {
+		m := members[1].message()
+		if number(m) != i {
+			t.Fatalf("got %d, want %d", number(m), i)
+		}
+		members[1].ack(mqtt.PUBACK, m.ID)
+	}
+	for _, s := range b.Sessions() {
+		if s.Client == "a" {
+			t.Error("who has disconnected has a session")
+		}
+	}
+}
