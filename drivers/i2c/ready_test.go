@@ -15,6 +15,7 @@ import (
 var readyChips = map[string]time.Duration{
 	"nau7802": 100 * time.Millisecond, "hmc5883l": 66 * time.Millisecond, "qmc5883l": 100 * time.Millisecond,
 	"ccs811": time.Second, "scd30": 2 * time.Second, "lps22hb": time.Second, "lps25hb": time.Second, "hts221": time.Second,
+	"vl53l1x": 100 * time.Millisecond, "vl53l4cd": 50 * time.Millisecond,
 }
 
 // pinned is a chip whose pin is wired to GPIO5.
@@ -103,9 +104,9 @@ func TestMeasurementIsReadAtItsEdge(t *testing.T) {
 	for name, rate := range readyChips {
 		t.Run(name, func(t *testing.T) {
 			withReady(t, name, func(t *testing.T, w *wired, p *pinned) {
-				every := 10 * time.Second
-				if name == "nau7802" {
-					every = 2 * time.Second
+				every := map[string]time.Duration{"nau7802": 2 * time.Second, "vl53l1x": time.Second, "vl53l4cd": time.Second}[name]
+				if every == 0 {
+					every = 10 * time.Second
 				}
 				time.Sleep(2*every + rate + 50*time.Millisecond) // between a reading and the next
 				var transfers []time.Time

@@ -57,18 +57,22 @@ func VL53L1X(b *bus.Buses) drivers.Driver {
 }
 
 func (f vl1Family) on(b *bus.Buses, summary string) drivers.Driver {
-	return chip.Driver[*chip.I2COptions]{
+	return chip.Driver[*chip.ReadyOptions]{
 		Name:      f.name,
 		Summary:   summary,
 		Addresses: []uint16{0x29},
 		Every:     time.Second,
 		Channels:  distanceChannels(f.most),
 		Needs:     chip.Need("distance", "target"),
-		Options:   chip.NoOptions,
-		OpenDevice: func(ctx context.Context, d *bus.Dev, _ *chip.I2COptions, _ chip.Config) (chip.Device, error) {
+		Options:   chip.NoReadyOptions,
+		IRQ:       chip.IRQ{High: true, Ready: true},
+		OpenDevice: func(ctx context.Context, d *bus.Dev, o *chip.ReadyOptions, _ chip.Config) (chip.Device, error) {
 			timing, err := f.open(ctx, d)
 			if err != nil {
 				return nil, err
+			}
+			if o.IRQ != "" {
+				return f.ranging(ctx, d, timing)
 			}
 			return ranger{func(ctx context.Context) (float64, bool, error) { return f.measure(ctx, d, timing) }}, nil
 		},
@@ -146,16 +150,68 @@ func (f vl1Family) measure(ctx context.Context, d *bus.Dev, timing []byte) (metr
 		if err := f.await(ctx, d); err != nil {
 			return 0, false, err
 		}
-		if b, err = reg16(ctx, d, vl1Result, 17); err != nil {
-			return 0, false, err
-		}
-		if err := set16(ctx, d, vl1Clear, 0x01); err != nil {
+		if b, err = takeVL53L1X(ctx, d); err != nil {
 			return 0, false, err
 		}
 	}
 	if err := set16(ctx, d, vl1Start, 0x00); err != nil {
 		return 0, false, err
 	}
+	return decodeVL53L1X(ctx, d, b, timing)
+}
+
+// ranging has the chip range on its own, one after the other, with its pin GPIO1 high from the
+// end of each until that is taken: bit 4 of 0x30 in the configuration above is the polarity.
+func (f vl1Family) ranging(ctx context.Context, d *bus.Dev, timing []byte) (chip.Device, error) {
+	for _, set := range [][2]byte{{vl1Clear, 0x01}, {vl1Start, f.start}} {
+		if err := set16(ctx, d, uint16(set[0]), set[1]); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.await(ctx, d); err != nil {
+		return nil, err
+	}
+	if _, err := takeVL53L1X(ctx, d); err != nil { // the first, as in measure
+		return nil, err
+	}
+	return &rangingVL53L1X{d: d, timing: timing, fresh: fresher()}, nil
+}
+
+// rangingVL53L1X ranges on its own.
+type rangingVL53L1X struct {
+	d      *bus.Dev
+	timing []byte
+	fresh  *fresh
+}
+
+// Poll implements chip.Device: the result that was not taken, if there is one.
+func (r *rangingVL53L1X) Poll(ctx context.Context) ([]drivers.Reading, error) {
+	ready, err := reg16(ctx, r.d, vl1Ready, 1)
+	if err != nil {
+		return nil, err
+	}
+	if ready[0]&1 == 0 || ready[0] == 0xff {
+		return nil, r.fresh.none()
+	}
+	r.fresh.last = time.Now()
+	b, err := takeVL53L1X(ctx, r.d)
+	if err != nil {
+		return nil, err
+	}
+	return ranger{func(ctx context.Context) (float64, bool, error) { return decodeVL53L1X(ctx, r.d, b, r.timing) }}.Poll(ctx)
+}
+
+// takeVL53L1X reads a result and has the chip go on.
+func takeVL53L1X(ctx context.Context, d *bus.Dev) ([]byte, error) {
+	b, err := reg16(ctx, d, vl1Result, 17)
+	if err != nil {
+		return nil, err
+	}
+	return b, set16(ctx, d, vl1Clear, 0x01)
+}
+
+// decodeVL53L1X returns what a result says, if the chip still has its settings.
+func decodeVL53L1X(ctx context.Context, d *bus.Dev, b, timing []byte) (metres float64, target bool, err error) {
 	// With other settings, as after a reset, it measures too, but not what we asked for.
 	now, err := reg16(ctx, d, vl1Timing, vl1TimingSize)
 	if err != nil {

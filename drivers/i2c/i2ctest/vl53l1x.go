@@ -66,6 +66,12 @@ func (c *VL53L1X) Leave(r *rand.Rand) {
 	}
 }
 
+// Pin implements Pinned: GPIO1, active high unless bit 4 of 0x30 says otherwise.
+func (c *VL53L1X) Pin() bool {
+	c.refresh()
+	return c.reg[0x31]&1 != 0 != (c.reg[0x30]&0x10 != 0)
+}
+
 // Write implements Chip.
 func (c *VL53L1X) Write(b []byte) error {
 	if len(b) < 2 {
@@ -96,8 +102,8 @@ func (c *VL53L1X) Write(b []byte) error {
 	return nil
 }
 
-// Read implements Chip.
-func (c *VL53L1X) Read(b []byte) error {
+// refresh puts a result that is there into the registers.
+func (c *VL53L1X) refresh() {
 	if c.Finish() {
 		c.reg[0x31] |= 1
 		c.reg[0x89] = c.Status
@@ -109,6 +115,11 @@ func (c *VL53L1X) Read(b []byte) error {
 		}
 		c.reg[0x96], c.reg[0x97] = byte(c.Millimetres>>8), byte(c.Millimetres)
 	}
+}
+
+// Read implements Chip.
+func (c *VL53L1X) Read(b []byte) error {
+	c.refresh()
 	for i := range b {
 		b[i] = c.reg[c.ptr%len(c.reg)]
 		c.ptr++
