@@ -49,7 +49,7 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%s claims %v", d.Name, claims)
 		}
 	}
-	if len(all) != 10 {
-		t.Errorf("%d drivers, want 10", len(all))
+	if len(all) != 13 {
+		t.Errorf("%d drivers, want 13", len(all))
 	}
 }

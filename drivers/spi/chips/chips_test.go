@@ -3,6 +3,7 @@ package chips
 import (
 	"math"
 	"testing"
+	"time"
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/adapter"
@@ -78,6 +79,48 @@ func TestMCP3304(t *testing.T) {
 	o := MCP3302(nil).ChannelOptions().(*mcpInput)
 	if o.Input, o.Reference = "4-5", 2.5; o.Check() == nil {
 		t.Error("mcp3302: input 4-5 is accepted")
+	}
+}
+
+// DS21950 table 5-1: the code of the reference is 2^21, and what is beyond it, by 12 % at most, is
+// told by two bits of its own.
+func TestMCP355x(t *testing.T) {
+	for name, c := range map[string]struct {
+		driver func(*bus.Buses) drivers.Driver
+		takes  time.Duration
+	}{
+		"mcp3550-50": {MCP3550, 83 * time.Millisecond}, "mcp3550-60": {MCP3550, 69 * time.Millisecond},
+		"mcp3551": {MCP3551, 75 * time.Millisecond}, "mcp3553": {MCP3553, 18 * time.Millisecond},
+	} {
+		code := func(n int) func(spitest.Chip) {
+			return func(c spitest.Chip) { c.(*spitest.MCP355x).Code = n }
+		}
+		volts := func(v float64) []driverstest.Want { return []driverstest.Want{w("voltage", v, 1e-9)} }
+		t.Run(name, spitest.Suite{
+			Driver: c.driver, Chip: func() spitest.Chip { return &spitest.MCP355x{Code: 1 << 20, Takes: c.takes} },
+			Want:      volts(1.25),
+			Configure: func(_ drivers.Driver, dc *drivers.DeviceConfig) { dc.Options.(*mcp355xOptions).Reference = 2.5 },
+			States: []spitest.State{
+				{Name: "nothing", Set: code(0), Want: volts(0)},
+				{Name: "one below", Set: code(-1), Want: volts(-2.5 / (1 << 21))},
+				{Name: "the highest", Set: code(1<<21 - 1), Want: volts(2.5 - 2.5/(1<<21))},
+				{Name: "the reference", Set: code(1 << 21), Want: volts(2.5)},
+				{Name: "the lowest", Set: code(-1 << 21), Want: volts(-2.5)},
+				{Name: "beyond", Set: code(-1<<21 - 2), Want: volts(-2.5 - 5.0/(1<<21))},
+				{Name: "both", Set: func(c spitest.Chip) { c.(*spitest.MCP355x).Both = true }, Err: "above and below"},
+				{Name: "never ready", Set: func(c spitest.Chip) { c.(*spitest.MCP355x).Takes = time.Hour }, Err: "powered?"},
+			},
+		}.Run)
+	}
+	for text, code := range map[[3]byte]int{
+		{0x60, 0, 1}: 2097153, {0x1f, 0xff, 0xff}: 2097151, {0x3f, 0xff, 0xfe}: -2, {0x20, 0, 0}: -2097152, {0x9f, 0xff, 0xff}: -2097153,
+	} {
+		if got, err := decodeMCP355x(text[:]); err != nil || got != code {
+			t.Errorf("% x: %d, %v; want %d", text, got, err, code)
+		}
+	}
+	if (&mcp355xOptions{Reference: 24}).Check() == nil {
+		t.Error("a reference of 24 V is accepted")
 	}
 }
 

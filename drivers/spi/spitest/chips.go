@@ -40,6 +40,55 @@ func (c *MCP3xxx) PowerOn() {}
 // Leave implements Chip.
 func (c *MCP3xxx) Leave(*rand.Rand) {}
 
+// MCP355x simulates MCP3550, MCP3551 and MCP3553, in mode 3. DS21950 section 5.3: a select that
+// falls begins a conversion, or shows that one is under way, or has its result clocked out,
+// which is gone then.
+type MCP355x struct {
+	Code  int // 2^21 is the reference
+	Takes time.Duration
+	Both  bool // it is above and below its range at once
+
+	result uint32
+	until  time.Time // of the conversion whose result was not read; zero: none
+}
+
+// Transfer implements Chip.
+func (c *MCP355x) Transfer(w []byte) []byte {
+	r := bytes.Repeat([]byte{0xff}, len(w))
+	if c.until.IsZero() {
+		c.begin(c.Code)
+		return r
+	}
+	if time.Now().Before(c.until) {
+		return r
+	}
+	c.until = time.Time{}
+	for i := range min(3, len(r)) {
+		r[i] = byte(c.result >> (16 - 8*i))
+	}
+	return r
+}
+
+func (c *MCP355x) begin(code int) {
+	c.until = time.Now().Add(c.Takes)
+	c.result = uint32(code) & (1<<22 - 1)
+	if code >= 1<<21 || c.Both {
+		c.result |= 1 << 22
+	}
+	if code < -1<<21 || c.Both {
+		c.result |= 1 << 23
+	}
+}
+
+// PowerOn implements Chip: it is shut down.
+func (c *MCP355x) PowerOn() { c.until = time.Time{} }
+
+// Leave implements Chip: yesterday's result lies there.
+func (c *MCP355x) Leave(*rand.Rand) {
+	c.begin(12345)
+	c.until = time.Now()
+}
+
 // MAX31855 simulates the MAX31855: four bytes that are only read.
 type MAX31855 struct{ Word uint32 }
 
