@@ -130,9 +130,9 @@ killloop:
 journal-compare:
 	cd internal/journal/compare && $(GO) run . -dir $(or $(DIR),/tmp)
 
-# The history against SQLite, a module of its own: make history-compare DIR=/on/the/card
+# The history against SQLite, a module of its own: make history-compare DIR=/on/the/card CHANNELS=1000
 history-compare:
-	cd internal/history/compare && $(GO) test -count=1 -timeout 60m -run TestDayOfValues . -dir $(or $(DIR),/tmp) -v
+	cd internal/history/compare && $(GO) test -count=1 -timeout 60m -run TestDayOfValues . -dir $(or $(DIR),/tmp) -channels $(or $(CHANNELS),100) -v
 
 # What page, API and history cost beside the same gateway without them: at most 3 MB and 1 s of CPU an hour, or it
 # fails. Needs mosquitto, and a machine that does nothing else: make idle SECONDS=3600

@@ -23,12 +23,13 @@ import (
 var (
 	dir   = flag.String("dir", "", "directory on the file system to measure; one of its own, so that the block device counts nothing else")
 	hours = flag.Int("hours", 24, "of values")
+
+	channels = flag.Int("channels", 100, "that are written")
 )
 
 const (
-	channels = 100
-	every    = 10 * time.Second
-	flush    = 10 * time.Minute // how long values wait in memory, in all of them
+	every = 10 * time.Second
+	flush = 10 * time.Minute // how long values wait in memory, in all of them
 )
 
 // value is a temperature with one decimal; each channel has its own.
@@ -36,7 +37,7 @@ func value(channel, i int) float64 {
 	return math.Round(200+80*math.Sin(float64(i)/900+float64(channel))+3*math.Sin(float64(i*(channel+3)))) / 10
 }
 
-func name(channel int) string { return fmt.Sprintf("device%02d/channel%d", channel/4, channel%4) }
+func name(channel int) string { return fmt.Sprintf("device%03d/channel%d", channel/4, channel%4) }
 
 // sectors are the bytes that the block device below path has written so far
 // (Documentation/block/stat.rst).
@@ -72,7 +73,7 @@ func measure(t *testing.T, what, path string, write func() (query func() int)) {
 		points = query()
 		best = min(best, time.Since(start))
 	}
-	n := float64(channels) * float64(*hours) * float64(time.Hour/every)
+	n := float64(*channels) * float64(*hours) * float64(time.Hour/every)
 	fmt.Printf("| %-34s | %8.1f | %6.2f | %8.1f | %6.1f | %8.2f ms, %d points |\n", what, float64(written)/1e6, float64(written)/n,
 		float64(size(path))/1e6, used.Seconds(), float64(best.Microseconds())/1000, points)
 }
@@ -125,7 +126,7 @@ func historyDay(t *testing.T, path string) (query func() int) {
 		go func() { ended <- s.Run(ctx) }()
 		begin = time.Now()
 		for i := range *hours * int(time.Hour/every) {
-			for c := range channels {
+			for c := range *channels {
 				s.Add(name(c), history.Number, time.Now(), history.Value{Number: value(c, i)})
 			}
 			time.Sleep(every)
@@ -174,7 +175,7 @@ func sqliteDay(t *testing.T, path, key string) (query func() int) {
 		put, err := tx.Prepare("INSERT INTO v VALUES (?, ?, ?)")
 		must(err)
 		for k := i; k < i+perFlush; k++ {
-			for c := range channels {
+			for c := range *channels {
 				_, err := put.Exec(begin+int64(k)*every.Milliseconds(), c, value(c, k))
 				must(err)
 			}
