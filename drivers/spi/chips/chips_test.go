@@ -82,7 +82,7 @@ func TestMCP3304(t *testing.T) {
 	}
 }
 
-// DS21950 table 5-1: the code of the reference is 2^21, and what is beyond it, by 12 % at most, is
+// DS21950 section 5.1: the code of the reference is 2^21, and what is beyond it, by 12 % at most, is
 // shown by two bits of its own.
 func TestMCP355x(t *testing.T) {
 	for name, c := range map[string]struct {
