@@ -212,14 +212,6 @@ func (w *worker) flushSome(limit time.Duration) {
 	w.touched = w.touched[:0]
 }
 
-// route returns where topic goes. The bytes may be changed by the caller afterwards.
-func (w *worker) route(topic []byte) *route {
-	if r := w.routes[string(topic)]; w.isCurrent(r) {
-		return r
-	}
-	return w.newRoute(string(topic))
-}
-
 func (w *worker) routeString(topic string) *route {
 	if r := w.routes[topic]; w.isCurrent(r) {
 		return r

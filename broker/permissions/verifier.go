@@ -168,7 +168,7 @@ func (v *Verifier) pause(ctx context.Context) {
 	v.pausing.Add(-1)
 }
 
-// startLocked gives turns while there are some to give.
+// startLocked begins the next hashes while there is a processor for them.
 func (v *Verifier) startLocked() {
 	for v.running < hashesAtATime {
 		w, at := v.turns.next(time.Now())
