@@ -188,6 +188,9 @@ func oldStore(t *testing.T, fs *crashdisk.Disk, names []string) {
 // K1: a store that 5f3101f left with more state than it could write again, and refused to
 // start on, opens, has everything, and goes on.
 func TestBrickedStoreOpensAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many large states: long on a slow processor")
+	}
 	fs := crashdisk.New(rand.New(rand.NewPCG(1, 1)))
 	var names []string
 	for i := range 180 {
@@ -217,6 +220,9 @@ func TestBrickedStoreOpensAgain(t *testing.T) {
 
 // The same as it comes about: more queues than 32 MiB have room for.
 func TestMoreQueuesThanOneSlotHolds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many large states: long on a slow processor")
+	}
 	fs := crashdisk.New(rand.New(rand.NewPCG(1, 1)))
 	o := Options{Dir: "d", FS: fs, FreeFloor: -1}
 	j := reopen(t, o)
