@@ -153,17 +153,57 @@ func (b *Broker) enter(c *conn, connect *mqtt.Connect, who *permissions.Identity
 // admitsLocked reports whether there is room for one more connection.
 func (b *Broker) admitsLocked(c *conn) mqtt.Reason {
 	l := c.listener.settings()
+	all := func(*conn) bool { return true }
+	here := func(o *conn) bool { return o.listener == c.listener }
+	host := func(o *conn) bool { return o.host == c.host }
 	switch {
-	case len(b.conns) >= b.limits().MaxClients:
+	case b.ended.full(len(b.conns), b.limits().MaxClients, all):
 		b.log.Warn("connection refused: as many clients as allowed", "remote", c.remote, "clients", len(b.conns))
 		return mqtt.QuotaExceeded
-	case l.MaxClients > 0 && c.listener.clients >= l.MaxClients:
+	case l.MaxClients > 0 && b.ended.full(c.listener.clients, l.MaxClients, here):
 		b.log.Warn("connection refused: as many clients as the listener allows", "remote", c.remote, "listener", c.listener.String())
 		return mqtt.QuotaExceeded
-	case c.limits.MaxPerAddress > 0 && b.perHost[c.host] >= c.limits.MaxPerAddress:
+	case c.limits.MaxPerAddress > 0 && b.ended.full(b.perHost[c.host], c.limits.MaxPerAddress, host):
 		return mqtt.ConnectionRateExceeded
 	}
 	return mqtt.Success
+}
+
+// endedConns are connections that have ended and still count, until all of their end is done:
+// whoever comes again at once must not find their place taken. Its lock is innermost.
+type endedConns struct {
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+}
+
+func (e *endedConns) add(c *conn) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.conns == nil {
+		e.conns = map[*conn]struct{}{}
+	}
+	e.conns[c] = struct{}{}
+}
+
+func (e *endedConns) remove(c *conn) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.conns, c)
+}
+
+// full reports whether n, without those that have ended, is as many as may be.
+func (e *endedConns) full(n, most int, counts func(*conn) bool) bool {
+	if n < most {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for c := range e.conns {
+		if counts(c) {
+			n--
+		}
+	}
+	return n >= most
 }
 
 // ownsLocked reports whether a session is the user's: of the user who made it. What
@@ -179,6 +219,7 @@ func (b *Broker) leave(c *conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.conns, c)
+	b.ended.remove(c)
 	c.listener.clients--
 	if b.perHost[c.host]--; b.perHost[c.host] <= 0 {
 		delete(b.perHost, c.host)

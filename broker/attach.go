@@ -147,7 +147,9 @@ func (s *session) resumeLocked(c *conn) {
 // wait with them. What has to do with the journal and what has to be sent has goroutines of its
 // own: a disk that is busy must not hold up all other ends.
 func (b *Broker) end(c *conn) {
+	b.ended.add(c)
 	c.session.current.CompareAndSwap(c, nil) // from here on a group passes it over
+	c.aliasesIn = nil                        // its socket may linger, and nobody pays for them then
 	teardown := func(w *worker) { b.teardown(w, c) }
 	if !c.session.isPersistent() && c.fan == nil && c.will == nil {
 		b.doIn(&b.aside.quick, maxQuick, teardown)

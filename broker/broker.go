@@ -32,6 +32,7 @@ type Broker struct {
 	count       counters
 	onDisk      onDisk
 	sys         sysKept
+	ended       endedConns
 	permissions atomic.Pointer[permissions.Permissions]
 	idleWorkers chan *worker
 
