@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"sync"
@@ -67,6 +69,12 @@ func (b *Broker) newConn(l *listener, from string, connect *mqtt.Connect) (*conn
 		return nil, mqtt.PacketTooLarge
 	}
 	return c, mqtt.Success
+}
+
+func randomID() string {
+	b := make([]byte, 12)
+	_, _ = rand.Read(b) // never fails: crypto/rand
+	return hex.EncodeToString(b)
 }
 
 // maxPacketOf is the largest packet that the client takes [MQTT-3.1.2-24, v5].
@@ -167,43 +175,6 @@ func (b *Broker) admitsLocked(c *conn) mqtt.Reason {
 		return mqtt.ConnectionRateExceeded
 	}
 	return mqtt.Success
-}
-
-// endedConns are connections that have ended and still count, until all of their end is done:
-// whoever comes again at once must not find their place taken. Its lock is innermost.
-type endedConns struct {
-	mu    sync.Mutex
-	conns map[*conn]struct{}
-}
-
-func (e *endedConns) add(c *conn) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.conns == nil {
-		e.conns = map[*conn]struct{}{}
-	}
-	e.conns[c] = struct{}{}
-}
-
-func (e *endedConns) remove(c *conn) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.conns, c)
-}
-
-// full reports whether n, without those that have ended, is as many as may be.
-func (e *endedConns) full(n, most int, counts func(*conn) bool) bool {
-	if n < most {
-		return false
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for c := range e.conns {
-		if counts(c) {
-			n--
-		}
-	}
-	return n >= most
 }
 
 // ownsLocked reports whether a session is the user's: of the user who made it. What

@@ -1,8 +1,6 @@
 package broker
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"time"
 
 	"sensorgate/broker/budget"
@@ -189,10 +187,4 @@ func (b *Broker) teardown(w *worker, c *conn) {
 		s.save(journal.Event, nil, 0)
 	}
 	close(c.done)
-}
-
-func randomID() string {
-	b := make([]byte, 12)
-	_, _ = rand.Read(b) // never fails: crypto/rand
-	return hex.EncodeToString(b)
 }

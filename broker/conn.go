@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -134,4 +135,41 @@ func (c *conn) endReason() (reason mqtt.Reason, text string, ok bool) {
 func (c *conn) violated() bool {
 	var fault *mqtt.Error
 	return errors.As(c.end, &fault)
+}
+
+// endedConns are connections that have ended and still count, until all of their end is done:
+// whoever comes again at once must not find their place taken. Its lock is innermost.
+type endedConns struct {
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+}
+
+func (e *endedConns) add(c *conn) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.conns == nil {
+		e.conns = map[*conn]struct{}{}
+	}
+	e.conns[c] = struct{}{}
+}
+
+func (e *endedConns) remove(c *conn) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.conns, c)
+}
+
+// full reports whether n, without those that have ended, is as many as may be.
+func (e *endedConns) full(n, most int, counts func(*conn) bool) bool {
+	if n < most {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for c := range e.conns {
+		if counts(c) {
+			n--
+		}
+	}
+	return n >= most
 }
