@@ -168,7 +168,8 @@ func Bytes(n int64) string {
 
 // clockRow writes what waits for the clock.
 func (s *Snapshot) clockRow(b *strings.Builder) {
-	if w := s.WaitsForClock; w != nil {
+	// Not all messages were looked at, and none of those waits: no news for people.
+	if w := s.WaitsForClock; w != nil && *w != (WaitsForClock{AtLeast: true}) {
 		more := ""
 		if w.AtLeast {
 			more = " or more"

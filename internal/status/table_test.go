@@ -30,3 +30,19 @@ func TestStatusEscapesTextsFromOutside(t *testing.T) {
 		}
 	}
 }
+
+func TestTableLeavesOutThatNothingIsKnownToWaitForTheClock(t *testing.T) {
+	for _, tt := range []struct {
+		waits WaitsForClock
+		shown bool
+	}{
+		{WaitsForClock{AtLeast: true}, false},
+		{WaitsForClock{AtLeast: true, Messages: 3}, true},
+	} {
+		var b strings.Builder
+		(&Snapshot{WaitsForClock: &tt.waits}).clockRow(&b)
+		if shown := b.Len() > 0; shown != tt.shown {
+			t.Errorf("%+v: %q", tt.waits, b.String())
+		}
+	}
+}
