@@ -151,8 +151,7 @@ func (b *Broker) enter(c *conn, connect *mqtt.Connect, who *permissions.Identity
 		b.onDisk.sessions.Add(c.sessionOnDisk)
 	}
 	b.conns[c] = struct{}{}
-	b.perHost[c.host]++
-	c.listener.clients++
+	b.places.take(c)
 	n := b.count.clients.Add(1)
 	b.count.clientsMax.Store(max(n, b.count.clientsMax.Load()))
 	return mqtt.Success
@@ -161,17 +160,15 @@ func (b *Broker) enter(c *conn, connect *mqtt.Connect, who *permissions.Identity
 // admitsLocked reports whether there is room for one more connection.
 func (b *Broker) admitsLocked(c *conn) mqtt.Reason {
 	l := c.listener.settings()
-	all := func(*conn) bool { return true }
-	here := func(o *conn) bool { return o.listener == c.listener }
-	host := func(o *conn) bool { return o.host == c.host }
+	all, here, host := b.places.taken(c)
 	switch {
-	case b.ended.full(len(b.conns), b.limits().MaxClients, all):
-		b.log.Warn("connection refused: as many clients as allowed", "remote", c.remote, "clients", len(b.conns))
+	case all >= b.limits().MaxClients:
+		b.log.Warn("connection refused: as many clients as allowed", "remote", c.remote, "clients", all)
 		return mqtt.QuotaExceeded
-	case l.MaxClients > 0 && b.ended.full(c.listener.clients, l.MaxClients, here):
+	case l.MaxClients > 0 && here >= l.MaxClients:
 		b.log.Warn("connection refused: as many clients as the listener allows", "remote", c.remote, "listener", c.listener.String())
 		return mqtt.QuotaExceeded
-	case c.limits.MaxPerAddress > 0 && b.ended.full(b.perHost[c.host], c.limits.MaxPerAddress, host):
+	case c.limits.MaxPerAddress > 0 && host >= c.limits.MaxPerAddress:
 		return mqtt.ConnectionRateExceeded
 	}
 	return mqtt.Success
@@ -190,11 +187,7 @@ func (b *Broker) leave(c *conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.conns, c)
-	b.ended.remove(c)
-	c.listener.clients--
-	if b.perHost[c.host]--; b.perHost[c.host] <= 0 {
-		delete(b.perHost, c.host)
-	}
+	b.places.giveBack(c)
 	b.count.clients.Add(-1)
 	c.release()
 }

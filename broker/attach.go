@@ -145,7 +145,7 @@ func (s *session) resumeLocked(c *conn) {
 // wait with them. What has to do with the journal and what has to be sent has goroutines of its
 // own: a disk that is busy must not hold up all other ends.
 func (b *Broker) end(c *conn) {
-	b.ended.add(c)
+	b.places.giveBack(c)
 	c.session.current.CompareAndSwap(c, nil) // from here on a group passes it over
 	c.aliasesIn = nil                        // its socket may linger, and nobody pays for them then
 	teardown := func(w *worker) { b.teardown(w, c) }

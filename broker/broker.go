@@ -32,7 +32,7 @@ type Broker struct {
 	count       counters
 	onDisk      onDisk
 	sys         sysKept
-	ended       endedConns
+	places      places
 	permissions atomic.Pointer[permissions.Permissions]
 	idleWorkers chan *worker
 
@@ -58,7 +58,6 @@ type Broker struct {
 	persistent int              // of these
 	unsettled  unsettled
 	conns      map[*conn]struct{}
-	perHost    map[string]int // connections per address
 	spools     map[string]*spool
 	running    bool // Run has opened the listeners
 	closing    bool

@@ -137,39 +137,54 @@ func (c *conn) violated() bool {
 	return errors.As(c.end, &fault)
 }
 
-// endedConns are connections that have ended and still count, until all of their end is done:
-// whoever comes again at once must not find their place taken. Its lock is innermost.
-type endedConns struct {
-	mu    sync.Mutex
-	conns map[*conn]struct{}
+// places are those that connections take up of what may be connected, at all, at a listener and
+// from an address. A connection gives its place back when it ends, before all of its end is
+// done: who comes again at once must not find it taken. The lock is innermost.
+type places struct {
+	mu       sync.Mutex
+	conns    map[*conn]struct{}
+	listener map[*listener]int
+	host     map[string]int
 }
 
-func (e *endedConns) add(c *conn) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.conns == nil {
-		e.conns = map[*conn]struct{}{}
-	}
-	e.conns[c] = struct{}{}
+func newPlaces() places {
+	return places{conns: map[*conn]struct{}{}, listener: map[*listener]int{}, host: map[string]int{}}
 }
 
-func (e *endedConns) remove(c *conn) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.conns, c)
+func (p *places) take(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.conns[c] = struct{}{}
+	p.listener[c.listener]++
+	p.host[c.host]++
 }
 
-// full reports whether n, without those that have ended, is as many as may be.
-func (e *endedConns) full(n, most int, counts func(*conn) bool) bool {
-	if n < most {
-		return false
+// giveBack does nothing for a connection that has none any more.
+func (p *places) giveBack(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, has := p.conns[c]; !has {
+		return
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for c := range e.conns {
-		if counts(c) {
-			n--
-		}
+	delete(p.conns, c)
+	if p.listener[c.listener]--; p.listener[c.listener] == 0 {
+		delete(p.listener, c.listener)
 	}
-	return n >= most
+	if p.host[c.host]--; p.host[c.host] == 0 {
+		delete(p.host, c.host)
+	}
+}
+
+// taken returns how many are taken at all, at the listener of c and from its address.
+func (p *places) taken(c *conn) (all, listener, host int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.conns), p.listener[c.listener], p.host[c.host]
+}
+
+// takenAt returns how many are taken at a listener.
+func (p *places) takenAt(l *listener) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.listener[l]
 }

@@ -118,18 +118,26 @@ func (c *client) silent(what string) {
 	}
 }
 
-// K8, K17: PUBREC, then a reconnect within one sync.
-func TestPubrelAfterAReconnectWaitsForTheDisk(t *testing.T) {
-	b, g := startGated(t)
-	sub := connect(t, b, mqtt.Level5, "sub", persistent)
+// receivedWhileClosed has a persistent session answer a message of QoS 2 with PUBREC, which the
+// disk does not take before the gate opens.
+func receivedWhileClosed(t *testing.T) (b *Broker, g *gate, sub *client, m mqtt.Publish) {
+	t.Helper()
+	b, g = startGated(t)
+	sub = connect(t, b, mqtt.Level5, "sub", persistent)
 	sub.subscribe("q", 2)
 	pub := connect(t, b, mqtt.Level5, "pub")
 	pub.write(mqtt.AppendPublish(nil, pub.level, 2<<1, "q", 1, nil, []byte("x")))
 	pub.frame(mqtt.PUBREC)
-	m := sub.message()
+	m = sub.message()
 	g.close()
 	sub.write(mqtt.AppendAck(nil, mqtt.PUBREC, sub.level, m.ID, mqtt.Success))
 	sub.quiet("PUBREC")
+	return b, g, sub, m
+}
+
+// K8, K17: PUBREC, then a reconnect within one sync.
+func TestPubrelAfterAReconnectWaitsForTheDisk(t *testing.T) {
+	b, g, sub, m := receivedWhileClosed(t)
 	sub.write(mqtt.AppendAck(nil, mqtt.PUBREC, sub.level, m.ID, mqtt.Success))
 	sub.quiet("PUBREC twice")
 	_ = sub.nc.Close()
@@ -146,16 +154,7 @@ func TestPubrelAfterAReconnectWaitsForTheDisk(t *testing.T) {
 // After a reconnect within a sync the record stays in the queue until the disk knows of its
 // PUBREC: of a commit that a power cut has torn the queue's position may be there without the rest.
 func TestRecordStaysInTheQueueUntilItsPubrecIsOnDisk(t *testing.T) {
-	b, g := startGated(t)
-	sub := connect(t, b, mqtt.Level5, "sub", persistent)
-	sub.subscribe("q", 2)
-	pub := connect(t, b, mqtt.Level5, "pub")
-	pub.write(mqtt.AppendPublish(nil, pub.level, 2<<1, "q", 1, nil, []byte("x")))
-	pub.frame(mqtt.PUBREC)
-	m := sub.message()
-	g.close()
-	sub.write(mqtt.AppendAck(nil, mqtt.PUBREC, sub.level, m.ID, mqtt.Success))
-	sub.quiet("PUBREC")
+	b, g, sub, m := receivedWhileClosed(t)
 	_ = sub.nc.Close()
 	again := connect(t, b, mqtt.Level5, "sub", persistent)
 	again.quiet("after a reconnect")

@@ -131,9 +131,9 @@ func (e extraWaiter) Committed(token uint64, err error) {
 }
 
 // commit appends the batch's records and delivers them to the sessions that are connected
-// and have nothing older waiting. Beyond a bound the others read theirs from their queues, each
-// in its turn: all publishers wait for the lock that is held meanwhile. It waits for the journal when that is far behind:
-// publishers of durable messages go at the pace of the disk.
+// and have nothing older waiting; beyond a bound the others read theirs from their queues, each
+// in its turn, because all publishers wait for the lock that is held meanwhile. It waits for the
+// journal when that is far behind: publishers of durable messages go at the pace of the disk.
 func (w *worker) commit() (failed int) {
 	if len(w.waiting) == 0 {
 		w.targets = w.targets[:0]

@@ -22,7 +22,6 @@ type listener struct {
 	now     atomic.Pointer[Listener]   // what a reload made of it; nil before
 	tls     atomic.Pointer[tls.Config] // tls and wss; a reload changes it
 	removed bool                       // by a reload; guarded by Broker.mu
-	clients int                        // guarded by Broker.mu
 
 	mu    sync.Mutex
 	net   net.Listener

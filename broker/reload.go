@@ -142,7 +142,7 @@ func (b *Broker) changeListeners(change *listenerChange) {
 	for _, l := range change.removed {
 		l.close()
 		l.removed = true
-		b.log.Info("listener closed; who is connected stays", "listener", l.String(), "clients", l.clients)
+		b.log.Info("listener closed; who is connected stays", "listener", l.String(), "clients", b.places.takenAt(l))
 	}
 	for _, l := range change.added {
 		if !change.running {

@@ -33,7 +33,7 @@ func New(o Options) (*Broker, error) {
 		sessions: map[string]*session{},
 		claims:   map[string]*conn{},
 		conns:    map[*conn]struct{}{},
-		perHost:  map[string]int{},
+		places:   newPlaces(),
 		spools:   map[string]*spool{},
 	}
 	b.opt.Store(&o)

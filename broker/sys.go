@@ -58,7 +58,7 @@ func (b *Broker) Stats() Stats {
 	s.Sessions = len(b.sessions)
 	s.ListenerClients = map[string]int{}
 	for _, l := range b.listeners {
-		s.ListenerClients[l.String()] += l.clients
+		s.ListenerClients[l.String()] += b.places.takenAt(l)
 	}
 	b.mu.Unlock()
 	return s

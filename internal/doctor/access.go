@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"sensorgate/drivers/i2c/bus"
 	"slices"
 	"strconv"
 	"strings"
@@ -184,12 +185,6 @@ func tryNode(name, user string) string {
 // resetUnit resets adapters for the gateway; the package has it switched off.
 const resetUnit = "sensorgate-i2c-reset.path"
 
-// resettable reports whether a kernel driver drives a bus and no more: the gateway and the unit
-// take no other from its device (drivers/i2c/bus).
-func resettable(driver string) bool {
-	return strings.Contains(driver, "i2c") || strings.Contains(driver, "smbus")
-}
-
 // enabled reports whether a unit is started with the machine.
 func (m Machine) enabled(unit string) bool {
 	links, _ := filepath.Glob(m.path("etc/systemd/system/*.wants", unit))
@@ -202,7 +197,7 @@ func lookHang(m Machine) (all []Finding) {
 		f := Finding{Verdict: OK}
 		adapter, _ := filepath.EvalSymlinks(m.path("sys/bus/i2c/devices/i2c-" + name))
 		driver, err := filepath.EvalSymlinks(filepath.Join(filepath.Dir(adapter), "driver"))
-		switch resets := adapter != "" && err == nil && resettable(filepath.Base(driver)); {
+		switch resets := adapter != "" && err == nil && bus.Resettable(filepath.Base(driver)); {
 		case m.buses[name] != "":
 			f.What = fmt.Sprintf("i2c-%s: a bus that hangs is freed by clock pulses (device %s)", name, m.buses[name])
 		case resets && m.User == "root":

@@ -19,7 +19,7 @@ var allowed = map[string][]string{
 	"internal/gateway":    {"*"},
 	"internal/toml":       {},
 	"internal/config":     {"internal/history", "drivers", "broker", "bridge", "internal/toml", "internal/mapping", "internal/mqtt", "internal/journal"},
-	"internal/doctor":     {"drivers", "internal/config", "internal/status", "internal/terminal"},
+	"internal/doctor":     {"drivers", "drivers/i2c/bus", "internal/config", "internal/status", "internal/terminal"},
 	"internal/mqtttools":  {"internal/mqtt", "internal/terminal"},
 	"internal/terminal":   {},
 	"internal/mapping":    {"drivers", "internal/mqtt"},

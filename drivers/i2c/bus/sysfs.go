@@ -107,7 +107,7 @@ func (s sysfs) rebind(name string) error {
 	if err != nil {
 		return fmt.Errorf("its adapter cannot be reset: %w (try: power the board off and on)", err)
 	}
-	if name := filepath.Base(driver); !resetDriver(name) {
+	if name := filepath.Base(driver); !Resettable(name) {
 		return fmt.Errorf("its adapter is not reset: %s is not the driver of a bus alone (try: power the board off and on)", name)
 	}
 	id := []byte(filepath.Base(dev))
@@ -122,9 +122,9 @@ func (s sysfs) rebind(name string) error {
 
 var errOnlyRoot = errors.New("only root may reset its adapter")
 
-// resetDriver reports whether a kernel driver may be taken from its device to reset a bus: it
+// Resettable reports whether a kernel driver may be taken from its device to reset a bus: it
 // drives a bus and no more. A display's has buses too, and the display would go with it.
-func resetDriver(name string) bool {
+func Resettable(name string) bool {
 	return strings.Contains(name, "i2c") || strings.Contains(name, "smbus")
 }
 
