@@ -27,7 +27,7 @@ func (w *worker) deliverAll(p *publication) {
 	r := p.route
 	size := p.size()
 	if w.at != nil && (len(r.targets)+len(r.groups))*size > fanOutBytes {
-		w.aim(w.startFanOut(p))
+		w.noteTargets(w.startFanOut(p))
 		return
 	}
 	for i := range r.targets {
@@ -117,8 +117,8 @@ func (w *worker) startRoute(p *publication, waiter journal.Waiter, token uint64,
 	w.routing = w.at
 }
 
-// aim notes the durable subscribers of f for its record, and all others for the turns to come.
-func (w *worker) aim(f *fanOut) {
+// noteTargets notes the durable subscribers of f for its record, and all others for the turns to come.
+func (w *worker) noteTargets(f *fanOut) {
 	p, r := &f.p, f.p.route
 	for i := range r.targets {
 		t := w.heldBack(p, &r.targets[i])
@@ -180,7 +180,7 @@ func (c *conn) continueRoute(w *worker) (done bool) {
 	from := len(w.targets)
 	at := w.at
 	w.at = c
-	w.aim(f)
+	w.noteTargets(f)
 	w.at = at
 	if len(f.p.route.locals) > 0 {
 		w.deliverLocals(&f.p)

@@ -23,7 +23,7 @@ const (
 	sliceNodes    = 2048
 )
 
-// startWalks notes that what is retained for new subscriptions is to be sent. Messages that
+// startWalks notes that what is retained for new subscriptions must be sent. Messages that
 // are retained from now on come to the subscriber as they are published.
 func (c *conn) startWalks(entries []entry) {
 	b, s := c.b, c.session

@@ -28,7 +28,7 @@ type leftover struct {
 	suffix     string // of the client id: that of the connection which has described
 }
 
-// leftovers are what is to be removed over a connection of its own: what bridges have left
+// leftovers are what must be removed over a connection of its own: what bridges have left
 // that are not in the file, and what Homie has left, which has such a connection. The
 // client id is that of the former connection. A last will that the upstream still keeps
 // for it, because the power went and the line said nothing, is published when we connect

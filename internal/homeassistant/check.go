@@ -95,7 +95,7 @@ func (c *checker) channel(d *describe.Device, ch *describe.Channel) {
 	}
 }
 
-// component reports what its component does not take, and what is to be known of it.
+// component reports what its component does not take, and what its user should know.
 func (c *checker) component(ch *describe.Channel, e *entity, object object, warn func(problem, try string)) {
 	overrideFaults(ch, e.component, object)
 	optionFaults(ch, object)

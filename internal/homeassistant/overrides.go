@@ -99,7 +99,7 @@ func rangeFaults(ch *describe.Channel, low, high float64, object object) (warnin
 // voltage of a battery, the temperature of water.
 var things = []string{"battery", "gas", "water", "power", "current"}
 
-// strayClass is what is to be said of a class whose units the channel's is not among.
+// strayClass is the warning about a class whose units the channel's is not among.
 func strayClass(ch *describe.Channel, got string) string {
 	units := classUnits[ch.Class]
 	if ch.Type != describe.TypeNumber || ch.HA.DeviceClass != nil || units == "" || got == ch.Class || slices.Contains(things, ch.Class) {

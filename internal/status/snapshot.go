@@ -160,7 +160,7 @@ type Will struct {
 	Retain  bool   `json:"retain"`
 }
 
-// LeftOver is what a convention has described at an upstream, and what is to be removed
+// LeftOver is what a convention has described at an upstream, and what must be removed
 // there: it waits for the upstream.
 type LeftOver struct {
 	Bridge     string    `json:"bridge"` // that was, or is, in the file

@@ -1,4 +1,4 @@
-// Gives an adapter of others, npm's iobroker.hass-mqtt, descriptions and messages as they
+// Feeds an adapter of others, npm's iobroker.hass-mqtt, with descriptions and messages as they
 // are on the broker, and prints what it makes of them. Standard input is
 // {"documents": [{"topic", "payload"}], "messages": [{"document", "topic", "payload"}]};
 // the answer {"devices": [{"domain", "unit", "on", "off"}], "values": [...]}.

@@ -42,7 +42,7 @@ func TestConfigurationOfAnotherUser(t *testing.T) {
 	}
 }
 
-// Who starts a gateway of his own beside the installed service is told to give it a folder of
+// Who starts a gateway of his own beside the installed service reads that it needs a folder of
 // its own, and not to use the service's store as root.
 func TestGatewayOfAnOrdinaryUser(t *testing.T) {
 	if os.Getuid() != 0 {
