@@ -77,3 +77,63 @@ func TestGatewayOfAnOrdinaryUser(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// Who may read the configuration and ask the gateway, as the members of its group, but not look into its
+// store, reads nothing about the folder there when it has no files, and one line with their names when it has.
+func TestGroupIsNotWarnedOfWhatIsNotThere(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("skipped: needs root, to be somebody else")
+	}
+	binary := program(t)
+	dir, err := os.MkdirTemp("", "rights")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	store, port := filepath.Join(dir, "store"), freePort(t)
+	file := filepath.Join(dir, "sensorgate.toml")
+	t.Setenv("RUNTIME_DIRECTORY", dir)
+	text := "node = \"n\"\ndata = \"" + store + "\"\nbroker.listen = [\"tcp://127.0.0.1:" + port + "\"]\n[device.b]\ndriver = \"sim\"\nchannels.x = { shape = \"sine\" }\n"
+	for path, mode := range map[string]os.FileMode{dir: 0o755, filepath.Dir(binary): 0o755} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	member := func(command string) (string, error) {
+		cmd := exec.Command(binary, command, "-c", file)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 0}}
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	check := func() string {
+		t.Helper()
+		out, err := member("check")
+		if err != nil || !strings.Contains(out, "ok: node n") {
+			t.Errorf("check: %v\n%s", err, out)
+		}
+		return out
+	}
+	startGateway(t, binary, file, port)
+	if err := os.Chmod(store, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	within(t, func() error { _, err := member("status"); return err })
+	if out := check(); strings.Contains(out, "warning") {
+		t.Errorf("nothing is there, and yet:\n%s", out)
+	}
+	saved := filepath.Join(store, "conf.d/devices.toml")
+	if err := os.MkdirAll(filepath.Dir(saved), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(saved, []byte("[device.a]\ndriver = \"sim\"\nchannels.x = { shape = \"sine\" }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, binary, "reload", "-c", file)
+	want := "warning " + store + "/conf.d: this user may not read devices.toml: what the page saved there is left out (try: sudo sensorgate check -c " + file + ")\n"
+	if out := check(); !strings.HasPrefix(out, want) || strings.Count(out, "\n") != 2 {
+		t.Errorf("got\n%swant\n%s", out, want)
+	}
+}

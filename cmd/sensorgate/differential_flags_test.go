@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -137,5 +139,67 @@ func TestFlagsOfRRPrintAlike(t *testing.T) {
 		if mine != other || myCode != code || code != 0 {
 			t.Errorf("%v:\nours   %q (%d)\ntheirs %q (%d)", format, mine, myCode, other, code)
 		}
+	}
+}
+
+// The ways to a broker that both have: from an address of ours, through a SOCKS proxy, in each tool.
+func TestWaysToTheBrokerAlike(t *testing.T) {
+	t.Parallel()
+	port := startBroker(t, "")
+	proxy, used := socksProxy(t)
+	must(t, "", "pub", "-p", port, "-q", "1", "-r", "-t", "w/a", "-m", "kept")
+	for _, way := range [][]string{{"-A", "127.0.0.1"}, {"--proxy", "socks5h://" + proxy}} {
+		for _, c := range []struct {
+			tool string
+			args []string
+			want string
+		}{
+			{"pub", []string{"-t", "w/b", "-m", "x", "-q", "1"}, ""}, {"pub", []string{"-t", "w/b", "-m", "x", "-q", "2", "-V", "5", "-c", "-x", "9", "-i", "p"}, ""},
+			{"sub", []string{"-t", "w/a", "-C", "1", "-v"}, "w/a kept\n"}, {"rr", []string{"-t", "w/echo", "-e", "w/echo", "-m", "back", "-q", "1", "-W", "20"}, "back\n"},
+		} {
+			args := append(append([]string{"-h", "127.0.0.1", "-p", port}, way...), c.args...)
+			mine, myCode := ours(t, "", append([]string{c.tool}, args...)...)
+			other, code := theirs(t, "", "mosquitto_"+c.tool, args...)
+			if mine != other || myCode != code || mine != c.want || code != 0 {
+				t.Errorf("%s %v:\nours   %q (%d)\ntheirs %q (%d)", c.tool, args, mine, myCode, other, code)
+			}
+		}
+	}
+	if n := used(); n != 8 {
+		t.Errorf("the proxy was used %d times, want 8: four by each", n)
+	}
+}
+
+// What a responder gets of a request: its properties, and without -V the response topic of MQTT 5 too.
+func TestRequestsReachTheResponderAlike(t *testing.T) {
+	t.Parallel()
+	port := startBroker(t, "")
+	for i, flags := range [][]string{
+		nil, {"-V", "311"}, {"-D", "publish", "correlation-data", "c-1", "-D", "publish", "content-type", "text/plain", "-D", "publish", "user-property", "colour", "blue"},
+		{"-D", "connect", "user-property", "k", "v", "-D", "subscribe", "user-property", "k", "v", "-x", "30", "-c", "-i", "asker"},
+	} {
+		heard := func(who string, request func(args ...string) (string, int)) string {
+			topic, responder := fmt.Sprintf("q/%d/%s", i, who), fmt.Sprintf("responder%d%s", i, who)
+			listen := []string{"-p", port, "-V", "5", "-c", "-i", responder, "-q", "1", "-t", topic}
+			theirs(t, "", "mosquitto_sub", append(listen, "-E")...)
+			_, code := request(append([]string{"-p", port, "-q", "1", "-t", topic, "-e", "nobody", "-m", "what", "-W", "1"}, flags...)...)
+			out, _ := theirs(t, "", "mosquitto_sub", append(listen, "-C", "1", "-W", "20", "-F", "%p|%q|%r|%C|%D|%F|%P|%R")...)
+			return fmt.Sprintf("%s(%d)", out, code)
+		}
+		mine := heard("ours", func(args ...string) (string, int) { return ours(t, "", append([]string{"rr"}, args...)...) })
+		other := heard("theirs", func(args ...string) (string, int) { return theirs(t, "", "mosquitto_rr", args...) })
+		if mine != other || !strings.HasPrefix(mine, "what|1|0|") {
+			t.Errorf("%v: the responder hears\nours   %q\ntheirs %q", flags, mine, other)
+		}
+	}
+}
+
+// --latency adds a line to the response, and does not replace it.
+func TestLatencyIsPrintedBesideTheResponse(t *testing.T) {
+	t.Parallel()
+	port := startBroker(t, "")
+	out, code := ours(t, "", "rr", "-p", port, "-t", "echo", "-e", "echo", "-m", "back", "-W", "20", "--latency")
+	if code != 0 || !regexp.MustCompile(`^back\nLatency: \d+(\.\d+)?(ns|µs|ms)?\n$`).MatchString(out) {
+		t.Errorf("printed %q (%d)", out, code)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,12 +9,16 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sensorgate/internal/config"
 	"sensorgate/internal/gateway"
+	"sensorgate/internal/status"
 	"sensorgate/internal/terminal"
 )
 
@@ -97,7 +102,34 @@ var nodeLine = regexp.MustCompile(`\A(?:[^\[\n][^\n]*\n|\n)*?[ \t]*node[ \t]*=`)
 func (s *settings) read() (c *config.Config, problems config.Problems) {
 	s.hardware = gateway.NewHardware(discard)
 	s.cfg, problems = config.Load(s.path, s.hardware.Catalogue())
-	return s.cfg, problems
+	return s.cfg, seen(s.cfg, problems)
+}
+
+// seen asks the gateway about a folder of files that count and that this user may not look into, as
+// the members of its group, who may look at all else: where it has none, nothing is missing.
+func seen(c *config.Config, problems config.Problems) config.Problems {
+	var kept config.Problems
+	for _, p := range problems {
+		dir, unseen := config.Unseen(&p)
+		if !unseen {
+			kept = append(kept, p)
+			continue
+		}
+		what := "this user may not look into it: what is there"
+		if snap, err := status.Fetch(context.Background(), gateway.FindSocket(c)); err == nil && len(snap.Files) > 0 {
+			there := slices.DeleteFunc(snap.Files, func(f string) bool { return filepath.Dir(f) != dir })
+			if len(there) == 0 {
+				continue
+			}
+			for i := range there {
+				there[i] = filepath.Base(there[i])
+			}
+			what = "this user may not read " + strings.Join(there, ", ") + ": what the page saved there"
+		}
+		p.Text = what + " is left out (try: " + terminal.Sudo("sensorgate", os.Args[1:]) + ")"
+		kept = append(kept, p)
+	}
+	return kept
 }
 
 // catalogue is what a configuration may choose from here.

@@ -39,7 +39,7 @@ doc=usr/share/doc/sensorgate
 for page in README.md SECURITY.md docs/*.md; do
 	case $page in docs/ARCHITECTURE.md | docs/adding-a-driver.md | docs/board.md) continue ;; esac
 	install -d "$root/$doc"
-	sed -E -e 's#; for those who change the code##' -e 's#, \[CONTRIBUTING\.md\]\(CONTRIBUTING\.md\)##' -e '/^## Change the code$/,$d' -e 's#\]\(docs/#](#g' -e 's#\]\((\.\./)?configs/reference\.toml\)#](reference.toml.gz)#g' \
+	sed -E -e '/^\| change the code \|/d' -e '/^## Change the code$/,$d' -e 's#\]\(docs/#](#g' -e 's#\]\((\.\./)?configs/reference\.toml\)#](reference.toml.gz)#g' \
 		-e 's#\]\(\.\./(README|SECURITY)\.md#](\1.md#g' -e 's#!\[([^]]*)\]\([^)]*\.png\)#(\1)#g' \
 		-e 's#\[([^]]+)\]\((\.\./internal|ARCHITECTURE|adding-a-driver|board|\.\./drivers|\.\./deploy)[^)]*\)#\1#g' \
 		-e 's#\[configs/migration\]\(\.\./configs/migration\)#[examples/migration](examples/migration)#' "$page" >"$root/$doc/$(basename "$page")"

@@ -24,6 +24,14 @@ func SavedDir(data string) string {
 	return filepath.Join(data, confDir)
 }
 
+// notSeen is the warning about a folder with files that count and that this user may not see.
+const notSeen = "this user may not look into it; what is there is not checked"
+
+// Unseen returns the folder that p is a warning about because this user may not look into it.
+func Unseen(p *toml.Problem) (dir string, ok bool) {
+	return p.File, p.Warning && p.Text == notSeen
+}
+
 // Draft is a text that counts in place of what a file has, or of there being none.
 type Draft struct {
 	Name string // of the file, whole path
@@ -49,8 +57,7 @@ func (l *loader) tomlFiles(dir string) []string {
 		}
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		l.Problems = append(l.Problems, toml.Problem{Warning: true, File: dir, Text: "this user may not look into it; what is there is not checked",
-			Notes: []toml.Note{toml.Try("sudo -u sensorgate sensorgate check")}})
+		l.Problems = append(l.Problems, toml.Problem{Warning: true, File: dir, Text: notSeen})
 	}
 	for _, d := range l.drafts {
 		if filepath.Dir(d.Name) == dir && !d.Gone && !slices.Contains(paths, d.Name) {

@@ -232,7 +232,7 @@ func (g *Gateway) Snapshot() status.Snapshot {
 	held := brokerStats.Held
 	s := status.Snapshot{
 		Node: cfg.Node, Version: g.opt.Version, Time: time.Now(), TimeSynced: timeSynced(), Started: g.started,
-		Listeners: g.listeners(), NotListening: []string{},
+		Listeners: g.listeners(), NotListening: []string{}, Files: slices.Clone(cfg.Files),
 		Devices: []status.Device{}, Upstreams: []status.Upstream{},
 		Broker:  brokerStatus(brokerStats),
 		Journal: status.FromJournal(cfg.Data, stored, time.Since(g.started)),

@@ -65,6 +65,15 @@ type client struct {
 	properties  userProperties
 }
 
+// usualVersion is the version of MQTT that mosquitto's tool takes by itself: a request has its
+// response topic only in 5.
+func usualVersion(tool string) string {
+	if tool == "rr" {
+		return "5"
+	}
+	return "311"
+}
+
 func (c *client) register(f *pflag.FlagSet, tool string) {
 	c.flags, c.tool = f, tool
 	f.Bool("help", false, "show this help") // -h is the host
@@ -79,7 +88,7 @@ func (c *client) register(f *pflag.FlagSet, tool string) {
 	f.IntVarP(&c.keepAlive, "keepalive", "k", 60, "`seconds` of silence after which the broker is asked for an answer")
 	f.BoolVarP(&c.keepSession, "disable-clean-session", "c", false, "the broker keeps the session and what arrives meanwhile; needs -i")
 	f.IntVarP(&c.qos, "qos", "q", 0, "0, 1 or 2")
-	f.StringVarP(&c.version, "protocol-version", "V", "311", "`version` of MQTT: 5, 311 or 31")
+	f.StringVarP(&c.version, "protocol-version", "V", usualVersion(tool), "`version` of MQTT: 5, 311 or 31")
 	f.BoolVar(&c.Quiet, "quiet", false, "no error messages")
 	f.BoolVarP(&c.debug, "debug", "d", false, "print what happens")
 	f.StringVar(&c.cafile, "cafile", "", "`file` with the certificates that are trusted")

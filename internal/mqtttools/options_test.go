@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -104,6 +105,33 @@ func TestWatchHasOneLineATopic(t *testing.T) {
 	}
 	if !strings.Contains(b.String(), "… 2 more topics") || strings.Count(b.String(), "\r\n") > 2 {
 		t.Errorf("four topics in three rows: %q", b.String())
+	}
+}
+
+// --message-rate prints how many messages came in each second, and none of them.
+func TestMessageRateCountsEachSecond(t *testing.T) {
+	var s Sub
+	s.rate = true
+	var b strings.Builder
+	o := s.output(&b)
+	for range 3 {
+		o.message(&message{topic: "a", payload: []byte("x")})
+	}
+	o.second()
+	o.message(&message{topic: "a"})
+	o.second()
+	o.second()
+	if got := b.String(); got != "3\n1\n0\n" {
+		t.Errorf("printed %q, want a number for each of three seconds", got)
+	}
+}
+
+// Latencies are written as mosquitto_rr 2.1 writes them (client/rr_client.c).
+func TestLatencyIsWrittenAsMosquittoDoes(t *testing.T) {
+	for d, want := range map[time.Duration]string{900: "900ns", 1500: "1.500000µs", 2_345_678: "2.345678ms", 3_000_000_001: "3.000000001"} {
+		if got := latency(d); got != want {
+			t.Errorf("%d ns: %q, want %q", d, got, want)
+		}
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -42,7 +41,7 @@ func (r *Request) Flags(f *pflag.FlagSet) {
 	f.BoolVarP(&r.noEOL, "no-eol", "N", false, "no line end after the response")
 	f.BoolVarP(&r.noStale, "no-retained", "R", false, "accepted for mosquitto's sake: retained responses are never taken, they answer an earlier request")
 	f.BoolVar(&r.pretty, "pretty", false, "JSON of several lines, for -F %j and %J")
-	f.BoolVar(&r.latency, "latency", false, "print how long the response took, in seconds")
+	f.BoolVar(&r.latency, "latency", false, "print also how long the response took")
 	f.BoolVar(&r.result, "result", false, "end with 3 if the response is the result of a command that was not done")
 	f.StringVar(&r.handling, "retain-handling", "", "MQTT 5: `when` retained messages come: always, new or never")
 	f.StringVarP(&r.format, "format", "F", "", "print by this `format`, see sub")
@@ -121,16 +120,31 @@ func (r *Request) exchange(ctx, within context.Context, conn connection, payload
 	}
 	select {
 	case m := <-response:
+		took := time.Since(begin)
+		err := r.print(w, &m)
 		if r.latency {
-			return r.printLine(w, strconv.FormatFloat(time.Since(begin).Seconds(), 'f', 6, 64))
+			fmt.Fprintf(w, "Latency: %s\n", latency(took))
 		}
-		return r.print(w, &m)
+		return err
 	case <-within.Done():
 	}
 	if ctx.Err() != nil {
 		return Ended{r.response + ": no response yet", codeTimedOut}
 	}
 	return Ended{fmt.Sprintf("%s: timed out: no response in %v s", r.response, r.timeout), codeTimedOut}
+}
+
+// latency writes a time as mosquitto_rr 2.1 does: in the unit in which it has whole digits.
+func latency(d time.Duration) string {
+	switch {
+	case d < time.Microsecond:
+		return fmt.Sprintf("%dns", d)
+	case d < time.Millisecond:
+		return fmt.Sprintf("%.6fµs", float64(d)/1e3)
+	case d < time.Second:
+		return fmt.Sprintf("%.6fms", float64(d)/1e6)
+	}
+	return fmt.Sprintf("%d.%09d", d/time.Second, d%time.Second)
 }
 
 // request is the message, with MQTT 5 with the topic of its response (4.10.1).

@@ -20,6 +20,9 @@ type Snapshot struct {
 	// NotListening is why each listener that could not be opened yet is not, and what to try.
 	NotListening []string `json:"not_listening"`
 
+	// Files are those of the configuration that holds, the main file first.
+	Files []string `json:"config_files"`
+
 	Devices   []Device   `json:"devices"`
 	Upstreams []Upstream `json:"upstreams"`
 	LeftOver  []LeftOver `json:"left_over,omitempty"`

@@ -123,14 +123,18 @@ const (
 // otherwise bury their cause under 5,000 repetitions.
 const maxShown = 100
 
-// WriteText writes one block per problem and a last line with their number. What becomes of
-// the file then, the caller knows.
+// WriteText writes one block per problem and a last line with their number, which a single
+// warning of one line does without. What becomes of the file then, the caller knows.
 func (ps Problems) WriteText(w io.Writer, colour bool) {
 	paint := func(sgr, s string) string {
 		if !colour {
 			return s
 		}
 		return sgr + s + normal
+	}
+	if len(ps) == 1 && ps[0].Warning && len(ps[0].Quotes)+len(ps[0].Notes) == 0 {
+		ps[0].writeText(w, paint)
+		return
 	}
 	for i, p := range ps {
 		if i == maxShown {
