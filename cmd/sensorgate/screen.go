@@ -48,3 +48,29 @@ func fitted(text string, columns, rows int) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// wrapped is text whose lines go on below, a little to the right, where the terminal has no more
+// columns: at a space if there is one, so that no word is torn.
+func wrapped(text string, columns int) string {
+	const indent = "    "
+	if columns <= 2*len(indent) {
+		return text
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		r := []rune(strings.TrimRight(line, "\n"))
+		for len(r) > columns {
+			end := columns
+			for i := columns; i > len(indent); i-- {
+				if r[i] == ' ' {
+					end = i
+					break
+				}
+			}
+			b.WriteString(strings.TrimRight(string(r[:end]), " ") + "\n")
+			r = append([]rune(indent), []rune(strings.TrimLeft(string(r[end:]), " "))...)
+		}
+		b.WriteString(string(r) + "\n")
+	}
+	return b.String()
+}

@@ -21,3 +21,17 @@ func TestSmallTerminalShowsTheTop(t *testing.T) {
 		}
 	}
 }
+
+// What is longer than a terminal is wide goes on below it, with its words whole.
+func TestNarrowTerminalTearsNoWord(t *testing.T) {
+	const text = "DEVICE  STATE\nhand    absent: connection refused by 127.0.0.1:21502\n\nabcdefghijklmnopqrstuvwxyz\n"
+	for columns, want := range map[int]string{
+		80: text,
+		20: "DEVICE  STATE\nhand    absent:\n    connection\n    refused by\n    127.0.0.1:21502\n\nabcdefghijklmnopqrst\n    uvwxyz\n",
+		5:  text,
+	} {
+		if got := wrapped(text, columns); got != want {
+			t.Errorf("at %d columns:\n%s\nwant\n%s", columns, got, want)
+		}
+	}
+}

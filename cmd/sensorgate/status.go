@@ -58,7 +58,17 @@ func (v *statusView) once(ctx context.Context) error {
 	case v.json:
 		return writeJSON(v.out, snap)
 	}
-	return snap.WriteTable(v.out, v.raw)
+	var b strings.Builder
+	if err := snap.WriteTable(&b, v.raw); err != nil {
+		return err
+	}
+	text := b.String()
+	if v.out == io.Writer(os.Stdout) && isTerminal(os.Stdout) {
+		columns, _ := terminalSize()
+		text = wrapped(text, columns)
+	}
+	_, err = io.WriteString(v.out, text)
+	return err
 }
 
 // watch looks again and again until ctx ends or nobody reads any more. A gateway that does

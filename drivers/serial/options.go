@@ -86,7 +86,7 @@ func (o *PortOptions) Claims() []drivers.Claim {
 func (o *PortOptions) where() string {
 	switch {
 	case o.TCP != "":
-		return "serial server " + o.TCP
+		return "tcp " + o.TCP
 	case o.Port != "":
 		return "serial port " + o.Port
 	default:

@@ -71,7 +71,10 @@ type gatewayState struct {
 	Devices *struct{} `json:"devices,omitempty"`
 }
 
-func stateOf(s status.Snapshot) gatewayState { return gatewayState{Snapshot: s} }
+func stateOf(s status.Snapshot) gatewayState {
+	s.Files = nil // names of files are for who may read them
+	return gatewayState{Snapshot: s}
+}
 
 func (g *Gateway) publishJSON(ctx context.Context, below string, v any) {
 	payload, err := json.Marshal(v)

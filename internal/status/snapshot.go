@@ -21,7 +21,7 @@ type Snapshot struct {
 	NotListening []string `json:"not_listening"`
 
 	// Files are those of the configuration that holds, the main file first.
-	Files []string `json:"config_files"`
+	Files []string `json:"config_files,omitempty"` // not in {node}/gateway/state
 
 	Devices   []Device   `json:"devices"`
 	Upstreams []Upstream `json:"upstreams"`
