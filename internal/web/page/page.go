@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"embed"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -35,6 +36,7 @@ type bundle struct {
 	hash     string
 	files    map[string]asset
 	template string           // index.html
+	style    string           // the source of the content security policy that allows its style
 	texts    map[string]texts // of index.html, by language
 }
 
@@ -67,7 +69,14 @@ func read(files fs.FS, dir string) (*bundle, error) {
 		return nil, fmt.Errorf("index.html: %w", err)
 	}
 	delete(s.files, "index.html")
-	s.template = string(index)
+	frame, err := unzip(s.files["frame.css"].zipped)
+	if err != nil {
+		return nil, fmt.Errorf("frame.css: %w", err)
+	}
+	delete(s.files, "frame.css")
+	s.template = strings.Replace(string(index), "{{frame}}", string(frame), 1)
+	allowed := sha256.Sum256(frame)
+	s.style = "'sha256-" + base64.StdEncoding.EncodeToString(allowed[:]) + "'" // CSP 3, 8.3
 	return s, s.readTexts()
 }
 
@@ -115,7 +124,10 @@ func serveIndex(w http.ResponseWriter, r *http.Request, role string) {
 		w.WriteHeader(http.StatusPermanentRedirect)
 		return
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	const policy = "Content-Security-Policy" // of the server
+	h.Set(policy, strings.Replace(h.Get(policy), "style-src 'self'", "style-src 'self' "+s.style, 1))
 	io.WriteString(w, s.index(s.languageOf(r), role)) // an error is one of the connection
 }
 

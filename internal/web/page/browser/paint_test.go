@@ -88,6 +88,27 @@ func median(all []time.Duration) time.Duration {
 	return all[len(all)/2]
 }
 
+// Of the modules nothing is even asked for before the browser has drawn what index.html has:
+// a slow phone would compile and run them first.
+func TestNothingRunsBeforeTheFirstPaint(t *testing.T) {
+	needBrowser(t)
+	s := gateway(t, barn)
+	x, stop := stranger(t)
+	defer stop()
+	// A browser that draws nothing for a second gets the modules nevertheless; this one may be busy.
+	x.run(phone.emulate(), before(`const wait = setTimeout; window.setTimeout = (f, ms) => ms === 1000 ? 0 : wait(f, ms)`))
+	x.run(chromedp.Navigate(s.address()))
+	x.see(`document.body.dataset.ready === 'yes'`)
+	early := get[[]string](x, `(() => {
+		const drawn = performance.getEntriesByName('first-contentful-paint')[0].paintTime
+		if (!(drawn > 0)) return ['no paint']
+		return performance.getEntriesByType('resource').filter(e => e.startTime < drawn && !e.name.endsWith('/boot.js')).map(e => e.name)
+	})()`)
+	if len(early) > 0 {
+		t.Errorf("asked for before the first paint: %v", early)
+	}
+}
+
 // The frame with the navigation within a second, on a phone that is six times slower, beside
 // what the browser takes for a page with one word on the same machine.
 func TestLongFirstPaint(t *testing.T) {
@@ -102,6 +123,9 @@ func TestLongFirstPaint(t *testing.T) {
 	for range 3 {
 		t.Logf("work of the main thread until the first values: %v of 500 channels, %v of 6; of a page with one word %v",
 			work(t, lots.address(), someValue), work(t, few.address(), someValue), work(t, empty.URL, "true"))
+	}
+	for _, url := range []string{empty.URL, few.address(), lots.address()} { // the browser itself has run by then
+		paints(t, url, false)
 	}
 	var words, first, values, firstOfMany, valuesOfMany []time.Duration
 	for range 5 {

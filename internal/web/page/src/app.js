@@ -233,10 +233,4 @@ async function start() {
   document.body.dataset.ready = 'yes'
 }
 
-// What index.html has is painted before anything else is done: the browser draws between a
-// frame and the task after it. A page out of sight gets no frames.
-const painted = document.hidden ? Promise.resolve() : new Promise(go => {
-  requestAnimationFrame(() => setTimeout(go))
-  setTimeout(go, 1000)
-})
-painted.then(start)
+start()

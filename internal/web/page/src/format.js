@@ -51,16 +51,21 @@ export function span(seconds, parts = 1) {
 
 const day = { year: 'numeric', month: '2-digit', day: '2-digit' }
 const clock = { hour: 'numeric', minute: '2-digit', second: '2-digit' }
-const times = {
-  clock: new Intl.DateTimeFormat(locale, clock),
-  short: new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' }),
-  day: new Intl.DateTimeFormat(locale, day),
-  full: new Intl.DateTimeFormat(locale, { ...day, ...clock }),
-  minute: new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', hour: 'numeric', minute: '2-digit' }),
-  month: new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' }),
+const styles = {
+  clock, day,
+  short: { hour: 'numeric', minute: '2-digit' },
+  full: { ...day, ...clock },
+  minute: { day: 'numeric', month: 'short', hour: 'numeric', minute: '2-digit' },
+  month: { day: 'numeric', month: 'short' },
 }
 
-export function time(ms, style = 'full') { return times[style].format(ms) }
+// A format is made when it is needed first: each costs a slow phone tens of milliseconds.
+const times = new Map()
+
+export function time(ms, style = 'full') {
+  if (!times.has(style)) times.set(style, new Intl.DateTimeFormat(locale, styles[style]))
+  return times.get(style).format(ms)
+}
 
 // when writes a time as short as it stays clear: the clock today, else the day too.
 export function when(ms) {

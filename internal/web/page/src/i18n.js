@@ -22,7 +22,6 @@ let texts = {}, plurals
 export async function load() {
   const ask = name => fetch(new URL(`texts/${name}.json`, import.meta.url)).then(r => r.json())
   texts = await ask(language)
-  plurals = new Intl.PluralRules(language)
   document.documentElement.lang = language
 }
 
@@ -30,7 +29,7 @@ export async function load() {
 export function t(key, values) {
   let s = texts[key]
   if (s === undefined) return key
-  if (typeof s === 'object') s = s[plurals.select(values?.n ?? 0)] ?? s.other
+  if (typeof s === 'object') s = s[(plurals ||= new Intl.PluralRules(language)).select(values?.n ?? 0)] ?? s.other
   return values ? s.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all) : s
 }
 
