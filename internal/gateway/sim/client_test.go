@@ -40,6 +40,17 @@ type client struct {
 	retains  map[string][]retainedValue
 	refused  bool // the last CONNECT was refused, for want of room
 	brief    bool // the last connection began with a clean start
+
+	wills     bool // connections have wills
+	willDelay uint32
+	willQoS   byte
+
+	expiry uint32    // seconds that sessions outlive their connection; 0: no end
+	least  uint32    // the same of the CONNECTs since the last CONNACK, the shortest
+	heard  time.Time // when the last byte came
+	left   departure
+
+	unanswered bool // the last CONNECT came when the session may have expired, and had no answer yet
 }
 
 type sessionState int
@@ -57,6 +68,7 @@ type outgoing struct {
 	payload  []byte
 	retain   bool
 	released bool // PUBREC came
+	props    []byte
 }
 
 type retainedValue struct {
@@ -71,6 +83,14 @@ type peerConn struct {
 	asked int          // moment of a clean start's CONNECT
 	clean bool         // this connection began with a clean start
 	must  sessionState // what CONNACK has to say
+
+	askedAt time.Time // when its CONNECT was sent
+	will    *will     // of this connection; nil: none
+	stalled bool      // it did not read for a while
+	expiry  uint32    // of its session, in seconds; 0: none
+	expires bool      // its session may have expired before
+	expired bool      // its session must have expired before
+	doubt   bool      // its session may have expired before a CONNECT that had no answer
 
 	mu     sync.Mutex
 	cond   *sync.Cond
@@ -117,6 +137,7 @@ func (l *peerConn) write() {
 func (l *peerConn) waitUnstalled() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.stalled = l.stalled || l.stall
 	for l.stall && !l.closed {
 		l.cond.Wait()
 	}
@@ -145,6 +166,13 @@ func newClient(w *world, i int, r *rand.Rand) *client {
 		c.pull = []mqtt.Subscription{{Filter: fmt.Sprintf("t/c%d/+", r.IntN(w.s.Clients)), QoS: byte(1 + r.IntN(2))}}
 	}
 	c.pull = append(c.pull, mqtt.Subscription{Filter: "cmd/#", QoS: 2})
+	switch {
+	case i > 0:
+	case w.s.has("c", "will"):
+		c.pull = append(c.pull, mqtt.Subscription{Filter: "w/#", QoS: 2})
+	case w.s.has("device", ""):
+		c.pull = append(c.pull, mqtt.Subscription{Filter: "n/+/v", QoS: 2})
+	}
 	return c
 }
 
@@ -156,7 +184,7 @@ func (c *client) connect(clean bool) {
 		c.retry()
 		return
 	}
-	l := &peerConn{e: e, clean: clean}
+	l := &peerConn{e: e, clean: clean, askedAt: time.Now()}
 	l.cond = sync.NewCond(&l.mu)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -168,8 +196,9 @@ func (c *client) connect(clean bool) {
 	c.conn, c.accepted, c.want = l, false, true
 	p := &mqtt.Connect{Level: c.level, CleanStart: clean, ClientID: c.name, KeepAlive: c.keepAlive}
 	if c.level == mqtt.Level5 {
-		p.SessionExpiry, p.RequestProblem = mqtt.SessionForever, true
+		p.SessionExpiry, p.RequestProblem = c.sessionExpiryLocked(l), true
 	}
+	p.Will = c.willLocked(l)
 	if c.brief && c.level != mqtt.Level5 {
 		for _, o := range c.flight { // their session ended with its connection
 			c.w.led.resentAnew(o.message)
@@ -178,11 +207,15 @@ func (c *client) connect(clean bool) {
 	}
 	c.brief = clean
 	l.must = c.must
+	if l.expires && l.must == present {
+		l.must = unsure
+	}
 	if c.must == absent {
 		c.must = unsure // this one makes a session, also if its answer never comes
 	}
 	if clean {
 		c.must = unsure
+		c.w.led.sessionEnds(c.name)
 		l.asked = c.w.led.cleanStart(c.name)
 		for _, o := range c.flight { // whatever comes of it, the server may have forgotten these
 			c.w.led.resentAnew(o.message)
@@ -222,6 +255,7 @@ func (c *client) drop() {
 	c.mu.Lock()
 	l := c.conn
 	c.conn, c.want = nil, false
+	c.leftLocked(l, true)
 	c.mu.Unlock()
 	if l != nil {
 		l.e.c.reset()
@@ -235,6 +269,7 @@ func (c *client) gone(l *peerConn) {
 	mine := c.conn == l
 	if mine {
 		c.conn = nil
+		c.leftLocked(l, !l.e.c.isHole())
 	}
 	c.mu.Unlock()
 	l.close()
@@ -247,6 +282,9 @@ func (c *client) disconnect() {
 	c.mu.Lock()
 	l := c.conn
 	c.conn, c.want = nil, false
+	if l != nil && l.will != nil {
+		c.w.led.willDisconnected(l.will, false)
+	}
 	c.mu.Unlock()
 	if l != nil {
 		l.send([]byte{byte(mqtt.DISCONNECT) << 4, 0})
@@ -262,6 +300,7 @@ func (c *client) read(l *peerConn) {
 		l.waitUnstalled()
 		n, err := l.e.Read(chunk)
 		buf = append(buf, chunk[:n]...)
+		c.heardFrom(l, err)
 		if err != nil {
 			return
 		}
@@ -322,6 +361,8 @@ func (c *client) connackLocked(l *peerConn, f mqtt.Frame) bool {
 		return false
 	}
 	c.accepted, c.refused = true, false
+	c.w.led.willAccepted(c.name, l.will, l.askedAt)
+	c.expiredLocked(l, ack.SessionPresent)
 	switch {
 	case l.clean:
 		c.w.led.cleanStarted(c.name, l.asked)
@@ -364,10 +405,11 @@ func (c *client) resendLocked(l *peerConn, present bool) {
 			continue // it was taken; without a session nothing is left to do
 		default:
 			c.w.led.sentAgain(o.message)
+			o.sent(c.w)
 			if !present {
 				c.w.led.resentAnew(o.message)
 			}
-			l.send(mqtt.AppendPublish(nil, c.level, mqtt.PublishFlags(o.qos, present, o.retain), o.topic, o.id, nil, o.payload))
+			l.send(mqtt.AppendPublish(nil, c.level, mqtt.PublishFlags(o.qos, present, o.retain), o.topic, o.id, o.props, o.payload))
 		}
 		still = append(still, o)
 	}
@@ -410,7 +452,10 @@ func (c *client) publishLocked(l *peerConn, f mqtt.Frame) {
 		c.w.led.fault("%s: PUBLISH: %v", c.name, err)
 		return
 	}
-	topic, payload := string(p.Topic), string(p.Payload)
+	topic, payload := string(p.Topic), meterPayload(string(p.Topic), string(p.Payload))
+	if !p.Retain {
+		c.w.led.checkExpiry(c.name, payload, &p, c.level == mqtt.Level5, l.askedAt, c.w.judgedRun())
+	}
 	switch p.QoS {
 	case 1:
 		c.w.led.received(c.name, topic, payload, 1, p.Retain, false)
@@ -488,7 +533,7 @@ func (c *client) publish(count int, qos byte, size int) {
 	c.pumpLocked()
 }
 
-func (c *client) queueLocked(topic string, qos byte, size int, retain, empty bool) {
+func (c *client) queueLocked(topic string, qos byte, size int, retain, empty bool) *outgoing {
 	c.n++
 	key := c.name + "-" + strconv.Itoa(c.n)
 	payload := key + " " + strings.Repeat(".", size)
@@ -499,7 +544,9 @@ func (c *client) queueLocked(topic string, qos byte, size int, retain, empty boo
 	if retain {
 		c.retains[topic] = append(c.retains[topic], retainedValue{payload: payload, m: m})
 	}
-	c.queue = append(c.queue, &outgoing{message: m, payload: []byte(payload), retain: retain})
+	o := &outgoing{message: m, payload: []byte(payload), retain: retain}
+	c.queue = append(c.queue, o)
+	return o
 }
 
 // retain sets or clears a retained message of the client's own.
@@ -530,7 +577,8 @@ func (c *client) pumpLocked() {
 			c.flight = append(c.flight, o)
 		}
 		c.w.led.publishing(o.message)
-		c.conn.send(mqtt.AppendPublish(nil, c.level, mqtt.PublishFlags(o.qos, false, o.retain), o.topic, o.id, nil, o.payload))
+		o.sent(c.w)
+		c.conn.send(mqtt.AppendPublish(nil, c.level, mqtt.PublishFlags(o.qos, false, o.retain), o.topic, o.id, o.props, o.payload))
 	}
 }
 
@@ -621,6 +669,9 @@ func (c *client) halfOpen() {
 	l := c.conn
 	c.mu.Unlock()
 	if l != nil {
+		if l.will != nil {
+			c.w.led.willEnded(l.will, time.Now(), false)
+		}
 		l.e.c.blackhole()
 		time.AfterFunc(15*time.Second, func() { c.gone(l) }) // the client's own keep-alive
 	}

@@ -1,6 +1,6 @@
 // Package sim runs whole gateways in a simulation: journal, broker and bridge on virtual time (testing/synctest), a disk
-// in memory that crashes (package crashdisk), a network in memory, up to twenty clients of every temper and an upstream.
-// It has tests only.
+// in memory that crashes (package crashdisk), a network in memory, devices of its own, up to twenty clients of every
+// temper and an upstream. It has tests only.
 //
 // A script is a list of events, made from a seed: who does what, and when. A run plays one script and keeps a ledger of
 // what everybody was promised and what everybody got; afterwards the ledger is judged by the promises of the gateway.

@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"time"
 
 	"sensorgate/internal/mqtt"
 )
@@ -18,6 +19,9 @@ type ledger struct {
 	list  []*message
 	subs  map[string]*subscriber
 	sent  map[string][]string // by topic: the keys of all sendings, the repeated ones too, in their order
+	fresh []underWay          // what the gateway has made by itself in this run
+	wills []*will
+	off   time.Time // when the power was cut last, or the gateway was killed
 
 	faults []string
 }
@@ -34,6 +38,11 @@ type message struct {
 	acked     int  // moment of PUBACK or PUBREC; 0: not
 	resent    bool // begun anew without the session that knew it: may come twice
 	refused   bool
+	will      bool          // published when its client is gone: in no order with others
+	expiry    time.Duration // 0: none
+	first     time.Time     // sending
+	sending   time.Time     // the last one
+	life      int           // the run of the gateway that got it; 0: several did
 }
 
 // subscriber is a durable subscriber: a persistent session, or the bridge with its upstream.
@@ -227,7 +236,7 @@ func (l *ledger) received(name, topic, payload string, qos byte, retained, late 
 	if s.got[key] == 1 {
 		s.first = append(s.first, receipt{key, late})
 	}
-	if s.got[key] > 1 && qos == 2 && m.qos == 2 && !m.resent && !s.older[key] {
+	if s.got[key] > 1 && qos == 2 && m.qos == 2 && !m.resent && !s.older[key] && !l.mayComeAgain(m) {
 		l.faultLocked("%s: received %s on %s %d times at QoS 2: doubled", name, key, topic, s.got[key])
 	}
 }
@@ -236,7 +245,7 @@ func (l *ledger) received(name, topic, payload string, qos byte, retained, late 
 func (l *ledger) expected(s *subscriber) (must, may []*message) {
 	for _, m := range l.list {
 		for _, i := range s.subs {
-			if m.qos == 0 || i.qos == 0 || m.refused || !mqtt.Match(i.filter, m.topic) {
+			if m.qos == 0 || i.qos == 0 || m.refused || m.brief() || !mqtt.Match(i.filter, m.topic) {
 				continue
 			}
 			if i.from != 0 && m.begun > i.from && m.acked != 0 {
@@ -311,7 +320,7 @@ func (l *ledger) inOrder(s *subscriber, dropped bool) {
 	for _, r := range s.first {
 		m := l.msgs[r.key]
 		stream := fmt.Sprint(m.topic, r.late)
-		if m.qos == 0 || m.resent || !s.sure(m) {
+		if m.qos == 0 || m.resent || m.will || !s.sure(m) {
 			continue // one from before the subscription may come late, as a repetition
 		}
 		before := last[stream]

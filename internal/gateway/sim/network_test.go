@@ -203,6 +203,12 @@ func (c *conn) blackhole() {
 	c.mu.Unlock()
 }
 
+func (c *conn) isHole() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hole
+}
+
 func (c *conn) changed() {
 	c.cond.Broadcast()
 	c.n.ready()

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -39,8 +40,13 @@ func (s script) String() string {
 }
 
 // crowded reports whether the script makes more sessions than there may be room for.
-func (s *script) crowded() bool {
-	return slices.ContainsFunc(s.Events, func(e event) bool { return e.Do == "many-ids" })
+func (s *script) crowded() bool { return s.has("", "many-ids") }
+
+// has reports whether somebody does something in the script; "" is anybody, and anything.
+func (s *script) has(who, do string) bool {
+	return slices.ContainsFunc(s.Events, func(e event) bool {
+		return (who == "" || strings.HasPrefix(e.Who, who)) && (do == "" || e.Do == do)
+	})
 }
 
 // parseScript reads what String wrote.
@@ -140,6 +146,76 @@ var themes = []map[string]int{
 	{"gateway clock": 20, "up refuse": 10, "disk cut": 20, "gateway restart": 10, "c publish": 60},
 }
 
+// besides is what happens beside the choices, about one thing in a script: what the gateway itself makes, and what is
+// decided by time.
+var besides = []struct {
+	first func(*rand.Rand, int) event // of each client
+	rest  []choice
+}{
+	{},
+	// Take-overs within a sync, and the end before the next.
+	{rest: []choice{{10, "c", "connect", none}, {10, "c", "publish", upTo(8)}, {8, "disk", "kill", upTo(5)}, {4, "disk", "cut", upTo(5)}, {2, "up", "reset", none}, {1, "disk", "slow", upTo(100)}}},
+	// The gateway's own devices.
+	{rest: []choice{{20, "device", "read", upTo(5)}, {2, "disk", "cut", upTo(60)}, {1, "disk", "kill", upTo(60)}, {1, "gateway", "restart", none}, {2, "up", "refuse", upTo(2000)}}},
+	{
+		first: func(r *rand.Rand, c int) event {
+			return event{time.Second / 2, fmt.Sprintf("c%d", c), "will", r.IntN(8)}
+		},
+		rest: []choice{
+			{10, "c", "away", upTo(3000)}, {8, "c", "connect", none}, {4, "c", "drop", none}, {3, "c", "disconnect", none}, {2, "c", "half-open", none},
+			{2, "disk", "cut", upTo(60)}, {1, "disk", "kill", upTo(60)}, {1, "gateway", "restart", none}, {2, "gateway", "clock", upTo(1 << 10)}, {2, "c", "will", upTo(8)},
+		},
+	},
+	{
+		first: func(r *rand.Rand, c int) event {
+			return event{time.Second / 2, fmt.Sprintf("c%d", c), "session", r.IntN(3)}
+		},
+		rest: []choice{
+			{10, "c", "away", upTo(5000)}, {10, "c", "publish-expiring", upTo(12)}, {3, "gateway", "clock", upTo(1 << 10)},
+			{2, "disk", "cut", upTo(60)}, {1, "disk", "kill", upTo(60)}, {1, "gateway", "restart", none}, {2, "c", "session", upTo(3)},
+		},
+	},
+}
+
+// addBesides adds events to those that the seed has chosen.
+func (s *script) addBesides(without []string) {
+	r := rand.New(rand.NewPCG(s.Seed, 16))
+	b := besides[r.IntN(len(besides))]
+	if b.rest == nil {
+		return
+	}
+	end := s.Events[len(s.Events)-1].At
+	if b.first != nil {
+		for i := range s.Clients {
+			s.Events = append(s.Events, b.first(r, i))
+		}
+	}
+	total, weights := 0, make([]int, len(b.rest))
+	for i, c := range b.rest {
+		if !slices.Contains(without, c.do) {
+			weights[i] = c.weight
+		}
+		total += weights[i]
+	}
+	for range 5 + r.IntN(15) {
+		s.Events = append(s.Events, choose(r, b.rest, weights, total, s.Clients, time.Second+time.Duration(r.Int64N(int64(end)))))
+	}
+	slices.SortStableFunc(s.Events, func(a, b event) int { return cmp.Compare(a.At, b.At) })
+}
+
+// choose makes an event of one of the choices, by their weights, which are total together.
+func choose(r *rand.Rand, of []choice, weights []int, total, clients int, at time.Duration) event {
+	x, i := r.IntN(total), 0
+	for x -= weights[0]; x >= 0; x -= weights[i] {
+		i++
+	}
+	e := event{At: at, Who: of[i].who, Do: of[i].do, N: of[i].n(r)}
+	if e.Who == "c" {
+		e.Who = fmt.Sprintf("c%d", r.IntN(clients))
+	}
+	return e
+}
+
 // makeScript makes the script of a seed. What is in without does not happen.
 func makeScript(seed uint64, without []string) script {
 	r := rand.New(rand.NewPCG(seed, 15))
@@ -168,15 +244,7 @@ func makeScript(seed uint64, without []string) script {
 	}
 	at := time.Second
 	for range 20 + r.IntN(100) {
-		x, i := r.IntN(total), 0
-		for x -= weights[0]; x >= 0; x -= weights[i] {
-			i++
-		}
-		e := event{At: at, Who: choices[i].who, Do: choices[i].do, N: choices[i].n(r)}
-		if e.Who == "c" {
-			e.Who = fmt.Sprintf("c%d", r.IntN(s.Clients))
-		}
-		s.Events = append(s.Events, e)
+		s.Events = append(s.Events, choose(r, choices, weights, total, s.Clients, at))
 		switch r.IntN(10) {
 		case 0: // time for everything to settle
 			at += time.Duration(r.IntN(3000)) * time.Millisecond
@@ -185,5 +253,6 @@ func makeScript(seed uint64, without []string) script {
 			at += time.Duration(r.IntN(20000)) * time.Microsecond
 		}
 	}
+	s.addBesides(without)
 	return s
 }

@@ -155,7 +155,9 @@ func (u *upstream) publishLocked(f mqtt.Frame) bool {
 	topic := string(p.Topic)
 	if p.QoS < 2 || !u.taken[p.ID] {
 		if topic != "n/status" && topic != "n/status/gap" {
-			u.w.led.received("up", topic, string(p.Payload), p.QoS, false, bytes.Contains(p.Props, []byte("gw-late")))
+			payload := meterPayload(topic, string(p.Payload))
+			u.w.led.checkExpiry("up", payload, &p, false, time.Now(), u.w.judgedRun())
+			u.w.led.received("up", topic, payload, p.QoS, false, bytes.Contains(p.Props, []byte("gw-late")))
 		}
 	}
 	switch p.QoS {

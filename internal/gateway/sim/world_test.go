@@ -31,6 +31,7 @@ type world struct {
 	disk    *simDisk
 	up      *upstream
 	clients []*client
+	meters  *meters
 	led     *ledger
 	slog    *slog.Logger
 	wg      sync.WaitGroup
@@ -40,6 +41,7 @@ type world struct {
 	stop   context.CancelFunc
 	kill   bool // the next power-off is a kill of the process
 	again  bool // the gateway is stopped to be started again
+	runs   int  // of the gateway, begun
 	ended  bool
 	harmed bool  // the disk was harmed: counts may be "at least"
 	least  int64 // how much room there was at worst
@@ -108,6 +110,7 @@ func (w *world) run(t *testing.T) {
 	w.disk.slow = w.s.SlowSync
 	w.disk.powerOff = func() {
 		w.net.powerOff()
+		w.led.unsureSince(w.window())
 		w.mu.Lock()
 		stop := w.stop
 		w.mu.Unlock()
@@ -116,8 +119,10 @@ func (w *world) run(t *testing.T) {
 		}
 	}
 	w.up = newUpstream(w)
-	w.led.asking("up", "t/+/1", 1)
-	w.led.asking("up", "t/+/2", 2)
+	w.meters = newMeters(w)
+	for _, r := range upRules {
+		w.led.asking("up", r.Local, r.QoS)
+	}
 	for i := range w.s.Clients {
 		w.clients = append(w.clients, newClient(w, i, w.rnd))
 	}
@@ -128,8 +133,9 @@ func (w *world) run(t *testing.T) {
 		w.supervise()
 	}()
 	time.Sleep(500 * time.Millisecond)
-	w.led.subscribed("up", "t/+/1")
-	w.led.subscribed("up", "t/+/2")
+	for _, r := range upRules {
+		w.led.subscribed("up", r.Local)
+	}
 	for _, e := range w.s.Events {
 		time.Sleep(e.At - time.Since(w.start))
 		w.log("%s %s %d", e.Who, e.Do, e.N)
@@ -156,6 +162,8 @@ func (w *world) do(e event) {
 		w.doUp(e)
 	case "gateway":
 		w.doGateway(e)
+	case "device":
+		w.meters.read(1 + e.N%5)
 	default:
 		var i int
 		_, _ = fmt.Sscanf(e.Who, "c%d", &i)
@@ -199,6 +207,14 @@ func (w *world) doClient(c *client, e event) {
 		c.hostile(e.N)
 	case "many-ids":
 		c.manyIDs(e.N)
+	case "will":
+		c.setWill(e.N)
+	case "session":
+		c.setSession(e.N)
+	case "publish-expiring":
+		c.publishExpiring(e.N)
+	case "away":
+		c.away(time.Duration(e.N) * time.Millisecond)
 	}
 }
 
@@ -282,6 +298,19 @@ func (w *world) doGateway(e event) {
 	}
 }
 
+// lives returns how many runs of the gateway have begun.
+func (w *world) lives() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.runs
+}
+
+// window is how long what nobody waits for may take to be on the disk: the next commit, behind one that is under way.
+func (w *world) window() (d time.Duration) {
+	w.disk.set(func(s *simDisk) { d = w.s.Commit + 10*max(s.slow, w.s.SlowSync) + 500*time.Millisecond })
+	return d
+}
+
 func (w *world) wall() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -319,7 +348,7 @@ func (w *world) stepClock(n int) {
 // writeACL writes who may what: everything but x/, in one of several forms.
 func (w *world) writeACL(n int) {
 	w.acl = n
-	text := "topic readwrite t/#\ntopic readwrite cmd/#\ntopic readwrite r/#\n"
+	text := "topic readwrite t/#\ntopic readwrite cmd/#\ntopic readwrite r/#\ntopic readwrite w/#\ntopic read n/#\n"
 	if n%2 == 1 {
 		text += "topic read sys/#\n"
 	}
@@ -332,7 +361,25 @@ func (w *world) writeACL(n int) {
 	}
 }
 
+// upRules is what goes to the upstream.
+var upRules = []bridge.Rule{
+	{Out: true, Local: "t/+/1", Remote: "t/+/1", QoS: 1},
+	{Out: true, Local: "t/+/2", Remote: "t/+/2", QoS: 2},
+	{Out: true, Local: "w/+/1", Remote: "w/+/1", QoS: 1},
+	{Out: true, Local: "w/+/2", Remote: "w/+/2", QoS: 2},
+	{Out: true, Local: "n/d1/v", Remote: "n/d1/v", QoS: 1},
+	{Out: true, Local: "n/d2/v", Remote: "n/d2/v", QoS: 2},
+}
+
 func (w *world) config() *config.Config {
+	c := w.plainConfig()
+	if w.s.has("device", "") {
+		c.Devices = w.meters.config()
+	}
+	return c
+}
+
+func (w *world) plainConfig() *config.Config {
 	return &config.Config{
 		Node: "n", Data: "d",
 		Journal: journal.Options{Size: w.s.Size, Commit: w.s.Commit, FreeFloor: -1},
@@ -342,11 +389,7 @@ func (w *world) config() *config.Config {
 			Options: bridge.Options{
 				Name: "up", Node: "n", URLs: []string{"mqtt://up:1883"}, ClientID: "gw", Protocol: "5", KeepAlive: 10 * time.Second,
 				Status: bridge.Status{Topic: "n/status", Online: "online", Offline: "offline"},
-				Rules: []bridge.Rule{
-					{Out: true, Local: "t/+/1", Remote: "t/+/1", QoS: 1},
-					{Out: true, Local: "t/+/2", Remote: "t/+/2", QoS: 2},
-					{In: true, Local: "cmd/#", Remote: "cmd/#", QoS: 2, Queue: true},
-				},
+				Rules:  append([]bridge.Rule{{In: true, Local: "cmd/#", Remote: "cmd/#", QoS: 2, Queue: true}}, upRules...),
 			},
 		}},
 	}
@@ -356,6 +399,7 @@ func (w *world) config() *config.Config {
 func (w *world) supervise() {
 	for {
 		err := w.live()
+		w.led.runEnded()
 		w.mu.Lock()
 		over, kill, again := w.ended, w.kill, w.again
 		w.again = false
@@ -374,6 +418,7 @@ func (w *world) supervise() {
 			return
 		case again && err == nil:
 		case w.unhealthy():
+			w.led.unsureSince(time.Hour)
 			time.Sleep(time.Second)
 		default:
 			w.led.fault("the gateway ended by itself: %v", err)
@@ -415,6 +460,7 @@ func (w *world) live() error {
 	defer stop()
 	w.mu.Lock()
 	w.gw, w.stop = g, stop
+	w.runs++
 	if w.ended {
 		stop()
 	}
@@ -528,6 +574,7 @@ func (w *world) readRetained() (have map[string]string, ok bool) {
 }
 
 func (w *world) finish() {
+	w.led.willsOver()
 	w.mu.Lock()
 	w.ended = true
 	stop := w.stop
@@ -574,6 +621,10 @@ func (w *world) judge() {
 		}
 	}
 	share := w.least / int64(4*(len(w.clients)+1))
+	// A will that the disk has no room for is kept in memory only.
+	if !w.harmed && !w.s.has("disk", "full") && !w.s.crowded() && w.s.Size >= 4<<20 {
+		w.led.judgeWills()
+	}
 	w.led.judge(dropped, share, w.harmed)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
