@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
 	"sensorgate/internal/varint"
 )
 
@@ -25,10 +26,11 @@ type qos2In struct {
 
 // RememberedLimits are those of a queue that remembers which messages of QoS 2 have come, in
 // a journal of that size. What is in its reserve goes last when the journal is full: a message
-// that is repeated then is not taken for a new one. But it can go: a client that never sends
+// that is repeated then is not taken for a new one, and of a record that nobody else waits for
+// only the packet id is kept. But it can go: a client that never sends
 // PUBREL must not keep the journal full.
 func RememberedLimits(journalSize int64) journal.Limits {
-	return journal.Limits{Full: journal.DropOldest, Reserve: max(journalSize/64, 32<<10)}
+	return journal.Limits{Full: journal.DropOldest, Reserve: max(journalSize/64, 32<<10), Brief: mqtt.BriefRecord}
 }
 
 // add enters an id; again reports that it was there, and n how many there are.

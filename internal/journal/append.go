@@ -34,6 +34,9 @@ func (j *Journal) OpenQueue(name string, lim Limits) (*Queue, error) {
 		}
 		j.mu.Lock()
 	}
+	if (lim.Brief != nil) != (q.lim.Brief != nil) {
+		q.reweighLocked(lim)
+	}
 	q.lim, q.opened = lim, true
 	for !q.roomLocked(0) { // the new bound may be smaller
 		first, ok := q.wait.first()
@@ -231,12 +234,12 @@ func (j *Journal) appendLocked(r *Record, now time.Time, at int64) error {
 	var p *pend
 	var c *pendChunk
 	var pos uint64
-	memory := 0
+	memory, refs := 0, uint32(0)
 	for _, q := range r.To {
 		if q.gone || !q.makeRoomLocked(r.Seq, len(r.Data)) || !q.wait.add(r.Seq) {
 			continue
 		}
-		q.bytes += int64(len(r.Data))
+		q.bytes += int64(q.weight(len(r.Data)))
 		q.last = r.Seq
 		q.stats.Appended++
 		if !q.memory {
@@ -253,6 +256,7 @@ func (j *Journal) appendLocked(r *Record, now time.Time, at int64) error {
 		}
 		c.ids = append(c.ids, q.id)
 		p.idsN++
+		refs += q.ref()
 	}
 	if memory > 0 {
 		j.rememberLocked(r.Seq, at, r.Data, memory)
@@ -265,7 +269,7 @@ func (j *Journal) appendLocked(r *Record, now time.Time, at int64) error {
 	}
 	p.kind, p.class, p.seq, p.at = kindRecord, r.Class, r.Seq, at
 	p.data, p.w, p.token = r.Data, r.Waiter, r.Token
-	j.index.set(r.Seq, atPending(pos), p.idsN)
+	j.index.set(r.Seq, atPending(pos), refs)
 	j.pendedLocked(p, now)
 	return nil
 }

@@ -182,6 +182,7 @@ func (j *Journal) encode(pos, end uint64) (next uint64, full int) {
 // complete notifies everybody that the ring is on disk up to end.
 func (j *Journal) complete(end uint64) {
 	j.mu.Lock()
+	now := time.Now()
 	for pos := j.pend.first; pos < end; pos++ {
 		p := j.pend.at(pos)
 		switch {
@@ -191,8 +192,10 @@ func (j *Journal) complete(end uint64) {
 		case p.kind != kindRecord:
 			j.entryOnDiskLocked(p, pos)
 		default:
-			if l := onDisk(p.slot, p.off, len(p.data)); !p.done && j.index.move(p.seq, l) {
-				j.liveLocked(l)
+			l := onDisk(p.slot, p.off, len(p.data))
+			if _, refs := j.index.get(p.seq); !p.done && j.index.move(p.seq, l) {
+				j.liveRecordLocked(l, refs)
+				j.took = now
 				j.slots[p.slot].maxSeq = max(j.slots[p.slot].maxSeq, p.seq)
 			}
 		}
@@ -310,6 +313,7 @@ func (j *Journal) fill(err error) {
 	j.mu.Lock()
 	if j.full == nil {
 		j.log.Warn("journal is full", "err", err)
+		j.fullSince = time.Now()
 	}
 	j.full = fmt.Errorf("%w: %w", ErrFull, err)
 	for pos := j.pend.first; pos < j.pend.end; pos++ {

@@ -159,14 +159,20 @@ func (j *Journal) firstPending() uint64 {
 func (j *Journal) copyFrame(s *slot, f found, fits func(int) bool) (m moved, need int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	n := 0
+	n, body := 0, f.body
 	switch frameKind(f.body[0]) {
 	case kindRecord:
 		rec, err := parseRecordBody(f.body)
 		n = len(rec.data)
 		m.seq, m.from = rec.seq, onDisk(s.no, f.off, n)
-		if l, refs := j.index.get(rec.seq); err != nil || refs == 0 || l != m.from {
+		l, refs := j.index.get(rec.seq)
+		if err != nil || refs == 0 || l != m.from {
 			return moved{}, 0
+		}
+		if refs&fullRefs == 0 {
+			if brief, size := j.briefLocked(&rec, fits); brief != nil {
+				body, n = brief, size
+			}
 		}
 	case kindPut, kindDelete:
 		if m.key, n = entryOf(f.body); n < 0 {
@@ -181,13 +187,41 @@ func (j *Journal) copyFrame(s *slot, f found, fits func(int) bool) (m moved, nee
 		return moved{}, 0
 	}
 	w := j.wr
-	if need = frameSize(len(f.body)); !fits(need) {
+	if need = frameSize(len(body)); !fits(need) {
 		return moved{}, need
 	}
 	at := w.start()
-	w.buf = append(w.buf, f.body...)
+	w.buf = append(w.buf, body...)
 	m.to = onDisk(w.slot.no, w.end(at), n)
 	return m, 0
+}
+
+// briefLocked is the body of what is left of a record that only queues with Limits.Brief wait
+// for, and the size of its data; nil if all of it is to be copied.
+//
+// Such a copy names none but them, or others would be given it after a power cut. So it must
+// not be there before all that the others have counted.
+func (j *Journal) briefLocked(rec *recordBody, fits func(int) bool) (body []byte, size int) {
+	j.encodeStatesLocked(fits)
+	if j.droppedWritten < len(j.dropped) {
+		return nil, 0
+	}
+	var ids []uint32
+	var data []byte
+	for r, n := rec.ids, rec.n; n > 0; n-- {
+		id := uint32(r.Uvarint())
+		switch q := j.byID[id]; {
+		case q == nil:
+		case q.wait.has(rec.seq):
+			ids, data = append(ids, id), q.lim.Brief(rec.data)
+		case q.dirty:
+			return nil, 0
+		}
+	}
+	if len(data) >= len(rec.data) {
+		return nil, 0
+	}
+	return appendRecordBody(nil, rec.seq, rec.time, ids, data), len(data)
 }
 
 // entryOf returns the key and the length of the value of an entry frame, -1 if it is
@@ -216,9 +250,11 @@ func (j *Journal) movedLocked(m moved) {
 		return
 	}
 	if l, refs := j.index.get(m.seq); refs > 0 && l == m.from {
-		j.deadLocked(m.from)
+		from := j.slots[m.from.slot()]
+		from.live--
+		from.liveBytes -= wantedOf(m.from, refs)
 		j.index.move(m.seq, m.to)
-		j.liveLocked(m.to)
+		j.liveRecordLocked(m.to, refs)
 		to.maxSeq = max(to.maxSeq, m.seq)
 	}
 }

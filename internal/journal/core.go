@@ -67,6 +67,8 @@ type Journal struct {
 	eventAt    time.Time // first pending append of the class since the last commit
 	windowAt   time.Time // the same for telemetry, or acknowledgements to be written
 	full       error     // why no segment can be had
+	fullSince  time.Time
+	took       time.Time // when the newest record got to the disk
 	fullTried  time.Time
 	failed     error
 	closed     bool
@@ -152,16 +154,18 @@ func (j *Journal) releaseLocked(q *Queue, s Seq) (size int) {
 		}
 		return len(r.data)
 	}
-	l, left := j.index.release(s)
+	l, left := j.index.release(s, q.ref())
 	if !l.pending() {
+		in := j.slots[l.slot()]
+		in.liveBytes -= wantedOf(l, left+q.ref()) - wantedOf(l, left)
 		if left == 0 {
-			j.deadLocked(l)
+			in.live--
 		}
 		j.dirtyLocked(q)
-		return l.dataLen()
+		return q.weight(l.dataLen())
 	}
 	p := j.pend.at(l.pendPos())
-	size = len(p.data)
+	size = q.weight(len(p.data))
 	if left > 0 || p.slot != 0 {
 		j.dirtyLocked(q) // the record is or will be on disk, and names q
 	}
@@ -187,7 +191,14 @@ func (j *Journal) markDirtyLocked(q *Queue) {
 	}
 }
 
-// liveLocked and deadLocked count what keeps a segment from being used again.
+// liveRecordLocked counts a record that keeps its segment from being used again.
+func (j *Journal) liveRecordLocked(l location, refs uint32) {
+	s := j.slots[l.slot()]
+	s.live++
+	s.liveBytes += wantedOf(l, refs)
+}
+
+// liveLocked and deadLocked do so for an entry.
 func (j *Journal) liveLocked(l location) {
 	s := j.slots[l.slot()]
 	s.live++

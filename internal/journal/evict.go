@@ -14,24 +14,60 @@ import (
 // disk may leave the one who fills it less than that.) When nobody has more, those pay
 // who have something beyond their reserve, but not the last quarter of a share: next to
 // nothing is gained by it, and a reserve must not cost a client its only message. Then those
-// with more than the share, reserve or not; then all. Always the oldest records first.
+// with more than the share, reserve or not, but for those that go last. Always the oldest records first.
+//
+// Nothing is dropped while what is wanted takes next to nothing of the files, or is in excess
+// but in segments that cannot be used again yet: then the journal is full until segments with
+// little in them are copied together, and the excess can be had a segment later. Only if no
+// record is taken for lastResort, all pay.
+
+// lastResort is how long a full journal takes no record before those pay who have no more than a
+// share.
+const lastResort = 20 * time.Second
 
 // evict drops records until about a segment's worth is no longer wanted, and reports whether
 // it dropped any.
 func (j *Journal) evict() bool {
 	j.mu.Lock()
 	defer j.unlockAndNotify()
+	stuck := j.full != nil && time.Since(j.fullSince) >= lastResort && time.Since(j.took) >= lastResort
+	if !stuck && !j.crampedLocked() {
+		return false
+	}
 	share := j.shareLocked()
 	excess := func(q *Queue) int64 { return q.bytes - max(share, q.lim.Reserve) }
 	beyond := func(q *Queue) int64 { return q.bytes - max(share/4, q.lim.Reserve) }
-	most := func(q *Queue) int64 { return q.bytes - share }
+	most := func(q *Queue) int64 {
+		if q.lim.Brief != nil {
+			return 0
+		}
+		return q.bytes - share
+	}
+	others := func(q *Queue) int64 {
+		if q.lim.Brief != nil {
+			return 0
+		}
+		return q.bytes
+	}
 	all := func(q *Queue) int64 { return q.bytes }
-	for _, over := range []func(*Queue) int64{excess, beyond, most, all} {
+	for _, over := range []func(*Queue) int64{excess, beyond, most} {
 		if j.evictOverLocked(over) {
 			return true
 		}
 	}
-	return false
+	return stuck && (j.evictOverLocked(others) || j.evictOverLocked(all))
+}
+
+// crampedLocked reports whether what is wanted takes a quarter of the files or more.
+func (j *Journal) crampedLocked() bool {
+	wanted, size := int64(0), int64(0)
+	for _, s := range j.slots {
+		if s != nil {
+			wanted += s.liveBytes
+			size += s.size
+		}
+	}
+	return wanted >= size/4
 }
 
 func (j *Journal) shareLocked() int64 {

@@ -54,6 +54,27 @@ func (x *index) page(s Seq) *indexPage {
 	return p
 }
 
+// refs counts the queues that wait for a record: in the low bits those that want all of it, in
+// the high byte those of Limits.Brief.
+const (
+	briefRef = 1 << 24
+	fullRefs = briefRef - 1
+)
+
+// briefSize is about what Limits.Brief leaves of a record, in bytes.
+const briefSize = 64
+
+// wantedOf returns how many bytes a record at l keeps from being used again.
+func wantedOf(l location, refs uint32) int64 {
+	switch {
+	case refs == 0:
+		return 0
+	case refs&fullRefs == 0:
+		return min(int64(l.dataLen()), briefSize) + frameHeader
+	}
+	return int64(l.dataLen()) + frameHeader
+}
+
 // set stores a record for which refs queues wait.
 func (x *index) set(s Seq, l location, refs uint32) {
 	p := x.page(s)
@@ -90,14 +111,14 @@ func (x *index) get(s Seq) (l location, refs uint32) {
 	return p.loc[s%pageLen], p.refs[s%pageLen]
 }
 
-// release takes one reference off and returns the location and what is left.
-func (x *index) release(s Seq) (l location, left uint32) {
+// release takes a reference off, 1 or briefRef, and returns the location and what is left.
+func (x *index) release(s Seq, ref uint32) (l location, left uint32) {
 	p := x.page(s)
 	if p == nil || p.refs[s%pageLen] == 0 {
 		return 0, 0
 	}
 	i := s % pageLen
-	p.refs[i]--
+	p.refs[i] -= ref
 	if p.refs[i] == 0 {
 		p.n--
 		if p.n == 0 {

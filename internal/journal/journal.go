@@ -87,6 +87,12 @@ type Limits struct {
 	// preferred to it when the journal is full.
 	Reserve int64
 
+	// Brief, if set, says of a record what the queue needs of it, in a few bytes: when nobody
+	// else waits for it and room is made, only that is kept. It must not change its argument,
+	// and returns it if there is nothing to be left out. Such a queue drops after all others
+	// what is in its reserve, and a record counts for it with 64 bytes at most.
+	Brief func(data []byte) []byte
+
 	Full   Policy
 	Memory bool // never on disk: an append to it counts as committed at once
 }

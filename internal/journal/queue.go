@@ -163,6 +163,44 @@ func (q *Queue) passLocked(s Seq) {
 	}
 }
 
+// ref is what a record that waits in q counts in index.refs.
+func (q *Queue) ref() uint32 {
+	if q.lim.Brief != nil {
+		return briefRef
+	}
+	return 1
+}
+
+// weight is what a record of n bytes counts in q.bytes.
+func (q *Queue) weight(n int) int {
+	if q.lim.Brief != nil {
+		return min(n, briefSize)
+	}
+	return n
+}
+
+// reweighLocked counts what waits anew: lim has Brief and what was had not, or the other way.
+func (q *Queue) reweighLocked(lim Limits) {
+	j := q.j
+	before := q.ref()
+	q.lim, q.bytes = lim, 0
+	for s, ok := q.wait.first(); ok; s, ok = q.wait.next(s + 1) {
+		if q.memory {
+			q.bytes += int64(q.weight(len(j.mem[s].data)))
+			continue
+		}
+		l, refs := j.index.get(s)
+		now := refs - before + q.ref()
+		j.index.page(s).refs[s%pageLen] = now
+		if l.pending() {
+			q.bytes += int64(q.weight(len(j.pend.at(l.pendPos()).data)))
+			continue
+		}
+		j.slots[l.slot()].liveBytes += wantedOf(l, now) - wantedOf(l, refs)
+		q.bytes += int64(q.weight(l.dataLen()))
+	}
+}
+
 // gapLocked remembers that s was dropped, for the next Read.
 func (q *Queue) gapLocked(s Seq) {
 	i, _ := slices.BinarySearchFunc(q.gaps, s, func(g gap, s Seq) int {

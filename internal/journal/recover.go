@@ -177,6 +177,9 @@ func (r *recovery) apply(s *segment, f found) error {
 		if err != nil {
 			return err
 		}
+		if p := r.j.index.page(rec.seq); p != nil && len(rec.data) < p.loc[rec.seq%pageLen].dataLen() {
+			r.forget(rec.seq) // what Limits.Brief left: only whom it names still waits
+		}
 		for ids := rec.ids; rec.n > 0; rec.n-- {
 			r.queue(uint32(ids.Uvarint())).wait.add(rec.seq)
 		}
@@ -277,6 +280,13 @@ func (r *recovery) queue(id uint32) *Queue {
 		r.queues[id] = q
 	}
 	return q
+}
+
+// forget takes a record off all queues.
+func (r *recovery) forget(s Seq) {
+	for _, q := range r.queues {
+		q.wait.remove(s)
+	}
 }
 
 // place remembers where the newest copy of a record is; who waits is counted later.

@@ -16,7 +16,7 @@ func (r *recovery) settle() {
 			p := j.index.page(s)
 			if p.refs[s%pageLen] == 0 {
 				p.n++
-				j.liveLocked(p.loc[s%pageLen])
+				j.liveRecordLocked(p.loc[s%pageLen], 1)
 			}
 			p.refs[s%pageLen]++
 			q.bytes += int64(p.loc[s%pageLen].dataLen())

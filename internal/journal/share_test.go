@@ -2,13 +2,14 @@ package journal
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sensorgate/internal/disk"
@@ -213,5 +214,61 @@ func TestSecondCutDuringRecovery(t *testing.T) {
 		if s := j.Stats(); s.Damaged > 0 {
 			t.Errorf("second cut at operation %d: %d reported damaged", at, s.Damaged)
 		}
+	}
+}
+
+// Nobody who has next to nothing pays while another queue has most of the journal, however small the
+// journal is and wherever the records lie: before, what was in excess stood in segments that may not
+// be reused yet, and the messages of others were dropped, for which no room was gained.
+func TestSmallQueueDoesNotPayForOneThatFillsTheJournal(t *testing.T) {
+	for seed := range uint64(8) {
+		synctest.Test(t, func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 9))
+			j, err := Open(Options{
+				Dir: "d", FS: crashdisk.New(rnd), SegmentSize: 16 << 10, Size: 8 * 16 << 10, FreeFloor: -1,
+				Commit: time.Duration(50+rnd.IntN(150)) * time.Millisecond,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(context.Background())
+			ended := make(chan error, 1)
+			go func() { ended <- j.Run(ctx) }()
+			spool := openQueue(t, j, "spool/up", Limits{Reserve: 64 << 10})
+			var small []*Queue
+			for i := range 4 {
+				small = append(small, openQueue(t, j, fmt.Sprintf("session/c%d", i), Limits{}))
+			}
+			hog := openQueue(t, j, "session/hog", Limits{})
+			for i := range 1500 {
+				to := []*Queue{hog}
+				if rnd.IntN(3) == 0 {
+					to = append(to, spool)
+				}
+				if i%100 == 0 {
+					j.Append(Record{Data: make([]byte, 31), To: small[i/100%4:][:1], Class: Event})
+				}
+				j.Append(Record{Data: make([]byte, 10+rnd.IntN(4000)), To: to, Class: Event})
+				if rnd.IntN(20) == 0 {
+					time.Sleep(time.Duration(rnd.IntN(400)) * time.Millisecond)
+				}
+			}
+			time.Sleep(time.Minute) // a megabyte in memory, of which a segment's worth is kept
+			for _, q := range small {
+				if s := q.Stats(); s.DroppedFull > 0 {
+					t.Errorf("seed %d: %s lost %d messages of 31 bytes, while %d bytes wait for the hog", seed, q.Name(), s.DroppedFull, hog.Stats().WaitingBytes)
+				}
+			}
+			if hog.Stats().DroppedFull == 0 {
+				t.Errorf("seed %d: the hog lost nothing: the journal was not full", seed)
+			}
+			if err := j.Stats().Failed; err != nil {
+				t.Errorf("seed %d: after a minute of rest: %v", seed, err)
+			}
+			stop()
+			if err := <-ended; err != nil {
+				t.Errorf("seed %d: %v", seed, err)
+			}
+		})
 	}
 }

@@ -124,7 +124,7 @@ func (j *Journal) takeSlot(need int64, urgent bool) (*slot, error) {
 			continue
 		}
 		if j.checkpointing || j.compacting { // half of either has filled segments and freed none
-			if s, err := j.addExtraSlot(); s != nil || err != nil {
+			if s, err := j.addExtraSlot(0); s != nil || err != nil {
 				return s, err
 			}
 		}
@@ -246,7 +246,8 @@ func (j *Journal) positionsElsewhere() (bool, error) {
 	s, _ := j.spare(j.wr.st.segSize)
 	if s == nil {
 		var err error
-		if s, err = j.addExtraSlot(); err != nil || s == nil {
+		// One more than what copies may take: these positions free a segment that they wait for.
+		if s, err = j.addExtraSlot(j.wr.st.segSize); err != nil || s == nil {
 			return false, err
 		}
 	}
@@ -257,10 +258,10 @@ func (j *Journal) positionsElsewhere() (bool, error) {
 }
 
 // addExtraSlot makes a slot although the bounds are reached; nil if there are as many of them
-// as all positions can take, or the file system has no room.
-func (j *Journal) addExtraSlot() (*slot, error) {
+// as all positions can take, and more bytes, or the file system has no room.
+func (j *Journal) addExtraSlot(more int64) (*slot, error) {
 	st := j.wr.st
-	if j.slotBytes() > st.max+2*j.statesSize() {
+	if j.slotBytes() > st.max+2*j.statesSize()+more {
 		return nil, nil
 	}
 	s, err := j.makeSlot(st.segSize)

@@ -93,6 +93,16 @@ func AppendMarkedRecord(dst []byte, m *Message, mark RecordMark) []byte {
 	return append(dst, m.Payload...)
 }
 
+// BriefRecord returns a record that has nothing of rec but its packet id, QoS and time: what who
+// remembers packet ids needs of it. One without a packet id is returned as it is.
+func BriefRecord(rec []byte) []byte {
+	v, err := ViewRecord(rec)
+	if err != nil || v.PacketID == 0 {
+		return rec
+	}
+	return AppendMarkedRecord(nil, &Message{QoS: v.QoS, Time: v.Time}, RecordMark{PacketID: v.PacketID})
+}
+
 // ParseRecord reads what AppendRecord wrote. The message's Payload and
 // CorrelationData alias rec.
 func ParseRecord(rec []byte) (Message, error) {

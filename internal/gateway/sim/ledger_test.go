@@ -23,6 +23,8 @@ type ledger struct {
 	wills []*will
 	off   time.Time // when the power was cut last, or the gateway was killed
 
+	damage []int // moments at which a start of the gateway reported damage of the store
+
 	faults []string
 }
 
@@ -125,6 +127,23 @@ func (l *ledger) acked(m *message) {
 	if m.acked == 0 {
 		m.acked = l.now()
 	}
+}
+
+// damaged notes that a start has reported damage.
+func (l *ledger) damaged() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.damage = append(l.damage, l.now())
+}
+
+// damagesLocked counts the reports since the moment.
+func (l *ledger) damagesLocked(since int) (n int) {
+	for _, at := range l.damage {
+		if at > since {
+			n++
+		}
+	}
+	return n
 }
 
 func (l *ledger) refusedMessage(m *message) {
@@ -236,7 +255,9 @@ func (l *ledger) received(name, topic, payload string, qos byte, retained, late 
 	if s.got[key] == 1 {
 		s.first = append(s.first, receipt{key, late})
 	}
-	if s.got[key] > 1 && qos == 2 && m.qos == 2 && !m.resent && !s.older[key] && !l.mayComeAgain(m) {
+	// A damaged position brings back what was acknowledged (docs/journal-format.md, "What damage can
+	// cost"), each report at most once.
+	if s.got[key] > 1+l.damagesLocked(m.begun) && qos == 2 && m.qos == 2 && !m.resent && !s.older[key] && !l.mayComeAgain(m) {
 		l.faultLocked("%s: received %s on %s %d times at QoS 2: doubled", name, key, topic, s.got[key])
 	}
 }
@@ -284,7 +305,7 @@ func (l *ledger) judge(dropped map[string]uint64, share int64, damage bool) {
 		case len(missing) > 0 && s.peak < share && !damage:
 			l.faultLocked("%s: %d messages were dropped (%s) although at most %d bytes waited for it: it paid for others", n, len(missing), some(missing), s.peak)
 		}
-		l.inOrder(s, count > 0)
+		l.inOrder(s, count > 0 || len(l.damage) > 0)
 	}
 }
 
@@ -311,7 +332,7 @@ func (s *subscriber) sure(m *message) bool {
 // A message of QoS 1 that its publisher repeated, in the order in which it sent it first
 // [MQTT-4.6.0-1], is another one to the broker and waits twice: 1 2 3 1 2 3. A full queue that
 // dropped the oldest two of them delivers 3 1 2 3, which is in the order in which they were sent. So
-// where drops are counted, the first receipts must be found among the sendings, in their order;
+// where drops are counted, or damage is reported (it may have taken any copy), the first receipts must be found among the sendings, in their order;
 // where none are, each first copy must have come, and nothing may come after what was published later.
 // QoS 2 is never taken twice.
 func (l *ledger) inOrder(s *subscriber, dropped bool) {

@@ -24,6 +24,7 @@ var (
 	segment = flag.Int64("sim.segment", 0, "size of the journal's segments, instead of what the seed chooses")
 	size    = flag.Int64("sim.size", 0, "size of the journal, with -sim.segment")
 	verbose = flag.Bool("sim.v", false, "log what happens")
+	keep    = flag.String("sim.keep", "", "a directory for what happened in runs that failed, with all that the gateway logged")
 	shrinks = flag.Duration("sim.shrink", 20*time.Second, "how long a shorter script is looked for")
 )
 
@@ -50,6 +51,7 @@ func TestSeeds(t *testing.T) {
 		if len(faults) == 0 {
 			continue
 		}
+		keepRun(t, s, faults, events)
 		if *brief {
 			t.Errorf("seed %d: %s", n, faults[0])
 			continue
@@ -57,6 +59,17 @@ func TestSeeds(t *testing.T) {
 		report(t, n, s, faults, events)
 	}
 	t.Logf("%d seeds in %v", n-*first, time.Since(began).Round(time.Second))
+}
+
+// keepRun writes a run that failed into a file of -sim.keep.
+func keepRun(t *testing.T, s script, faults, events []string) {
+	if *keep == "" {
+		return
+	}
+	text := fmt.Sprintf("%s\n%s\n\n%s\n", s, strings.Join(faults, "\n"), strings.Join(events, "\n"))
+	if err := os.WriteFile(filepath.Join(*keep, fmt.Sprintf("seed-%d.log", s.Seed)), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func report(t *testing.T, seed uint64, s script, faults, events []string) {
@@ -129,6 +142,7 @@ func TestReplay(t *testing.T) {
 		faults, events := play(t, s)
 		if len(faults) > 0 {
 			failed++
+			keepRun(t, s, faults, events)
 			t.Log(strings.Join(faults, "\n"))
 			if *verbose {
 				t.Log(strings.Join(events, "\n"))

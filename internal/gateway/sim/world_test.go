@@ -43,8 +43,9 @@ type world struct {
 	again  bool // the gateway is stopped to be started again
 	runs   int  // of the gateway, begun
 	ended  bool
-	harmed bool  // the disk was harmed: counts may be "at least"
-	least  int64 // how much room there was at worst
+	harmed bool   // the disk was harmed: counts may be "at least"
+	lost   uint64 // to damage, as far as starts reported it
+	least  int64  // how much room there was at worst
 	acl    int
 	off    time.Duration // of the wall clock
 	synced bool
@@ -58,13 +59,38 @@ func play(t *testing.T, s script) (faults, events []string) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{s: s, dir: dir, rnd: rand.New(rand.NewPCG(s.Seed, 3)), net: newNetwork(), led: newLedger(), start: time.Now(), synced: true, least: s.Size}
 		w.slog = slog.New(slog.DiscardHandler)
-		if *verbose {
+		if *verbose || *keep != "" {
 			w.slog = slog.New(slog.NewTextHandler(logWriter{w}, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: noTime}))
 		}
+		w.slog = slog.New(damageLog{w.slog.Handler(), w})
 		w.run(t)
 		faults, events = w.led.faults, w.events
 	})
 	return faults, events
+}
+
+// damageLog hears what a start says of damage.
+type damageLog struct {
+	slog.Handler
+	w *world
+}
+
+func (d damageLog) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn || d.Handler.Enabled(ctx, level)
+}
+
+func (d damageLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return damageLog{d.Handler.WithAttrs(attrs), d.w}
+}
+
+func (d damageLog) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "journal was damaged" {
+		d.w.damaged(&r)
+	}
+	if !d.Handler.Enabled(ctx, r.Level) {
+		return nil
+	}
+	return d.Handler.Handle(ctx, r)
 }
 
 type logWriter struct{ w *world }
@@ -246,6 +272,22 @@ func (w *world) doDisk(e event) {
 				}
 			}
 		})
+	}
+}
+
+// damaged notes what a start of the gateway has reported as lost.
+func (w *world) damaged(r *slog.Record) {
+	w.led.damaged()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "lost" {
+			w.lost += a.Value.Uint64()
+		}
+		return true
+	})
+	if !w.harmed {
+		w.led.fault("damage is reported, and nothing was damaged: %v", r.Message)
 	}
 }
 
@@ -615,10 +657,8 @@ func (w *world) judge() {
 	for _, c := range w.clients {
 		count(c.name, "session/"+c.name)
 	}
-	if n := j.Stats().Damaged; w.harmed && n > 0 {
-		for name := range dropped {
-			dropped[name] += n
-		}
+	for name := range dropped { // also of damage that no queue has counted
+		dropped[name] += w.lost + j.Stats().Damaged
 	}
 	share := w.least / int64(4*(len(w.clients)+1))
 	// A will that the disk has no room for is kept in memory only.
