@@ -221,7 +221,7 @@ func TestSecondCutDuringRecovery(t *testing.T) {
 // journal is and wherever the records lie: before, what was in excess stood in segments that may not
 // be reused yet, and the messages of others were dropped, for which no room was gained.
 func TestSmallQueueDoesNotPayForOneThatFillsTheJournal(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range uint64(12) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 9))
 			j, err := Open(Options{
@@ -264,6 +264,47 @@ func TestSmallQueueDoesNotPayForOneThatFillsTheJournal(t *testing.T) {
 			}
 			if err := j.Stats().Failed; err != nil {
 				t.Errorf("seed %d: after a minute of rest: %v", seed, err)
+			}
+			stop()
+			if err := <-ended; err != nil {
+				t.Errorf("seed %d: %v", seed, err)
+			}
+		})
+	}
+}
+
+// In a journal whose segments have next to nothing in them each, the only one with something waiting
+// does not pay for the room that a burst wants: segments are copied together.
+func TestNothingIsDroppedFromANearlyEmptyJournal(t *testing.T) {
+	for seed := range uint64(12) {
+		synctest.Test(t, func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 19))
+			j, err := Open(Options{
+				Dir: "d", FS: crashdisk.New(rnd), SegmentSize: 16 << 10, Size: 8 * 16 << 10, FreeFloor: -1,
+				Commit: time.Duration(50+rnd.IntN(150)) * time.Millisecond,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(context.Background())
+			ended := make(chan error, 1)
+			go func() { ended <- j.Run(ctx) }()
+			away := openQueue(t, j, "session/away", Limits{})
+			online := openQueue(t, j, "session/online", Limits{})
+			for range 300 {
+				j.Append(Record{Data: make([]byte, 43), To: []*Queue{away}, Class: Event})
+				var seqs []Seq
+				for range rnd.IntN(30) { // a burst, that its subscriber has acknowledged soon after
+					r := []Record{{Data: make([]byte, 2000), To: []*Queue{online}, Class: Event}}
+					j.Append(r...)
+					seqs = append(seqs, r[0].Seq)
+				}
+				time.Sleep(time.Duration(rnd.IntN(40)) * time.Millisecond)
+				online.Ack(seqs...)
+			}
+			time.Sleep(time.Minute)
+			if s := away.Stats(); s.DroppedFull > 0 {
+				t.Errorf("seed %d: %d of 300 messages of 43 bytes were dropped, %d bytes wait for the other", seed, s.DroppedFull, online.Stats().WaitingBytes)
 			}
 			stop()
 			if err := <-ended; err != nil {
