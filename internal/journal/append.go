@@ -255,8 +255,7 @@ func (j *Journal) appendLocked(r *Record, now time.Time, at int64) error {
 			p.ids = uint32(len(c.ids))
 		}
 		c.ids = append(c.ids, q.id)
-		p.idsN++
-		refs += q.ref()
+		p.idsN, refs = p.idsN+1, refs+q.ref()
 	}
 	if memory > 0 {
 		j.rememberLocked(r.Seq, at, r.Data, memory)

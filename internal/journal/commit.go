@@ -287,6 +287,12 @@ func (j *Journal) statesDurable() (bool, error) {
 	}
 	j.mu.Lock()
 	need := j.encodeStatesLocked(j.wr.fitsState)
+	var dead []*slot // not what is acknowledged while this gets to the disk
+	for _, s := range j.slots {
+		if j.deadSegment(s) {
+			dead = append(dead, s)
+		}
+	}
 	j.mu.Unlock()
 	if need > 0 {
 		return false, nil
@@ -296,6 +302,9 @@ func (j *Journal) statesDurable() (bool, error) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	for _, s := range dead {
+		s.settled = true
+	}
 	j.dropsDurableLocked()
 	return true, nil
 }

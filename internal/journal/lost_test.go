@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"sensorgate/internal/disk/crashdisk"
 	"sensorgate/internal/timing"
@@ -208,5 +209,42 @@ func TestRemovedValueStaysAway(t *testing.T) {
 			t.Errorf("the removed value %q is back", v)
 		}
 		again.closeFiles()
+	}
+}
+
+// What is acknowledged while positions are on their way to the disk is not in them: the segment that
+// it empties is not used again before the next ones. Else a power cut made acknowledged messages look
+// like damage.
+func TestAcknowledgedDuringASyncIsNoDamage(t *testing.T) {
+	fs := crashdisk.New(rand.New(rand.NewPCG(1, 1)))
+	o := Options{Dir: "d", FS: fs, SegmentSize: 16 << 10, Size: 32 * 16 << 10, FreeFloor: -1}
+	j := reopen(t, o)
+	q := openQueue(t, j, "q", Limits{})
+	var seqs []Seq
+	for range 60 {
+		r := []Record{{Data: make([]byte, 2000), To: []*Queue{q}}}
+		j.Append(r...)
+		seqs = append(seqs, r[0].Seq)
+		commit(t, j)
+	}
+	q.Ack(seqs[:10]...)
+	fs.SyncTime = func() time.Duration { // the subscriber is quick, the disk is slow
+		if len(seqs) > 10 {
+			q.Ack(seqs[10])
+			seqs = append(seqs[:10:10], seqs[11:]...)
+		}
+		return 0
+	}
+	for range 12 {
+		commit(t, j)
+		image := fs.Clone(rand.New(rand.NewPCG(2, 2)))
+		p := o
+		p.FS = image
+		if k, err := Open(p); err != nil || k.Stats().Damaged > 0 {
+			t.Fatalf("%d records are reported as damaged, and none is: %v", k.Stats().Damaged, err)
+		}
+	}
+	if len(seqs) > 40 {
+		t.Errorf("%d of 60 records still wait: too few syncs", len(seqs))
 	}
 }

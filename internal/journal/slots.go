@@ -66,7 +66,7 @@ func (j *Journal) enter(s *slot) error {
 	}
 	j.mu.Lock()
 	s.used, s.segno, s.firstLSN = true, w.st.segno, w.lsn
-	s.live, s.liveBytes, s.puts, s.maxSeq = 0, 0, false, 0
+	s.live, s.liveBytes, s.puts, s.maxSeq, s.settled = 0, 0, false, 0, false
 	w.enter(s)
 	j.encodeReserveLocked()
 	j.spreadLocked()
@@ -307,6 +307,7 @@ func (j *Journal) unused() (dead, extra []*slot) {
 	}
 	for _, s := range j.slots {
 		switch {
+		case j.deadSegment(s) && !s.settled: // the next time
 		case j.deadSegment(s) && size > j.wr.st.max: // one was made beyond the bound
 			extra = append(extra, s)
 			size -= s.size

@@ -30,6 +30,7 @@ type slot struct {
 	puts      bool // has held entries: tombstones in later segments are needed
 	readers   int  // reads under way: must not be reused
 	maxSeq    Seq  // of the records in it
+	settled   bool // dead, and the positions that say so are on disk
 	bad       bool // a write failed: never used again
 	idleLive  int  // live at the last look of the compaction
 }
