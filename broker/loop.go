@@ -2,7 +2,6 @@ package broker
 
 import (
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,7 +38,7 @@ type loop struct {
 	events  []unix.EpollEvent
 	named   int // of events: what epoll has named
 	next    int // of those, the first that has had no turn yet
-	rested  time.Time
+	rests   rests
 	buf     []byte
 	w       *worker
 	clock   wheel
@@ -81,21 +80,40 @@ func (l *loop) close() {
 	l.wake()
 }
 
-// How long a loop runs before it lets others run, between two turns: the Go runtime would take
-// the processor away from a goroutine that runs for 10 ms, within a turn, and give it to each of
-// the others for as long. To rest costs some microseconds, so with short turns it is seldom.
+// rests says when a loop lets others run, between two turns.
+//
+// The Go runtime takes the processor away from a goroutine that has not been rescheduled for
+// 10 ms: within a turn, and to give it to each of the others for as long; or in the middle of a
+// wait in the system call, and then its monitor thread wakes up 20,000 times a second for some
+// milliseconds, in case it has to be done again. At 500 messages a second that was a third of
+// all processor time. So the loop gives way before. To do it costs some microseconds: with
+// short turns it is seldom.
+type rests struct {
+	last  time.Time     // a rest, or a wait in which the others could have the processor
+	yield time.Time     // when the loop was rescheduled last
+	wait  time.Duration // the newest: the next may be as long
+}
+
 const (
 	restEvery = 1500 * time.Microsecond
 	restAtAll = 8 * time.Millisecond
 	nap       = time.Millisecond // a wait that was a rest too
 )
 
-// rest is called between two turns.
-func (l *loop) rest(now time.Time, turn time.Duration) {
-	if now.Sub(l.rested) > max(restEvery, restAtAll-8*turn) {
-		runtime.Gosched()
-		l.rested = now
+// waited notes a wait that has ended at now.
+func (r *rests) waited(since, now time.Time) {
+	if r.wait = now.Sub(since); r.wait > nap {
+		r.last = now
 	}
+}
+
+// due reports whether the loop is to rest after a turn that has ended at now, and notes it.
+func (r *rests) due(now time.Time, turn time.Duration) bool {
+	if now.Sub(r.last) <= max(restEvery, restAtAll-8*turn) && now.Sub(r.yield)+r.wait <= restAtAll {
+		return false
+	}
+	r.last, r.yield = now, now
+	return true
 }
 
 // wait sleeps until there is something to do. It asks for more only when all that epoll has

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,9 +28,8 @@ func (l *loop) run() error {
 		if err := l.wait(); err != nil {
 			return fmt.Errorf("event loop: epoll_wait: %w", err)
 		}
-		if l.w.begin(); l.w.now.Sub(end) > nap {
-			l.rested = l.w.now
-		}
+		l.w.begin()
+		l.rests.waited(end, l.w.now)
 		l.clock.advance(l.w.now, l.timeUp)
 		l.handleEvents()
 		closing := l.openMail()
@@ -41,7 +41,9 @@ func (l *loop) run() error {
 		end = time.Now()
 		turn := end.Sub(l.w.now)
 		l.b.count.turn(turn)
-		l.rest(end, turn)
+		if l.rests.due(end, turn) {
+			runtime.Gosched()
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package broker
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"sensorgate/internal/mqtt"
 	"sensorgate/internal/timing"
@@ -115,4 +116,32 @@ func TestCheapRoutesDoNotWait(t *testing.T) {
 	}
 	w.at = nil
 	w.finish()
+}
+
+// A loop that waited for 2 ms between two messages never let itself be rescheduled, and the
+// runtime's monitor thread took a third of all processor time.
+func TestLoopIsRescheduledBeforeTheRuntimeDoesIt(t *testing.T) {
+	const seen = 10 * time.Millisecond // from when on the runtime takes the processor away
+	for _, between := range []time.Duration{0, 100 * time.Microsecond, 2 * time.Millisecond, 5 * time.Millisecond, 8 * time.Millisecond} {
+		for _, turn := range []time.Duration{20 * time.Microsecond, 500 * time.Microsecond, 2 * time.Millisecond} {
+			var r rests
+			now := time.Unix(1e9, 0)
+			r.last, r.yield = now, now
+			worst, times := time.Duration(0), 0
+			for last := now; now.Sub(time.Unix(1e9, 0)) < time.Second; {
+				begin := now.Add(between)
+				r.waited(now, begin)
+				if now = begin.Add(turn); r.due(now, turn) {
+					worst, last = max(worst, now.Sub(last)), now
+					times++
+				}
+			}
+			if worst == 0 || worst-turn >= seen {
+				t.Errorf("turns of %v, %v apart: %v without a rest", turn, between, worst)
+			}
+			if most := int(time.Second / restEvery); times > most {
+				t.Errorf("turns of %v, %v apart: %d rests in a second", turn, between, times)
+			}
+		}
+	}
 }
