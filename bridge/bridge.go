@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
 )
 
 // Bridge serves one upstream. All methods but Run may be called at any time.
@@ -23,6 +24,11 @@ type Bridge struct {
 	urls   []*url.URL
 	dial   func(ctx context.Context, u *url.URL) (net.Conn, error)
 	quiet  time.Duration // how long a connection may be dead unnoticed
+
+	// What each message would have made anew: the topic of the status at the upstream, and user
+	// properties of MQTT 5, encoded.
+	status                  string
+	idProperty, viaProperty []byte
 
 	// owned by Run
 	streams      streams
@@ -84,8 +90,11 @@ func New(o Options) (*Bridge, error) {
 	now := time.Now()
 	b := &Bridge{
 		opt: o, log: o.Log, rules: rules,
-		origin:   "bridge/" + o.Name,
-		seenRing: newEchoes(), sentEchoes: newEchoes(), newest: newNewest(),
+		origin:      "bridge/" + o.Name,
+		status:      o.Prefix + o.Status.Topic,
+		idProperty:  mqtt.AppendUserProperty(nil, propID, []byte(o.Node)),
+		viaProperty: mqtt.AppendUserProperty(nil, propVia, []byte(o.Node)),
+		seenRing:    newEchoes(), sentEchoes: newEchoes(), newest: newNewest(),
 		retainedLive:   newRetainedLive(o.Store, o.Name),
 		gaps:           newGaps(o.Store, o.Name),
 		clock:          newClock(o.TimeSynced, o.Queue.Last(), now.Round(0), now),

@@ -94,7 +94,7 @@ func (b *Bridge) connectPacket(level byte) (*mqtt.Connect, error) {
 	return c, nil
 }
 
-func (b *Bridge) statusTopic() string { return b.opt.Prefix + b.opt.Status.Topic }
+func (b *Bridge) statusTopic() string { return b.status }
 
 // handshake sends the CONNECT and reads the answer.
 func (c *connection) handshake(packet *mqtt.Connect) (mqtt.Connack, error) {

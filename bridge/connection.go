@@ -60,7 +60,8 @@ type connection struct {
 	// owned by the sender
 	out            outbox
 	pub            outgoing
-	user           []mqtt.UserProperty
+	text           []byte // of a user property
+	came           stamper
 	throttle       throttle
 	flushed        []journal.Seq // leave the spool when out is written: QoS 0, and what no rule sends
 	work           [2]work       // by stream: the record that is being sent

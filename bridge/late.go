@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/fnv"
+	"time"
 
 	"sensorgate/internal/journal"
 )
@@ -13,6 +14,31 @@ import (
 type LateMark struct {
 	Topic   string `toml:"topic" example:"\"late/\"" doc:"It is put in front of the topic of what waited: late/."` // "" the topic stays
 	Payload bool   `toml:"payload" doc:"A JSON payload of what waited gets the member late with the value true."`
+}
+
+// stamper writes times as RFC 3339 has them, to the nanosecond, in UTC. What came within one
+// second shares its text: to work it out takes longer than all else that a message needs. The
+// zero value is ready.
+type stamper struct {
+	second int64 // Unix
+	text   []byte
+}
+
+func (s *stamper) append(dst []byte, at time.Time) []byte {
+	if second := at.Unix(); len(s.text) == 0 || second != s.second {
+		s.second = second
+		s.text = at.UTC().AppendFormat(s.text[:0], "2006-01-02T15:04:05")
+	}
+	dst = append(dst, s.text...)
+	if ns := at.Nanosecond(); ns > 0 {
+		digits := [10]byte{'.'}
+		for i := 9; i > 0; i-- {
+			digits[i] = byte('0' + ns%10)
+			ns /= 10
+		}
+		dst = append(dst, bytes.TrimRight(digits[:], "0")...)
+	}
+	return append(dst, 'Z')
 }
 
 // markLate puts "late":true into a JSON object; other payloads stay as they are.

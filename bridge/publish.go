@@ -261,18 +261,17 @@ func (c *connection) encodePublication(w *work, stream streamID, now time.Time) 
 	if m.Properties != nil {
 		o.props = mqtt.AppendPublishProperties(o.props, m.Properties, b.remaining(w))
 	}
-	user := c.user[:0]
 	if !has(m.Properties, propID) {
-		user = append(user, mqtt.UserProperty{Key: propID, Value: b.opt.Node},
-			mqtt.UserProperty{Key: propSeq, Value: strconv.FormatUint(uint64(w.seq), 10)})
+		o.props = append(o.props, b.idProperty...)
+		c.text = strconv.AppendUint(c.text[:0], uint64(w.seq), 10)
+		o.props = mqtt.AppendUserProperty(o.props, propSeq, c.text)
 	} else {
-		user = append(user, mqtt.UserProperty{Key: propVia, Value: b.opt.Node})
+		o.props = append(o.props, b.viaProperty...)
 	}
 	if stream == backlog {
-		user = append(user, mqtt.UserProperty{Key: propLate, Value: w.at.UTC().Format(time.RFC3339Nano)})
+		c.text = c.came.append(c.text[:0], w.at)
+		o.props = mqtt.AppendUserProperty(o.props, propLate, c.text)
 	}
-	c.user = user
-	o.props = mqtt.AppendPublishProperties(o.props, &mqtt.PublishProperties{User: user}, 0)
 }
 
 // remaining is what is left of the message's expiry interval [MQTT-3.3.2-6, v5].

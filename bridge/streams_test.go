@@ -55,3 +55,16 @@ func TestBucketKeepsTheRate(t *testing.T) {
 		t.Error("no rate is no wait")
 	}
 }
+
+// The time of a late message is written as time.Time.Format writes it, whatever was written
+// before.
+func TestLateTimesAreWrittenAsFormatDoes(t *testing.T) {
+	var s stamper
+	start := time.Date(2026, 11, 30, 23, 59, 59, 999_999_000, time.FixedZone("", 3600))
+	for _, after := range []time.Duration{0, 1, 999, 1000, time.Millisecond, time.Second, time.Hour, -time.Hour, -2_000_000 * time.Hour, 1} {
+		at := start.Add(after)
+		if got, want := string(s.append([]byte("x"), at)), "x"+at.UTC().Format(time.RFC3339Nano); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

@@ -165,6 +165,8 @@ func startGateway(ctx context.Context, name, dir, sink, backlog string) (*bench.
 	})
 }
 
+// ourBridgeConfig speaks the protocol of mosquitto's: at MQTT 5 each message also says where it
+// came from, and when.
 func ourBridgeConfig(dir, listen, sink, backlog string) string {
 	if backlog != "" {
 		backlog = fmt.Sprintf("backlog = %q, ", backlog)
@@ -177,6 +179,7 @@ listen = ["tcp://%s"]
 size = "2GiB"
 [bridge.sink]
 urls = ["mqtt://%s"]
+protocol = "3.1.1"
 spool = { %ssize = "1GiB" }
 rules = [ { dir = "out", local = "bench/#", qos = 1 } ]
 `, filepath.Join(dir, "data"), listen, sink, backlog)

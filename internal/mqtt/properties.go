@@ -196,6 +196,12 @@ func (p *propReader) skip() error {
 	}
 }
 
+// AppendUserProperty appends one user property as it stands in a PUBLISH (3.3.2.3.7). Key and
+// value have at most 65,535 bytes and are well-formed UTF-8.
+func AppendUserProperty(dst []byte, key string, value []byte) []byte {
+	return appendBinary(appendString(append(dst, propUser), key), value)
+}
+
 // AppendPublishProperties appends the properties of p, without the length before them.
 // expiry is written instead of p's own, which counts from when the message came in.
 func AppendPublishProperties(dst []byte, p *PublishProperties, expiry uint32) []byte {
