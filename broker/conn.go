@@ -61,7 +61,8 @@ type conn struct {
 
 	writingCharged int // bytes that the account has for them
 	charged        int // bytes that the account has for buf
-	usual          int // size that the output had when it was last written
+	usual          int // size that the output had when it was last written, see noteUsual
+	shorter        int // outputs in a row that were shorter than usual
 
 	stopping atomic.Uint32 // 1 + reason, once somebody wants it closed
 	done     chan struct{} // closed after teardown

@@ -31,7 +31,11 @@ func (w *worker) deliverAll(p *publication) {
 		return
 	}
 	for i := range r.targets {
-		w.deliverTo(p, &r.targets[i])
+		if t := &r.targets[i]; min(p.qos, t.qos) == 0 && !t.noLocal { // what heldBack lets pass, at no cost
+			w.deliver(p, t, p.retain && t.rap)
+		} else {
+			w.deliverTo(p, t)
+		}
 		w.rest(size)
 	}
 	for _, g := range r.groups {

@@ -86,7 +86,7 @@ func (c *conn) out() []byte {
 // from one of the buffers that are used again to the next one.
 const smallPacket = 16
 
-// takeUsual begins with a buffer of the size that the last output had, if the budget has
+// takeUsual begins with a buffer of the size that the last outputs had, if the budget has
 // that much.
 func (c *conn) takeUsual() {
 	if c.usual > smallBuffer && c.account.Charge(budget.Buffers, int64(c.usual-c.charged)) {
@@ -166,10 +166,26 @@ func (c *conn) mustReadLocked() bool { return c.acks.len() > maxAcks || c.unread
 // maxAcks bounds the acknowledgements that wait for the disk.
 const maxAcks = 16384
 
+// noteUsual learns from an output of n bytes how large the next ones may be. A short one among
+// long ones changes nothing: the next long one would grow from the smallest buffer to its own,
+// and be copied at each step.
+func (c *conn) noteUsual(n int) {
+	_, size := class(n)
+	if size = min(size, largestClass); size < c.usual {
+		if c.shorter++; c.shorter < shortInARow {
+			return
+		}
+		size = max(size, c.usual/2)
+	}
+	c.usual, c.shorter = size, 0
+}
+
+// shortInARow is how many outputs must be shorter than usual before that becomes less.
+const shortInARow = 8
+
 // dropOut forgets the output: it was written, or nobody will read it.
 func (c *conn) dropOut() {
-	_, c.usual = class(len(c.buf))
-	c.usual = min(c.usual, largestClass)
+	c.noteUsual(len(c.buf))
 	c.recount(0)
 	giveBack(c.buf)
 	c.buf, c.outAt = nil, 0
@@ -188,8 +204,7 @@ func (c *conn) keepWaiting() {
 // until it is written.
 func (c *conn) takeOut() []byte {
 	b := c.buf
-	_, c.usual = class(len(b))
-	c.usual = min(c.usual, largestClass)
+	c.noteUsual(len(b))
 	c.buf = nil
 	c.writing = len(b)
 	c.writingCharged, c.charged = c.charged, 0
