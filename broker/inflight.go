@@ -56,6 +56,7 @@ type inflight struct {
 	head    int
 	unacked int
 	oldest  journal.Seq // persistent only: no unacknowledged one is older
+	next    [2]int      // by state: where the next that is asked for may be
 }
 
 // maxInflightSpan bounds the list when a client acknowledges all but the oldest.
@@ -66,6 +67,7 @@ func (f *inflight) span() int { return len(f.list) - f.head }
 func (f *inflight) push(m sentMessage) {
 	if f.head > 0 && len(f.list) == cap(f.list) {
 		f.list = append(f.list[:0], f.list[f.head:]...)
+		f.next = [2]int{f.next[0] - f.head, f.next[1] - f.head}
 		f.head = 0
 	}
 	f.list = append(f.list, m)
@@ -90,14 +92,26 @@ func (f *inflight) inUse(seq journal.Seq) bool {
 	return seq >= f.oldest+65535 && f.find(packetID(seq)) != nil
 }
 
-// find returns the message with the packet id: in practice one of the oldest.
+// find returns the message with the packet id: in practice the one behind that which was found
+// last in its state, because clients acknowledge in order; else one of the oldest.
 func (f *inflight) find(id uint16) *sentMessage {
+	for _, i := range f.next {
+		if i >= f.head && i < len(f.list) && f.list[i].id == id && f.list[i].state != sentDone {
+			return f.found(i)
+		}
+	}
 	for i := f.head; i < len(f.list); i++ {
 		if m := &f.list[i]; m.id == id && m.state != sentDone {
-			return m
+			return f.found(i)
 		}
 	}
 	return nil
+}
+
+func (f *inflight) found(i int) *sentMessage {
+	m := &f.list[i]
+	f.next[m.state&1] = i + 1
+	return m
 }
 
 // releases reports whether PUBREC came for a record, and PUBCOMP did not.

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"sync"
+	"unsafe"
 
 	"sensorgate/broker/budget"
 	"sensorgate/internal/mqtt"
@@ -26,7 +27,9 @@ const (
 	maxClass     = 4 << 20
 )
 
-// buffers are 2, 4, 8 … 128 KiB, then 160, 192, 224, 256, 320 … 4096 KiB.
+// buffers are 2, 4, 8 … 128 KiB, then 160, 192, 224, 256, 320 … 4096 KiB. Each pool has the
+// first bytes of its buffers, which all have its size: a slice in an interface would have to be
+// allocated, with every output that was written.
 var buffers [7 + 4*5]sync.Pool
 
 // class returns which pool has buffers of the size, and the size rounded up to what is
@@ -50,8 +53,8 @@ func class(size int) (pool, rounded int) {
 func takeBuffer(size int) []byte {
 	pool, rounded := class(size)
 	if pool >= 0 {
-		if p, ok := buffers[pool].Get().(*[]byte); ok {
-			return (*p)[:0]
+		if p, ok := buffers[pool].Get().(*byte); ok {
+			return unsafe.Slice(p, rounded)[:0]
 		}
 	}
 	return make([]byte, 0, rounded)
@@ -60,8 +63,7 @@ func takeBuffer(size int) []byte {
 // giveBack returns a buffer that was written: an idle connection has none.
 func giveBack(b []byte) {
 	if pool, rounded := class(cap(b)); pool >= 0 && cap(b) == rounded {
-		b = b[:0]
-		buffers[pool].Put(&b)
+		buffers[pool].Put(unsafe.SliceData(b))
 	}
 }
 
@@ -69,17 +71,23 @@ func giveBack(b []byte) {
 // Answers are never refused: what a client can ask for without reading is bounded by
 // maxUnread.
 func (c *conn) out() []byte {
-	if c.buf == nil {
-		c.takeUsual()
-	}
 	if cap(c.buf)-len(c.buf) < smallPacket {
-		old := c.buf
-		more := max(cap(old)/4, min(cap(old), largestClass/2))
-		c.buf = append(takeBuffer(cap(old)+more), old...)
-		c.recount(cap(c.buf))
-		giveBack(old)
+		c.growOut()
 	}
 	return c.buf
+}
+
+// growOut sees to room for a short answer.
+func (c *conn) growOut() {
+	if c.buf == nil {
+		c.takeUsual()
+		return
+	}
+	old := c.buf
+	more := max(cap(old)/4, min(cap(old), largestClass/2))
+	c.buf = append(takeBuffer(cap(old)+more), old...)
+	c.recount(cap(c.buf))
+	giveBack(old)
 }
 
 // smallPacket is the room that the longest acknowledgement takes: with it, output grows
