@@ -269,17 +269,18 @@ deploy/board/cache/busybox-%:
 	cd deploy/board/cache/$* && ../../rootfs/getdeb $* busybox-static && dpkg-deb -x busybox-static_*.deb .
 	cp deploy/board/cache/$*/bin/busybox $@ && rm -r deploy/board/cache/$*
 
-# A Debian with systemd for the board. arm64 needs qemu-user-static in binfmt_misc.
+# A Debian with systemd for the board: RELEASE-ARCHITECTURE. arm64 needs qemu-user-static in binfmt_misc.
 deploy/board/cache/rootfs-%.img:
 	@mkdir -p $(@D)
-	ARCH=$* deploy/board/rootfs/mkrootfs $@
+	SUITE=$(firstword $(subst -, ,$*)) ARCH=$(lastword $(subst -, ,$*)) deploy/board/rootfs/mkrootfs $@
 
 # The package on a whole machine: installed, killed, hung, unplugged, upgraded, power cut,
-# purged. Says what it skips, and why. Alone on two cores about five minutes.
+# purged. Says what it skips, and why. SUITE is the release of Debian: bookworm or trixie.
+SUITE ?= bookworm
 system-test:
 	@deploy/needs.sh system-test qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mke2fs:e2fsprogs mmdebstrap:mmdebstrap \
-	  busybox:busybox-static dpkg-deb:dpkg mosquitto_pub:mosquitto-clients || exit 0; \
-	$(MAKE) deploy/board/cache/rootfs-amd64.img && $(GO) test -tags system -count=1 -timeout 30m -v ./deploy/systemtest
+	  busybox:busybox-static dpkg-deb:dpkg git:git || exit 0; \
+	$(MAKE) deploy/board/cache/rootfs-$(SUITE)-amd64.img && SUITE=$(SUITE) $(GO) test -tags system -count=1 -timeout 3h -v ./deploy/systemtest $(SYSTEM)
 
 # Today's package over that of an earlier commit, with its store and configuration; some minutes.
 UPGRADE_FROM ?= 5f3101f

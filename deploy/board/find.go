@@ -72,7 +72,7 @@ func busybox(goarch string) (string, error) {
 	}
 	path := filepath.Join(top, "deploy", "board", "cache", "busybox-"+goarch)
 	if !readable(path) {
-		return "", fmt.Errorf("%w: no busybox for %s (Debian package busybox-static; for another architecture: make board-busybox-%s)", ErrMissing, goarch, goarch)
+		return "", fmt.Errorf("%w: no busybox for %s (Debian package busybox-static; for another architecture: make deploy/board/cache/busybox-%s)", ErrMissing, goarch, goarch)
 	}
 	return path, nil
 }

@@ -67,7 +67,7 @@ type Machine struct {
 }
 
 // bootLimit is generous: it is emulated, on a machine that does other work.
-const bootLimit = 3 * time.Minute
+const bootLimit = 15 * time.Minute
 
 // New prepares a machine in dir, whose path must be short: it holds UNIX sockets.
 func New(dir string, c Config) (*Machine, error) {
@@ -306,6 +306,16 @@ func (m *Machine) Wait(ctx context.Context) (status int, err error) {
 		return 0, fmt.Errorf("the machine ended without a result: %w, QEMU %v\n%s%s", err, m.err, m.qerr.String(), m.KernelLog(2000))
 	}
 	return status, nil
+}
+
+// Ended reports whether the machine has ended by itself.
+func (m *Machine) Ended() bool {
+	select {
+	case <-m.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // PowerCut takes the power away. What the host's disk has, stays; what of it the

@@ -3,6 +3,6 @@
 //
 //	make system-test
 //
-// needs the board's set-up (deploy/board/README.md) and some minutes; without the
+// needs the board's set-up (docs/board.md) and some minutes; without the
 // build tag system nothing here is compiled.
 package systemtest

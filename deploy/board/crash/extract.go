@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"sync"
 )
 
 // Extract copies the files of an ext4 image to dir, after what mounting would do: the
@@ -29,8 +30,33 @@ func Extract(image, dir string) error {
 	return nil
 }
 
+// mounting is held while an image is mounted: those of one run have one file system id, and a kernel takes an id once.
+var mounting sync.Mutex
+
+// fsck finds what mounting would not notice. Of other file systems nothing is checked.
+var fsck = map[string][]string{
+	"btrfs": {"btrfs", "check", "--readonly"},
+	"xfs":   {"xfs_repair", "-n"},
+}
+
 // ExtractMounted is Extract for whatever else this kernel can mount; only root can do it.
-func ExtractMounted(fs, image, dir string) (err error) {
+func ExtractMounted(fs, image, dir string) error {
+	if err := copyMounted(fs, image, dir); err != nil {
+		return err
+	}
+	check := fsck[fs]
+	if check == nil {
+		return nil
+	}
+	if out, err := exec.Command(check[0], append(check[1:], image)...).CombinedOutput(); err != nil {
+		return fmt.Errorf("the file system is damaged: %s: %w: %s", check[0], err, out)
+	}
+	return nil
+}
+
+func copyMounted(fs, image, dir string) (err error) {
+	mounting.Lock()
+	defer mounting.Unlock()
 	at, err := os.MkdirTemp("", "mnt")
 	if err != nil {
 		return err

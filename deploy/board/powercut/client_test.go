@@ -78,7 +78,9 @@ func (c *client) connection(ctx context.Context, clean bool) error {
 		}
 		answer, err := c.handle(f)
 		if err != nil {
-			c.fault("%v", err)
+			if ctx.Err() == nil { // to whoever is about to leave a gateway that stops may say DISCONNECT
+				c.fault("%v", err)
+			}
 			_ = nc.Close()
 			return err
 		}
@@ -278,12 +280,23 @@ func (c *client) published(f mqtt.Frame) ([]byte, error) {
 	return nil, fmt.Errorf("%s %d came at QoS 0", m.Topic, n)
 }
 
-// payload is a number and something behind it, so that the spool that is never emptied is soon full.
-func payload(n int, clear bool) []byte {
+// bulk is the size of a message on topicBulk: 35 of them are more than max_queued, in which thousands of the others
+// have room.
+const bulk = 60_000
+
+// payload is a number and something behind it, so that queues that nobody empties are soon full.
+func payload(topic string, n int, clear bool) []byte {
 	if clear {
 		return nil
 	}
-	return []byte(strconv.Itoa(n) + " " + strings.Repeat("x", 700))
+	size := 700
+	switch topic {
+	case topicExact:
+		size = 2000 // 30 of them are more than the spool of who is gone
+	case topicBulk:
+		size = bulk
+	}
+	return []byte(strconv.Itoa(n) + " " + strings.Repeat("x", size))
 }
 
 func number(payload []byte) (int, error) {

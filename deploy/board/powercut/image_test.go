@@ -26,7 +26,8 @@ type image struct {
 	r      *run
 	dir    string
 	led    *ledger // of before the cut, and from then on
-	ctx    context.Context
+	ctx    context.Context // of all clients and upstreams
+	leave  context.CancelFunc
 	cmd    *exec.Cmd
 	ended  chan struct{}
 	out    lockedBuffer
@@ -44,9 +45,9 @@ func (r *run) open(t *testing.T, c crash.Cut) []string {
 	if err := r.disk(dir, c); err != nil {
 		return []string{err.Error()}
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	i := &image{t: t, r: r, dir: dir, led: r.led.at(r.log[c.At-1].End), ctx: ctx, broker: filepath.Join(dir, "mqtt"), config: filepath.Join(dir, "sensorgate.toml")}
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	i := &image{t: t, r: r, dir: dir, led: r.led.at(r.log[c.At-1].End), ctx: ctx, leave: leave, broker: filepath.Join(dir, "mqtt"), config: filepath.Join(dir, "sensorgate.toml")}
 	if err := i.try(); err != nil {
 		i.led.faultf("%v", err)
 	}
@@ -74,7 +75,7 @@ func (r *run) disk(dir string, c crash.Cut) error {
 
 // try starts the gateway and everybody around it, and waits until nothing is on its way any more.
 func (i *image) try() error {
-	want := map[string]int{topicExact: extra, topicOnce: extra, topicKept: extra, topicCommand: extra, topicOrder: extra}
+	want := map[string]int{topicExact: extra, topicBulk: extra, topicOnce: extra, topicKept: extra, topicCommand: extra, topicOrder: extra}
 	for topic, msgs := range i.led.msgs {
 		want[topic] += len(msgs)
 	}
@@ -85,7 +86,12 @@ func (i *image) try() error {
 	u := &upstream{}
 	u.c = client{led: i.led, p: i.led.parties[upstreamName], more: 2 * extra}
 	go u.serve(i.ctx, l)
-	if err := i.start(l.Addr().String()); err != nil {
+	gone, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts yet
+	if err != nil {
+		return err
+	}
+	defer gone.Close()
+	if err := i.start(l.Addr().String(), gone.Addr().String()); err != nil {
 		return err
 	}
 	defer i.kill()
@@ -93,13 +99,10 @@ func (i *image) try() error {
 		return err
 	}
 	var clients []*client
-	for name, p := range i.led.parties {
-		if name == upstreamName {
-			continue
+	for name := range i.led.parties {
+		if name != upstreamName && name != goneName && name != behindName {
+			clients = append(clients, i.client(name))
 		}
-		c := &client{led: i.led, p: p, net: "unix", addr: i.broker, more: extra, pong: make(chan struct{})}
-		clients = append(clients, c)
-		go c.run(i.ctx)
 	}
 	if !i.led.wait(giveUp, func() bool { return i.led.complete(want) || len(i.led.faults) > 0 }) {
 		i.led.mu.Lock()
@@ -111,7 +114,22 @@ func (i *image) try() error {
 			return err
 		}
 	}
-	return i.counts()
+	waiting, dropped, err := i.counts()
+	if err != nil {
+		return err
+	}
+	if err := i.spool(gone, waiting, dropped); err != nil {
+		return err
+	}
+	return i.queue()
+}
+
+// client makes a party connect.
+func (i *image) client(name string) *client {
+	p := i.led.parties[name]
+	c := &client{led: i.led, p: p, net: "unix", addr: i.broker, more: extra * len(p.topics), pong: make(chan struct{})}
+	go c.run(i.ctx)
+	return c
 }
 
 // complete reports whether so many messages were begun, and nothing is on its way any more.
@@ -124,8 +142,8 @@ func (l *ledger) complete(want map[string]int) bool {
 	return l.settled()
 }
 
-func (i *image) start(upstream string) error {
-	if err := os.WriteFile(i.config, []byte(config("unix://"+i.broker, filepath.Join(i.dir, "files", "store"), upstream)), 0o600); err != nil {
+func (i *image) start(upstream, gone string) error {
+	if err := os.WriteFile(i.config, []byte(config("unix://"+i.broker, filepath.Join(i.dir, "files", "store"), upstream, gone)), 0o600); err != nil {
 		return err
 	}
 	i.cmd = exec.Command(i.r.gateway, "run", "--config", i.config)
@@ -192,7 +210,7 @@ func (i *image) retained() error {
 	c.rd = &frames{c: c.nc}
 	out := mqtt.AppendConnect(nil, &mqtt.Connect{Level: mqtt.Level5, CleanStart: true, ClientID: "probe"})
 	out = mqtt.AppendSubscribe(out, mqtt.Level5, mqtt.Subscribe{ID: 1, Filters: []mqtt.Subscription{{Filter: topicKept, QoS: 0}, {Filter: "probe/end"}}})
-	out = mqtt.AppendPublish(out, mqtt.Level5, 0, "probe/end", 0, nil, payload(1, false))
+	out = mqtt.AppendPublish(out, mqtt.Level5, 0, "probe/end", 0, nil, payload("probe/end", 1, false))
 	if err := c.send(out); err != nil {
 		return err
 	}
@@ -222,8 +240,8 @@ func (i *image) retained() error {
 }
 
 // counts compares what the gateway counts with what happened: no damage, nothing dropped for the upstream that is
-// there, and each message for the one that never is waits or is counted as dropped.
-func (i *image) counts() error {
+// there, and each message for the one that never was waits or is counted as dropped. It returns how many.
+func (i *image) counts() (waiting, dropped uint64, err error) {
 	var status struct {
 		Journal struct {
 			Damaged uint64
@@ -238,10 +256,10 @@ func (i *image) counts() error {
 	for {
 		b, err := exec.Command(i.r.gateway, "status", "--json", "--config", i.config).Output()
 		if err != nil {
-			return fmt.Errorf("status: %w", err)
+			return 0, 0, fmt.Errorf("status: %w", err)
 		}
 		if err := json.Unmarshal(b, &status); err != nil {
-			return err
+			return 0, 0, err
 		}
 		have := map[string]uint64{}
 		for _, u := range status.Upstreams {
@@ -253,10 +271,10 @@ func (i *image) counts() error {
 		i.led.mu.Unlock()
 		want := map[string]uint64{"cloud waiting": 0, "cloud dropped": 0, "damaged": 0, "gone waiting": have["gone waiting"], "gone dropped": sent - have["gone waiting"]}
 		if maps.Equal(have, want) {
-			return nil
+			return have["gone waiting"], have["gone dropped"], nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("counts: %v, want %v", have, want)
+			return 0, 0, fmt.Errorf("counts: %v, want %v", have, want)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

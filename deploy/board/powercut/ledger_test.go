@@ -74,6 +74,11 @@ func (l *ledger) note(e event) {
 	}
 	l.events = append(l.events, e)
 	l.apply(e)
+	l.wake()
+}
+
+// wake makes whoever waits look again.
+func (l *ledger) wake() {
 	close(l.news)
 	l.news = make(chan struct{})
 }
@@ -164,8 +169,8 @@ func (l *ledger) receive(p *party, e event) {
 
 // missing returns what a subscriber was promised and has not got.
 func (l *ledger) missing(p *party) (lost []*message) {
-	if p.since == 0 || p.since <= p.ended || p.asked != 0 {
-		return nil // nothing is promised yet, or a clean start has no answer yet
+	if p.bounded || p.since == 0 || p.since <= p.ended || p.asked != 0 {
+		return nil // judged elsewhere, or nothing is promised yet, or a clean start has no answer yet
 	}
 	for topic, msgs := range l.msgs {
 		if !slices.ContainsFunc(p.filters, func(s mqtt.Subscription) bool { return mqtt.Match(s.Filter, topic) }) {

@@ -5,6 +5,7 @@ import "sensorgate/internal/mqtt"
 // Topics, each with one publisher.
 const (
 	topicExact   = "led/two"  // QoS 2
+	topicBulk    = "bulk/two" // QoS 2, large: the queue of who is behind overflows
 	topicOnce    = "led/one"  // QoS 1
 	topicKept    = "kept/now" // QoS 1, retained, cleared now and then
 	topicCommand = "cmd/two"  // QoS 2, from the upstream
@@ -18,6 +19,7 @@ type party struct {
 	level   byte
 	filters []mqtt.Subscription // of a durable subscriber
 	topics  []string            // that it publishes on
+	bounded bool                // more is sent to it than its queue takes: what is not there has to be counted
 	qos     map[string]byte
 
 	out    []*outgoing     // sent and not complete, in order
@@ -42,17 +44,19 @@ type outgoing struct {
 func parties() []*party {
 	led2, cmd := mqtt.Subscription{Filter: "led/#", QoS: 2}, mqtt.Subscription{Filter: "cmd/#", QoS: 2}
 	all := []*party{
-		{name: "exact", level: mqtt.Level5, topics: []string{topicExact}},
+		{name: "exact", level: mqtt.Level5, topics: []string{topicExact, topicBulk}},
 		{name: "once", level: mqtt.Level311, topics: []string{topicOnce}},
 		{name: "keeper", level: mqtt.Level5, topics: []string{topicKept}},
 		{name: "near", level: mqtt.Level311, filters: []mqtt.Subscription{led2, cmd}},
 		{name: "near5", level: mqtt.Level5, filters: []mqtt.Subscription{led2, cmd}},
 		{name: "away", level: mqtt.Level311, filters: []mqtt.Subscription{led2, cmd}},
+		{name: behindName, level: mqtt.Level5, filters: []mqtt.Subscription{{Filter: topicBulk, QoS: 2}}, bounded: true},
 		{name: "clean", level: mqtt.Level5, filters: []mqtt.Subscription{{Filter: topicOnce, QoS: 1}}},
 		{name: upstreamName, level: mqtt.Level5, topics: []string{topicCommand, topicOrder}, filters: []mqtt.Subscription{led2}},
+		{name: goneName, level: mqtt.Level5, filters: []mqtt.Subscription{{Filter: topicExact, QoS: 2}}, bounded: true},
 	}
 	for _, p := range all {
-		p.qos = map[string]byte{topicExact: 2, topicOnce: 1, topicKept: 1, topicCommand: 2, topicOrder: 1}
+		p.qos = map[string]byte{topicExact: 2, topicBulk: 2, topicOnce: 1, topicKept: 1, topicCommand: 2, topicOrder: 1}
 		p.in, p.got, p.newest = map[uint16]bool{}, map[string]map[int]int{}, map[string]int{}
 	}
 	return all
@@ -101,5 +105,5 @@ func (p *party) durable() bool { return p.began != 0 && p.asked == 0 }
 
 // packet is a message as it goes out.
 func (o *outgoing) packet(level byte, dup bool) []byte {
-	return mqtt.AppendPublish(nil, level, mqtt.PublishFlags(o.qos, dup, o.topic == topicKept), o.topic, o.id, nil, payload(o.n, o.clear))
+	return mqtt.AppendPublish(nil, level, mqtt.PublishFlags(o.qos, dup, o.topic == topicKept), o.topic, o.id, nil, payload(o.topic, o.n, o.clear))
 }

@@ -30,13 +30,14 @@ type run struct {
 
 func (r *run) path(name string) string { return filepath.Join(r.dir, name) }
 
-// config is the gateway's, on the board and on an image. The upstream "gone" is never there: its spool drops its
-// oldest, which has to be counted.
-func config(listen, data, upstream string) string {
+// config is the gateway's, on the board and on an image. The upstream "gone" is not there until long after the cut, and
+// nobody empties the queue of "behind": both drop their oldest, which has to be counted.
+func config(listen, data, upstream, gone string) string {
 	return fmt.Sprintf(`node = "cut"
 data = %q
 [broker]
 listen = [{ url = %q, anonymous = true }]
+max_queued = "2MiB"
 [journal]
 size = "16MiB"
 keep_free = "1MiB"
@@ -49,10 +50,11 @@ rules = [
   { dir = "in", local = "cmd/#", qos = 2, queue = true },
 ]
 [bridge.gone]
-urls = ["mqtt://127.0.0.1:9"]
+urls = ["mqtt://%s"]
+protocol = "5"
 spool = { size = "64KiB" }
 rules = [ { dir = "out", local = "led/two", qos = 2 } ]
-`, data, listen, upstream)
+`, data, listen, upstream, gone)
 }
 
 // build makes the program, which runs here and on the board.
@@ -87,7 +89,7 @@ func record(t *testing.T) *run {
 	r := &run{dir: dir, fs: *fileSystem, gateway: build(t, dir)}
 	toml := r.path("sensorgate.toml")
 	upstream := fmt.Sprintf("10.0.2.2:%d", upstreamListener.Addr().(*net.TCPAddr).Port)
-	if err := os.WriteFile(toml, []byte(config("tcp://0.0.0.0:1883", "/data/store", upstream)), 0o600); err != nil {
+	if err := os.WriteFile(toml, []byte(config("tcp://0.0.0.0:1883", "/data/store", upstream, "127.0.0.1:9")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var out lockedBuffer
@@ -114,7 +116,7 @@ func record(t *testing.T) *run {
 	if err := m.Boot(); err != nil {
 		t.Fatal(err)
 	}
-	r.load(t, fmt.Sprintf("127.0.0.1:%d", port), upstreamListener, m.PowerCut)
+	r.load(t, fmt.Sprintf("127.0.0.1:%d", port), upstreamListener, m)
 	if t.Failed() {
 		t.Fatalf("%s\n%s", out.String(), m.KernelLog(2000))
 	}
@@ -137,7 +139,7 @@ func (r *run) parse(t *testing.T) {
 const emulated = 15 * time.Minute
 
 // load makes clients and upstream work until the power goes.
-func (r *run) load(t *testing.T, addr string, l net.Listener, cut func()) {
+func (r *run) load(t *testing.T, addr string, l net.Listener, m *board.Machine) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
@@ -155,19 +157,20 @@ func (r *run) load(t *testing.T, addr string, l net.Listener, cut func()) {
 	all.Go(func() { u.serve(ctx, l) })
 	away, leave := context.WithCancel(ctx)
 	start("away", 0, away)
+	start(behindName, 0, away)
 	start("near", 1, ctx)
 	start("near5", 2, ctx)
 	start("clean", 3, ctx)
 	if !r.led.wait(emulated, func() bool {
-		for _, name := range []string{"away", "near", "near5", "clean", upstreamName} {
+		for _, name := range []string{"away", behindName, "near", "near5", "clean", upstreamName} {
 			if r.led.parties[name].since == 0 {
-				return false
+				return m.Ended()
 			}
 		}
 		return true
-	}) {
+	}) || m.Ended() {
 		t.Error("not everybody subscribed")
-		cut()
+		m.PowerCut()
 		leave()
 		return
 	}
@@ -175,10 +178,10 @@ func (r *run) load(t *testing.T, addr string, l net.Listener, cut func()) {
 	start("exact", 4, ctx)
 	start("once", 5, ctx)
 	start("keeper", 6, ctx)
-	if !r.led.wait(emulated, func() bool { return len(r.led.events) >= *load || len(r.led.faults) > 0 }) {
-		t.Errorf("only %d events", len(r.led.events))
+	if !r.led.wait(emulated, func() bool { return len(r.led.events) >= *load || len(r.led.faults) > 0 || m.Ended() }) || m.Ended() {
+		t.Errorf("only %d events; the machine has ended: %v", len(r.led.events), m.Ended())
 	}
-	cut()
+	m.PowerCut()
 	r.led.mu.Lock()
 	r.led.length = nil
 	r.led.mu.Unlock()
@@ -196,6 +199,7 @@ func (l *ledger) wait(limit time.Duration, ok func() bool) bool {
 		}
 		select {
 		case <-news:
+		case <-time.After(time.Second): // a machine that ends makes no event
 		case <-deadline:
 			return false
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"sync"
@@ -13,6 +14,9 @@ import (
 
 const upstreamName = "cloud"
 
+// goneTopic is where the upstream "gone" hears how many messages it will never get.
+const goneTopic = "cut/status/gap"
+
 // upstream is the broker that the gateway's bridge connects to. It keeps its session whatever happens to the gateway,
 // and closes the connection now and then.
 type upstream struct {
@@ -21,6 +25,7 @@ type upstream struct {
 
 	mu   sync.Mutex
 	conn net.Conn
+	lost uint64 // as the newest gap record has it, since ever
 }
 
 // serve accepts connections until ctx ends.
@@ -109,9 +114,12 @@ func (u *upstream) handle(f mqtt.Frame) ([]byte, error) {
 	case mqtt.PINGREQ:
 		return []byte{byte(mqtt.PINGRESP) << 4, 0}, nil
 	case mqtt.PUBLISH:
-		// Its status, and gaps of its spool; they are judged elsewhere.
+		// Its status, and gaps of its spool.
 		var m mqtt.Publish
 		if err := mqtt.ParsePublish(f, p.level, &m); err != nil || !bytes.HasPrefix(m.Topic, []byte("led/")) {
+			if string(m.Topic) == goneTopic && p.name == goneName {
+				err = cmp.Or(err, u.gap(m.Payload))
+			}
 			if m.QoS == 1 {
 				return mqtt.AppendAck(nil, mqtt.PUBACK, p.level, m.ID, mqtt.Success), err
 			}
@@ -121,4 +129,17 @@ func (u *upstream) handle(f mqtt.Frame) ([]byte, error) {
 		return nil, nil
 	}
 	return u.c.handle(f)
+}
+
+// gap takes a gap record; the caller holds u.mu.
+func (u *upstream) gap(payload []byte) error {
+	var record struct{ Total uint64 }
+	if err := json.Unmarshal(payload, &record); err != nil {
+		return err
+	}
+	u.c.led.mu.Lock()
+	defer u.c.led.mu.Unlock()
+	u.lost = max(u.lost, record.Total)
+	u.c.led.wake()
+	return nil
 }

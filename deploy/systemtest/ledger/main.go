@@ -4,7 +4,8 @@
 //
 //	ledger park    ADDRESS SESSION          makes a persistent session that wants the numbers
 //	ledger publish ADDRESS OUT              publishes until killed; writes each acknowledged number to OUT
-//	ledger fetch   ADDRESS SESSION          prints the numbers that wait in the session
+//	ledger fetch   ADDRESS SESSION LAST     prints the numbers that wait in the session, up to LAST
+//	ledger retain  ADDRESS TEXT             publishes a retained message on ledger/kept
 //	ledger watch   ADDRESS FILTER           prints topic and payload of what comes, until killed
 package main
 
@@ -19,17 +20,17 @@ import (
 )
 
 const (
-	topic  = "ledger/numbers"
-	window = 20              // publications on the way at one time
-	quiet  = 3 * time.Second // without a message: all that waited was there
+	topic    = "ledger/numbers"
+	window   = 20              // publications on the way at one time
+	patience = 3 * time.Minute // of an emulated machine that is busy with other things
 )
 
 func main() {
-	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "ledger: park, publish, fetch or watch; ADDRESS; SESSION, OUT or FILTER")
+	if len(os.Args) < 4 {
+		fmt.Fprintln(os.Stderr, "ledger: park, publish, fetch, retain or watch; ADDRESS; SESSION, OUT, TEXT or FILTER; LAST")
 		os.Exit(2)
 	}
-	verbs := map[string]func(addr, arg string) error{"park": park, "publish": publish, "fetch": fetch, "watch": watch}
+	verbs := map[string]func(addr, arg string) error{"park": park, "publish": publish, "fetch": fetch, "retain": retain, "watch": watch}
 	verb := verbs[os.Args[1]]
 	if verb == nil {
 		fmt.Fprintln(os.Stderr, "ledger: unknown verb", os.Args[1])
@@ -54,6 +55,21 @@ func park(addr, session string) error {
 		return fmt.Errorf("expected SUBACK, got %v, %w", f.Type, err)
 	}
 	return c.send(mqtt.AppendDisconnect(nil, mqtt.Level311, 0, ""))
+}
+
+func retain(addr, text string) error {
+	c, err := dial(addr, "retain", true)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.send(mqtt.AppendPublish(nil, mqtt.Level311, mqtt.PublishFlags(1, false, true), "ledger/kept", 1, nil, []byte(text))); err != nil {
+		return err
+	}
+	if f, err := c.next(); err != nil || f.Type != mqtt.PUBACK {
+		return fmt.Errorf("expected PUBACK, got %v, %w", f.Type, err)
+	}
+	return nil
 }
 
 // publish goes on over lost connections, as a sensor would: what was not
@@ -107,25 +123,34 @@ func (c *conn) publishFrom(first int, acked *os.File) (int, error) {
 	}
 }
 
+// fetch ends when the last number has come, or nothing comes any more.
 func fetch(addr, session string) error {
+	last, err := strconv.Atoi(os.Args[len(os.Args)-1])
+	if err != nil {
+		return fmt.Errorf("the last number: %w", err)
+	}
 	c, err := dial(addr, session, false)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	for {
-		if err := c.SetReadDeadline(time.Now().Add(quiet)); err != nil {
+	for last > 0 {
+		if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
 			return err
 		}
 		p, err := c.published()
 		if ne, ok := err.(net.Error); ok && ne.Timeout() {
-			return c.send(mqtt.AppendDisconnect(nil, mqtt.Level311, 0, ""))
+			break
 		}
 		if err != nil {
 			return err
 		}
 		fmt.Printf("%s\n", p.Payload)
+		if n, err := strconv.Atoi(string(p.Payload)); err != nil || n >= last {
+			break
+		}
 	}
+	return c.send(mqtt.AppendDisconnect(nil, mqtt.Level311, 0, ""))
 }
 
 func watch(addr, filter string) error {
@@ -154,7 +179,7 @@ type conn struct {
 }
 
 func dial(addr, client string, clean bool) (*conn, error) {
-	nc, err := net.DialTimeout("tcp", addr, 5*time.Second)
+	nc, err := net.DialTimeout("tcp", addr, patience)
 	if err != nil {
 		return nil, err
 	}
