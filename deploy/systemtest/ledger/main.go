@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	topic    = "ledger/numbers"
-	window   = 20              // publications on the way at one time
-	patience = 3 * time.Minute // of an emulated machine that is busy with other things
+	topic     = "ledger/numbers"
+	window    = 20              // publications on the way at one time
+	waitLimit = 3 * time.Minute // of an emulated machine that is busy with other things
 )
 
 func main() {
@@ -135,7 +135,7 @@ func fetch(addr, session string) error {
 	}
 	defer c.Close()
 	for last > 0 {
-		if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		if err := c.SetReadDeadline(time.Now().Add(waitLimit)); err != nil {
 			return err
 		}
 		p, err := c.published()
@@ -179,7 +179,7 @@ type conn struct {
 }
 
 func dial(addr, client string, clean bool) (*conn, error) {
-	nc, err := net.DialTimeout("tcp", addr, patience)
+	nc, err := net.DialTimeout("tcp", addr, waitLimit)
 	if err != nil {
 		return nil, err
 	}
