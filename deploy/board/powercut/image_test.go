@@ -25,7 +25,7 @@ type image struct {
 	t      *testing.T
 	r      *run
 	dir    string
-	led    *ledger // of before the cut, and from then on
+	led    *ledger         // of before the cut, and from then on
 	ctx    context.Context // of all clients and upstreams
 	leave  context.CancelFunc
 	cmd    *exec.Cmd
