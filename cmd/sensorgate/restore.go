@@ -12,10 +12,13 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"sensorgate/internal/config"
 	"sensorgate/internal/disk"
+	"sensorgate/internal/journal"
 	"sensorgate/internal/status"
 )
 
@@ -26,8 +29,9 @@ func newRestore() *cobra.Command {
 		Use:   "restore FILE",
 		Short: "put a backup in place of an empty store and the configuration of a fresh installation",
 		Long: `Unpacks what backup has written: the configuration into the folder of --config, the store
-where that configuration says. The gateway must be stopped, and a store that is not empty
-is only replaced with --force. What an upstream has received since the backup was made is
+where that configuration says. The gateway must be stopped. What a fresh installation has made
+already is set aside beside it; a store in which something waits, or that has sessions, is only
+replaced with --force. What an upstream has received since the backup was made is
 sent once more.`,
 		Example: "  sudo systemctl stop sensorgate\n  sudo sensorgate restore /media/usb/barn-pi.tar.gz\n  sudo systemctl start sensorgate",
 		Args:    cobra.ExactArgs(1),
@@ -38,6 +42,9 @@ sent once more.`,
 			r := restore{settings: &s, force: force}
 			if err := r.unpack(args[0]); err != nil {
 				return err
+			}
+			if r.aside != "" {
+				fmt.Fprintf(cmd.OutOrStdout(), "the store that was here is kept in %s (to be removed when all is well)\n", r.aside)
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "node %s of %s is restored: %s, store in %s\n", r.head.Node, r.head.Time.Format("2006-01-02 15:04 MST"),
 				s.path, orDash(r.data))
@@ -54,6 +61,7 @@ type restore struct {
 	force    bool
 	head     backupHead
 	data     string
+	aside    string // where the store went that was there before; "" if there was none
 }
 
 // unpack reads the archive once: backup.json first, then the configuration, then the store.
@@ -81,6 +89,9 @@ func (r *restore) unpack(file string) error {
 			if h.Name != "backup.json" || json.NewDecoder(io.LimitReader(in, 1<<20)).Decode(&r.head) != nil {
 				return usageError{fmt.Errorf("%s: no backup of sensorgate", file)}
 			}
+			if _, err := r.replaceable(r.head.Data); err != nil { // before anything is written
+				return err
+			}
 		// Clean too: config/ is cut off below, and what is behind must not lead out of its folder.
 		case h.Typeflag != tar.TypeReg || !filepath.IsLocal(h.Name) || filepath.Clean(h.Name) != h.Name:
 			return fmt.Errorf("%s: %q is not a file of a backup", file, h.Name)
@@ -106,29 +117,57 @@ func (r *restore) unpack(file string) error {
 	if !storeReady {
 		r.load()
 	}
+	if err := r.nameNode(); err != nil {
+		return err
+	}
 	return r.owners()
 }
 
 // configFile writes one file of the configuration beside --config; the main one is --config.
+// What stood there is kept beside it.
 func (r *restore) configFile(name string, h *tar.Header, in io.Reader) error {
 	path := filepath.Join(filepath.Dir(r.settings.path), name)
 	if name == r.head.Main {
 		path = r.settings.path
-		text, err := io.ReadAll(io.LimitReader(in, 64<<20))
+	}
+	text, err := io.ReadAll(io.LimitReader(in, 64<<20))
+	if err != nil {
+		return err
+	}
+	if had, err := os.ReadFile(path); err == nil && string(had) != string(text) {
+		if err := os.Rename(path, path+".before-restore"); err != nil {
+			return err
+		}
+	}
+	return writeRestored(path, fs.FileMode(h.Mode)&0o777, strings.NewReader(string(text)))
+}
+
+// nameNode writes the name of the node into the main file if it came from the old board's host name:
+// no file of the configuration has it then.
+func (r *restore) nameNode() error {
+	files := []string{r.settings.path}
+	for _, dir := range []string{filepath.Join(filepath.Dir(r.settings.path), "conf.d"), config.SavedDir(r.data)} {
+		more, err := filepath.Glob(filepath.Join(dir, "*.toml"))
 		if err != nil {
 			return err
 		}
-		in = strings.NewReader(r.withNode(string(text)))
+		files = append(files, more...)
 	}
-	return writeRestored(path, fs.FileMode(h.Mode)&0o777, in)
-}
-
-// withNode returns the configuration with the name of the node where it came from the old board's host name.
-func (r *restore) withNode(text string) string {
-	if nodeLine.MatchString(text) {
-		return text
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err == nil && nodeLine.Match(text) {
+			return nil
+		}
 	}
-	return fmt.Sprintf("node = %q    # the host name of the board that the backup is of\n%s", r.head.Node, text)
+	text, err := os.ReadFile(r.settings.path)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(r.settings.path)
+	if err != nil {
+		return err
+	}
+	named := fmt.Sprintf("node = %q    # the host name of the board that the backup is of\n%s", r.head.Node, text)
+	return writeRestored(r.settings.path, info.Mode().Perm(), strings.NewReader(named))
 }
 
 // load reads what was restored and finds out where its store is. Secrets that the backup
@@ -150,25 +189,57 @@ func (r *restore) prepareStore() error {
 	if r.data == "" {
 		return fmt.Errorf("%s keeps nothing on disk (data is empty), and the backup has a store", r.settings.path)
 	}
-	if disk.IsLocked(filepath.Join(r.data, "lock")) {
-		return usageError{fmt.Errorf("the store %s is in use (try: sudo systemctl stop sensorgate)", r.data)}
-	}
-	have, err := stampsOf(r.data)
-	if errors.Is(err, fs.ErrNotExist) {
-		return os.MkdirAll(r.data, 0o700)
-	}
+	have, err := r.replaceable(r.data)
 	if err != nil {
 		return err
 	}
 	if len(have) > 0 && !r.force {
-		return usageError{fmt.Errorf("the store %s is not empty (--force replaces it; what waits in it is lost then)", r.data)}
+		r.aside = filepath.Join(r.data, setAside+time.Now().UTC().Format("20060102T150405"))
 	}
 	for name := range have {
-		if err := os.Remove(filepath.Join(r.data, name)); err != nil {
+		old := filepath.Join(r.data, name)
+		if r.aside == "" {
+			err = os.Remove(old)
+		} else {
+			next := filepath.Join(r.aside, name)
+			err = errors.Join(os.MkdirAll(filepath.Dir(next), 0o700), os.Rename(old, next))
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return os.MkdirAll(r.data, 0o700)
+}
+
+// setAside begins the names of folders in the store that no gateway reads: stores that were there
+// before a restore.
+const setAside = "before-restore-"
+
+// replaceable returns the files of a store that a restore may take the place of: without --force only
+// what the gateway of a fresh installation makes, whom nobody has given anything to keep.
+func (r *restore) replaceable(dir string) (map[string]stamp, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	if disk.IsLocked(filepath.Join(dir, "lock")) {
+		return nil, usageError{fmt.Errorf("the store %s is in use (try: sudo systemctl stop sensorgate)", dir)}
+	}
+	have, err := stampsOf(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil || len(have) == 0 || r.force {
+		return have, err
+	}
+	snap, err := journal.Inspect(dir)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("the store %s is not empty and cannot be read: %w (--force replaces it)", dir, err)}
+	}
+	defer snap.Close()
+	if len(snap.Queues) > 0 {
+		return nil, usageError{fmt.Errorf("the store %s is not empty: it has %s of spools and sessions (--force replaces it; what waits in it is lost then)", dir, count(len(snap.Queues), "queue"))}
+	}
+	return have, nil
 }
 
 func writeRestored(path string, mode fs.FileMode, in io.Reader) error {

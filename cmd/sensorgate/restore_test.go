@@ -4,12 +4,14 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"sensorgate/internal/disk"
+	"sensorgate/internal/journal"
 )
 
 // archive makes a backup of files; "" as a name is backup.json.
@@ -101,5 +103,74 @@ func TestStoreInUseIsNotReplaced(t *testing.T) {
 	}
 	if _, err := os.Stat(precious); err != nil {
 		t.Error("the store of a gateway that runs was replaced")
+	}
+}
+
+// restoring writes an archive of files and restores it beside a configuration in dir; it returns
+// what was printed.
+func restoring(t *testing.T, dir string, flags []string, files ...[2]string) (string, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "backup.tar.gz")
+	if err := os.WriteFile(file, archive(t, files...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return with(t, "", append([]string{"restore", file, "-c", filepath.Join(dir, "sensorgate.toml")}, flags...)...)
+}
+
+// On a new card the gateway of the package has run already, and made a store and a configuration: the
+// recipe of docs/recipes.md works all the same, and what was there is kept.
+func TestRestoreOnACardWhoseGatewayHasRun(t *testing.T) {
+	dir := t.TempDir()
+	store := filepath.Join(dir, "store")
+	head := `{"node":"barn","main":"sensorgate.toml","data":"` + store + `"}`
+	j, err := journal.Open(journal.Options{Dir: store, Log: discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- j.Run(ctx) }()
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"sensorgate.toml": "# of the package\ndata = \"" + store + "\"\n", "store/mark": "fresh"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := restoring(t, dir, nil, [2]string{"backup.json", head}, [2]string{"config/sensorgate.toml", "data = \"" + store + "\"\n"}, [2]string{"store/new", "y"})
+	if err != nil || !strings.Contains(out, "is kept in "+store+"/before-restore-") {
+		t.Fatalf("%q, %v", out, err)
+	}
+	kept, err := filepath.Glob(filepath.Join(store, "before-restore-*/mark"))
+	if err != nil || len(kept) != 1 {
+		t.Errorf("of what was there before: %v, %v", kept, err)
+	}
+	if _, err := os.Stat(filepath.Join(store, "mark")); err == nil {
+		t.Error("a file of the store before is among those of the backup")
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "sensorgate.toml.before-restore")); err != nil || !strings.HasPrefix(string(text), "# of the package") {
+		t.Errorf("the configuration that was there: %q, %v", text, err)
+	}
+	if stamps, err := stampsOf(store); err != nil || len(stamps) != 1 {
+		t.Errorf("the next backup has %v, %v; want what was restored", stamps, err)
+	}
+}
+
+// The node's name is written down where it was the old board's host name, and only there: a file of conf.d
+// may have it.
+func TestNodeIsNamedOnceAfterARestore(t *testing.T) {
+	for _, c := range []struct{ main, more, want string }{
+		{"data = \"\"\n", "node = \"barn\"\n", "data = \"\"\n"},
+		{"data = \"\"\n", "[broker]\nlisten = []\n", "node = \"barn\"    # the host name of the board that the backup is of\ndata = \"\"\n"},
+		{"node = \"barn\"\n", "[broker]\nlisten = []\n", "node = \"barn\"\n"},
+	} {
+		dir := t.TempDir()
+		out, err := restoring(t, dir, nil, [2]string{"backup.json", aHead}, [2]string{"config/sensorgate.toml", c.main}, [2]string{"config/conf.d/more.toml", c.more})
+		text, rerr := os.ReadFile(filepath.Join(dir, "sensorgate.toml"))
+		if err != nil || rerr != nil || string(text) != c.want {
+			t.Errorf("%q and %q become %q, want %q (%v, %v, %s)", c.main, c.more, text, c.want, err, rerr, out)
+		}
 	}
 }

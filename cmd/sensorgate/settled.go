@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -71,12 +72,15 @@ func copySettled(from, to string) error {
 }
 
 // stampsOf lists the files of a store but for locks and sockets, which are of the running
-// process.
+// process, and stores that a restore has set aside.
 func stampsOf(dir string) (map[string]stamp, error) {
 	stamps := map[string]stamp{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
+		}
+		if d.IsDir() && strings.HasPrefix(d.Name(), setAside) {
+			return filepath.SkipDir
 		}
 		if !d.Type().IsRegular() || d.Name() == "lock" {
 			return nil
