@@ -148,19 +148,30 @@ func unpackImage(t *testing.T, image, root string) (config imageConfig) {
 			t.Fatal(err)
 		}
 	}
-	var index struct{ Manifests []ref }
+	var index struct {
+		Manifests []struct {
+			ref
+			Annotations map[string]string
+		}
+	}
 	decode(files["index.json"], &index)
 	var manifest struct {
 		Config ref
 		Layers []ref
 	}
-	decode(blob(index.Manifests[0]), &manifest)
+	decode(blob(index.Manifests[0].ref), &manifest)
 	decode(blob(manifest.Config), &config)
 	var docker []struct {
-		Config string
-		Layers []string
+		Config   string
+		RepoTags []string
+		Layers   []string
 	}
 	decode(files["manifest.json"], &docker)
+	// The name that docs/install.md runs, whoever loads it: docker, containerd, podman.
+	names := index.Manifests[0].Annotations
+	if name := docker[0].RepoTags[0]; !strings.HasPrefix(name, "sensorgate:") || names["org.opencontainers.image.ref.name"] != name || names["io.containerd.image.name"] != "docker.io/library/"+name {
+		t.Errorf("docker calls it %s, others by %v", name, names)
+	}
 	if files[docker[0].Config] == nil || files[docker[0].Layers[0]] == nil {
 		t.Errorf("docker load misses %v", docker)
 	}

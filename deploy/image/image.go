@@ -61,7 +61,10 @@ func write(w io.Writer, o *options) error {
 		return err
 	}
 	index := a.blob(typeManifest, manifest)
-	index["annotations"] = map[string]string{"org.opencontainers.image.ref.name": o.version}
+	// podman and skopeo take the name of the first, containerd that of the second.
+	index["annotations"] = map[string]string{
+		"org.opencontainers.image.ref.name": "sensorgate:" + o.tag(), "io.containerd.image.name": "docker.io/library/sensorgate:" + o.tag(),
+	}
 	index["platform"] = o.parts()
 	a.json("index.json", map[string]any{"schemaVersion": 2, "manifests": []any{index}})
 	a.json("oci-layout", map[string]string{"imageLayoutVersion": "1.0.0"})
