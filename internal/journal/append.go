@@ -152,12 +152,7 @@ func (j *Journal) Queues(prefix string) []string {
 // segments it blocks until there is room or the journal fails. While the disk is
 // full it does not block: Refuse queues refuse, the others drop, counted.
 func (j *Journal) Append(recs ...Record) (failed int) {
-	now := time.Now()
-	at := now.UnixNano()
-	if j.opt.Wall != nil {
-		at = j.opt.Wall().UnixNano()
-	}
-	j.mu.Lock()
+	now, at := j.lockAndStamp()
 	var err error // of the record before
 	for i := range recs {
 		if !recs[i].With || err == nil {
@@ -172,6 +167,23 @@ func (j *Journal) Append(recs ...Record) (failed int) {
 	}
 	j.unlockAndNotify()
 	return failed
+}
+
+// lockAndStamp locks j.mu and returns the time, by the monotonic and by the wall clock. The stamp
+// of a clock that has just stepped is not on disk before the log says so.
+func (j *Journal) lockAndStamp() (now time.Time, at int64) {
+	now = time.Now()
+	wall := now.Round(0)
+	if j.opt.Wall != nil {
+		wall = j.opt.Wall().Round(0)
+	}
+	j.mu.Lock()
+	if j.wr != nil && j.clock.stepOf(wall, now).Abs() >= stepMin {
+		j.mu.Unlock()
+		j.watchClock(now)
+		j.mu.Lock()
+	}
+	return now, wall.UnixNano()
 }
 
 // Behind reports whether so much waits for the disk that Append and Put would soon block.

@@ -109,19 +109,27 @@ func (j *Journal) putClock() {
 	j.Put(keyClock, b, Telemetry, nil, 0)
 }
 
-// watchClock notices, once a second, that the clock was set or stepped.
+// stepOf returns how far the wall clock went astray since the last look.
+func (c *clock) stepOf(wall, now time.Time) time.Duration {
+	return wall.Sub(c.startWall) - now.Sub(c.start) - c.drift
+}
+
+// watchClock notices, once a second and before anything is stamped, that the clock was set or
+// stepped. One that was set stays so when its time server goes away, but not if it steps then.
 func (j *Journal) watchClock(now time.Time) {
-	set := j.clock.isSet || j.clock.synced()
-	j.mu.Lock()
 	c := &j.clock
-	changed := set != c.isSet
+	synced := c.synced == nil || c.synced()
+	j.mu.Lock()
+	step := c.stepOf(c.wall(), now)
+	stepped := step.Abs() >= stepMin
+	set := synced || c.isSet && !stepped
+	changed := stepped || set != c.isSet
 	c.isSet = set
-	drift := c.wall().Sub(c.startWall) - now.Sub(c.start)
-	if step := drift - c.drift; step.Abs() >= stepMin {
-		c.stepped, c.step, c.steps, c.wrong, changed = now, step, c.steps+1, j.last, true
+	if stepped {
+		c.stepped, c.step, c.steps, c.wrong = now, step, c.steps+1, j.last
 		j.log.Warn("the clock was set", "step", step.Round(time.Second), "note", "for an hour nothing of earlier runs is dropped for its age")
 	}
-	c.drift = drift
+	c.drift += step
 	j.mu.Unlock()
 	if changed {
 		j.putClock()
@@ -145,7 +153,8 @@ func (c *clock) sampleLocked(s Seq, now time.Time) {
 
 // judged reports whether the time stamps of earlier runs count.
 func (c *clock) judged(now time.Time) bool {
-	return c.isSet && (c.stepped.IsZero() || now.Sub(c.stepped) >= settleTime)
+	unseen := c.stepOf(c.wall(), now).Abs() >= stepMin
+	return c.isSet && !unseen && (c.stepped.IsZero() || now.Sub(c.stepped) >= settleTime)
 }
 
 // StartGrace is how long nothing of an earlier run is dropped for its age after a start: a time

@@ -164,3 +164,30 @@ func TestRightClockJudgesEarlierRuns(t *testing.T) {
 		s.stop()
 	})
 }
+
+// A clock that was set, loses its time server and steps back is not trusted, also not in the second
+// before anybody looks at it: a session whose end was stamped then expired at once.
+func TestStepThatNobodyHasSeenYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newClockStore(t)
+		s.clock.sync(true)
+		s.start()
+		s.append(3)
+		time.Sleep(300 * time.Millisecond) // the clock is looked at once a second
+		s.clock.sync(false)
+		s.clock.step(-30 * day)
+		if stamp, ok := s.j.Stamp(time.Now()); ok {
+			t.Errorf("the stamp %v, of the moment after a step, is said to be right", stamp)
+		}
+		s.j.Append(Record{Data: []byte("after the step"), To: []*Queue{s.q}, Class: Event})
+		s.n++
+		time.Sleep(100 * time.Millisecond)
+		s.stop()
+		s.clock.step(30 * day)
+		s.clock.sync(true)
+		s.start()
+		time.Sleep(StartGrace)
+		s.kept(4, "after a start with the right time")
+		s.stop()
+	})
+}
