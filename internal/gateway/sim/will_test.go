@@ -133,6 +133,9 @@ func (l *ledger) willAccepted(name string, own *will, asked time.Time) {
 		case w.delay == 0:
 			w.decide(must) // taken over, at the latest
 			w.seen = now
+			if w.ended.IsZero() {
+				w.ended = now
+			}
 		case w.ended.IsZero() || now.Before(w.ended.Add(w.delay)):
 			w.decide(void)
 		case !w.seen.IsZero() && asked.After(w.seen.Add(w.delay+noticed)):
