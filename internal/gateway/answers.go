@@ -15,12 +15,13 @@ import (
 // client that may only send commands could have us write wherever we may ourselves.
 type mayAnswer func(command *mqtt.Message, topic string) bool
 
-// answers leaves out of the results those that go where their asker may not publish. The
-// one beside the command's topic always stays: its topic is not the asker's choice.
+// answers leaves out of the results those that go where their asker may not publish. The first,
+// beside the command's topic, always stays: its topic is not the asker's choice, also where the
+// asker names it.
 func (may mayAnswer) answers(command *mqtt.Message, results []mqtt.Message, log *slog.Logger) []mqtt.Message {
 	kept := results[:0]
-	for _, r := range results {
-		if p := command.Properties; p != nil && r.Topic == p.ResponseTopic && !may(command, r.Topic) {
+	for i, r := range results {
+		if p := command.Properties; i > 0 && p != nil && r.Topic == p.ResponseTopic && !may(command, r.Topic) {
 			log.Warn("answer not published: who sent the command may not publish there", "topic", r.Topic, "command", command.Topic, "from", command.Origin)
 			continue
 		}

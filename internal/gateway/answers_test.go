@@ -173,6 +173,26 @@ func TestAnswersGoOnlyWhereTheAskerMayPublish(t *testing.T) {
 	}
 }
 
+// Who names the topic on which the answer comes anyway, as tools of MQTT 5 do, gets it there, once.
+func TestAnswerBesideTheCommandComesAlsoIfItIsAskedFor(t *testing.T) {
+	s := startGateway(t, pumpAndFan)
+	<-s.begun
+	h := &heard{more: make(chan struct{}, 1)}
+	defer s.broker.Subscribe("#", h.take)()
+	a := dialAsker(t, s, "", "")
+	for _, device := range []string{"pump", "none"} {
+		a.ask("barn/"+device+"/state/set", "barn/"+device+"/state/set/result")
+		h.await(t, "barn/"+device+"/state/set/result", 1)
+	}
+	a.ask("barn/pump/state/set", "op/answers")
+	h.await(t, "op/answers", 1)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.topics) != 4 { // the last is answered on both
+		t.Errorf("answers on %v, want four", h.topics)
+	}
+}
+
 // What may be answered, by asker.
 func TestWhoMayBeAnsweredWhere(t *testing.T) {
 	s := startGateway(t, pumpAndFan)
