@@ -198,6 +198,7 @@ func (c *client) connect(clean bool) {
 	if c.level == mqtt.Level5 {
 		p.SessionExpiry, p.RequestProblem = c.sessionExpiryLocked(l), true
 	}
+	c.w.led.takesOver(c.name)
 	p.Will = c.willLocked(l)
 	if c.brief && c.level != mqtt.Level5 {
 		for _, o := range c.flight { // their session ended with its connection

@@ -126,7 +126,7 @@ func (l *ledger) unsureSince(window time.Duration) {
 			f.m.refused = true
 		}
 	}
-	l.fresh, l.off = nil, now
+	l.fresh, l.off = nil, l.now()
 	for _, w := range l.wills {
 		w.powerOff(now, window)
 	}

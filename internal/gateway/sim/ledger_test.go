@@ -21,7 +21,7 @@ type ledger struct {
 	sent  map[string][]string // by topic: the keys of all sendings, the repeated ones too, in their order
 	fresh []underWay          // what the gateway has made by itself in this run
 	wills []*will
-	off   time.Time // when the power was cut last, or the gateway was killed
+	off   int // moment when the power was cut last, or the gateway was killed
 
 	damage []int // moments at which a start of the gateway reported damage of the store
 

@@ -18,6 +18,7 @@ type will struct {
 	delay    time.Duration
 	accepted time.Time // CONNACK; zero: none came
 	ended    time.Time // the connection ended, for its client; zero: not yet
+	gone     int       // moment of that, or of the CONNECT that took it over; 0: not yet
 	seen     time.Time // by then the gateway has seen it too; zero: nobody knows
 	restored bool      // the gateway sees it as soon as it runs again
 	said     bool      // DISCONNECT was sent
@@ -65,7 +66,25 @@ func (l *ledger) runEnded() {
 		if w.ended.IsZero() {
 			w.ended = time.Now()
 		}
+		w.goneLocked(l)
 		w.seen, w.restored = time.Time{}, true
+	}
+}
+
+func (w *will) goneLocked(l *ledger) {
+	if w.gone == 0 {
+		w.gone = l.now()
+	}
+}
+
+// takesOver notes a CONNECT: the connections before may end with it.
+func (l *ledger) takesOver(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range l.wills {
+		if w.publisher == name {
+			w.goneLocked(l)
+		}
 	}
 }
 
@@ -158,6 +177,7 @@ func (l *ledger) willEnded(w *will, since time.Time, seen bool) {
 	if w.ended.IsZero() {
 		w.ended = since
 	}
+	w.goneLocked(l)
 	if seen && w.seen.IsZero() {
 		w.seen = now
 	}
@@ -187,7 +207,7 @@ func (l *ledger) willDisconnected(w *will, heeded bool) {
 func (l *ledger) mayComeAgain(m *message) bool {
 	for _, w := range l.wills {
 		if w.message == m {
-			return !w.ended.IsZero() && l.off.After(w.ended)
+			return w.gone != 0 && l.off > w.gone
 		}
 	}
 	return false

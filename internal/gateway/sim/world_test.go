@@ -135,8 +135,8 @@ func (w *world) run(t *testing.T) {
 	w.disk = newDisk(rand.New(rand.NewPCG(w.s.Seed, 4)))
 	w.disk.slow = w.s.SlowSync
 	w.disk.powerOff = func() {
-		w.net.powerOff()
 		w.led.unsureSince(w.window())
+		w.net.powerOff()
 		w.mu.Lock()
 		stop := w.stop
 		w.mu.Unlock()
