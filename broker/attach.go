@@ -103,7 +103,8 @@ func (b *Broker) connected(c *conn, connect *mqtt.Connect) {
 	}
 	if s.isPersistent() {
 		s.mu.Lock()
-		s.gone, s.goneBefore = time.Time{}, time.Time{}
+		s.gone = time.Time{}
+		s.setGoneBeforeLocked(time.Time{})
 		s.mu.Unlock()
 		s.save(journal.Event, nil, 0)
 	}

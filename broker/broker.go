@@ -37,6 +37,7 @@ type Broker struct {
 	idleWorkers chan *worker
 
 	heldMessages heldMessages
+	unsure       unsure
 
 	// recordMu orders the records of all publishers and their delivery to connected
 	// persistent sessions: one lock for both, or a session could get a newer record before

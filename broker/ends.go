@@ -15,6 +15,7 @@ func (b *Broker) removeLocked(s *session) {
 	subs := s.subs
 	s.subs = nil
 	s.growLocked(-s.onDisk)
+	s.setGoneBeforeLocked(time.Time{})
 	s.mu.Unlock()
 	s.leaveTree(subs)
 	delete(b.sessions, s.id)

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"sync/atomic"
 	"time"
 
 	"sensorgate/internal/journal"
@@ -24,54 +25,66 @@ const (
 	heldEvery    = time.Minute
 )
 
-// held counts what waits for the clock. Messages are counted anew once a minute at most: their
-// expiry stands in the records.
+// held counts what waits for the clock. Sessions and wills are counted as they come and go;
+// messages are counted anew once a minute at most: their expiry stands in the records.
 func (b *Broker) held() (h Held) {
-	var sessions []*session
-	b.mu.Lock()
-	for _, s := range b.sessions {
-		sessions = append(sessions, s)
-		if s.owner == nil && !s.goneBefore.IsZero() {
-			if _, ok := b.ageOf(s.goneBefore); !ok && s.expires() {
-				h.Sessions++
-			}
-		}
-		if s.will != nil && !s.will.goneBefore.IsZero() {
-			if _, ok := b.ageOf(s.will.goneBefore); !ok {
-				h.Wills++
-			}
-		}
+	if _, ok := b.ageOf(time.Now()); !ok { // the clock does not count, whatever the stamp
+		h.Sessions, h.Wills = int(b.unsure.sessions.Load()), int(b.unsure.wills.Load())
 	}
-	b.mu.Unlock()
 	h.Retained = b.retained.held()
 	m := &b.heldMessages
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if now := time.Now(); m.looked.IsZero() || now.Sub(m.looked) >= heldEvery {
 		m.looked = now
-		m.n, m.atLeast = countHeld(sessions)
+		m.n, m.atLeast = countHeld(b.queues())
 	}
 	h.Messages, h.AtLeast = m.n, m.atLeast
 	return h
 }
 
-func (s *session) expires() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.expiry != mqtt.SessionForever
+// unsure counts what an earlier run has stamped and what ends at a time: sessions without
+// connection, and delayed wills.
+type unsure struct{ sessions, wills atomic.Int64 }
+
+// queues returns those of all persistent sessions.
+func (b *Broker) queues() (list []*journal.Queue) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.sessions {
+		if s.queue != nil {
+			list = append(list, s.queue)
+		}
+	}
+	return list
 }
 
-// countHeld looks through the queues of sessions that hold records of which nobody knows the age.
-func countHeld(sessions []*session) (n int, atLeast bool) {
+// setGoneBeforeLocked notes when the last connection ended by the clock of an earlier run; zero
+// when that does not matter any more.
+func (s *session) setGoneBeforeLocked(at time.Time) {
+	held := !at.IsZero() && s.expiry != mqtt.SessionForever
+	if held != s.unsure {
+		s.unsure = held
+		if held {
+			s.b.unsure.sessions.Add(1)
+		} else {
+			s.b.unsure.sessions.Add(-1)
+		}
+	}
+	s.goneBefore = at
+}
+
+// countHeld looks through the queues that hold records of which nobody knows the age.
+func countHeld(queues []*journal.Queue) (n int, atLeast bool) {
 	read := 0
-	for _, s := range sessions {
-		if s.queue == nil || s.queue.Unsure() == 0 {
+	for _, q := range queues {
+		if q.Unsure() == 0 {
 			continue
 		}
 		if read >= heldInAll {
 			return n, true
 		}
-		found, looked, all := countHeldIn(s.queue)
+		found, looked, all := countHeldIn(q)
 		n, read, atLeast = n+found, read+looked, atLeast || !all
 	}
 	return n, atLeast

@@ -110,7 +110,7 @@ func (b *Broker) restoreSession(id string, saved *savedSession) error {
 	// By the monotonic clock it is gone since this start at least; for longer, if clocks count.
 	s.gone = time.Now()
 	if saved.Gone != 0 && !saved.Unsure { // else it was connected when we were killed
-		s.goneBefore = time.UnixMilli(saved.Gone)
+		s.setGoneBeforeLocked(time.UnixMilli(saved.Gone))
 	}
 	s.restoreSubs(saved.Subs)
 	if data, ok := b.journal.Get(keyOut + id); ok {

@@ -63,6 +63,7 @@ type session struct {
 	gone   time.Time // when the last connection ended, or this run began
 
 	goneBefore time.Time // by the clock of an earlier run; zero: not, or nobody knows
+	unsure     bool      // counted in Broker.unsure
 
 	subs    map[string]*subscription // by full filter, with $share/GROUP
 	subText int                      // bytes of the filters

@@ -60,6 +60,7 @@ func (b *Broker) restoreWill(id string, stored *storedWill, size int64) (due *de
 	}
 	if stored.Gone != 0 {
 		dw.goneBefore = time.UnixMilli(stored.Gone)
+		b.unsure.wills.Add(1)
 	}
 	s.will = dw
 	s.stopTimerLocked()

@@ -99,6 +99,24 @@ func (cl *client) subscribe(id uint16, filters ...mqtt.Subscription) error {
 	return cl.write(mqtt.AppendSubscribe(nil, cl.level, mqtt.Subscribe{ID: id, Filters: filters}))
 }
 
+// await reads until a packet of the type comes, and reports whether one did.
+func (cl *client) await(typ mqtt.Type) bool {
+	for {
+		f, err := cl.frame()
+		if err != nil {
+			return false
+		}
+		if f.Type == typ {
+			return true
+		}
+	}
+}
+
+// subscribed is subscribe that waits for the answer.
+func (cl *client) subscribed(filters ...mqtt.Subscription) bool {
+	return cl.subscribe(1, filters...) == nil && cl.await(mqtt.SUBACK)
+}
+
 func (cl *client) publish(topic string, payload []byte, qos byte, retain bool, id uint16) error {
 	return cl.write(mqtt.AppendPublish(nil, cl.level, mqtt.PublishFlags(qos, false, retain), topic, id, nil, payload))
 }

@@ -32,64 +32,70 @@ var laterRows = []row{
 }
 
 func (a *attacker) fanOutStored() {
-	parallel(201, func(k int) {
-		cl := a.connect(mqtt.Level311, fmt.Sprint("stored", k), func(c *mqtt.Connect) { c.CleanStart = k == 200 })
+	persistent := func(c *mqtt.Connect) { c.CleanStart = false }
+	a.gather(200, func(k int) *client {
+		return a.subscriber(mqtt.Level311, fmt.Sprint("stored", k), to("fan", 1), persistent)
+	}, a.deaf, func() {
+		cl := a.connect(mqtt.Level311, "publisher")
 		if cl == nil {
 			return
 		}
 		defer cl.close()
-		if k < 200 {
-			_ = cl.subscribe(1, mqtt.Subscription{Filter: "fan", QoS: 1})
-			a.wait()
-			return
-		}
-		time.Sleep(500 * time.Millisecond) // until they have subscribed
 		for !a.over() && cl.publish("fan", make([]byte, 1<<20), 1, false, 1) == nil {
 			_, _ = cl.frame() // the acknowledgement, or the time is over
 		}
 	})
 }
 
-func (a *attacker) fanOutTLS() {
+// connectTLS is a client without persistent session; nil if it gets none.
+func (a *attacker) connectTLS(id string) *client {
 	config := &tls.Config{InsecureSkipVerify: true} // our own test certificate
-	parallel(104, func(k int) {
-		nc, err := tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second}, "tcp", a.secure, config)
-		if err != nil {
-			return
+	nc, err := tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second}, "tcp", a.secure, config)
+	if err != nil {
+		return nil
+	}
+	cl := newClient(nc)
+	reason, err := cl.handshake(&mqtt.Connect{Level: mqtt.Level311, ClientID: id, CleanStart: true})
+	if err != nil || reason != mqtt.Success {
+		return nil
+	}
+	return cl
+}
+
+func (a *attacker) fanOutTLS() {
+	a.gather(100, func(k int) *client {
+		cl := a.connectTLS(fmt.Sprint("tls", k))
+		if cl != nil && !cl.subscribed(to("fan", 0)...) {
+			cl.close()
+			return nil
 		}
-		cl := newClient(nc)
-		defer cl.close()
-		if _, err := cl.handshake(&mqtt.Connect{Level: mqtt.Level311, ClientID: fmt.Sprint("tls", k), CleanStart: true}); err != nil {
-			return
-		}
-		go cl.drain()
-		if k < 100 {
-			_ = cl.subscribe(1, mqtt.Subscription{Filter: "fan", QoS: 0})
-			a.wait()
-			return
-		}
-		time.Sleep(time.Second) // until they have subscribed
-		for !a.over() && cl.publish("fan", make([]byte, 100_000), 0, false, 0) == nil {
-		}
+		return cl
+	}, a.reads, func() {
+		parallel(4, func(k int) {
+			cl := a.connectTLS(fmt.Sprint("publisher", k))
+			if cl == nil {
+				return
+			}
+			defer cl.close()
+			go cl.drain()
+			for !a.over() && cl.publish("fan", make([]byte, 100_000), 0, false, 0) == nil {
+			}
+		})
 	})
 }
 
 // toMany has n clients subscribe to topic and read, and one that publishes packet again and
 // again.
 func (a *attacker) toMany(n int, level byte, topic string, packet []byte) {
-	parallel(n+1, func(k int) {
-		cl := a.connect(level, fmt.Sprint("reader", k))
+	a.gather(n, func(k int) *client {
+		return a.subscriber(level, fmt.Sprint("reader", k), to(topic, 0))
+	}, a.reads, func() {
+		cl := a.connect(level, "publisher")
 		if cl == nil {
 			return
 		}
 		defer cl.close()
 		go cl.drain()
-		if k < n {
-			_ = cl.subscribe(1, mqtt.Subscription{Filter: topic, QoS: 0})
-			a.wait()
-			return
-		}
-		time.Sleep(500 * time.Millisecond) // until they have subscribed
 		for !a.over() && cl.write(packet) == nil {
 		}
 	})
@@ -107,19 +113,12 @@ func (a *attacker) newRoutesRetained() { a.newRoutesWith(mqtt.PublishFlags(0, fa
 
 func (a *attacker) lastPackets() {
 	const topic = "a/b/c/d/e/f/g/h"
-	parallel(100, func(k int) { // 25,600 filters match
-		if cl := a.connect(mqtt.Level311, fmt.Sprint("wide", k)); cl != nil {
-			defer cl.close()
-			go cl.drain()
-			_ = cl.subscribe(1, wideFilters(topic)...)
-			if k > 0 {
-				a.wait()
-				return
-			}
-		}
+	a.gather(100, func(k int) *client { // 25,600 filters match
+		return a.subscriber(mqtt.Level311, fmt.Sprint("wide", k), wideFilters(topic))
+	}, a.reads, func() {
 		var b []byte
 		for len(b) < 200_000 {
-			b = mqtt.AppendSubscribe(b, mqtt.Level311, mqtt.Subscribe{ID: 1, Filters: []mqtt.Subscription{{Filter: "x"}}})
+			b = mqtt.AppendSubscribe(b, mqtt.Level311, mqtt.Subscribe{ID: 1, Filters: to("x", 0)})
 			b = mqtt.AppendUnsubscribe(b, mqtt.Level311, 2, []string{"x"})
 			b = mqtt.AppendPublish(b, mqtt.Level311, 0, topic, 0, nil, []byte("x"))
 		}
@@ -129,7 +128,7 @@ func (a *attacker) lastPackets() {
 				_ = cl.write(b)
 				time.AfterFunc(5*time.Second, cl.close)
 			}
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(20 * time.Millisecond) // its pace: a take-over costs more than what it ends
 		}
 	})
 }
@@ -170,12 +169,11 @@ func (a *attacker) dueAtOnce() {
 				if cl == nil {
 					continue
 				}
+				_ = cl.subscribed(filters...) // one that could not is gone with the others
 				go cl.drain()
-				_ = cl.subscribe(1, filters...)
 				all.Store(cl, true)
 			}
 		})
-		time.Sleep(100 * time.Millisecond) // until they have subscribed
 		all.Range(func(cl, _ any) bool { cl.(*client).close(); return true })
 		time.Sleep(2500 * time.Millisecond) // all is due at one time
 	}

@@ -28,21 +28,9 @@ var moreRows = []row{
 }
 
 func (a *attacker) groups() {
-	parallel(201, func(k int) {
-		cl := a.connect(mqtt.Level311, fmt.Sprint("shared", k))
-		if cl == nil {
-			return
-		}
-		defer cl.close()
-		if k < 200 {
-			_ = cl.subscribe(1, mqtt.Subscription{Filter: fmt.Sprintf("$share/g%d/fan", k), QoS: byte(k % 2)})
-			a.wait()
-			return
-		}
-		time.Sleep(300 * time.Millisecond) // until they have subscribed
-		for !a.over() && cl.publish("fan", make([]byte, 1<<20), 1, false, 1) == nil {
-		}
-	})
+	a.gather(200, func(k int) *client {
+		return a.subscriber(mqtt.Level311, fmt.Sprint("shared", k), to(fmt.Sprintf("$share/g%d/fan", k), byte(k%2)))
+	}, a.deaf, func() { a.publishBig("fan") })
 }
 
 // short publishes short messages to topic until the end, 500 in a write.
@@ -123,22 +111,18 @@ func (a *attacker) newRoutes() { a.newRoutesWith(0) }
 // newRoutesWith publishes with the flags.
 func (a *attacker) newRoutesWith(flags byte) {
 	const topic = "a/b/c/d/e/f/g/h"
-	parallel(300, func(k int) {
-		cl := a.connect(mqtt.Level311, fmt.Sprint("wide", k))
+	a.gather(300, func(k int) *client {
+		return a.subscriber(mqtt.Level311, fmt.Sprint("wide", k), wideFilters(topic))
+	}, a.reads, func() {
+		cl := a.connect(mqtt.Level311, "publisher")
 		if cl == nil {
 			return
 		}
 		defer cl.close()
 		go cl.drain()
-		_ = cl.subscribe(1, wideFilters(topic)...)
-		if k > 0 {
-			a.wait()
-			return
-		}
-		time.Sleep(2 * time.Second) // until they have subscribed
 		var b []byte
 		for range 50 {
-			b = mqtt.AppendSubscribe(b, cl.level, mqtt.Subscribe{ID: 1, Filters: []mqtt.Subscription{{Filter: "x"}}})
+			b = mqtt.AppendSubscribe(b, cl.level, mqtt.Subscribe{ID: 1, Filters: to("x", 0)})
 			b = mqtt.AppendUnsubscribe(b, cl.level, 2, []string{"x"})
 			b = mqtt.AppendPublish(b, cl.level, flags, topic, 0, nil, []byte("x"))
 		}
@@ -196,12 +180,11 @@ func (a *attacker) lastWills() {
 				if cl == nil {
 					continue
 				}
+				_ = cl.subscribed(to("dead", 1)...) // one that could not is gone with the others
 				go cl.drain()
-				_ = cl.subscribe(1, mqtt.Subscription{Filter: "dead", QoS: 1})
 				all.Store(cl, true)
 			}
 		})
-		time.Sleep(100 * time.Millisecond) // until they have subscribed
 		all.Range(func(cl, _ any) bool { cl.(*client).close(); return true })
 	}
 }
@@ -268,19 +251,16 @@ func (a *attacker) commands() {
 }
 
 func (a *attacker) replies() {
-	parallel(301, func(k int) {
-		cl := a.connect(mqtt.Level5, fmt.Sprint("asker", k))
+	both := append(to("answers", 1), to("n/#", 1)...)
+	a.gather(300, func(k int) *client {
+		return a.subscriber(mqtt.Level5, fmt.Sprint("asker", k), both)
+	}, a.reads, func() {
+		cl := a.subscriber(mqtt.Level5, "asker", both)
 		if cl == nil {
 			return
 		}
 		defer cl.close()
 		go cl.drain()
-		_ = cl.subscribe(1, mqtt.Subscription{Filter: "answers", QoS: 1}, mqtt.Subscription{Filter: "n/#", QoS: 1})
-		if k < 300 {
-			a.wait()
-			return
-		}
-		time.Sleep(300 * time.Millisecond) // until they have subscribed
 		props := mqtt.AppendPublishProperties(nil, &mqtt.PublishProperties{ResponseTopic: "answers", CorrelationData: make([]byte, 60_000)}, 0)
 		for i := 0; !a.over(); i++ {
 			if cl.write(mqtt.AppendPublish(nil, mqtt.Level5, mqtt.PublishFlags(1, false, false), "n/d/temperature/set", uint16(1+i%60000), props, []byte("21.5"))) != nil {

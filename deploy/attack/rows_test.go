@@ -107,6 +107,51 @@ func parallel(n int, f func(i int)) {
 	wg.Wait()
 }
 
+// gather has n clients join and stay, until the end or as long as stay says, and runs then when
+// all have joined: what is attacked is there before it is attacked. join returns nil for one that
+// cannot.
+func (a *attacker) gather(n int, join func(k int) *client, stay func(cl *client), then func()) {
+	var joined sync.WaitGroup
+	joined.Add(n)
+	parallel(n+1, func(k int) {
+		if k == n {
+			joined.Wait()
+			then()
+			return
+		}
+		cl := join(k)
+		joined.Done()
+		if cl != nil {
+			stay(cl)
+			cl.close()
+		}
+	})
+}
+
+// deaf stays and never reads.
+func (a *attacker) deaf(*client) { a.wait() }
+
+// reads stays and reads until the end.
+func (a *attacker) reads(cl *client) {
+	time.AfterFunc(time.Until(a.until), cl.close)
+	cl.drain()
+}
+
+// subscriber joins with subscriptions.
+func (a *attacker) subscriber(level byte, id string, filters []mqtt.Subscription, change ...func(*mqtt.Connect)) *client {
+	cl := a.connect(level, id, change...)
+	if cl != nil && !cl.subscribed(filters...) {
+		cl.close()
+		return nil
+	}
+	return cl
+}
+
+// to is one filter.
+func to(filter string, qos byte) []mqtt.Subscription {
+	return []mqtt.Subscription{{Filter: filter, QoS: qos}}
+}
+
 func (a *attacker) connect(level byte, id string, change ...func(*mqtt.Connect)) *client {
 	c := &mqtt.Connect{Level: level, ClientID: id, CleanStart: true}
 	for _, f := range change {
@@ -142,18 +187,20 @@ func retainMany(n int, qos byte) func(a *attacker) {
 				return
 			}
 			defer cl.close()
-			go cl.drain()
+			there := make(chan bool)
+			go func() { there <- cl.await(mqtt.PINGRESP) }()
 			var b []byte
 			for i := range n / 10 {
 				b = mqtt.AppendPublish(b, cl.level, mqtt.PublishFlags(qos, false, true), fmt.Sprintf("r/%d/%d", k, i), uint16(1+i%60000), nil, []byte("value"))
 				if len(b) > 16<<10 || i == n/10-1 {
 					if cl.write(b) != nil {
-						return
+						break
 					}
 					b = b[:0]
 				}
 			}
-			time.Sleep(200 * time.Millisecond) // until it is there
+			_ = cl.write([]byte{0xc0, 0}) // PINGREQ; if it is gone, there says so
+			<-there
 		})
 	}
 }
@@ -410,42 +457,29 @@ func (a *attacker) halfPackets() {
 }
 
 func (a *attacker) fanOut() {
-	parallel(201, func(k int) {
-		cl := a.connect(mqtt.Level311, fmt.Sprint("fan", k))
-		if cl == nil {
-			return
-		}
-		defer cl.close()
-		if k < 200 {
-			_ = cl.subscribe(1, mqtt.Subscription{Filter: "fan", QoS: byte(k % 2)})
-			a.wait()
-			return
-		}
-		time.Sleep(300 * time.Millisecond) // until they have subscribed
-		for !a.over() && cl.publish("fan", make([]byte, 1<<20), 1, false, 1) == nil {
-		}
-	})
+	a.gather(200, func(k int) *client {
+		return a.subscriber(mqtt.Level311, fmt.Sprint("fan", k), to("fan", byte(k%2)))
+	}, a.deaf, func() { a.publishBig("fan") })
+}
+
+// publishBig publishes a megabyte with QoS 1 again and again.
+func (a *attacker) publishBig(topic string) {
+	cl := a.connect(mqtt.Level311, "publisher")
+	if cl == nil {
+		return
+	}
+	defer cl.close()
+	for !a.over() && cl.publish(topic, make([]byte, 1<<20), 1, false, 1) == nil {
+	}
 }
 
 func (a *attacker) fanOut1000() {
-	parallel(1001, func(k int) {
-		cl := a.connect(mqtt.Level311, fmt.Sprint("fan", k))
-		if cl == nil {
-			return
-		}
-		defer cl.close()
-		if k < 1000 {
-			_ = cl.subscribe(1, mqtt.Subscription{Filter: "fan", QoS: 0})
-			time.AfterFunc(time.Until(a.until), cl.close)
-			cl.drain()
-			return
-		}
-		time.Sleep(500 * time.Millisecond) // until they have subscribed
-		var b []byte
-		for range 500 {
-			b = mqtt.AppendPublish(b, mqtt.Level311, 0, "fan", 0, nil, []byte("x"))
-		}
-		for !a.over() && cl.write(b) == nil {
+	a.gather(1000, func(k int) *client {
+		return a.subscriber(mqtt.Level311, fmt.Sprint("fan", k), to("fan", 0))
+	}, a.reads, func() {
+		if cl := a.connect(mqtt.Level311, "publisher"); cl != nil {
+			defer cl.close()
+			a.short(cl, "fan")
 		}
 	})
 }

@@ -57,6 +57,9 @@ func (s *Snapshot) WriteTable(w io.Writer, raw bool) error {
 			terminal.Escape(l.Bridge), l.reason(), terminal.Escape(l.Try))
 	}
 	fmt.Fprintf(&b, "\nbroker: %d clients, %d received, %d sent, %d dropped", s.Broker.Clients, s.Broker.Received, s.Broker.Sent, s.Broker.Dropped)
+	if s.Broker.MemoryLimit > 0 {
+		fmt.Fprintf(&b, ", %s of %s for clients", Bytes(s.Broker.Memory), Bytes(s.Broker.MemoryLimit))
+	}
 	switch {
 	case s.Journal.Dir == "":
 		b.WriteString("; journal: in memory only")
