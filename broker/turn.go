@@ -18,7 +18,17 @@ const (
 	shareFloor = 100 * time.Microsecond // of it for one connection, at least
 	mailTime   = 2 * time.Millisecond   // for what others have posted
 	flushTime  = 2 * time.Millisecond   // for writing
+	// Whatever the input took, the rest of the turn has a little: and no more, if it took all.
+	// An operating system that gives the processor to others in between makes a turn longer by
+	// several milliseconds.
+	turnAtMost = 5 * time.Millisecond
+	little     = 500 * time.Microsecond
 )
+
+// leftOf is what of a limit is left when the turn has lasted so long.
+func leftOf(limit, lasted time.Duration) time.Duration {
+	return min(limit, max(little, turnAtMost-lasted))
+}
 
 // run serves until close.
 func (l *loop) run() error {
@@ -37,7 +47,7 @@ func (l *loop) run() error {
 			l.w.finish()
 			return nil
 		}
-		l.w.flushSome(flushTime)
+		l.w.flushSome(leftOf(flushTime, time.Since(l.w.now)))
 		end = time.Now()
 		turn := end.Sub(l.w.now)
 		l.b.count.turn(turn)
@@ -96,8 +106,9 @@ func (l *loop) openMail() (closing bool) {
 		return closing
 	}
 	now := time.Now()
-	end := now.Add(mailTime)
-	share := max(shareFloor, mailTime/time.Duration(len(mail)))
+	limit := leftOf(mailTime, now.Sub(l.w.now))
+	end := now.Add(limit)
+	share := max(shareFloor, limit/time.Duration(len(mail)))
 	for i, s := range mail {
 		if i > 0 {
 			now = time.Now()

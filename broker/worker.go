@@ -187,29 +187,46 @@ const (
 	flushCost  = 4 << 10
 )
 
+// shortOutput is what a client may wait for in a turn that writes to many before those who
+// get more.
+const shortOutput = 8 << 10
+
 // flushSome is finish for a loop with other things to do: what is not written after the limit,
-// from the end of the first slice on, is written in the next turn.
+// but for the first slice, is written in the next turn. A short output goes before long ones:
+// an answer does not wait behind a megabyte to each of many.
 func (w *worker) flushSome(limit time.Duration) {
 	w.commit()
+	if len(w.touched) == 0 {
+		return
+	}
+	until := time.Now().Add(limit)
+	if len(w.touched) > 1 {
+		w.flushUntil(until.Add(-limit/2), func(s *session) (int, bool) { return s.flushShort(w) })
+	}
+	w.flushUntil(until, func(s *session) (int, bool) { return s.flush(w), true })
+}
+
+// flushUntil flushes what is touched, slice by slice, until the time is over. Whoever is not
+// flushed then, or because flush does not want to, stays in the list.
+func (w *worker) flushUntil(until time.Time, flush func(s *session) (bytes int, done bool)) {
+	left := w.touched[:0]
 	work := 0
-	var until time.Time
 	for i, s := range w.touched {
-		if work += flushCost + s.flush(w); work < flushSlice {
+		bytes, done := flush(s)
+		if !done {
+			left = append(left, s)
 			continue
 		}
-		work = 0
-		switch now := time.Now(); {
-		case until.IsZero():
-			until = now.Add(limit)
-		case now.After(until):
-			n := copy(w.touched, w.touched[i+1:])
-			clear(w.touched[n:])
-			w.touched = w.touched[:n]
-			return
+		if work += flushCost + bytes; work < flushSlice {
+			continue
+		}
+		if work = 0; time.Now().After(until) {
+			left = append(left, w.touched[i+1:]...)
+			break
 		}
 	}
-	clear(w.touched)
-	w.touched = w.touched[:0]
+	clear(w.touched[len(left):])
+	w.touched = left
 }
 
 func (w *worker) routeString(topic string) *route {
