@@ -37,7 +37,7 @@ type Broker struct {
 	idleWorkers chan *worker
 
 	heldMessages heldMessages
-	unsure       unsure
+	unsure       struct{ sessions, wills atomic.Int64 } // what an earlier run has stamped: sessions without connection that end, delayed wills
 
 	// recordMu orders the records of all publishers and their delivery to connected
 	// persistent sessions: one lock for both, or a session could get a newer record before

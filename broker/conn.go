@@ -95,17 +95,6 @@ func (s *session) flush(w *worker) (bytes int) {
 	return bytes
 }
 
-// flushShort is flush, unless the output is long; done reports that it was not.
-func (s *session) flushShort(w *worker) (bytes int, done bool) {
-	s.mu.Lock()
-	long := s.conn != nil && s.conn.waiting() > shortOutput
-	s.mu.Unlock()
-	if long {
-		return 0, false
-	}
-	return s.flush(w), true
-}
-
 // stop asks for the end of the connection, with the reason that the client gets if its
 // protocol level can. Only the first reason counts; it reports whether it was that.
 func (c *conn) stop(reason mqtt.Reason) (first bool) {

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"sync/atomic"
 	"time"
 
 	"sensorgate/internal/journal"
@@ -43,10 +42,6 @@ func (b *Broker) held() (h Held) {
 	return h
 }
 
-// unsure counts what an earlier run has stamped and what ends at a time: sessions without
-// connection, and delayed wills.
-type unsure struct{ sessions, wills atomic.Int64 }
-
 // queues returns those of all persistent sessions.
 func (b *Broker) queues() (list []*journal.Queue) {
 	b.mu.Lock()
@@ -57,21 +52,6 @@ func (b *Broker) queues() (list []*journal.Queue) {
 		}
 	}
 	return list
-}
-
-// setGoneBeforeLocked notes when the last connection ended by the clock of an earlier run; zero
-// when that does not matter any more.
-func (s *session) setGoneBeforeLocked(at time.Time) {
-	held := !at.IsZero() && s.expiry != mqtt.SessionForever
-	if held != s.unsure {
-		s.unsure = held
-		if held {
-			s.b.unsure.sessions.Add(1)
-		} else {
-			s.b.unsure.sessions.Add(-1)
-		}
-	}
-	s.goneBefore = at
 }
 
 // countHeld looks through the queues that hold records of which nobody knows the age.

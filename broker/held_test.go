@@ -113,6 +113,11 @@ func TestWhatWaitsForTheClockIsCounted(t *testing.T) {
 			if h, want := p.b.Stats().Held, (Held{Messages: 1, Retained: 1, Sessions: 2, Wills: 1}); h != want {
 				t.Errorf("%+v waits for the clock, want %+v", h, want)
 			}
+			late := p.connect(mqtt.Level5, "late", session)
+			if h, want := p.b.Stats().Held, (Held{Messages: 1, Retained: 1, Sessions: 1}); h != want {
+				t.Errorf("with one of them connected %+v waits for the clock, want %+v", h, want)
+			}
+			late.disconnect()
 			l.set.Store(true)
 			time.Sleep(2 * time.Minute)
 			if h := p.b.Stats().Held; h != (Held{}) {

@@ -156,17 +156,6 @@ func (s *session) recountReceived(ids int) {
 	}
 }
 
-// dropWillLocked forgets a delayed will. The caller holds Broker.mu.
-func (s *session) dropWillLocked() {
-	if s.will != nil {
-		if !s.will.goneBefore.IsZero() {
-			s.b.unsure.wills.Add(-1)
-		}
-		s.account.Release(budget.Wills, s.will.fee)
-		s.will = nil
-	}
-}
-
 // takesOnDisk is what a session would give back, nil too.
 func (s *session) takesOnDisk() int64 {
 	if s == nil {

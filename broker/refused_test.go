@@ -105,3 +105,25 @@ func TestLongConnectsBeyondTheBudgetAreRefused(t *testing.T) {
 		_ = c.nc.Close()
 	}
 }
+
+// What is noted of messages until they are acknowledged is charged: a client that acknowledges
+// nothing gets no more of them than the budget has room for.
+func TestUnacknowledgedMessagesAreBounded(t *testing.T) {
+	b := create(t, memory(1<<20))
+	s := &session{b: b, id: "s", account: b.memory.Client("", "s"), window: 60_000}
+	s.conn = &conn{b: b, account: s.account, session: s}
+	n := 0
+	for ; s.maySendLocked(); n++ {
+		if n == maxInflightSpan {
+			t.Fatalf("%d are noted, with %d bytes of %d", n, s.account.Used(), 1<<20)
+		}
+		s.sentLocked(sentMessage{id: uint16(n + 1), qos: 1})
+	}
+	if used := s.account.Used(); n < firstInflight || used > 1<<20/8 || used < int64(n)*inflightCost {
+		t.Errorf("%d are noted, %d bytes are charged", n, used)
+	}
+	s.doneLocked(s.inflight.find(1))
+	if !s.maySendLocked() {
+		t.Error("one is acknowledged, and no other may be sent")
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"sensorgate/broker/budget"
 	"sensorgate/broker/permissions"
 	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
 )
 
 // Keys of the journal's entries.
@@ -96,6 +97,21 @@ type session struct {
 func (s *session) connected() bool { return s.current.Load() != nil }
 
 func (s *session) isPersistent() bool { return s.queue != nil }
+
+// setGoneBeforeLocked notes when the last connection ended by the clock of an earlier run; zero
+// when that does not matter any more.
+func (s *session) setGoneBeforeLocked(at time.Time) {
+	held := !at.IsZero() && s.expiry != mqtt.SessionForever
+	if held != s.unsure {
+		s.unsure = held
+		if held {
+			s.b.unsure.sessions.Add(1)
+		} else {
+			s.b.unsure.sessions.Add(-1)
+		}
+	}
+	s.goneBefore = at
+}
 
 // freeID returns the next packet id of a session that is not persistent. They are given in
 // turn, and maxInflightSpan keeps the oldest in use far from the next.

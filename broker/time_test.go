@@ -183,3 +183,21 @@ func TestMessageExpiry(t *testing.T) { // [MQTT-3.3.2-5, 3.3.2-6]
 		late.ping()
 	})
 }
+
+// A connection with a goroutine of its own that is taken over is still read for a moment: what
+// its client had sent before is on its way [MQTT-3.14.4-3].
+func TestTakenOverStreamIsReadForAMoment(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *piper) {
+		got := make(chan string, 10)
+		defer p.b.Subscribe("#", func(m *mqtt.Message) { got <- m.Topic })()
+		c := p.connect(mqtt.Level311, "same", func(c *mqtt.Connect) { c.Will = &mqtt.Will{Topic: "will"} })
+		synctest.Wait() // it waits for input
+		sessionOf(p.b, "same").conn.stop(mqtt.SessionTakenOver)
+		time.Sleep(lastInput / 2)
+		c.write(append(mqtt.AppendPublish(nil, mqtt.Level311, 0, "last", 0, nil, nil), 0xe0, 0))
+		time.Sleep(time.Second)
+		if len(got) != 1 || <-got != "last" {
+			t.Error("what the old connection had sent is not what was published")
+		}
+	})
+}

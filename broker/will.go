@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"sensorgate/broker/budget"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
@@ -19,6 +20,17 @@ type delayedWill struct {
 	goneBefore time.Time // when the connection ended, by the clock of an earlier run; zero: in this run, or nobody knows
 
 	stored uint64 // its number in storedWills; 0: whichever is there
+}
+
+// dropWillLocked forgets a delayed will. The caller holds Broker.mu.
+func (s *session) dropWillLocked() {
+	if s.will != nil {
+		if !s.will.goneBefore.IsZero() {
+			s.b.unsure.wills.Add(-1)
+		}
+		s.account.Release(budget.Wills, s.will.fee)
+		s.will = nil
+	}
 }
 
 // lastWill decides about the will of a connection that has ended: none after DISCONNECT

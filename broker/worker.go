@@ -206,6 +206,17 @@ func (w *worker) flushSome(limit time.Duration) {
 	w.flushUntil(until, func(s *session) (int, bool) { return s.flush(w), true })
 }
 
+// flushShort is flush, unless the output is long; done reports that it was not.
+func (s *session) flushShort(w *worker) (bytes int, done bool) {
+	s.mu.Lock()
+	long := s.conn != nil && s.conn.waiting() > shortOutput
+	s.mu.Unlock()
+	if long {
+		return 0, false
+	}
+	return s.flush(w), true
+}
+
 // flushUntil flushes what is touched, slice by slice, until the time is over. Whoever is not
 // flushed then, or because flush does not want to, stays in the list.
 func (w *worker) flushUntil(until time.Time, flush func(s *session) (bytes int, done bool)) {
