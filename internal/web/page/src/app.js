@@ -49,11 +49,11 @@ function showHead() {
 function showFacts() {
   if (!store.status || !may('view')) return swap(facts)
   const bad = notWell().length
-  const parts = [t('fact.devices', { n: store.devices.length })]
-  if (bad) parts.push(h('b.poor', t('fact.bad', { n: bad })))
-  parts.push(zoned())
+  const devices = t('fact.devices', { n: store.devices.length })
+  // What is bad matters more where there is no room for both.
+  const parts = bad ? [[h('span.long', devices, ' · '), h('b.poor', t('fact.bad', { n: bad }))], zoned()] : [devices, zoned()]
   if (!store.status.time_synced) parts.push(h('a.warn-text', { href: '#/gateway', title: t('clock.unset.text') }, h('span', { 'aria-hidden': 'true' }, '◆ '), h('span.long', t('clock.unset'))))
-  swap(facts, ...parts.flatMap((p, i) => i ? [' · ', p] : [p]))
+  swap(facts, ...parts.flatMap((p, i) => i ? [' · ', p] : p))
   document.title = (bad ? `(${bad}) ` : '') + (store.status.node || 'sensorgate')
 }
 

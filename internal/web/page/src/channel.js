@@ -1,11 +1,11 @@
 // Plots: what one or several channels measured in the last day, week, month or 400 days.
-import { h, text, swap, download } from './dom.js'
+import { h, text, swap, download, breakable } from './dom.js'
 import { get, channelPath } from './api.js'
 import { t } from './i18n.js'
 import { Newest } from './newest.js'
 import { number, time, value, span, count } from './format.js'
 import { store, on, now, deviceOf } from './store.js'
-import { Plot, colours, gaps } from './plot.js'
+import { Plot, gaps, unitsOf } from './plot.js'
 import { star } from './now.js'
 import { control } from './command.js'
 import { badge, reason, said } from './state.js'
@@ -165,7 +165,7 @@ class PlotView {
   show(answers, from, to) {
     this.answers = answers
     this.drawn = [from, to]
-    this.problem.hidden = new Set(answers.map(a => a.channel.unit || '')).size <= 2
+    this.problem.hidden = unitsOf(answers).length <= 2
     text(this.problem, t('plot.units'))
     const bars = this.bars && answers.every(a => a.channel.kind === 'total')
     this.plot.draw(answers, from, to, bars)
@@ -190,7 +190,7 @@ class PlotView {
     const every = Math.min(...this.answers.map(a => a.kind === 'state' ? 0 : a.every || 0))
     const style = every >= 86400 ? 'day' : every >= 60 ? 'minute' : this.range()[1] - this.range()[0] > 86400 ? 'full' : 'clock'
     swap(this.table, h('table', h('caption.unseen', t('plot.table')),
-      h('thead', h('tr', h('th', { scope: 'col' }, t('time')), this.answers.map(a => h('th', { scope: 'col' }, a.name.replace('/', '/\u200b'), a.unit ? h('span.soft', ` ${a.unit}`) : null)))),
+      h('thead', h('tr', h('th', { scope: 'col' }, t('time')), this.answers.map(a => h('th', { scope: 'col' }, breakable(a.name), a.unit ? h('span.soft', ` ${a.unit}`) : null)))),
       h('tbody', newest.slice(0, 300).map(at => h('tr', h('th', { scope: 'row' }, time(at * 1000, style)), this.answers.map((a, i) => h('td', rows.get(at)[i] ?? '')))))),
       newest.length > 300 ? h('p.soft', t('plot.rest', { n: count(newest.length - 300) })) : newest.length ? null : h('p.soft', t('plot.nothing')))
   }

@@ -71,7 +71,7 @@ class ClientsView {
         text(answer, said(err))
       }
     }
-    return h('form.card.wide.publish', { onsubmit: submit }, h('h2', t('publish')), h('div.set', h('label', { for: 'topic' }, t('publish.topic')), topic, h('label', { for: 'payload' }, t('publish.payload')), payload,
+    return h('form.card.wide.publish', { onsubmit: submit }, h('h2', t('publish')), h('div.set', h('span.named', h('label', { for: 'topic' }, t('publish.topic')), topic), h('span.named', h('label', { for: 'payload' }, t('publish.payload')), payload),
       h('label', retain, ' ', t('publish.retain')), h('button', { type: 'submit' }, t('publish')), answer))
   }
 

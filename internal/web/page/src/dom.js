@@ -33,6 +33,11 @@ function attributes(el, all) {
   }
 }
 
+// breakable is a name that may be broken behind its marks, before it is broken in its words.
+export function breakable(name) {
+  return name.split(/(?<=[_/.-])/).flatMap((part, i) => i ? [h('wbr'), part] : [part])
+}
+
 // text sets the text of an element only if it is another: a value that stays costs no layout.
 export function text(el, value) {
   if (el.firstChild?.nodeValue !== value) el.textContent = value

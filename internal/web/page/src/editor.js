@@ -66,5 +66,5 @@ export class Editor {
 // what is wrong and what to try.
 export function problemRow(p, place, go) {
   return h('li.' + p.severity, h('button.place', { type: 'button', disabled: !go, onclick: go || null }, place), ' ', p.path ? h('code', p.path) : null, ' ', p.text,
-    (p.notes || []).map(n => h('div.try', n.label, ' ', h('code', n.text))))
+    (p.notes || []).map(n => h('div.try', { expected: t('expected'), try: t('try') }[n.label] || n.label, ' ', h('code', n.text))))
 }

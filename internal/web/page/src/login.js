@@ -31,7 +31,7 @@ export function login(done) {
 export function whoButton(done) {
   const { user, role, can_log_in } = store.me
   if (role === 'nobody') return null
-  const name = h('span.soft', user ? `${user} · ${t('role.' + role)}` : t('role.' + role))
+  const name = h('span.soft', user || t('role.' + role), user ? h('span.role', ' · ' + t('role.' + role)) : null)
   if (user) return h('span', name, ' ', h('button', { type: 'button', onclick: async () => { await post('logout').catch(() => {}); location.reload() } }, t('logout')))
   if (!can_log_in) return name
   const open = () => {

@@ -1,5 +1,5 @@
 // Now: every device with its channels, as they are published.
-import { h, svg, text, toggle, swap } from './dom.js'
+import { h, svg, text, toggle, swap, breakable } from './dom.js'
 import { t } from './i18n.js'
 import { value, span } from './format.js'
 import { store, on, now, may, stale, key, notWell, favourites, setFavourite, deviceOf } from './store.js'
@@ -19,7 +19,7 @@ class Row {
     this.whyRow = h('tr.why', { hidden: true }, this.why)
     this.star = star(c)
     this.el = h('tr.channel',
-      h('th', { scope: 'row' }, h('a', { href: plotLink(c) }, c.name)),
+      h('th', { scope: 'row' }, h('a', { href: plotLink(c) }, breakable(c.name))),
       h('td.line', this.spark.el),
       h('td.value', this.value, c.unit ? h('span.unit', c.unit) : null),
       this.age, h('td.fav', this.star))

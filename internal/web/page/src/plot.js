@@ -5,7 +5,7 @@ import { locale } from './i18n.js'
 import { number } from './format.js'
 
 const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
-export const colours = ['--s1', '--s2', '--s3', '--s4']
+const colours = ['--s1', '--s2', '--s3', '--s4']
 const day = 86400
 
 const axisClock = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' })
@@ -57,6 +57,11 @@ export function level(state) {
 // isNumeric: a set point is kept as states, but drawn by its numbers.
 const isNumeric = s => s.kind === 'state' && typeof s.channel.value === 'number'
 
+// unitsOf are those that need an axis: states stand at the foot without one.
+export function unitsOf(series) {
+  return [...new Set(series.filter(s => s.kind !== 'state' || isNumeric(s)).map(s => s.channel.unit || ''))]
+}
+
 function spans(series, from, to) {
   const out = []
   for (const s of series) {
@@ -92,7 +97,7 @@ export class Plot {
   draw(series, from, to, bars) {
     this.last = [series, from, to, bars]
     this.u?.destroy()
-    const units = [...new Set(series.filter(s => s.kind !== 'state' || isNumeric(s)).map(s => s.channel.unit || ''))].slice(0, 2)
+    const units = unitsOf(series).slice(0, 2)
     const parts = [], list = [{}], bands = []
     series.forEach((s, i) => {
       const colour = css(colours[i % colours.length])
@@ -126,7 +131,7 @@ export class Plot {
       scales['y' + i] = bars ? { range: (u, low, high) => [0, high > 0 ? high * 1.08 : 1] } : {
         range: (u, low, high) => low === null ? [0, 1] : low === high ? [low - 1, high + 1] : [low - (high - low) * 0.08, high + (high - low) * 0.08] }
       axes.push({ scale: 'y' + i, side: i ? 1 : 3, stroke: ink, grid: i ? { show: false } : grid, ticks: grid, label: unit || undefined, labelSize: unit ? 20 : 0,
-        labelFont: '600 12px system-ui', font: '12px system-ui', size: 52, values: (u, v) => v.map(n => number(n)) })
+        labelFont: '600 12px system-ui', font: '12px system-ui', size: (u, texts) => 20 + 7 * Math.max(4, ...(texts || []).map(x => x.length)), values: (u, v) => v.map(n => number(n)) })
     })
     return { ...this.box(), series, bands, scales, axes, legend: { show: false },
       cursor: { drag: { x: true, y: false, setScale: false, dist: 8 }, points: { size: 7 } },

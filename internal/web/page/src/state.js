@@ -24,7 +24,9 @@ export function setBadge(el, state) {
 // split takes what to try out of an error of the gateway: "no answer (wired? try: sensorgate scan i2c)".
 export function split(error) {
   const m = /^(.*?)[\s(;,]*\btry:? +(.*?)\)?$/s.exec(error || '')
-  return m ? { what: m[1].replace(/\($/, '').trim(), hint: m[2] } : { what: error || '', hint: '' }
+  if (!m) return { what: error || '', hint: '' }
+  const what = m[1].replace(/\($/, '').trim()
+  return { what: /\([^)]*$/.test(what) ? what + ')' : what, hint: m[2] } // what was in the brackets beside the hint
 }
 
 export function reason(error) {
