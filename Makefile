@@ -68,7 +68,7 @@ race:
 	else echo "race detector skipped: no $(CC) (Debian package gcc)"; $(MAKE) test; fi
 
 # Times that are promised, judged one after the other and without the race detector: what calls timing.Judged.
-TIMES := TestAThousandChannelsAreDescribedInASecond TestManySubscriptionsCostNoMore TestReadyAtOnce TestGarbageCostsLittle TestManyPropertiesAreCheap TestMetricsAreCheap TestTenMillionPoints TestMillionQueued TestListingAllModelsIsQuick
+TIMES := TestAccountAgreesWithTheHeap TestAccountOfTLSAndWebSocketAgreesWithTheHeap TestAThousandChannelsAreDescribedInASecond TestManySubscriptionsCostNoMore TestReadyAtOnce TestGarbageCostsLittle TestManyPropertiesAreCheap TestMetricsAreCheap TestTenMillionPoints TestMillionQueued TestListingAllModelsIsQuick
 empty :=
 times:
 	$(GO) test -p 1 -count 1 -run '^($(subst $(empty) $(empty),|,$(TIMES)))$$' $$(grep -rl --include=*_test.go 'timing\.Judged(' broker bridge drivers cmd internal | xargs -n1 dirname | sort -u | sed 's,^,./,')

@@ -317,12 +317,7 @@ func many(t *testing.T, b *Broker, n int, level byte, f func(c *client, i int)) 
 // TestAccountAgreesWithTheHeap (K3): under each attack the account is within a quarter of
 // what the heap and the stacks have grown by, and never above the limit.
 func TestAccountAgreesWithTheHeap(t *testing.T) {
-	if testing.Short() {
-		t.Skip("the account is that of a 64-bit processor; with 32 bits the heap is smaller")
-	}
-	if timing.Race {
-		t.Skip("the race detector has a shadow of all memory")
-	}
+	timing.Judged(t) // with 32 bits the heap is smaller, and the race detector has a shadow of all memory
 	const limit = 32 << 20
 	hello := func(c *client, i int, change ...func(*mqtt.Connect)) bool {
 		con := &mqtt.Connect{Level: c.level, ClientID: fmt.Sprintf("client-%06d", i), CleanStart: true}
@@ -367,7 +362,7 @@ func TestAccountAgreesWithTheHeap(t *testing.T) {
 			many(t, b, 1500, mqtt.Level311, func(c *client, i int) { hello(c, i) })
 		},
 		"persistent sessions": func(t *testing.T, b *Broker) {
-			for i := range 6000 {
+			for i := range 3000 {
 				nc, err := net.Dial("tcp", b.Addrs()[0].String())
 				if err != nil {
 					t.Fatal(err)
@@ -409,6 +404,17 @@ func TestAccountAgreesWithTheHeap(t *testing.T) {
 				_, _ = c.next() // PINGRESP, or the end
 			})
 		},
+		"what is not acknowledged": func(t *testing.T, b *Broker) {
+			many(t, b, 12, mqtt.Level311, func(c *client, i int) {
+				if hello(c, i) {
+					c.write(mqtt.AppendSubscribe(nil, c.level, mqtt.Subscribe{ID: 1, Filters: []mqtt.Subscription{{Filter: "wait", QoS: 1}}}))
+					c.frame(mqtt.SUBACK)
+				}
+			})
+			for range 6000 {
+				_ = b.Publish(t.Context(), mqtt.Message{Topic: "wait", QoS: 1}) // memory only: it is taken
+			}
+		},
 		"packets that do not end": func(t *testing.T, b *Broker) {
 			many(t, b, 40, mqtt.Level311, func(c *client, i int) {
 				hello(c, i)
@@ -416,7 +422,27 @@ func TestAccountAgreesWithTheHeap(t *testing.T) {
 				_ = c.nc.SetWriteDeadline(time.Now().Add(time.Second))
 				_, _ = c.nc.Write(packet[:900_000])
 			})
-			time.Sleep(200 * time.Millisecond) // until it is read
+			waitFor(t, "it is read", func() bool {
+				n := b.memory.UsedFor(budget.Buffers)
+				time.Sleep(200 * time.Millisecond)
+				return n > 0 && n == b.memory.UsedFor(budget.Buffers)
+			})
+		},
+		"CONNECTs that do not end": func(t *testing.T, b *Broker) {
+			packet := mqtt.AppendConnect(nil, &mqtt.Connect{Level: mqtt.Level311, ClientID: strings.Repeat("x", 60_000), CleanStart: true})
+			many(t, b, 30, mqtt.Level311, func(c *client, i int) { c.write(packet[:50_000]) })
+			waitFor(t, "they are read", func() bool { return b.memory.UsedFor(budget.Logins) > 30*50_000 })
+		},
+		"what waits for readers": func(t *testing.T, b *Broker) {
+			many(t, b, 12, mqtt.Level5, func(c *client, i int) {
+				if hello(c, i, func(c *mqtt.Connect) { c.ReceiveMaximum = 10 }) {
+					c.write(mqtt.AppendSubscribe(nil, c.level, mqtt.Subscribe{ID: 1, Filters: []mqtt.Subscription{{Filter: "wait/#", QoS: 1}}}))
+					c.frame(mqtt.SUBACK)
+				}
+			})
+			for i := range 6000 {
+				_ = b.Publish(t.Context(), mqtt.Message{Topic: fmt.Sprint("wait/", i%50), QoS: 1, Payload: make([]byte, 300)}) // memory only: it is taken
+			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,11 +6,12 @@ import (
 )
 
 // What things take in memory, in bytes, besides the texts and payloads that come with
-// them. TestAccountAgreesWithTheHeap compares each with the heap and the stacks.
+// them. TestAccountAgreesWithTheHeap and TestAccountOfTLSAndWebSocketAgreesWithTheHeap compare
+// them with the heap and the stacks.
 const (
 	connCost         = 2 << 10  // a plain connection that an event loop serves
 	tlsCost          = 40 << 10 // more for TLS, with its two goroutines
-	webCost          = 24 << 10 // more for WebSocket
+	webCost          = 18 << 10 // more for WebSocket without TLS, whose buffers serve both
 	loginCost        = 12 << 10 // a connection whose CONNECT is not accepted yet
 	sessionCost      = 600      // a session that ends with its connection
 	persistentCost   = 1800     // more for one with queues in the journal
@@ -20,7 +21,7 @@ const (
 	aliasCost        = 20
 	routeCost        = 300
 	targetCost       = 96
-	inflightCost     = 24 // one message that is not acknowledged
+	inflightCost     = 16 // one message that is not acknowledged
 	receivedCost     = 8<<10 + 512
 	receivedIDCost   = 48
 )
@@ -38,12 +39,10 @@ func sessionFee(id string, persistent bool) int64 {
 func connFee(l *listener) int64 {
 	fee := int64(connCost)
 	switch l.Network {
-	case "tls":
+	case "tls", "wss":
 		fee += tlsCost
 	case "ws":
 		fee += webCost
-	case "wss":
-		fee += tlsCost + webCost
 	}
 	return fee
 }

@@ -94,6 +94,7 @@ func (s *stream) read(rest []byte) error {
 		used, need, err := s.c.input(w, buf)
 		s.c.endBatch(w)
 		w.finish()
+		w.forgetPackets()
 		if err != nil {
 			return err
 		}

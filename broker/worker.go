@@ -108,12 +108,17 @@ const maxIdleWorkers = 16
 
 func (w *worker) release() {
 	w.finish()
+	w.forgetPackets()
 	select {
 	case w.b.idleWorkers <- w:
 	default:
 		w.forgetRoutes()
 	}
 }
+
+// forgetPackets releases the input that the last packets stood in. A connection with a goroutine
+// of its own may rest with its worker for days, and has another buffer by then.
+func (w *worker) forgetPackets() { w.frame, w.in, w.pub = mqtt.Frame{}, mqtt.Publish{}, publication{} }
 
 // mustNotWait reports that the journal is too far behind for an event loop, which asks
 // once per batch. Others wait for the disk.
