@@ -126,7 +126,8 @@
 // A turn of an event loop (turn.go) gives each connection a share of its time. What is
 // left of the packets of one, of its retained messages (walk.go), of what waits for it or of its
 // output goes on in the next turn; so does a message that many get, or whose topic many
-// subscriptions match (fanout.go), and a record for many sessions (commit). What cannot be
+// subscriptions match (fanout.go), and a record for many sessions (commit). Short outputs are
+// written before long ones (worker.flushSome). What cannot be
 // divided is a SUBSCRIBE with many filters: a turn handles one, in the order in which they came
 // to wait (worker.isSpent). What works beside the loops rests between its pieces (worker.rest):
 // the Go runtime would let it have a processor for 10 ms.

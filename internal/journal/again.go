@@ -137,7 +137,11 @@ func (j *Journal) entryBody(it second) []byte {
 // the loss of a file leaves one copy.
 func (j *Journal) spreadLocked() {
 	for _, key := range j.young {
-		if e := j.entries[key]; e != nil && e.pos == 0 && e.loc != 0 && (e.copy == 0 || e.copy.slot() == e.loc.slot()) {
+		e := j.entries[key]
+		if e != nil {
+			e.young = false
+		}
+		if e != nil && e.pos == 0 && e.loc != 0 && (e.copy == 0 || e.copy.slot() == e.loc.slot()) {
 			j.again = append(j.again, second{key: key, loc: e.loc, tomb: e.tomb, slot: e.loc.slot(), off: e.loc.offset()})
 		}
 	}

@@ -14,6 +14,7 @@ type entry struct {
 	sum    uint32   // checksum of the frame at loc, while a store is opened
 	tomb   bool     // the newest frame (pending or on disk) is a removal
 	logged bool     // some value of the key may be on disk: a removal must be too
+	young  bool     // it is in Journal.young
 	value  []byte   // only in a journal without a directory
 }
 
@@ -173,7 +174,10 @@ func (j *Journal) entryOnDiskLocked(p *pend, pos uint64) {
 	e.pos, e.loc, e.copy = 0, onDisk(p.slot, p.off, len(p.data)), 0
 	if e.tomb || j.twice(p.key) {
 		j.again = append(j.again, second{key: p.key, loc: e.loc, tomb: e.tomb, slot: p.slot, off: p.off})
-		j.young = append(j.young, p.key)
+		if !e.young { // however often it is written
+			e.young = true
+			j.young = append(j.young, p.key)
+		}
 	}
 	if e.tomb && !j.tombNeededLocked(s) {
 		delete(j.entries, p.key)
