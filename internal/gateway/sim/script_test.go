@@ -156,7 +156,7 @@ var besides = []struct {
 	// Take-overs within a sync, and the end before the next.
 	{rest: []choice{{10, "c", "connect", none}, {10, "c", "publish", upTo(8)}, {8, "disk", "kill", upTo(5)}, {4, "disk", "cut", upTo(5)}, {2, "up", "reset", none}, {1, "disk", "slow", upTo(100)}}},
 	// The gateway's own devices.
-	{rest: []choice{{20, "device", "read", upTo(5)}, {2, "disk", "cut", upTo(60)}, {1, "disk", "kill", upTo(60)}, {1, "gateway", "restart", none}, {2, "up", "refuse", upTo(2000)}}},
+	{rest: []choice{{20, "device", "read", upTo(5)}, {2, "disk", "cut", upTo(60)}, {1, "disk", "kill", upTo(60)}, {3, "gateway", "restart", none}, {2, "up", "refuse", upTo(2000)}}},
 	{
 		first: func(r *rand.Rand, c int) event {
 			return event{time.Second / 2, fmt.Sprintf("c%d", c), "will", r.IntN(8)}

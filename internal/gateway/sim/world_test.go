@@ -329,6 +329,7 @@ func (w *world) doGateway(e event) {
 		w.mu.Lock()
 		w.again = true
 		w.mu.Unlock()
+		w.meters.read(3) // what is measured while it stops is published too
 		stop()
 	case "reload":
 		w.writeACL(w.acl + 1)
