@@ -362,7 +362,9 @@ func (c *client) connackLocked(l *peerConn, f mqtt.Frame) bool {
 		return false
 	}
 	c.accepted, c.refused = true, false
-	c.w.led.willAccepted(c.name, l.will, l.askedAt)
+	if c.w.led.willAccepted(c.name, l.will, l.askedAt); l.will != nil && c.w.disk.isOff() {
+		c.w.led.willUnsure(l.will) // the answer was on its way when the power went
+	}
 	c.expiredLocked(l, ack.SessionPresent)
 	switch {
 	case l.clean:

@@ -84,7 +84,9 @@ func (m meter) next() drivers.Reading {
 	n := m.of.n[m.name]
 	m.of.mu.Unlock()
 	msg := &message{key: fmt.Sprintf("%s-%d", m.name, n), publisher: m.name, topic: "n/" + m.name + "/v", n: n, qos: meterQoS(m.name), size: 4}
-	m.of.w.led.measured(msg)
+	if m.of.w.led.measured(msg); m.of.w.disk.isOff() {
+		m.of.w.led.refusedMessage(msg)
+	}
 	return drivers.Reading{Channel: "v", Value: drivers.Number(float64(n)), Time: m.of.w.wall()}
 }
 

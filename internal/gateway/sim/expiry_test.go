@@ -168,7 +168,9 @@ func (c *client) heardFrom(l *peerConn, err error) {
 		c.heard = time.Now()
 	}
 	if c.conn == nil && err == io.EOF && l.will != nil {
-		c.w.led.willDisconnected(l.will, true)
+		if c.w.led.willDisconnected(l.will, true); c.w.disk.isOff() {
+			c.w.led.willUnsure(l.will)
+		}
 	}
 }
 

@@ -213,6 +213,13 @@ func (l *ledger) mayComeAgain(m *message) bool {
 	return false
 }
 
+// willUnsure notes that nobody can say what becomes of a will.
+func (l *ledger) willUnsure(w *will) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w.fate = maybe
+}
+
 // willsOver ends the wills of those that are still connected: nobody waits for them.
 func (l *ledger) willsOver() {
 	l.mu.Lock()
