@@ -21,8 +21,8 @@ const (
 	// Whatever the input took, the rest of the turn has a little: and no more, if it took all.
 	// An operating system that gives the processor to others in between makes a turn longer by
 	// several milliseconds.
-	turnAtMost = 5 * time.Millisecond
-	little     = 500 * time.Microsecond
+	turnAtMost = 6 * time.Millisecond
+	little     = time.Millisecond
 )
 
 // leftOf is what of a limit is left when the turn has lasted so long.
