@@ -169,6 +169,9 @@ func (b *Broker) admitsLocked(c *conn) mqtt.Reason {
 		b.log.Warn("connection refused: as many clients as the listener allows", "remote", c.remote, "listener", c.listener.String())
 		return mqtt.QuotaExceeded
 	case c.limits.MaxPerAddress > 0 && host >= c.limits.MaxPerAddress:
+		if more, due := b.refusals.due(time.Now()); due {
+			b.log.Warn("connection refused: as many clients from its address as allowed", "remote", c.remote, "clients", host, "more", more)
+		}
 		return mqtt.ConnectionRateExceeded
 	}
 	return mqtt.Success

@@ -2,8 +2,10 @@ package broker
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -273,6 +275,51 @@ func TestLimitsAreChecked(t *testing.T) {
 			if _, err := New(o); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v", want, err)
 			}
+		}
+	}
+}
+
+// lockedText is a log that several goroutines write.
+type lockedText struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// Who is refused for the others of its address was refused without a word anywhere, and a flood
+// of them makes one line a second.
+func TestRefusalForTheAddressIsLogged(t *testing.T) {
+	log := new(lockedText)
+	b := start(t, func(o *Options) {
+		o.MaxPerAddress = 1
+		o.Log = slog.New(slog.NewTextHandler(log, nil))
+	})
+	connect(t, b, mqtt.Level5, "first")
+	for range 5 {
+		if got := refused(t, b, mqtt.Level5); got != mqtt.ConnectionRateExceeded {
+			t.Errorf("a second one from the address: %v", got)
+		}
+	}
+	if !strings.Contains(log.String(), "as many clients from its address") {
+		t.Errorf("the log has\n%s", log)
+	}
+	var r refusals
+	now := time.Unix(1e9, 0)
+	for i, want := range []bool{true, false, false, true} {
+		more, due := r.due(now.Add(time.Duration(i) * refusalsEvery / 3))
+		if due != want || due && more != i-i/3 {
+			t.Errorf("refusal %d: due %v, %d before without a line", i, due, more)
 		}
 	}
 }
