@@ -138,7 +138,7 @@ func shared(t *testing.T, arch string) string {
 		binary := filepath.Join(dir, "sensorgate-"+v)
 		goBuild(t, arch, binary, "../../cmd/sensorgate", v)
 		cmd := exec.Command("../deb/build.sh", binary, native, arch, "any", v, filepath.Join(dir, v+".deb"))
-		cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1767225600")
+		cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1767225600", "DEB_COMPRESSION=none")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("package: %v\n%s", err, out)
 		}

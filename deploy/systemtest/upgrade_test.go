@@ -98,7 +98,7 @@ func earlier(t *testing.T, dir, commit string) {
 		go build -trimpath -buildvcs=false -ldflags '-s -w -X main.release=v0.9.0' -o sensorgate ./cmd/sensorgate &&
 		deploy/deb/build.sh sensorgate sensorgate amd64 any v0.9.0 "$3"`
 	cmd := exec.Command("bash", "-ec", script, "earlier", commit, src, deb)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod", "SOURCE_DATE_EPOCH=1767225600")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod", "SOURCE_DATE_EPOCH=1767225600", "DEB_COMPRESSION=none")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("the package of %s: %v\n%s", commit, err, out)
 	}
