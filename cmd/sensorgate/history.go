@@ -175,17 +175,29 @@ func writeHistoryCSV(w io.Writer, h *web.History) error {
 
 func pointTime(p web.Point) time.Time { return time.UnixMilli(int64(p[0] * 1000)) }
 
+// whole writes a duration without the zeroes behind its last unit: 10m, not 10m0s.
+func whole(d time.Duration) string {
+	s := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, zero) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
+}
+
 // writeHistory draws numbers, lists states, and says where and why there are gaps.
 func writeHistory(w io.Writer, h *web.History) error {
 	what := h.Device + "/" + h.Channel
 	if h.Unit != "" {
 		what += " in " + h.Unit
 	}
-	slots := "single values"
+	n := len(h.Points) + len(h.States)
+	values := count(n, "single value")
 	if h.Every > 0 {
-		slots = "slots of " + (time.Duration(h.Every) * time.Second).String()
+		values = count(n, "slot") + " of " + whole(time.Duration(h.Every)*time.Second)
 	}
-	fmt.Fprintf(w, "%s, %s to %s, %d %s\n", terminal.Escape(what), h.From.Local().Format("2006-01-02 15:04"), h.To.Local().Format("2006-01-02 15:04"), len(h.Points)+len(h.States), slots)
+	fmt.Fprintf(w, "%s, %s to %s, %s\n", terminal.Escape(what), h.From.Local().Format("2006-01-02 15:04"), h.To.Local().Format("2006-01-02 15:04"), values)
 	width, height := 100, 16
 	if cols, rows, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
 		width, height = cols, min(max(rows-8, 6), 24)

@@ -92,6 +92,7 @@ func manFiles(b *strings.Builder, cmd *cobra.Command) {
 		return
 	}
 	b.WriteString(".TP\n.I /var/lib/sensorgate\nthe store: what waits, what must survive a power cut, what was measured\n" +
+		".TP\n.I /var/lib/sensorgate/conf.d/*.toml\nconfiguration that was saved on the page or over HTTP\n" +
 		".TP\n.I /run/sensorgate/control.sock\nwhere status, plan and reload ask the running gateway\n")
 }
 

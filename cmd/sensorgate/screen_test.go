@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // A small terminal shows the devices at the top and neither wraps nor scrolls.
 func TestSmallTerminalShowsTheTop(t *testing.T) {
@@ -32,6 +35,15 @@ func TestNarrowTerminalTearsNoWord(t *testing.T) {
 	} {
 		if got := wrapped(text, columns); got != want {
 			t.Errorf("at %d columns:\n%s\nwant\n%s", columns, got, want)
+		}
+	}
+}
+
+// A slot of ten minutes is one of 10m.
+func TestSlotsAreNamedWithoutZeroes(t *testing.T) {
+	for d, want := range map[time.Duration]string{30 * time.Second: "30s", time.Minute: "1m", 10 * time.Minute: "10m", 24 * time.Hour: "24h", 90 * time.Minute: "1h30m", 87 * time.Second: "1m27s"} {
+		if got := whole(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -14,9 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"sensorgate/broker"
 	userfile "sensorgate/broker/passwd"
 	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtttools"
 )
 
 // startBroker runs our broker on a loopback port of its own and returns the port.
@@ -286,5 +290,31 @@ func TestAgainstMosquittoTools(t *testing.T) {
 	}
 	if got := must(t, "", "sub", "-p", port, "-t", "x/#", "-C", "1", "-v", "-W", "5"); got != "x/y theirs\n" {
 		t.Errorf("sub printed %q", got)
+	}
+}
+
+// discovery lists what a broker retains also while somebody publishes there all the time.
+func TestRetainedMessagesOfABusyBrokerAreListed(t *testing.T) {
+	t.Parallel()
+	port := startBroker(t, "")
+	must(t, "", "pub", "-p", port, "-q", "1", "-r", "-t", "busy/kept", "-m", "x")
+	ctx, stop := context.WithCancel(context.Background())
+	var publishing sync.WaitGroup
+	t.Cleanup(func() { stop(); publishing.Wait() })
+	publishing.Go(func() {
+		root := newRoot()
+		root.SetArgs([]string{"pub", "-p", port, "-t", "busy/live", "-m", "x", "--repeat", "1000000", "--repeat-delay", "0.02"})
+		root.SetOut(io.Discard)
+		root.SetErr(io.Discard)
+		_ = root.ExecuteContext(ctx)
+	})
+	must(t, "", "sub", "-p", port, "-t", "busy/live", "-C", "1", "-W", "50")
+	var r mqtttools.Retained
+	r.Flags(pflag.NewFlagSet("", pflag.ContinueOnError))
+	r.At("mqtt://127.0.0.1:" + port)
+	within, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	defer cancel()
+	if found, err := r.List(within, "busy/#"); err != nil || len(found) != 1 || string(found["busy/kept"]) != "x" {
+		t.Errorf("%v, %v; want what is retained", found, err)
 	}
 }

@@ -29,7 +29,7 @@ func (r *Retained) At(url string) {
 	}
 }
 
-// quietTime is how long nothing must come until all retained messages have come.
+// quietTime is how long no retained message must come until all of them have come.
 const quietTime = 500 * time.Millisecond
 
 // List returns the retained messages that match the filters, by topic.
@@ -65,9 +65,10 @@ func (r *Retained) List(ctx context.Context, filters ...string) (map[string][]by
 	for {
 		select {
 		case m := <-came:
-			if m.retain {
-				found[m.topic] = m.payload
+			if !m.retain {
+				continue // what is published meanwhile may never end
 			}
+			found[m.topic] = m.payload
 			quiet.Reset(quietTime)
 		case err := <-answered:
 			if err != nil {
