@@ -50,6 +50,9 @@ func TestEveryViewFitsAPhone(t *testing.T) {
 			if view.there == ".u-over" && get[bool](x, `document.querySelector('.plots > .note').checkVisibility()`) {
 				t.Error("a state is said to need a third axis")
 			}
+			if n := get[int](x, `[...document.querySelectorAll('dl.facts dd')].filter(e => e.scrollWidth > e.clientWidth + 1).length`); n > 0 {
+				t.Errorf("%s: %d facts are cut off", view.hash, n)
+			}
 			if view.hash == "#/now" && width == 390 {
 				const lines = `(a => Math.round(a.parentElement.getBoundingClientRect().height / parseFloat(getComputedStyle(a).lineHeight)))([...document.querySelectorAll('tr.channel th a')].find(a => a.innerText === 'flow_temperature_after_mixer'))`
 				if got := get[int](x, lines); got > 3 {
