@@ -83,6 +83,7 @@ func (b *Broker) claim(c *conn, who *permissions.Identity, connect *mqtt.Connect
 	}
 	s.stopTimerLocked()
 	s.dropWillLocked()
+	b.goOnLocked(s)
 	s.owner, c.session = c, s
 	who.Client = c.id
 	s.who.Store(who)

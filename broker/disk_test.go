@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -329,4 +330,76 @@ func TestSecondConnectWaitsForWhatTheFirstWaitedFor(t *testing.T) {
 		}
 	}
 	g.open()
+}
+
+// expireWhileClosed has the session of a client, who subscribes to q, expire while the disk takes nothing.
+func expireWhileClosed(t *testing.T) (b *Broker, g *gate, s *session) {
+	t.Helper()
+	b, g = startGated(t)
+	sub := connect(t, b, mqtt.Level5, "sub", persistent)
+	sub.subscribe("q", 1)
+	sub.disconnect()
+	waitFor(t, "the connection has ended", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		s = b.sessions["sub"]
+		return s.owner == nil
+	})
+	g.close()
+	s.mu.Lock()
+	s.expiry, s.gone = 1, time.Now().Add(-time.Hour)
+	s.mu.Unlock()
+	b.due(s)
+	return b, g, s
+}
+
+func (b *Broker) hasSession(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.sessions[id] != nil
+}
+
+// A session that has expired gets its messages until the disk knows of its end: a power cut would
+// bring it back, and what had been acknowledged meanwhile was missing.
+func TestExpiredSessionGetsItsMessagesUntilTheDiskKnows(t *testing.T) {
+	b, g, s := expireWhileClosed(t)
+	if err := b.Publish(t.Context(), mqtt.Message{Topic: "q", Payload: []byte("x"), QoS: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.queue.Stats().Waiting; n != 1 || !b.hasSession("sub") {
+		t.Errorf("%d messages wait for a session that would be back after a power cut, want 1", n)
+	}
+	g.open()
+	waitFor(t, "the session has ended", func() bool { return !b.hasSession("sub") })
+}
+
+// Who comes back while the end of its session is on its way to the disk finds it, as soon as the disk
+// knows that it goes on.
+func TestClientIsBackBeforeTheDiskKnowsOfItsEnd(t *testing.T) {
+	b, g, _ := expireWhileClosed(t)
+	again := dial(t, b, mqtt.Level5)
+	con := &mqtt.Connect{Level: mqtt.Level5, ClientID: "sub"}
+	persistent(con)
+	again.write(mqtt.AppendConnect(nil, con))
+	again.silent("CONNACK of a session that the disk takes for expired")
+	g.open()
+	if a, err := mqtt.ParseConnack(again.frame(mqtt.CONNACK), mqtt.Level5); err != nil || !a.SessionPresent {
+		t.Errorf("%+v, %v: want the session present", a, err)
+	}
+	again.ping()
+	if value, ok := b.journal.Get(keySession + "sub"); !ok || strings.Contains(string(value), `"ended":true`) || !b.hasSession("sub") {
+		t.Errorf("the session is %s on disk while its client is connected", value)
+	}
+}
+
+// One that the disk takes for expired is not there at the next start.
+func TestSessionOfWhichOnlyTheEndIsOnDiskIsNotRestored(t *testing.T) {
+	b, _ := startGated(t)
+	b.journal.Put(keySession+"sub", []byte(`{"expiry":4294967295,"ended":true,"subs":[{"filter":"q","options":1}]}`), journal.Event, nil, 0)
+	if err := b.restoreSessions(); err != nil || b.hasSession("sub") {
+		t.Errorf("a session that had expired is back: %v", err)
+	}
+	if n := len(b.journal.Keys(keySession)); n != 0 {
+		t.Errorf("%d sessions are on disk", n)
+	}
 }

@@ -124,22 +124,84 @@ func (b *Broker) due(s *session) {
 	}
 	now := time.Now()
 	end := s.endsAt()
-	ended := !end.IsZero() && !now.Before(end)
+	ended := !end.IsZero() && !now.Before(end) // a delayed will does not wait for the disk to know it
 	var will *delayedWill
 	if s.will != nil && (ended || !now.Before(b.willDue(s.will))) { // [MQTT-3.1.3-9, v5]
 		will = s.will
 		s.dropWillLocked()
 	}
-	if ended {
+	switch {
+	case ended && !b.endKnownLocked(s):
+	case ended:
 		b.removeLocked(s)
 		b.log.Info("session expired", "client", s.id)
-	} else {
+	default:
 		b.expireLocked(s)
 	}
 	if will != nil {
 		b.doAside(func(w *worker) { w.publishWill(will) })
 	}
 	b.mu.Unlock()
+}
+
+// expiry is how far a session that has expired got to its end. The disk hears of it first: until
+// then it gets its messages, or they would be missing if a power cut brought it back.
+type expiry struct {
+	n     uint64 // of the newest end that the disk was told of
+	asked bool   // of one in this absence of the client
+	told  bool   // it is on its way, or there
+	known bool   // it is there
+}
+
+// endKnownLocked reports whether the disk knows that the session has expired; it is told if it was not.
+func (b *Broker) endKnownLocked(s *session) bool {
+	if !s.isPersistent() || s.end.known {
+		return true
+	}
+	if !s.end.told {
+		s.end.n++
+		s.end.asked, s.end.told = true, true
+		s.setEnded(true)
+		s.save(journal.Event, expiryWaiter{s}, s.end.n)
+	}
+	return false
+}
+
+// goOnLocked: the client is back. The disk may think otherwise, so CONNACK waits for it.
+func (b *Broker) goOnLocked(s *session) {
+	if !s.end.asked {
+		return
+	}
+	s.end = expiry{n: s.end.n + 1}
+	s.setEnded(false)
+	b.journal.Put(keyBarrier, nil, journal.Telemetry, endOnDisk{&b.unsettled, s.id}, b.unsettled.add(s.id))
+}
+
+func (s *session) setEnded(yes bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = yes
+}
+
+// expiryWaiter hears that the disk knows of a session's expiry. The journal calls in from
+// wherever it is: what needs locks is done elsewhere.
+type expiryWaiter struct{ s *session }
+
+// Committed implements journal.Waiter; the token is the number of the end.
+func (w expiryWaiter) Committed(end uint64, err error) {
+	wait := time.Duration(0)
+	if err != nil {
+		wait = clockLook
+	}
+	time.AfterFunc(wait, func() {
+		b := w.s.b
+		b.mu.Lock()
+		if w.s.end.n == end {
+			w.s.end.told, w.s.end.known = err == nil, err == nil
+		}
+		b.mu.Unlock()
+		b.due(w.s)
+	})
 }
 
 // stopTimerLocked: the client is back, or the session is removed. A delayed will is not

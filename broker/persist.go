@@ -44,6 +44,7 @@ func (b *Broker) makePersistent(s *session) {
 type savedSession struct {
 	Expiry uint32     `json:"expiry"`                // seconds
 	Gone   int64      `json:"gone,omitempty"`        // Unix milliseconds of the end of the last connection; 0: connected
+	Ended  bool       `json:"ended,omitempty"`       // it has expired: only its removal is not on disk
 	Unsure bool       `json:"clock_unset,omitempty"` // Gone is of a clock that was not set
 	User   string     `json:"user,omitempty"`
 	Subs   []savedSub `json:"subs,omitempty"`
@@ -58,7 +59,7 @@ type savedSub struct {
 // save writes subscriptions and expiry; waiter may be nil.
 func (s *session) save(class journal.CommitClass, waiter journal.Waiter, token uint64) {
 	s.mu.Lock()
-	saved := savedSession{Expiry: s.expiry, User: s.who.Load().User}
+	saved := savedSession{Expiry: s.expiry, User: s.who.Load().User, Ended: s.ended}
 	if !s.gone.IsZero() {
 		stamp, ok := s.b.journal.Stamp(s.gone)
 		saved.Gone, saved.Unsure = stamp.UnixMilli(), !ok
@@ -87,6 +88,12 @@ func (b *Broker) restoreSessions() error {
 		if err := json.Unmarshal(data, &saved); err != nil {
 			b.log.Error("a persistent session cannot be read and is dropped", "client", id, "err", err)
 			continue
+		}
+		if saved.Ended {
+			for _, key := range []string{keySession, keyIn, keyOut} {
+				b.journal.Delete(key+id, journal.Telemetry)
+			}
+			continue // its queues are orphans
 		}
 		if err := b.restoreSession(id, &saved); err != nil {
 			return err

@@ -54,13 +54,15 @@ type session struct {
 	owner *conn
 	timer *time.Timer // expiry and delayed will; guarded by Broker.mu
 	will  *delayedWill
-	kept  bool // it goes on without connection; guarded by Broker.mu
-	known bool // a CONNECT was answered for it: the next one finds it present
+	kept  bool   // it goes on without connection; guarded by Broker.mu
+	end   expiry // what the disk knows of its end; guarded by Broker.mu
+	known bool   // a CONNECT was answered for it: the next one finds it present
 
 	mu     sync.Mutex
 	conn   *conn // while connected; all that is written to it is written under mu
 	dirty  bool  // something was appended to conn's output and somebody will flush it
 	expiry uint32
+	ended  bool      // what is saved says that it has expired
 	gone   time.Time // when the last connection ended, or this run began
 
 	goneBefore time.Time // by the clock of an earlier run; zero: not, or nobody knows

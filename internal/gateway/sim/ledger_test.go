@@ -23,6 +23,8 @@ type ledger struct {
 	wills []*will
 	off   int // moment when the power was cut last, or the gateway was killed
 
+	expiring map[string]bool // topics with messages that expire soon
+
 	damage []int // moments at which a start of the gateway reported damage of the store
 
 	faults []string
@@ -76,7 +78,7 @@ type interest struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{msgs: map[string]*message{}, subs: map[string]*subscriber{}, sent: map[string][]string{}}
+	return &ledger{msgs: map[string]*message{}, subs: map[string]*subscriber{}, sent: map[string][]string{}, expiring: map[string]bool{}}
 }
 
 func (l *ledger) now() int { l.clock++; return l.clock }
@@ -110,6 +112,7 @@ func (l *ledger) publishing(m *message) {
 	l.msgs[m.key] = m
 	l.list = append(l.list, m)
 	l.sent[m.topic] = append(l.sent[m.topic], m.key)
+	l.expiring[m.topic] = l.expiring[m.topic] || m.brief()
 	for _, s := range l.subs {
 		for _, i := range s.subs {
 			if i.till == 0 && mqtt.Match(i.filter, m.topic) {
@@ -346,7 +349,7 @@ func (l *ledger) inOrder(s *subscriber, dropped bool) {
 		}
 		before := last[stream]
 		last[stream] = m
-		if dropped && m.qos == 1 {
+		if (dropped || l.expiring[m.topic]) && m.qos == 1 { // a first copy may have expired, and the second not
 			next := slices.Index(l.sent[m.topic][at[stream]:], m.key)
 			if next < 0 {
 				l.faultLocked("%s: %s came after %s, and was not sent again after it: out of order", s.name, m.key, before.key)
