@@ -192,7 +192,6 @@ func (c *client) connect(clean bool) {
 	if old != nil {
 		// It stays open: the server has to end it. This side does not listen to it any more.
 		old.setStall(false)
-		c.w.led.takingOver(old.will)
 	}
 	c.conn, c.accepted, c.want = l, false, true
 	p := &mqtt.Connect{Level: c.level, CleanStart: clean, ClientID: c.name, KeepAlive: c.keepAlive}

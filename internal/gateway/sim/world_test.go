@@ -45,7 +45,8 @@ type world struct {
 	ended  bool
 	harmed bool   // the disk was harmed: counts may be "at least"
 	lost   uint64 // to damage, as far as starts reported it
-	least  int64  // how much room there was at worst
+	full   fullness
+	least  int64 // how much room there was at worst
 	acl    int
 	off    time.Duration // of the wall clock
 	synced bool
@@ -62,35 +63,11 @@ func play(t *testing.T, s script) (faults, events []string) {
 		if *verbose || *keep != "" {
 			w.slog = slog.New(slog.NewTextHandler(logWriter{w}, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: noTime}))
 		}
-		w.slog = slog.New(damageLog{w.slog.Handler(), w})
+		w.slog = slog.New(journalLog{w.slog.Handler(), w})
 		w.run(t)
 		faults, events = w.led.faults, w.events
 	})
 	return faults, events
-}
-
-// damageLog hears what a start says of damage.
-type damageLog struct {
-	slog.Handler
-	w *world
-}
-
-func (d damageLog) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= slog.LevelWarn || d.Handler.Enabled(ctx, level)
-}
-
-func (d damageLog) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return damageLog{d.Handler.WithAttrs(attrs), d.w}
-}
-
-func (d damageLog) Handle(ctx context.Context, r slog.Record) error {
-	if r.Message == "journal was damaged" {
-		d.w.damaged(&r)
-	}
-	if !d.Handler.Enabled(ctx, r.Level) {
-		return nil
-	}
-	return d.Handler.Handle(ctx, r)
 }
 
 type logWriter struct{ w *world }
@@ -275,22 +252,6 @@ func (w *world) doDisk(e event) {
 	}
 }
 
-// damaged notes what a start of the gateway has reported as lost.
-func (w *world) damaged(r *slog.Record) {
-	w.led.damaged()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "lost" {
-			w.lost += a.Value.Uint64()
-		}
-		return true
-	})
-	if !w.harmed {
-		w.led.fault("damage is reported, and nothing was damaged: %v", r.Message)
-	}
-}
-
 func (w *world) harm() {
 	w.mu.Lock()
 	w.harmed = true
@@ -351,7 +312,7 @@ func (w *world) lives() int {
 // window is how long what nobody waits for may take to be on the disk: the next commit, behind one that is under way.
 func (w *world) window() (d time.Duration) {
 	w.disk.set(func(s *simDisk) { d = w.s.Commit + 10*max(s.slow, w.s.SlowSync) + 500*time.Millisecond })
-	return d
+	return d + w.full.since(time.Now())
 }
 
 func (w *world) wall() time.Time {
@@ -486,6 +447,7 @@ func (w *world) unhealthy() bool {
 
 // live is one run of the gateway.
 func (w *world) live() error {
+	w.full.forget()
 	silent, err := sdnotify.Open(func(string) string { return "" }, w.slog)
 	if err != nil {
 		return err
