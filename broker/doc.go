@@ -16,7 +16,7 @@
 // From the bottom to the top. A file uses what stands before it; TestFilesKeepTheirOrder
 // counts what does not. The packages permissions, passwd and topics are below all of it.
 //
-//	what is configured    limits options portowner listener tls
+//	what is configured    limits options portowner tls listener
 //	small values          logins stats aliases seqstep inflight qos2 acks wheel unsettled ondisk
 //	nouns                 subscriber broker session conn memory output route publication pending retained
 //	delivery              worker aside deliver exact durable retain fanout publish local

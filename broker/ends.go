@@ -144,23 +144,14 @@ func (b *Broker) due(s *session) {
 	b.mu.Unlock()
 }
 
-// expiry is how far a session that has expired got to its end. The disk hears of it first: until
-// then it gets its messages, or they would be missing if a power cut brought it back.
-type expiry struct {
-	n     uint64 // of the newest end that the disk was told of
-	asked bool   // of one in this absence of the client
-	told  bool   // it is on its way, or there
-	known bool   // it is there
-}
-
-// endKnownLocked reports whether the disk knows that the session has expired; it is told if it was not.
+// endKnownLocked reports whether the disk knows that the session has expired, and has it written.
 func (b *Broker) endKnownLocked(s *session) bool {
 	if !s.isPersistent() || s.end.known {
 		return true
 	}
-	if !s.end.told {
+	if !s.end.written {
 		s.end.n++
-		s.end.asked, s.end.told = true, true
+		s.end.asked, s.end.written = true, true
 		s.setEnded(true)
 		s.save(journal.Event, expiryWaiter{s}, s.end.n)
 	}
@@ -197,7 +188,7 @@ func (w expiryWaiter) Committed(end uint64, err error) {
 		b := w.s.b
 		b.mu.Lock()
 		if w.s.end.n == end {
-			w.s.end.told, w.s.end.known = err == nil, err == nil
+			w.s.end.written, w.s.end.known = err == nil, err == nil
 		}
 		b.mu.Unlock()
 		b.due(w.s)

@@ -95,6 +95,15 @@ type session struct {
 	inDirty  bool // received changed in this batch; used by the connection's goroutine only
 }
 
+// expiry is how far a session that has expired got to its end. The disk hears of it first: until
+// then it gets its messages, or they would be missing if a power cut brought it back.
+type expiry struct {
+	n       uint64 // of the newest end that was written
+	asked   bool   // one was written in this absence of the client
+	written bool   // it is there, or on its way
+	known   bool   // it is there
+}
+
 // connected reports whether a message given now would be sent.
 func (s *session) connected() bool { return s.current.Load() != nil }
 
