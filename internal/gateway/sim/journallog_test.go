@@ -52,7 +52,7 @@ func (w *world) damaged(r *slog.Record) {
 	}
 }
 
-// fullness knows for how long the journal has been full. What nobody was told to be safe is in memory then (docs/journal-format.md,
+// fullness knows for how long the journal has been full. What nobody has an answer for is in memory then (docs/journal-format.md,
 // "When it is full"), and gone with the power.
 type fullness struct {
 	mu       sync.Mutex
