@@ -197,6 +197,13 @@ func (w *worker) giveBackUnused() {
 // dropOutdated leaves out retained messages, read for a new subscription, that were
 // replaced since: the subscriber has got the newer one already, or will.
 func (w *worker) dropOutdated() {
+	some := false
+	for i := range w.waiting { // by place: to look at copies of all would cost more than the rest
+		some = some || w.waiting[i].current != nil
+	}
+	if !some {
+		return
+	}
 	w.waiting = slices.DeleteFunc(w.waiting, func(r waitingRecord) bool {
 		return r.current != nil && w.b.retained.get(r.pub.route.topic) != r.current
 	})
