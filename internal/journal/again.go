@@ -148,10 +148,17 @@ func (j *Journal) spreadLocked() {
 	j.young = j.young[:0]
 }
 
-// copiesGoneLocked: the slots are about to be used for something else.
-func (j *Journal) copiesGoneLocked(freed func(slot int) bool) {
+// copiesGoneLocked: the slots are about to be used for something else, or to be removed.
+func (j *Journal) copiesGoneLocked(reused, removed []*slot) {
+	if len(reused)+len(removed) == 0 {
+		return
+	}
+	gone := make([]bool, len(j.slots))
+	for _, s := range append(reused[:len(reused):len(reused)], removed...) {
+		gone[s.no] = true
+	}
 	for key, e := range j.entries {
-		if e.copy != 0 && freed(e.copy.slot()) {
+		if e.copy != 0 && gone[e.copy.slot()] {
 			e.copy = 0
 			if e.pos == 0 && e.loc != 0 {
 				j.again = append(j.again, second{key: key, loc: e.loc, tomb: e.tomb, slot: e.loc.slot(), off: e.loc.offset()})

@@ -229,7 +229,6 @@ func (j *Journal) freeDead() (freed bool, err error) {
 	if freed || len(extra) > 0 {
 		j.mu.Lock()
 		j.dropTombsLocked()
-		j.copiesGoneLocked(func(no int) bool { return j.slots[no] == nil || !j.slots[no].used })
 		j.mu.Unlock()
 	}
 	return freed || len(extra) > 0, nil
@@ -295,7 +294,7 @@ func (j *Journal) anyDead() bool {
 }
 
 // unused returns the segments in which nothing is wanted, those to be kept as empty slots
-// and those, with empty slots, that are too many.
+// and those, with empty slots, that are too many. From now on nobody reads what is in them.
 func (j *Journal) unused() (dead, extra []*slot) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -324,6 +323,7 @@ func (j *Journal) unused() (dead, extra []*slot) {
 		extra = append(extra, dead[len(dead)-1])
 		dead = dead[:len(dead)-1]
 	}
+	j.copiesGoneLocked(dead, extra)
 	return dead, extra
 }
 

@@ -18,6 +18,17 @@ type simDisk struct {
 	slow     time.Duration // how long a sync takes
 	powerOff func()        // called once, when the power goes off at an operation
 	noticed  bool
+
+	began, ended time.Time // of syncs one right after the other, which are one commit, or several without a pause
+}
+
+// busy is for how long the disk has been syncing without a pause. A commit that rolls over many small segments takes
+// as many syncs.
+func (s *simDisk) busy() time.Duration {
+	if now := time.Now(); now.Equal(s.ended) {
+		return now.Sub(s.began)
+	}
+	return 0
 }
 
 func newDisk(rnd *rand.Rand) *simDisk { return &simDisk{d: crashdisk.New(rnd)} }
@@ -139,10 +150,16 @@ func (f *simFile) WriteAt(b []byte, off int64) (n int, err error) {
 func (f *simFile) Sync() (err error) {
 	f.s.mu.Lock()
 	slow := f.s.slow
+	if now := time.Now(); !now.Equal(f.s.ended) {
+		f.s.began = now
+	}
 	f.s.mu.Unlock()
 	if slow > 0 {
 		time.Sleep(slow)
 	}
-	f.s.do(func() { err = f.f.Sync() })
+	f.s.do(func() {
+		err = f.f.Sync()
+		f.s.ended = time.Now()
+	})
 	return err
 }

@@ -311,7 +311,7 @@ func (w *world) lives() int {
 
 // window is how long what nobody waits for may take to be on the disk: the next commit, behind one that is under way.
 func (w *world) window() (d time.Duration) {
-	w.disk.set(func(s *simDisk) { d = w.s.Commit + 10*max(s.slow, w.s.SlowSync) + 500*time.Millisecond })
+	w.disk.set(func(s *simDisk) { d = w.s.Commit + 10*max(s.slow, w.s.SlowSync) + s.busy() + 500*time.Millisecond })
 	return d + w.full.since(time.Now())
 }
 
