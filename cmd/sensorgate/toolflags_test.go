@@ -164,3 +164,24 @@ func TestRetainHandling(t *testing.T) {
 		}
 	}
 }
+
+// The message that -C ends with is acknowledged before the tool goes: the session, which is kept,
+// must not get it again.
+func TestLastMessageOfAKeptSessionComesOnce(t *testing.T) {
+	t.Parallel()
+	port := startBroker(t, "")
+	for _, version := range []string{"311", "5"} {
+		sub := []string{"sub", "-p", port, "-V", version, "-c", "-i", "me" + version, "-q", "1", "-t", "last/" + version}
+		if version == "5" {
+			sub = append(sub, "-x", "60")
+		}
+		must(t, "", append(sub, "-E")...)
+		for i := range 15 {
+			want := fmt.Sprint("message ", i)
+			must(t, "", "pub", "-p", port, "-q", "1", "-t", "last/"+version, "-m", want)
+			if out, code := ours(t, "", append(sub, "-C", "1", "-W", "30")...); out != want+"\n" || code != 0 {
+				t.Fatalf("MQTT %s: %q (%d), want %q", version, out, code, want)
+			}
+		}
+	}
+}

@@ -49,7 +49,11 @@ func (c *client) open(ctx context.Context, e events) (connection, error) {
 	}
 	o.SetAutoReconnect(e.again).SetConnectionLostHandler(func(_ paho.Client, err error) { c.debugf("connection lost: %v", err) })
 	if e.message != nil {
-		o.SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { e.message(received3(m)) })
+		// Acknowledged first, as mosquitto's tools do: whoever has enough with this message disconnects.
+		o.SetAutoAckDisabled(true).SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) {
+			m.Ack()
+			e.message(received3(m))
+		})
 	}
 	if e.up != nil {
 		// On a goroutine: subscribing waits for an answer, which must not wait for us.

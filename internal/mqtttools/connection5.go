@@ -10,6 +10,7 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 	paho5 "github.com/eclipse/paho.golang/paho"
+	"github.com/eclipse/paho.golang/paho/session/state"
 
 	"sensorgate/internal/mqtt"
 )
@@ -19,14 +20,30 @@ type connection5 struct {
 	c *client
 	e events
 
+	handing chan struct{} // has a value while a message is handed over that is not acknowledged yet
+
 	mu     sync.Mutex
 	now    *paho5.Client
 	closed bool
 }
 
+// session is the library's, and says when a message was acknowledged.
+type session struct {
+	*state.State
+	handing <-chan struct{}
+}
+
+func (s session) Ack(p *packets.Publish) error {
+	err := s.State.Ack(p)
+	if p.QoS > 0 {
+		<-s.handing
+	}
+	return err
+}
+
 // open5 connects with MQTT 5.
 func (c *client) open5(ctx context.Context, e events) (connection, error) {
-	n := &connection5{c: c, e: e}
+	n := &connection5{c: c, e: e, handing: make(chan struct{}, 1)}
 	if err := n.connect(ctx); err != nil {
 		return nil, c.connectError(err)
 	}
@@ -45,13 +62,17 @@ func (n *connection5) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config := paho5.ClientConfig{Conn: packets.NewThreadSafeConn(nc), PacketTimeout: connectTimeout} // it writes from several goroutines
-	if n.e.message != nil {
-		config.OnPublishReceived = []func(paho5.PublishReceived) (bool, error){func(p paho5.PublishReceived) (bool, error) {
+	kept := session{state.NewInMemory(), n.handing}
+	config := paho5.ClientConfig{Conn: packets.NewThreadSafeConn(nc), PacketTimeout: connectTimeout, Session: kept} // it writes from several goroutines
+	config.OnPublishReceived = []func(paho5.PublishReceived) (bool, error){func(p paho5.PublishReceived) (bool, error) {
+		if p.Packet.QoS > 0 {
+			n.handing <- struct{}{}
+		}
+		if n.e.message != nil {
 			n.e.message(received5(p.Packet))
-			return true, nil
-		}}
-	}
+		}
+		return true, nil
+	}}
 	config.OnServerDisconnect = func(d *paho5.Disconnect) {
 		n.c.debugf("the broker disconnects: %v", mqtt.Reason(d.ReasonCode))
 	}
@@ -64,6 +85,10 @@ func (n *connection5) connect(ctx context.Context) error {
 		}
 		return err
 	}
+	go func() { // whoever waits for an acknowledgement is let go with the line
+		<-pc.Done()
+		kept.Close()
+	}()
 	n.mu.Lock()
 	n.now = pc
 	n.mu.Unlock()
@@ -163,7 +188,13 @@ func (n *connection5) unsubscribe(ctx context.Context, filters []string) error {
 	return err
 }
 
+// disconnect lets the library acknowledge the message that was handed over last: a session that
+// is kept would get it again.
 func (n *connection5) disconnect() {
+	select {
+	case n.handing <- struct{}{}:
+	case <-time.After(time.Second):
+	}
 	n.mu.Lock()
 	n.closed = true
 	pc := n.now

@@ -175,7 +175,7 @@ func TestWirelessMBusOptionsAreChecked(t *testing.T) {
 	if err := (&WMBusOptions{Wire: onWire, Meter: "12345678"}).Check(); err != nil {
 		t.Error(err)
 	}
-	for _, key := range []string{"", "01", strings.Repeat("0", 31) + "x"} {
+	for _, key := range []string{"", "not-hex", strings.Repeat("0", 31) + "x"} {
 		_, err := newWMBusDecoder(&WMBusOptions{Meter: "12345678", KeyFile: keyFile(t, key)}, nil)
 		if err == nil || key != "" && strings.Contains(err.Error(), key) {
 			t.Errorf("key %q: %v", key, err)
