@@ -20,6 +20,7 @@ var unreachable = map[string]string{
 	"journal.Options.SegmentSize": "the default follows from the size; tests make it small",
 	"journal.Options.Wall":        "a simulation's clock; nil: of the operating system",
 	"journal.Limits.Reserve":      "newUpstream: half of the journal, for all spools together",
+	"journal.Limits.Brief":        "broker.RememberedLimits: queues of packet ids",
 	"bridge.Status.Stopped":       "the connections of [homie] to upstreams",
 	"bridge.Status.Once":          "the same",
 	"bridge.Options.Inbound":      "newUpstream: a queue of the journal beside the spool",

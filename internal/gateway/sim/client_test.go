@@ -143,6 +143,13 @@ func (l *peerConn) waitUnstalled() {
 	}
 }
 
+// hasStalled reports whether the client has ever not read when it could.
+func (l *peerConn) hasStalled() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stalled
+}
+
 func (l *peerConn) setStall(yes bool) {
 	l.mu.Lock()
 	l.stall = yes

@@ -149,7 +149,7 @@ func (c *client) leftLocked(l *peerConn, seen bool) {
 		return
 	}
 	since := time.Now()
-	if l.stalled {
+	if l.hasStalled() {
 		since = c.heard
 	}
 	if seen {
