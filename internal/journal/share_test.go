@@ -225,7 +225,7 @@ func TestSmallQueueDoesNotPayForOneThatFillsTheJournal(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 9))
 			j, err := Open(Options{
-				Dir: "d", FS: crashdisk.New(rnd), SegmentSize: 16 << 10, Size: 8 * 16 << 10, FreeFloor: -1,
+				Dir: "d", FS: crashdisk.New(rand.New(rand.NewPCG(seed, 10))), SegmentSize: 16 << 10, Size: 8 * 16 << 10, FreeFloor: -1,
 				Commit: time.Duration(50+rnd.IntN(150)) * time.Millisecond,
 			})
 			if err != nil {
@@ -280,7 +280,7 @@ func TestNothingIsDroppedFromANearlyEmptyJournal(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 19))
 			j, err := Open(Options{
-				Dir: "d", FS: crashdisk.New(rnd), SegmentSize: 16 << 10, Size: 8 * 16 << 10, FreeFloor: -1,
+				Dir: "d", FS: crashdisk.New(rand.New(rand.NewPCG(seed, 10))), SegmentSize: 16 << 10, Size: 8 * 16 << 10, FreeFloor: -1,
 				Commit: time.Duration(50+rnd.IntN(150)) * time.Millisecond,
 			})
 			if err != nil {
