@@ -144,11 +144,11 @@ func TestAChannelWithoutAnAnswerIsAFault(t *testing.T) {
 func TestADeviceThatIsSilentOverHolesIsAskedInParts(t *testing.T) {
 	u := &slave{holding: map[uint16]uint16{0: 1, 1: 2, 5: 6, 6: 7}, silentOverHoles: true}
 	_, path := newSlaves(t, map[byte]*slave{1: u})
-	_, reports := unit(t, bus(t, path, "115200 8N1"), Options{Timeout: 50 * time.Millisecond}, 50*time.Millisecond, map[string]Channel{
+	_, reports := unit(t, bus(t, path, "115200 8N1"), Options{Timeout: 120 * time.Millisecond}, 50*time.Millisecond, map[string]Channel{
 		"a": {Holding: ptr(0)}, "b": {Holding: ptr(1)}, "f": {Holding: ptr(5)}, "g": {Holding: ptr(6)},
 	})
 	got := map[string]string{}
-	for start := time.Now(); len(got) < 4 && time.Since(start) < 20*time.Second; {
+	for start := time.Now(); len(got) < 4 && time.Since(start) < time.Minute; {
 		if s := next(t, reports); s.err == nil {
 			got[s.r.Channel] = s.r.Value.String()
 		}

@@ -83,8 +83,8 @@ func next(t testing.TB, reports <-chan seen) seen {
 	select {
 	case s := <-reports:
 		return s
-	case <-time.After(5 * time.Second):
-		t.Fatal("nothing was reported for 5 s")
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing was reported for 30 s")
 		return seen{}
 	}
 }

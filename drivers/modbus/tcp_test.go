@@ -112,7 +112,7 @@ func TestTCPDropsWhatIsNotModbus(t *testing.T) {
 	for range 2 {
 		select {
 		case <-connections:
-		case <-time.After(5 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatal("the connection was not made anew")
 		}
 	}
