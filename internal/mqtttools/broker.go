@@ -62,11 +62,12 @@ func (c *client) introduce(ctx context.Context, unsure string) {
 	asker := *c
 	asker.id, asker.idPrefix, asker.keepSession, asker.willTopic = "", "", false, ""
 	came := make(chan string, 1)
-	conn, err := asker.open(ctx, events{message: func(m message) {
+	conn, err := asker.open(ctx, events{message: func(m message) bool {
 		select {
 		case came <- string(m.payload):
 		default:
 		}
+		return true
 	}})
 	if err != nil {
 		return // connecting itself will say it

@@ -27,9 +27,9 @@ type subscription struct {
 
 // events are what a connection reports; nil fields are not asked for.
 type events struct {
-	message func(message)    // called in order; while it blocks, nothing more is read
-	up      func(connection) // at every connect, also the first, on a goroutine of its own
-	again   bool             // connect again by itself
+	message func(message) bool // called in order; while it blocks, nothing more is read. false: not taken, and not acknowledged
+	up      func(connection)   // at every connect, also the first, on a goroutine of its own
+	again   bool               // connect again by itself
 }
 
 // open connects and waits for the broker's answer.
@@ -48,27 +48,49 @@ func (c *client) open(ctx context.Context, e events) (connection, error) {
 		return nil, err
 	}
 	o.SetAutoReconnect(e.again).SetConnectionLostHandler(func(_ paho.Client, err error) { c.debugf("connection lost: %v", err) })
+	h := make(handing, 1)
 	if e.message != nil {
-		// Acknowledged first, as mosquitto's tools do: whoever has enough with this message disconnects.
 		o.SetAutoAckDisabled(true).SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) {
-			m.Ack()
-			e.message(received3(m))
+			h.begin()
+			defer h.end()
+			if e.message(received3(m)) {
+				m.Ack()
+			}
 		})
 	}
 	if e.up != nil {
 		// On a goroutine: subscribing waits for an answer, which must not wait for us.
-		o.SetOnConnectHandler(func(pc paho.Client) { go e.up(connection3{pc}) })
+		o.SetOnConnectHandler(func(pc paho.Client) { go e.up(connection3{pc, h}) })
 	}
 	pc := paho.NewClient(o)
 	if err := await(ctx, pc.Connect()); err != nil {
 		return nil, c.connectError(err)
 	}
 	c.debugf("connected to %s", withoutPassword(c.address()))
-	return connection3{pc}, nil
+	return connection3{pc, h}, nil
 }
 
 // connection3 is a connection of MQTT 3.1 or 3.1.1.
-type connection3 struct{ pc paho.Client }
+type connection3 struct {
+	pc      paho.Client
+	handing handing
+}
+
+// handing has a value while a message is handed over that is not acknowledged yet.
+type handing chan struct{}
+
+func (h handing) begin() { h <- struct{}{} }
+func (h handing) end()   { <-h }
+
+// wait lets the message that is being handed over be acknowledged before the end of a connection:
+// a session that is kept would get it again.
+func (h handing) wait() {
+	select {
+	case h <- struct{}{}:
+		<-h
+	case <-time.After(time.Second):
+	}
+}
 
 var errClosed = errors.New("the broker closed the connection")
 
@@ -116,7 +138,10 @@ func (c connection3) unsubscribe(ctx context.Context, filters []string) error {
 	return await(ctx, c.pc.Unsubscribe(filters...))
 }
 
-func (c connection3) disconnect() { c.pc.Disconnect(500) }
+func (c connection3) disconnect() {
+	c.handing.wait()
+	c.pc.Disconnect(500)
+}
 
 // await waits for a token or the end of ctx.
 func await(ctx context.Context, t paho.Token) error {

@@ -20,30 +20,32 @@ type connection5 struct {
 	c *client
 	e events
 
-	handing chan struct{} // has a value while a message is handed over that is not acknowledged yet
+	handing handing
 
 	mu     sync.Mutex
 	now    *paho5.Client
 	closed bool
 }
 
-// session is the library's, and says when a message was acknowledged.
+// session is the library's. It acknowledges what was taken, and says when.
 type session struct {
 	*state.State
-	handing <-chan struct{}
+	handing handing
+	taken   bool // the message that is being handed over
 }
 
-func (s session) Ack(p *packets.Publish) error {
-	err := s.State.Ack(p)
-	if p.QoS > 0 {
-		<-s.handing
+// Ack is called right after a message was handed over.
+func (s *session) Ack(p *packets.Publish) error {
+	defer s.handing.end()
+	if !s.taken {
+		return nil
 	}
-	return err
+	return s.State.Ack(p)
 }
 
 // open5 connects with MQTT 5.
 func (c *client) open5(ctx context.Context, e events) (connection, error) {
-	n := &connection5{c: c, e: e, handing: make(chan struct{}, 1)}
+	n := &connection5{c: c, e: e, handing: make(handing, 1)}
 	if err := n.connect(ctx); err != nil {
 		return nil, c.connectError(err)
 	}
@@ -62,15 +64,11 @@ func (n *connection5) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kept := session{state.NewInMemory(), n.handing}
+	kept := &session{State: state.NewInMemory(), handing: n.handing}
 	config := paho5.ClientConfig{Conn: packets.NewThreadSafeConn(nc), PacketTimeout: connectTimeout, Session: kept} // it writes from several goroutines
 	config.OnPublishReceived = []func(paho5.PublishReceived) (bool, error){func(p paho5.PublishReceived) (bool, error) {
-		if p.Packet.QoS > 0 {
-			n.handing <- struct{}{}
-		}
-		if n.e.message != nil {
-			n.e.message(received5(p.Packet))
-		}
+		n.handing.begin()
+		kept.taken = n.e.message == nil || n.e.message(received5(p.Packet))
 		return true, nil
 	}}
 	config.OnServerDisconnect = func(d *paho5.Disconnect) {
@@ -188,13 +186,8 @@ func (n *connection5) unsubscribe(ctx context.Context, filters []string) error {
 	return err
 }
 
-// disconnect lets the library acknowledge the message that was handed over last: a session that
-// is kept would get it again.
 func (n *connection5) disconnect() {
-	select {
-	case n.handing <- struct{}{}:
-	case <-time.After(time.Second):
-	}
+	n.handing.wait()
 	n.mu.Lock()
 	n.closed = true
 	pc := n.now

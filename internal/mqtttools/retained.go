@@ -39,11 +39,12 @@ func (r *Retained) List(ctx context.Context, filters ...string) (map[string][]by
 	done := make(chan struct{})
 	end := sync.OnceFunc(func() { close(done) })
 	defer end()
-	conn, err := r.connect(ctx, events{message: func(m message) {
+	conn, err := r.connect(ctx, events{message: func(m message) bool {
 		select {
 		case came <- m:
 		case <-done:
 		}
+		return true
 	}})
 	if err != nil {
 		return nil, err

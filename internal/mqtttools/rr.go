@@ -84,14 +84,15 @@ func (r *Request) Run(ctx context.Context, in io.Reader, w io.Writer) error {
 	within, cancel := context.WithTimeout(ctx, time.Duration(r.timeout*float64(time.Second)))
 	defer cancel()
 	response := make(chan message, 1)
-	conn, err := r.open(within, events{message: func(m message) {
+	conn, err := r.open(within, events{message: func(m message) bool {
 		if m.retain {
-			return // of an earlier request
+			return true // of an earlier request
 		}
 		select {
 		case response <- m:
 		default: // only the first counts
 		}
+		return true
 	}})
 	if err != nil {
 		return err

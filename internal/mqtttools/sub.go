@@ -93,7 +93,11 @@ func (s *Sub) Run(ctx context.Context, w io.Writer) error {
 	if err := s.check(); err != nil {
 		return UsageError{err}
 	}
-	messages := make(chan message, 100)
+	buffer := 100
+	if s.count > 0 {
+		buffer = 0 // what nobody prints stays at the broker, for the next who comes with a kept session
+	}
+	messages := make(chan message, buffer)
 	ended := make(chan struct{})
 	end := sync.OnceFunc(func() { close(ended) })
 	defer end()
@@ -102,10 +106,12 @@ func (s *Sub) Run(ctx context.Context, w io.Writer) error {
 	conn, err := s.open(ctx, events{
 		// It waits when we print slower than messages come: then nothing more is read, and TCP
 		// slows the broker down.
-		message: func(m message) {
+		message: func(m message) bool {
 			select {
 			case messages <- m:
+				return true
 			case <-ended:
+				return false
 			}
 		},
 		up: func(conn connection) {
