@@ -26,8 +26,9 @@ var homieID = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 // Version 4: every required attribute is there, ids are valid, and each property listed has
 // a value that fits its type (4.0.0, "Device attributes", "Node attributes", "Property attributes").
 func TestHomie4IsComplete(t *testing.T) {
-	g := startGateway(t, "[homie]\nversion = 4\n"+homieDevices)
-	w := watchBroker(t, g, "homie/#")
+	g := makeGatewayOn(t, withSequence(), "[homie]\nversion = 4\n"+homieDevices)
+	w := watchBroker(t, g, "homie/#") // before it says its first word
+	g.start()
 	w.until(t, "ready with values", func(w *watcher) bool {
 		return w.retained["homie/barn/$state"] == "ready" && w.retained["homie/barn/pump-2/pm2-5"] != ""
 	})

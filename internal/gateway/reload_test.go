@@ -47,12 +47,24 @@ type started struct {
 
 func startGateway(t *testing.T, toml string) *started {
 	t.Helper()
+	return startGatewayOn(t, withSequence(), toml)
+}
+
+func withSequence() *Hardware {
 	hw := NewHardware(quiet)
 	hw.Registry.Add(sequence())
-	return startGatewayOn(t, hw, toml)
+	return hw
 }
 
 func startGatewayOn(t testing.TB, hw *Hardware, toml string) *started {
+	t.Helper()
+	s := makeGatewayOn(t, hw, toml)
+	s.start()
+	return s
+}
+
+// makeGatewayOn makes a gateway that says nothing before start.
+func makeGatewayOn(t testing.TB, hw *Hardware, toml string) *started {
 	t.Helper()
 	s := &started{t: t, file: filepath.Join(t.TempDir(), "sensorgate.toml")}
 	load := func() (*config.Config, error) {
@@ -79,17 +91,21 @@ func startGatewayOn(t testing.TB, hw *Hardware, toml string) *started {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// start runs the gateway until the end of the test, and waits until it is ready.
+func (s *started) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
-	t.Cleanup(func() {
+	s.t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
-			t.Errorf("gateway: %v", err)
+			s.t.Errorf("gateway: %v", err)
 		}
 	})
 	<-s.Ready()
-	return s
 }
 
 func (s *started) write(toml string) {
