@@ -16,9 +16,10 @@ import (
 // Its mutex is the innermost of the broker: the journal calls in from wherever it is.
 type ackQueue struct {
 	mu    sync.Mutex
-	list  []ack
-	size  atomic.Int32 // of list, for those who only want to know that there is nothing
-	first uint64       // token of list[0]
+	list  []ack // those from head on wait
+	head  int
+	size  atomic.Int32 // of those that wait, for those who only want to know that there is nothing
+	first uint64       // token of list[head]
 	put   uint64       // state up to this Put is on disk
 	fault error        // the journal failed
 	batch bool         // its own goroutine is at work and will look at the end
@@ -46,16 +47,23 @@ func (q *ackQueue) open(a ack) (token uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	a.left += preparing
+	if len(q.list) == cap(q.list) && q.head > len(q.list)/2 { // else a window of acks is allocated anew all the time
+		q.list = append(q.list[:0], q.list[q.head:]...)
+		q.head = 0
+	}
 	q.list = append(q.list, a)
-	q.size.Store(int32(len(q.list)))
-	return q.first + uint64(len(q.list)) - 1
+	waiting := len(q.list) - q.head
+	q.size.Store(int32(waiting))
+	return q.first + uint64(waiting) - 1
 }
+
+func (q *ackQueue) at(token uint64) *ack { return &q.list[q.head+int(token-q.first)] }
 
 // expect sets how many commits the ack with the token waits for, and its reason.
 func (q *ackQueue) expect(token uint64, needs int, reason mqtt.Reason) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	a := &q.list[token-q.first]
+	a := q.at(token)
 	a.left += needs - preparing
 	a.reason = reason
 }
@@ -67,7 +75,7 @@ func (q *ackQueue) committed(token uint64, err error) (ready bool) {
 	if token < q.first {
 		return false
 	}
-	a := &q.list[token-q.first]
+	a := q.at(token)
 	a.left--
 	if a.err == nil {
 		a.err = err
@@ -83,7 +91,7 @@ func (q *ackQueue) putCommitted(put uint64, err error) (ready bool) {
 	if err != nil {
 		q.fault = err
 	}
-	return len(q.list) > 0 && !q.batch
+	return q.head < len(q.list) && !q.batch
 }
 
 // inBatch sets whether the connection's own goroutine is at work: then nobody needs to
@@ -107,22 +115,22 @@ func (q *ackQueue) next() (a ack, ok bool) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.list) == 0 {
+	if q.head == len(q.list) {
 		return a, false
 	}
-	a = q.list[0]
+	a = q.list[q.head]
 	if a.left > 0 || a.put > q.put {
 		return a, false
 	}
 	if a.err == nil && a.put > 0 {
 		a.err = q.fault
 	}
+	q.list[q.head] = ack{} // holds nothing back
 	q.first++
-	if len(q.list) == 1 {
-		q.list = q.list[:0]
-	} else {
-		q.list = q.list[1:]
+	q.head++
+	if q.head == len(q.list) {
+		q.list, q.head = q.list[:0], 0
 	}
-	q.size.Store(int32(len(q.list)))
+	q.size.Store(int32(len(q.list) - q.head))
 	return a, true
 }

@@ -90,7 +90,8 @@ func (w *worker) addRecord(p *publication, targets span, queues int, again bool,
 	} else {
 		mark.SharedBy = sharedBy(to)
 	}
-	w.data = mqtt.AppendMarkedRecord(w.data, p.view(), mark)
+	m := p.view()
+	w.data = mqtt.AppendMarkedRecord(w.data, &m, mark)
 	class := journal.Telemetry
 	if waiter != nil || p.origin != "" && p.qos > 0 {
 		class = journal.Event
@@ -167,7 +168,7 @@ func (w *worker) commit() (failed int) {
 			r.pub.recorded(seq)
 		}
 		if r.exact != nil {
-			w.holdExact(r, seq)
+			r.exact.hold(seq, w.targets[r.targets.from:r.targets.to])
 		}
 		r.pub.enc = [4]encoding{}
 		for j := r.targets.from; j < r.targets.to; j++ {

@@ -18,6 +18,7 @@ type exactWaiter struct {
 	committed bool
 	seq       journal.Seq
 	sessions  []*session
+	one       [1]*session // room for sessions: mostly there is one
 }
 
 // Committed forwards what the journal reports and releases the message.
@@ -37,28 +38,21 @@ func (e *exactWaiter) Committed(token uint64, err error) {
 	}
 }
 
-// hold notes in the sessions that the record must wait, unless it is on disk already.
-func (e *exactWaiter) hold(seq journal.Seq, sessions []*session) {
+// hold has the sessions that get the record at QoS 2 wait for its commit, unless it is on disk
+// already.
+func (e *exactWaiter) hold(seq journal.Seq, targets []target) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.committed {
 		return
 	}
-	e.seq, e.sessions = seq, sessions
-	for _, s := range sessions {
-		s.uncommitted.add(seq)
-	}
-}
-
-// holdExact has the sessions that get the record at QoS 2 wait for its commit.
-func (w *worker) holdExact(r *waitingRecord, seq journal.Seq) {
-	var sessions []*session
-	for i := r.targets.from; i < r.targets.to; i++ {
-		if w.targets[i].qos == 2 {
-			sessions = append(sessions, w.targets[i].session)
+	e.seq, e.sessions = seq, e.one[:0]
+	for i := range targets {
+		if s := targets[i].session; targets[i].qos == 2 {
+			e.sessions = append(e.sessions, s)
+			s.uncommitted.add(seq)
 		}
 	}
-	r.exact.hold(seq, sessions)
 }
 
 // exactFor returns the waiter of a record: for QoS 2 from somebody who would send it again

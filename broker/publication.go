@@ -9,8 +9,8 @@ import (
 )
 
 // view is message without copies, for what is used up at once.
-func (p *publication) view() *mqtt.Message {
-	return &mqtt.Message{
+func (p *publication) view() mqtt.Message {
+	return mqtt.Message{
 		Topic: p.route.topic, Payload: p.payload, QoS: p.qos, Retain: p.retain, Origin: p.origin, Time: p.at,
 		Properties: p.properties(),
 	}

@@ -70,7 +70,7 @@ func (b *Broker) stamped(p *publication) *mqtt.Message {
 			m.Time = time.Time{}
 		}
 	}
-	return m
+	return &m
 }
 
 // restoreRetained reads what a previous run kept. A record that cannot be read costs

@@ -39,7 +39,11 @@ func (j *Journal) writeAgain(force bool) error {
 	}
 	w := j.wr
 	items := j.again
-	j.again = nil
+	j.again, j.againSpare = j.againSpare[:0], nil
+	defer func() {
+		clear(items)
+		j.againSpare = items[:0]
+	}()
 	for i, it := range items {
 		if !force && it.slot == w.slot.no && w.tail() < it.off+copyApart {
 			j.again = append(j.again, it)
