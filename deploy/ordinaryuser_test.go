@@ -137,3 +137,44 @@ func TestGroupIsNotWarnedOfWhatIsNotThere(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", out, want)
 	}
 }
+
+// What an ordinary user types who is in the gateway's group: what looks works without sudo, over the control
+// socket; what changes something, or reads the messages in the store, names the sudo line.
+func TestGroupMayLookAndNoMore(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("skipped: needs root, to be somebody else")
+	}
+	d := newDesk(t)
+	for path, mode := range map[string]os.FileMode{d.dir: 0o755, d.file: 0o644, filepath.Dir(program(t)): 0o755, filepath.Join(d.dir, "store"): 0o711} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	typed := func(group uint32, command string) (string, error) {
+		cmd := exec.Command(program(t), append(strings.Fields(command), "-c", d.file)...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: group}}
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	run(t, program(t), "sub", "--config", d.file, "-c", "-i", "panel", "-q", "1", "-t", "x", "-E")
+	const member, nobody = 0, 65534 // the group of the socket, which root's gateway has made, is root
+	for command, want := range map[string]string{
+		"status": "attic", "status --json": `"barn-pi"`, "journal status": "QUEUE", "journal status --json": `"Queues"`, "journal sessions": "CLIENT",
+		"history": "single values", "history attic/temperature": "attic/temperature in °C", "plan": "nothing changes", "check": "ok: node barn-pi",
+		"topics": "barn-pi/attic/temperature", "discovery list": "TOPIC", "doctor": "the configuration is in order",
+	} {
+		if out, err := typed(member, command); !strings.Contains(out, want) || strings.Contains(out, "permission denied") || err != nil && command != "doctor" {
+			t.Errorf("a member types %s: %v\n%s", command, err, out)
+		}
+	}
+	for _, command := range []string{"reload", "journal dump", "journal verify", "journal sessions --remove panel", "backup " + filepath.Join(t.TempDir(), "b")} {
+		if out, err := typed(member, command); err == nil || !strings.Contains(out, "try: sudo sensorgate "+command) {
+			t.Errorf("a member types %s: %v\n%s", command, err, out)
+		}
+	}
+	for _, command := range []string{"status", "journal status", "journal sessions", "history", "plan"} {
+		if out, err := typed(nobody, command); err == nil || !strings.Contains(out, "try: sudo sensorgate "+command) || !strings.Contains(out, "sudo adduser $USER sensorgate") {
+			t.Errorf("somebody else types %s: %v\n%s", command, err, out)
+		}
+	}
+}

@@ -14,6 +14,8 @@ var pageLink = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
 
 // links: what a page in the package links to is in the package, beside it.
 func links(t *testing.T, deb string) {
+	fileOfAClone := regexp.MustCompile(`\b(?:deploy/(?:grafana|nodered|telegraf)|configs/)[\w./-]*`)
+	shippedExample := regexp.MustCompile(`\bexamples/[\w./-]*\w`)
 	root := t.TempDir()
 	run(t, "dpkg-deb", "-x", deb, root)
 	pages, err := filepath.Glob(filepath.Join(root, "usr/share/doc/sensorgate/*.md"))
@@ -28,6 +30,14 @@ func links(t *testing.T, deb string) {
 		for _, m := range pageLink.FindAllSubmatch(text, -1) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(page), string(m[1]))); err != nil {
 				t.Errorf("%s links to %s, which is not in the package", filepath.Base(page), m[1])
+			}
+		}
+		for _, name := range fileOfAClone.FindAll(text, -1) {
+			t.Errorf("%s names %s, which is not in the package", filepath.Base(page), name)
+		}
+		for _, name := range shippedExample.FindAll(text, -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), string(name))); err != nil {
+				t.Errorf("%s names %s, which is not in the package", filepath.Base(page), name)
 			}
 		}
 	}

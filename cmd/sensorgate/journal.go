@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,6 +16,8 @@ import (
 
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
+	"sensorgate/internal/status"
+	"sensorgate/internal/terminal"
 )
 
 // newJournal is the parent of what looks into the store.
@@ -58,44 +63,88 @@ func (s *store) inspect() (*journal.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return journal.Inspect(dir)
+	snap, err := journal.Inspect(dir)
+	return snap, notForEverybody(err)
+}
+
+// notForEverybody adds what to type to an error of a store that this user may not look into:
+// messages are in it, and the group of the gateway may only look at the status.
+func notForEverybody(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w (try: %s)", err, terminal.Sudo("sensorgate", os.Args[1:]))
+	}
+	return err
+}
+
+// running returns where the gateway answers whose store is meant, "" if the store itself must be
+// read: a directory was named, or nothing runs on it. A socket that is named is asked.
+func (s *store) running(socket string) string {
+	if s.dir != "" || socket != "" {
+		return socket
+	}
+	if socket = s.findSocket(); status.Running(socket) { // a broken file is no reason not to ask
+		return socket
+	}
+	return ""
 }
 
 func newJournalStatus() *cobra.Command {
 	var s store
+	var socket string
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "queues, what waits in them, and the files of the store",
-		Long:  "Reads the store itself, also while no gateway runs. `sensorgate status` asks the running one.",
+		Long:  "Asks the gateway that runs, and reads the store itself if none does, or if --dir names one.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			snap, err := s.inspect()
+			at := s.running(socket)
+			sum, err := s.summary(cmd.Context(), at)
 			if err != nil {
 				return err
 			}
-			defer snap.Close()
 			if s.json {
-				return writeJSON(cmd.OutOrStdout(), snap)
+				return writeJSON(cmd.OutOrStdout(), sum)
 			}
-			return writeSnapshot(cmd.OutOrStdout(), snap)
+			return writeStore(cmd.OutOrStdout(), sum, at == "")
 		},
 	}
 	s.flags(cmd)
+	cmd.Flags().StringVar(&socket, "socket", "", "control `socket` of the gateway, if it is not the usual one")
 	return cmd
 }
 
-func writeSnapshot(out io.Writer, snap *journal.Snapshot) error {
+// summary asks the gateway at a socket; without one the store is read.
+func (s *store) summary(ctx context.Context, socket string) (journal.Summary, error) {
+	if socket != "" {
+		return status.Store(ctx, socket)
+	}
+	snap, err := s.inspect()
+	if err != nil {
+		return journal.Summary{}, err
+	}
+	defer snap.Close()
+	return snap.Summary, nil
+}
+
+func writeStore(out io.Writer, snap journal.Summary, outside bool) error {
 	used := 0
 	for _, seg := range snap.Segments {
 		if seg.Used {
 			used++
 		}
 	}
-	fmt.Fprintf(out, "%d files of %d MiB in all, %d in use", len(snap.Segments), snap.Stats.DiskBytes>>20, used)
-	if snap.InUse {
+	if len(snap.Segments) == 0 {
+		fmt.Fprint(out, "everything is kept in memory (data = \"\")")
+	} else {
+		fmt.Fprintf(out, "%d files of %d MiB in all, %d in use", len(snap.Segments), snap.Stats.DiskBytes>>20, used)
+	}
+	if snap.InUse && outside {
 		fmt.Fprint(out, "; a gateway is running on it, so the newest records may be missing here")
 	}
 	fmt.Fprintln(out)
+	if snap.Error != "" {
+		fmt.Fprintln(out, terminal.Escape(snap.Error))
+	}
 	if snap.Stats.Damaged > 0 {
 		least := ""
 		if snap.Stats.DamagedAtLeast {

@@ -135,14 +135,8 @@ type sessionSource interface {
 
 // from finds the gateway, if one runs and no directory was named.
 func (s *sessionsCommand) from() (sessionSource, error) {
-	if s.dir == "" {
-		socket := s.socket
-		if socket == "" {
-			socket = s.findSocket() // a broken file is no reason not to ask
-		}
-		if err := status.Sessions(context.Background(), socket, new([]broker.SessionInfo)); s.socket != "" || !errors.Is(err, status.ErrNotRunning) {
-			return runningSessions(socket), nil
-		}
+	if socket := s.running(s.socket); socket != "" {
+		return runningSessions(socket), nil
 	}
 	dir, err := s.find()
 	return storedSessions(dir), err
@@ -173,7 +167,7 @@ type storedSessions string
 func (d storedSessions) list(context.Context) (list []broker.SessionInfo, err error) {
 	snap, err := journal.Inspect(string(d))
 	if err != nil {
-		return nil, err
+		return nil, notForEverybody(err)
 	}
 	defer snap.Close()
 	waiting := map[string]journal.QueueStats{}

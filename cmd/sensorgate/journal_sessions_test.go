@@ -115,3 +115,26 @@ func TestJournalSessionsOnlineAndOffline(t *testing.T) {
 		t.Errorf("--remove of nothing: %v", err)
 	}
 }
+
+// Who names a file whose gateway does not run is not answered by the service, which runs on another:
+// its sessions would be removed, its values taken for those of the file.
+func TestToolsDoNotAskTheGatewayOfAnotherFile(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	l.Close()
+	dir := t.TempDir()
+	text := fmt.Sprintf("data = \"\"\n[broker]\nlisten = [\"tcp://127.0.0.1:%s\"]\n", port)
+	config, other := writeConfig(t, text), writeConfig(t, text)
+	t.Setenv("RUNTIME_DIRECTORY", dir)
+	running(t, config, port)
+	service := filepath.Join(dir, "control.sock")
+	for file, want := range map[string]string{config: service, other: "own"} {
+		s := settings{path: file}
+		if got := s.meant(service, "own"); got != want {
+			t.Errorf("%s: asks %q, want %q", file, got, want)
+		}
+	}
+}

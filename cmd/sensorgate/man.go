@@ -78,7 +78,27 @@ func manPage(cmd *cobra.Command) string {
 		fmt.Fprintf(&b, ".BR %s (1),\n", roff(strings.ReplaceAll(cmd.Parent().CommandPath(), " ", "-")))
 	}
 	b.WriteString(".BR sensorgate.toml (5)\n.PP\nThe pages in /usr/share/doc/sensorgate; first\\-hour.md to begin with.\n")
-	return b.String()
+	return withFallbacks(b.String())
+}
+
+// fallbacks are what a terminal without UTF-8, as that of a fresh system whose locale is C,
+// shows for characters that it lacks; groff has those of dashes, arrows and signs itself.
+var fallbacks = []struct {
+	char rune
+	text string
+}{{'…', "..."}, {'°', "deg"}, {'µ', "u"}, {'Ω', "Ohm"}, {'²', "2"}, {'³', "3"}, {'∞', "infinity"}, {'·', "."}, {'ä', "ae"}, {'ö', "oe"}, {'ü', "ue"}, {'ß', "ss"}}
+
+// withFallbacks declares the fallbacks of a page behind its title: without, groff warns and
+// prints nothing in their place.
+func withFallbacks(page string) string {
+	title, text, _ := strings.Cut(page, "\n")
+	var b strings.Builder
+	for _, f := range fallbacks {
+		if name := roff(string(f.char)); strings.Contains(page, name) {
+			fmt.Fprintf(&b, ".fchar %s %s\n", name, f.text)
+		}
+	}
+	return title + "\n" + b.String() + text
 }
 
 // manFiles lists the files that a command has to do with.

@@ -36,7 +36,7 @@ func manConfiguration() string {
 		"[bridge.cloud]\nurls  = [\"mqtts://mqtt.example.com:8883\"]\nrules = [ { dir = \"out\", local = \"{node}/#\", qos = 1 } ]\n.fi\n" +
 		".SH SEE ALSO\n.BR sensorgate (1),\n.BR sensorgate\\-check (1),\n.BR sensorgate\\-plan (1),\n.BR sensorgate\\-schema (1)\n.PP\n" +
 		"/usr/share/doc/sensorgate/reference.toml.gz has every key with its reason.\n")
-	return b.String()
+	return withFallbacks(b.String())
 }
 
 func manTable(b *strings.Builder, t toml.Table) {

@@ -26,14 +26,12 @@ func TestManPageKeepsRequestsAndHyphens(t *testing.T) {
 	}
 }
 
-// Every visible command has a page, and man itself finds nothing wrong with it.
+// Every visible command has a page, and man itself finds nothing wrong with it; nor with that of the
+// configuration.
 func TestManPages(t *testing.T) {
 	dir := t.TempDir()
-	root := newRoot()
-	if err := writeManPages(root, dir); err != nil {
-		t.Fatal(err)
-	}
-	for _, cmd := range root.Commands() {
+	must(t, "", "man", dir)
+	for _, cmd := range newRoot().Commands() {
 		_, err := os.Stat(filepath.Join(dir, "sensorgate-"+cmd.Name()+".1"))
 		if got := err == nil; got != cmd.IsAvailableCommand() {
 			t.Errorf("%s: page is there: %v, want %v", cmd.Name(), got, cmd.IsAvailableCommand())
@@ -44,9 +42,28 @@ func TestManPages(t *testing.T) {
 		t.Log("pages not rendered: no groff here")
 		return
 	}
-	pages, _ := filepath.Glob(filepath.Join(dir, "*.1"))
-	out, err := exec.Command(groff, append([]string{"-man", "-Tutf8", "-ww", "-z"}, pages...)...).CombinedOutput()
-	if err != nil || len(out) > 0 {
-		t.Errorf("groff: %v\n%s", err, out)
+	pages, err := filepath.Glob(filepath.Join(dir, "*.[15]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, terminal := range []string{"utf8", "ascii"} { // the second is that of a fresh system, whose locale is C
+		out, err := exec.Command(groff, append([]string{"-man", "-T" + terminal, "-ww", "-z"}, pages...)...).CombinedOutput()
+		if err != nil || len(out) > 0 {
+			t.Errorf("groff for %s: %v\n%s", terminal, err, out)
+		}
+	}
+}
+
+// What a terminal without UTF-8 lacks is spelled out and does not vanish.
+func TestManPageOnATerminalWithoutUTF8(t *testing.T) {
+	groff, err := exec.LookPath("groff")
+	if err != nil {
+		t.Skip("skipped: no groff here")
+	}
+	cmd := exec.Command(groff, "-man", "-Tascii", "-P-c")
+	cmd.Stdin = strings.NewReader(manPage(&cobra.Command{Use: "tool", Short: "reads", Long: "FILE… at 5 °C → 3 m³, or ∞", Run: func(*cobra.Command, []string) {}}))
+	out, err := cmd.Output()
+	if want := "FILE... at 5 degC -> 3 m3, or infinity"; err != nil || !strings.Contains(string(out), want) {
+		t.Errorf("%v, want %q:\n%s", err, want, out)
 	}
 }

@@ -87,7 +87,26 @@ func (s *settings) findSocket() string {
 			c.Data = string(m[1])
 		}
 	}
-	return gateway.FindSocket(c)
+	return s.meant(gateway.FindSocket(c), gateway.SocketPath(c))
+}
+
+// meant is the socket of the service if it runs on this file, else own, which is this file's: whoever
+// names a file does not mean another gateway that happens to run.
+func (s *settings) meant(service, own string) string {
+	if service == own || own == "" || s.path == defaultConfig || !status.Running(service) {
+		return service
+	}
+	snap, err := status.Fetch(context.Background(), service)
+	if err == nil && (len(snap.Files) == 0 || sameFile(snap.Files[0], s.path)) {
+		return service
+	}
+	return own
+}
+
+func sameFile(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return a == b || errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 // defaultData is the store where the file names none.

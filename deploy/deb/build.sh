@@ -42,6 +42,7 @@ for page in README.md SECURITY.md docs/*.md; do
 	sed -E -e '/^\| change the code \|/d' -e '/^## Change the code$/,$d' -e 's#\]\(docs/#](#g' -e 's#\]\((\.\./)?configs/reference\.toml\)#](reference.toml.gz)#g' \
 		-e 's#\]\(\.\./(README|SECURITY)\.md#](\1.md#g' -e 's#!\[([^]]*)\]\([^)]*\.png\)#(\1)#g' \
 		-e 's#\[([^]]+)\]\((\.\./internal|ARCHITECTURE|adding-a-driver|board|\.\./drivers|\.\./deploy)[^)]*\)#\1#g' \
+		-e 's#deploy/(grafana|nodered|telegraf)#examples/\1#g' -e 's#configs/reference\.toml#reference.toml.gz#g' -e 's#configs/([a-z-]+\.toml)#examples/\1#g' \
 		-e 's#\[configs/migration\]\(\.\./configs/migration\)#[examples/migration](examples/migration)#' "$page" >"$root/$doc/$(basename "$page")"
 	chmod 644 "$root/$doc/$(basename "$page")"
 done
@@ -50,6 +51,9 @@ zipped configs/reference.toml $doc/reference.toml
 put 644 deploy/deb/lintian-overrides usr/share/lintian/overrides/sensorgate
 for example in configs/*.toml; do
 	[ "$example" = configs/reference.toml ] || put 644 "$example" $doc/examples/"$(basename "$example")"
+done
+for example in deploy/{grafana,nodered,telegraf}/*; do
+	put 644 "$example" $doc/examples/"${example#deploy/}"
 done
 for example in configs/migration/*; do
 	put 644 "$example" $doc/examples/migration/"$(basename "$example")"

@@ -175,7 +175,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	if g.opt.Socket != "" {
 		control := status.Control{Path: g.opt.Socket, Snapshot: g.Snapshot, Reload: g.Reload, Plan: g.plan, More: g.page,
-			Sessions: func() any { return g.broker.Sessions() }, RemoveSession: g.broker.RemoveSession}
+			Store: func() any { return g.journal.Summary() }, Sessions: func() any { return g.broker.Sessions() }, RemoveSession: g.broker.RemoveSession}
 		parts = append(parts, part{"control", control.Run})
 	}
 	return runAll(ctx, g.log, stopGrace, parts...)

@@ -11,14 +11,20 @@ import (
 	"sensorgate/internal/disk"
 )
 
-// Snapshot is a store as it stood when it was looked at, for tools. Nothing of it was
-// changed: recovery ran, and what it would have written was thrown away.
-type Snapshot struct {
-	InUse    bool // a gateway has it open: the newest records may be missing or look torn
+// Summary is what a store has at one moment, for tools; also as JSON.
+type Summary struct {
+	InUse    bool   // a gateway has it open: from outside the newest records may be missing or look torn
+	Error    string `json:",omitempty"` // Stats.Failed
 	Stats    Stats
 	Segments []SegmentStats
 	Queues   []QueueStats
-	j        *Journal
+}
+
+// Snapshot is a store as it stood when it was looked at from outside. Nothing of it was
+// changed: recovery ran, and what it would have written was thrown away.
+type Snapshot struct {
+	Summary
+	j *Journal
 }
 
 // SegmentStats is one file of a store.
@@ -41,16 +47,38 @@ func Inspect(dir string) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{InUse: fs.inUse, Stats: j.Stats(), j: j}
+	s := &Snapshot{j.Summary(), j}
+	s.InUse = fs.inUse
+	return s, nil
+}
+
+// Summary looks at a journal that is open, and does not hold it up.
+func (j *Journal) Summary() Summary {
+	s := Summary{InUse: true, Stats: j.Stats(), Segments: []SegmentStats{}, Queues: []QueueStats{}}
+	if f := s.Stats.Failed; f != nil {
+		s.Error = f.Error()
+	}
+	j.mu.Lock()
+	var newest uint64
 	for _, sl := range j.slots {
-		if sl != nil {
-			s.Segments = append(s.Segments, SegmentStats{slotName(sl.no), sl.size, sl.used, sl.firstLSN, sl.live, sl == j.wr.slot})
+		if sl != nil && sl.used {
+			newest = max(newest, sl.segno)
 		}
 	}
-	for _, name := range j.Queues("") {
-		s.Queues = append(s.Queues, j.queues[name].Stats())
+	for _, sl := range j.slots {
+		if sl != nil {
+			s.Segments = append(s.Segments, SegmentStats{slotName(sl.no), sl.size, sl.used, sl.firstLSN, sl.live, sl.used && sl.segno == newest})
+		}
 	}
-	return s, nil
+	var queues []*Queue
+	for _, name := range keysWithPrefix(j.queues, "") {
+		queues = append(queues, j.queues[name])
+	}
+	j.mu.Unlock()
+	for _, q := range queues {
+		s.Queues = append(s.Queues, q.Stats())
+	}
+	return s
 }
 
 // Close closes the files.

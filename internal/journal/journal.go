@@ -157,7 +157,7 @@ type QueueStats struct {
 
 // Stats is what is known of a journal at one moment.
 type Stats struct {
-	Failed         error         // ErrFailed or ErrFull with the reason, or nil
+	Failed         error         `json:"-"` // ErrFailed or ErrFull with the reason, or nil
 	Records, Bytes uint64        // that wait for at least one queue
 	Segments       int           // files, in use and spare
 	DiskBytes      int64         // their size

@@ -104,6 +104,7 @@ func (c *client) register(f *pflag.FlagSet, tool string) {
 	f.IntVar(&c.willQoS, "will-qos", 0, "its QoS")
 	f.BoolVar(&c.willRetain, "will-retain", false, "it is retained")
 	f.StringVarP(&c.bind, "bind", "A", "", "connect from this `address` of ours")
+	f.Bool("nodelay", false, "accepted for mosquitto's sake: packets are never held back")
 	f.StringVar(&c.proxy, "proxy", "", "connect through socks5h://[user:password@]host[:port]")
 	f.BoolVar(&c.webSocket, "ws", false, "MQTT over WebSocket")
 	f.StringVarP(&c.optionsFile, "options", "o", "", "`file` with one option a line; default: ~/.config/mosquitto_"+c.tool)

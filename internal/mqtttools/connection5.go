@@ -64,6 +64,9 @@ func (n *connection5) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if extra := n.c.willExtra(); len(extra) > 0 {
+		nc = &willConn{Conn: nc, extra: extra}
+	}
 	kept := &session{State: state.NewInMemory(), handing: n.handing}
 	config := paho5.ClientConfig{Conn: packets.NewThreadSafeConn(nc), PacketTimeout: connectTimeout, Session: kept} // it writes from several goroutines
 	config.OnPublishReceived = []func(paho5.PublishReceived) (bool, error){func(p paho5.PublishReceived) (bool, error) {

@@ -27,7 +27,7 @@ func parsed(t *testing.T, args ...string) *Sub {
 func TestDefaultOptionsOfMosquittoSub(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("XDG_CONFIG_HOME", dir)
-	text := "# mine\n-h broker.example\n--port 1884\n-t from/file\n-q 2\n-v\n--nodelay\n-V mqttv5\n-D connect user-property key value\n"
+	text := "# mine\n-h broker.example\n--port 1884\n-t from/file\n-q 2\n-v\n--nodelay\n--psk 1a\n-V mqttv5\n-D connect user-property key value\n"
 	if err := os.WriteFile(filepath.Join(dir, "mosquitto_sub"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -43,10 +43,10 @@ func TestDefaultOptionsOfMosquittoSub(t *testing.T) {
 	}
 	// A file that was named must be all right.
 	own := filepath.Join(dir, "own")
-	if err := os.WriteFile(own, []byte("\n-t a\n--nodelay\n"), 0o600); err != nil {
+	if err := os.WriteFile(own, []byte("\n-t a\n--psk 1a\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := parsed(t, "-o", own).check(); err == nil || !strings.Contains(err.Error(), "own:3: no option --nodelay") {
+	if err := parsed(t, "-o", own).check(); err == nil || !strings.Contains(err.Error(), "own:3: no option --psk") {
 		t.Errorf("a wrong options file: %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"sensorgate/internal/journal"
 	"sensorgate/internal/terminal"
 )
 
@@ -25,6 +26,7 @@ type Control struct {
 	Plan     func() (any, error) // what a reload would change, for JSON
 	More     http.Handler        // everything else: the routes of the HTTP API
 
+	Store         func() any // what the journal has, for JSON
 	Sessions      func() any // of the broker, for JSON
 	RemoveSession func(ctx context.Context, client string) error
 }
@@ -58,10 +60,12 @@ func (c *Control) Run(ctx context.Context) error {
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(plan)
 	})
-	mux.HandleFunc("GET /sessions", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(c.Sessions())
-	})
+	for path, look := range map[string]func() any{"GET /journal": c.Store, "GET /sessions": c.Sessions} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			json.NewEncoder(w).Encode(look())
+		})
+	}
 	mux.HandleFunc("DELETE /sessions", func(w http.ResponseWriter, r *http.Request) {
 		if mayNotChange(w, r) {
 			return
@@ -132,6 +136,21 @@ func Plan(ctx context.Context, path string) (plan []byte, err error) {
 // Get asks the gateway behind the socket for a path of the HTTP API and reads the answer.
 func Get(ctx context.Context, path, what string, read func(io.Reader) error) error {
 	return call(ctx, path, http.MethodGet, what, read)
+}
+
+// Running reports whether a gateway listens on the socket, also one that this user may not ask.
+func Running(path string) bool {
+	nc, err := net.Dial("unix", path)
+	if err == nil {
+		nc.Close()
+	}
+	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// Store asks the gateway behind the socket what its journal has.
+func Store(ctx context.Context, path string) (s journal.Summary, err error) {
+	err = call(ctx, path, http.MethodGet, "/journal", func(r io.Reader) error { return json.NewDecoder(r).Decode(&s) })
+	return s, err
 }
 
 // Sessions asks the gateway behind the socket for the sessions of its broker and decodes
