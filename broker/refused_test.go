@@ -84,6 +84,31 @@ func TestWhatAClientHasNoRoomForIsRefused(t *testing.T) {
 	}
 }
 
+// A client of MQTT 5 that has used up its share and goes on with long packets is sent away once,
+// and is read from until it has closed: the end of its connection came twice, and that was the end
+// of the program.
+func TestLongPacketsOfWhoHasUsedUpItsShare(t *testing.T) {
+	b := start(t, memory(8<<20))
+	good := connect(t, b, mqtt.Level311, "good")
+	for round := range 5 {
+		c := connect(t, b, mqtt.Level5, "greedy")
+		long := mqtt.AppendPublish(nil, c.level, mqtt.PublishFlags(0, false, true), "x", 0, nil, make([]byte, 200_000))
+		for i := range 60 {
+			_, _ = c.nc.Write(mqtt.AppendPublish(nil, c.level, mqtt.PublishFlags(0, false, true), fmt.Sprint("r/", round, "/", i), 0, nil, make([]byte, 30_000))) // it may be closed meanwhile
+		}
+		for range 10 {
+			_, _ = c.nc.Write(long) // the same
+			good.ping()
+		}
+		d, err := mqtt.ParseDisconnect(c.frame(mqtt.DISCONNECT), mqtt.Level5)
+		if err != nil || d.Reason != mqtt.QuotaExceeded {
+			t.Fatalf("it ends with %v %v, want 0x97", d.Reason, err)
+		}
+		_ = c.nc.Close()
+	}
+	good.ping()
+}
+
 // A CONNECT that is long is refused when all that wait have no more room together; those of
 // usual length still come in.
 func TestLongConnectsBeyondTheBudgetAreRefused(t *testing.T) {

@@ -407,7 +407,7 @@ func (s *socket) end(w *worker, err error) {
 	s.dead, s.wantWrite = true, false
 	c.dropOut()
 	sess.mu.Unlock()
-	s.rest, s.more = nil, false
+	s.rest, s.need, s.more = nil, 0, false // what still comes belongs to no packet
 	c.account.Release(budget.Buffers, s.restFee)
 	s.restFee = 0
 	c.b.end(c)
