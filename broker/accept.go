@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bytes"
 	"container/list"
 	"context"
 	"crypto/tls"
@@ -92,7 +93,7 @@ func (b *Broker) serve(nc net.Conn, l *listener) {
 	if reason != mqtt.Success {
 		b.count.refuse(reason)
 		b.answer(nc, first.connect.Level, maxPacketOf(first.connect), reason)
-		hangUp(nc)
+		b.hangUp(nc)
 		return
 	}
 	_ = nc.SetDeadline(time.Time{})
@@ -127,7 +128,7 @@ func (b *Broker) admit(ctx context.Context, l *listener, from string, first *fir
 	if reason != mqtt.Success {
 		return nil, nil, reason
 	}
-	who, reason := b.authenticate(ctx, c, connect, first.certificate)
+	who, reason := b.authenticateLong(ctx, c, connect, first.certificate)
 	if reason != mqtt.Success {
 		if more, due := b.refusals.due(time.Now()); due {
 			b.log.Warn("login refused", "remote", from, "client", connect.ClientID, "user", connect.Username, "reason", reason.String(), "more", more)
@@ -174,9 +175,18 @@ func (l *listener) handshake(ctx context.Context, nc net.Conn) (net.Conn, *x509.
 	return nc, nil, nil
 }
 
+// maxLingering is how many connections that were refused stay open at a time until their peers
+// have read why.
+const maxLingering = 256
+
 // hangUp closes a connection so that the peer can read what it was sent last: closing
-// with unread input would throw that away.
-func hangUp(nc net.Conn) {
+// with unread input would throw that away. A flood of those who do not close gets no such second.
+func (b *Broker) hangUp(nc net.Conn) {
+	defer b.lingering.Add(-1)
+	if b.lingering.Add(1) > maxLingering {
+		_ = nc.Close()
+		return
+	}
 	if half, ok := nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		_ = nc.SetReadDeadline(time.Now().Add(time.Second))
 		_, _ = io.CopyN(io.Discard, nc, 256<<10) // until it has closed too, or a while
@@ -223,7 +233,7 @@ func (b *Broker) readConnect(nc net.Conn, place *list.Element) (c *mqtt.Connect,
 			b.parsing <- struct{}{}
 			c, err := mqtt.ParseConnect(f)
 			<-b.parsing
-			return c, buf[need:], err
+			return c, bytes.Clone(buf[need:]), err // not the buffer, which may be a long one
 		}
 		if err != nil {
 			return nil, nil, err
@@ -257,7 +267,7 @@ func endReason(err error) mqtt.Reason {
 // refuseConnect closes a connection whose CONNECT was not readable, with an answer if the
 // client's protocol level is known and has one.
 func (b *Broker) refuseConnect(nc net.Conn, c *mqtt.Connect, err error) {
-	defer hangUp(nc)
+	defer b.hangUp(nc)
 	var fault *mqtt.Error
 	if !errors.As(err, &fault) {
 		b.log.Debug("connection ended before CONNECT", "remote", remote(nc), "err", err)

@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 
+	"sensorgate/broker/budget"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
@@ -10,6 +11,7 @@ import (
 // drainAcksLocked sends the acknowledgements that are due. The caller holds the
 // session's mu and flushes.
 func (c *conn) drainAcksLocked() {
+	defer c.recountAcksLocked()
 	for {
 		a, ok := c.acks.next()
 		if !ok {
@@ -30,6 +32,14 @@ func (c *conn) drainAcksLocked() {
 		if a.queue != nil {
 			a.queue.Ack(a.seq)
 		}
+	}
+}
+
+// recountAcksLocked has the account pay for the list of acknowledgements as it is.
+func (c *conn) recountAcksLocked() {
+	if fee := int64(c.acks.room.Load()) * ackCost; fee != c.ackFee {
+		c.account.Force(budget.Inflight, fee-c.ackFee)
+		c.ackFee = fee
 	}
 }
 

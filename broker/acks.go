@@ -19,6 +19,7 @@ type ackQueue struct {
 	list  []ack // those from head on wait
 	head  int
 	size  atomic.Int32 // of those that wait, for those who only want to know that there is nothing
+	room  atomic.Int32 // that list has
 	first uint64       // token of list[head]
 	put   uint64       // state up to this Put is on disk
 	fault error        // the journal failed
@@ -39,6 +40,13 @@ type ack struct {
 	seq   journal.Seq
 }
 
+// ackCost is what an ack takes in memory, in bytes.
+const ackCost = 80
+
+// keptAcks is for how many the list keeps room when nothing waits any more: many clients with
+// one burst each would have room for thousands.
+const keptAcks = 256
+
 // preparing holds an ack back until the number of its commits is known.
 const preparing = 1 << 20
 
@@ -54,6 +62,7 @@ func (q *ackQueue) open(a ack) (token uint64) {
 	q.list = append(q.list, a)
 	waiting := len(q.list) - q.head
 	q.size.Store(int32(waiting))
+	q.room.Store(int32(cap(q.list)))
 	return q.first + uint64(waiting) - 1
 }
 
@@ -129,7 +138,10 @@ func (q *ackQueue) next() (a ack, ok bool) {
 	q.first++
 	q.head++
 	if q.head == len(q.list) {
-		q.list, q.head = q.list[:0], 0
+		if q.list, q.head = q.list[:0], 0; cap(q.list) > keptAcks {
+			q.list = nil
+		}
+		q.room.Store(int32(cap(q.list)))
 	}
 	q.size.Store(int32(len(q.list) - q.head))
 	return a, true

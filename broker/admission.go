@@ -106,14 +106,13 @@ func (c *conn) fitConnack() bool {
 // sessionExpiry returns for how many seconds the session is kept without connection: what
 // the client asks for, or may not ask for at its level, within what we allow.
 func (b *Broker) sessionExpiry(connect *mqtt.Connect) uint32 {
-	longest := uint32(min(b.limits().SessionExpiry/time.Second, mqtt.SessionForever-1))
 	switch {
 	case connect.Level == mqtt.Level5:
-		return min(connect.SessionExpiry, longest)
+		return b.boundedExpiry(connect.SessionExpiry)
 	case connect.CleanStart:
 		return 0
 	}
-	return longest
+	return b.boundedExpiry(mqtt.SessionForever)
 }
 
 // enter counts the connection in, if the client may come in and there is room.

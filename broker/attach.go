@@ -169,6 +169,7 @@ func (b *Broker) teardown(w *worker, c *conn) {
 	s.current.Store(nil)
 	s.pending.drop(s.account)
 	s.walks = nil
+	s.recountWalksLocked()
 	s.gone = time.Now()
 	s.mu.Unlock()
 	b.logEnd(c)

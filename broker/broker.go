@@ -10,22 +10,25 @@ import (
 	"sensorgate/broker/permissions"
 	"sensorgate/broker/poll"
 	"sensorgate/internal/journal"
+	"sensorgate/internal/mqtt"
 )
 
 // Broker is an MQTT server. All methods may be called from any goroutine.
 type Broker struct {
-	opt      atomic.Pointer[Options] // a reload changes it
-	log      *slog.Logger
-	version  string
-	memory   *budget.Budget
-	own      *budget.Account // of the gateway itself
-	verifier *permissions.Verifier
-	waiting  waitingLogins
-	parsing  chan struct{} // has room for as many as may take a CONNECT apart at a time
-	refusals refusals
-	journal  *journal.Journal
-	network  poll.Network
-	started  time.Time
+	opt        atomic.Pointer[Options] // a reload changes it
+	log        *slog.Logger
+	version    string
+	memory     *budget.Budget
+	own        *budget.Account // of the gateway itself
+	verifier   *permissions.Verifier
+	waiting    waitingLogins
+	longLogins atomic.Int64  // bytes of long CONNECTs whose password waits for its turn
+	lingering  atomic.Int32  // connections that were refused and are open for their peers to read why
+	parsing    chan struct{} // has room for as many as may take a CONNECT apart at a time
+	refusals   refusals
+	journal    *journal.Journal
+	network    poll.Network
+	started    time.Time
 
 	subs        subscriptions
 	retained    retainedStore
@@ -76,4 +79,10 @@ func (b *Broker) limitsOf(l *listener) Limits { return l.settings().Limits.over(
 // packetLimit is the largest packet that a client of the listener may send.
 func (b *Broker) packetLimit(l *listener) int {
 	return b.limitsOf(l).MaxPacketSize
+}
+
+// boundedExpiry is the expiry of a session whose client asks for one, in seconds: less if
+// sessions may have less.
+func (b *Broker) boundedExpiry(asked uint32) uint32 {
+	return min(asked, uint32(min(b.limits().SessionExpiry/time.Second, mqtt.SessionForever-1)))
 }

@@ -49,9 +49,10 @@ type conn struct {
 	connack     mqtt.Connack // what a successful CONNECT is answered with
 	endedWill   *delayedWill // of the session that this CONNECT ended
 
-	acks  ackQueue
-	puts  uint64 // session states put into the journal
-	clean bool   // DISCONNECT came: no will
+	acks   ackQueue
+	ackFee int64  // bytes that the account has for acks
+	puts   uint64 // session states put into the journal
+	clean  bool   // DISCONNECT came: no will
 
 	more     bool    // the turn is over, and packets are left
 	forDisk  bool    // more, because the disk is behind

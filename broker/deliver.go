@@ -131,7 +131,7 @@ func (s *session) appendOwnLocked(w *worker, p *publication, flags byte, id uint
 	if !c.reserveLocked(size() + 3) {
 		return noRoom
 	}
-	props, topic = c.aliases.use(props, topic)
+	props, topic = c.aliases.use(c.account, props, topic)
 	w.scratch = props
 	c.setOut(mqtt.AppendPublish(c.out(), c.level, flags, topic, id, props, p.payload))
 	c.published[flags>>1&3]++

@@ -21,7 +21,7 @@
 //	nouns                 subscriber broker session conn memory output route publication pending retained
 //	delivery              worker aside deliver exact durable retain fanout publish local
 //	sessions              subscribe will held ends persist settle storedwill
-//	packets               walk acknowledge handle_ack handle_subscribe handle_publish handle
+//	packets               walk expired acknowledge handle_ack handle_subscribe handle_publish handle
 //	connections           admission verify login attach loop stream socket turn websocket accept
 //	the whole             sys sessions reload taken run
 //

@@ -198,7 +198,7 @@ func (c *conn) handleDisconnect(f mqtt.Frame) error {
 		if s.expiry == 0 && d.SessionExpiry != 0 { // [MQTT-3.14.2-2, v5] and 3.14.2.2.2
 			return errExpiryFromZero
 		}
-		s.expiry = d.SessionExpiry
+		s.expiry = c.b.boundedExpiry(d.SessionExpiry)
 	}
 	c.clean = d.Reason != mqtt.DisconnectWithWill // [MQTT-3.14.4-3]
 	return errClosed

@@ -9,6 +9,32 @@ import (
 	"sensorgate/internal/mqtt"
 )
 
+// What CONNECTs may take together that wait for their password to be looked at is a part of the
+// budget; those that are usual are bounded by their number, and wait for nobody's.
+const (
+	usualConnect   = 4 << 10
+	longLoginShare = 8
+)
+
+// authenticateLong is authenticate for a CONNECT of any length: where too many long ones wait, one
+// more is refused unread.
+func (b *Broker) authenticateLong(ctx context.Context, c *conn, connect *mqtt.Connect, certificate *x509.Certificate) (*permissions.Identity, mqtt.Reason) {
+	size := connectSize(connect)
+	if size <= usualConnect {
+		return b.authenticate(ctx, c, connect, certificate)
+	}
+	defer b.longLogins.Add(-size)
+	if b.longLogins.Add(size) > b.memory.Limit()/longLoginShare {
+		return nil, mqtt.ServerBusy
+	}
+	return b.authenticate(ctx, c, connect, certificate)
+}
+
+// connectSize is about what a CONNECT takes in memory, in bytes.
+func connectSize(c *mqtt.Connect) int64 {
+	return int64(len(c.ClientID)+len(c.Username)+len(c.Password)) + userFee(c.User, cap(c.User)) + willFee(c.Will)
+}
+
 // authenticate is the one place that decides who a client is. certificate is the
 // client's, verified, or nil.
 func (b *Broker) authenticate(ctx context.Context, c *conn, connect *mqtt.Connect, certificate *x509.Certificate) (*permissions.Identity, mqtt.Reason) {

@@ -18,7 +18,10 @@ const (
 	subscriptionCost = 300      // with its cursor over the retained messages
 	retainedCost     = 420      // with its entry in the journal
 	willCost         = 250
+	propertiesCost   = 180
+	userPropertyCost = 32 // two strings without their bytes
 	aliasCost        = 20
+	aliasOutCost     = 64 // with its place in the map
 	routeCost        = 300
 	targetCost       = 96
 	inflightCost     = 16 // one message that is not acknowledged
@@ -56,8 +59,18 @@ func willFee(w *mqtt.Will) int64 {
 		return 0
 	}
 	fee := int64(willCost + len(w.Topic) + len(w.Payload))
-	if w.Properties != nil {
-		fee += int64(len(mqtt.AppendPublishProperties(nil, w.Properties, 0))) * 4
+	if p := w.Properties; p != nil {
+		fee += propertiesCost + int64(len(p.ContentType)+len(p.ResponseTopic)+len(p.CorrelationData)) + userFee(p.User, cap(p.User))
+	}
+	return fee
+}
+
+// userFee returns what user properties cost in a list with so much room.
+func userFee(list []mqtt.UserProperty, room int) int64 {
+	rounded := func(s string) int64 { return int64(len(s)+7) &^ 7 } // allocations are
+	fee := int64(room) * userPropertyCost
+	for i := range list {
+		fee += rounded(list[i].Key) + rounded(list[i].Value)
 	}
 	return fee
 }
@@ -92,8 +105,9 @@ func (c *conn) release() {
 	a.Release(budget.Connections, c.fixed)
 	a.Release(budget.Wills, c.willFee)
 	a.Release(budget.Sessions, c.sessionFee)
-	a.Release(budget.Aliases, c.aliasFee)
-	c.fixed, c.willFee, c.sessionFee, c.aliasFee = 0, 0, 0, 0
+	a.Release(budget.Aliases, c.aliasFee+c.aliases.paid())
+	a.Release(budget.Inflight, c.ackFee)
+	c.fixed, c.willFee, c.sessionFee, c.aliasFee, c.ackFee, c.aliases = 0, 0, 0, 0, 0, nil
 	c.b.onDisk.sessions.Add(-c.sessionOnDisk)
 	c.sessionOnDisk = 0
 	a.Close()

@@ -111,8 +111,8 @@ func (b *Broker) restoreSession(id string, saved *savedSession) error {
 	if b.makePersistent(s); !s.isPersistent() {
 		return nil
 	}
-	account.Force(budget.Sessions, s.fee) // acknowledged in the previous run: kept, whether it fits or not
-	s.expiry, s.known = b.restoredExpiry(saved.Expiry), true
+	account.Force(budget.Sessions, s.fee)                   // acknowledged in the previous run: kept, whether it fits or not
+	s.expiry, s.known = b.boundedExpiry(saved.Expiry), true // an older version, or another configuration, may have allowed more
 	s.who.Store(&permissions.Identity{User: saved.User, Client: id})
 	// By the monotonic clock it is gone since this start at least; for longer, if clocks count.
 	s.gone = time.Now()
@@ -149,12 +149,6 @@ func (s *session) restoreSubs(saved []savedSub) {
 		}
 	}
 	s.enter(list, true)
-}
-
-// restoredExpiry bounds what an older version, or another configuration, has let a client
-// ask for.
-func (b *Broker) restoredExpiry(saved uint32) uint32 {
-	return uint32(min(time.Duration(saved), b.limits().SessionExpiry/time.Second))
 }
 
 // restoreReceived brings back the packet ids of QoS 2 messages whose PUBREL has not come.

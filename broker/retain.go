@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"sensorgate/broker/budget"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
@@ -36,7 +37,7 @@ func (w *worker) retain(p *publication, waiter journal.Waiter, token uint64) (ne
 	switch {
 	case account != nil:
 	case strings.HasPrefix(p.origin, originBridge):
-		account = b.memory.Client("", p.origin)
+		account = b.accountOf(p.origin)
 		defer account.Close()
 	default:
 		account = b.own
@@ -58,6 +59,12 @@ func (w *worker) retain(p *publication, waiter journal.Waiter, token uint64) (ne
 		return 0
 	}
 	return 1
+}
+
+// accountOf returns the account of an upstream. No client has one of that name: client ids have
+// no U+0000 [MQTT-1.5.3-2; v5: 1.5.4-2].
+func (b *Broker) accountOf(origin string) *budget.Account {
+	return b.memory.Client("", "\x00"+origin)
 }
 
 // stamped is the message as it is kept over a restart. The time from which an expiry counts is
@@ -109,7 +116,7 @@ func (b *Broker) restoreRetained() {
 		if id, ok := strings.CutPrefix(p.origin, originClient); ok {
 			r.account = b.memory.Client("", id)
 		} else if p.origin != "" {
-			r.account = b.memory.Client("", p.origin)
+			r.account = b.accountOf(p.origin)
 		}
 		b.retained.setLocked(r, true)
 		r.account.Close() // the store holds it

@@ -96,6 +96,7 @@ type retainedStore struct {
 	bytes int64
 	room  int64           // bytes that clients' messages may take on the disk; 0: any
 	disk  int64           // that all take there
+	ends  int             // how many have an expiry
 	own   *budget.Account // for the nodes whose message is gone
 
 	ageOf  func(stamp time.Time) (age time.Duration, ok bool) // see Broker.ageOf
@@ -118,13 +119,11 @@ func (t *retainedStore) setLocked(r *retained, force bool) bool {
 	}
 	r.account.Hold()
 	_, r.nodes = t.tree.Set(r.topic, r)
-	t.bytes += r.size()
-	t.disk += r.onDisk()
+	t.countLocked(r, 1)
 	if old == nil {
 		return true
 	}
-	t.bytes -= old.size()
-	t.disk -= old.onDisk()
+	t.countLocked(old, -1)
 	delete(t.unsure, old)
 	if old.account == r.account {
 		r.nodes += old.nodes
@@ -142,13 +141,21 @@ func (t *retainedStore) removeLocked(topic string) bool {
 	if old == nil {
 		return false
 	}
-	t.bytes -= old.size()
-	t.disk -= old.onDisk()
+	t.countLocked(old, -1)
 	delete(t.unsure, old)
 	old.account.Release(budget.Retained, old.size())
 	t.orphanLocked(old, -grown)
 	old.account.Close()
 	return true
+}
+
+// countLocked adds a message to what all take, n times: 1, or -1 for one that is gone.
+func (t *retainedStore) countLocked(r *retained, n int64) {
+	t.bytes += n * r.size()
+	t.disk += n * r.onDisk()
+	if r.hasExpiry {
+		t.ends += int(n)
+	}
 }
 
 // orphanLocked: the nodes that were made for a message that is gone are needed by others,

@@ -184,6 +184,19 @@ func (r *route) addSession(rest *routing, sub *subscription) {
 	}
 }
 
+// cost is what the route takes where it is remembered, in bytes.
+func (r *route) cost() int64 {
+	cost := routeCost + int64(len(r.topic)) + int64(cap(r.targets))*targetCost + int64(cap(r.groups))*8
+	for i := range r.targets {
+		t := &r.targets[i]
+		cost += int64(cap(t.ids)) * 4
+		if t.own != nil {
+			cost += targetCost + int64(cap(t.own.ids))*4
+		}
+	}
+	return cost
+}
+
 // add merges sub in, the first or one more, and what it changes of the session's own
 // publications [MQTT-3.8.3-3, v5].
 func (t *target) add(sub *subscription, first bool) {

@@ -72,6 +72,7 @@ type session struct {
 	subText int                      // bytes of the filters
 	onDisk  int64                    // bytes that it takes there; persistent only
 	walks   []*retainedWalk          // retained messages that new subscriptions still have to get
+	walkFee int64                    // bytes that the account has for the place of the first
 
 	// Towards the client.
 	window   int // QoS 1 and 2 messages that may be unacknowledged

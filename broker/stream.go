@@ -84,17 +84,11 @@ const (
 
 // read handles input until the connection ends, and says why it did.
 func (s *stream) read(rest []byte) error {
-	w := s.c.b.worker()
-	defer w.release()
 	buf := append(make([]byte, 0, max(minRead, 2*len(rest))), rest...)
-	for {
+	for n := len(rest); ; {
 		// Append would wait too, but with locks that event loops need.
 		_ = s.c.b.waitForDisk(context.Background()) // ends with the journal at the latest
-		w.begin()
-		used, need, err := s.c.input(w, buf)
-		s.c.endBatch(w)
-		w.finish()
-		w.forgetPackets()
+		used, need, err := s.handle(buf, n)
 		if err != nil {
 			return err
 		}
@@ -103,8 +97,7 @@ func (s *stream) read(rest []byte) error {
 		}
 		s.waitUntilRead()
 		s.setDeadline()
-		n, err := s.nc.Read(buf[len(buf):cap(buf)])
-		w.rest(flushCost + n)
+		n, err = s.nc.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
 		if err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -113,6 +106,17 @@ func (s *stream) read(rest []byte) error {
 			return err
 		}
 	}
+}
+
+// handle handles the whole packets in buf, of which n bytes are new. A worker is for one batch:
+// while nothing comes the connection has none.
+func (s *stream) handle(buf []byte, n int) (used, need int, err error) {
+	w := s.c.b.worker()
+	defer w.release()
+	w.rest(flushCost + n)
+	used, need, err = s.c.input(w, buf)
+	s.c.endBatch(w)
+	return used, need, err
 }
 
 // waitUntilRead waits as long as the client must read before it is read from again.
@@ -202,12 +206,8 @@ func (s *stream) write(quit <-chan struct{}) {
 }
 
 func (s *stream) writeAll() bool {
-	w := s.c.b.worker()
-	defer w.release()
 	for {
-		w.begin()
-		again := s.c.continueWalks(w)
-		buf := s.take(w)
+		buf, again := s.next()
 		switch {
 		case len(buf) == 0 && !again:
 			return true
@@ -222,6 +222,15 @@ func (s *stream) writeAll() bool {
 		}
 		giveBack(buf)
 	}
+}
+
+// next returns what is to be written now, and whether there may be more. It has a worker for that
+// alone: the far side may let us wait with what it returns.
+func (s *stream) next() (buf []byte, again bool) {
+	w := s.c.b.worker()
+	defer w.release()
+	again = s.c.continueWalks(w)
+	return s.take(w), again
 }
 
 // take takes the output that waits, after adding what is due.

@@ -64,8 +64,12 @@ func (b *Broker) Stats() Stats {
 	return s
 }
 
-// sysEvery is how often the topics below $SYS are published.
-const sysEvery = 10 * time.Second
+// sysEvery is how often the topics below $SYS are published; after so many times it is looked for
+// retained messages that have expired.
+const (
+	sysEvery    = 10 * time.Second
+	expiryEvery = 3
+)
 
 // sysValue is one topic below $SYS/broker/.
 type sysValue struct {
@@ -124,8 +128,11 @@ func (b *Broker) report(ctx context.Context) {
 	ticker := time.NewTicker(sysEvery)
 	defer ticker.Stop()
 	var reported Stats
-	for {
+	for n := 0; ; n++ {
 		b.publishSys()
+		if n%expiryEvery == 0 {
+			b.dropExpired()
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():

@@ -3,6 +3,7 @@ package broker
 import (
 	"slices"
 
+	"sensorgate/broker/budget"
 	"sensorgate/broker/topics"
 )
 
@@ -85,6 +86,7 @@ func (c *conn) nextWalk() *retainedWalk {
 	if s.conn != c {
 		return nil
 	}
+	defer s.recountWalksLocked()
 	for len(s.walks) > 0 && s.subs[s.walks[0].full] != s.walks[0].sub { // unsubscribed, or renewed
 		s.walks = s.walks[1:]
 	}
@@ -96,6 +98,19 @@ func (c *conn) nextWalk() *retainedWalk {
 		return nil
 	}
 	return s.walks[0]
+}
+
+// recountWalksLocked has the account pay for the place of the walk that goes on now; the others
+// are at the root still. The caller is the goroutine that continues them, or ends them all.
+func (s *session) recountWalksLocked() {
+	fee := int64(0)
+	if len(s.walks) > 0 {
+		fee = s.walks[0].cursor.Bytes()
+	}
+	if fee != s.walkFee {
+		s.account.Force(budget.Subscriptions, fee-s.walkFee)
+		s.walkFee = fee
+	}
 }
 
 // slice takes the next few messages.

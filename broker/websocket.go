@@ -46,13 +46,14 @@ func (b *Broker) acceptWeb(l *listener) error {
 		Subprotocols:     []string{"mqtt", "mqttv3.1"}, // [MQTT-6.0.0-3], and the name of 3.1
 	}
 	s := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: connectTimeout,
-		MaxHeaderBytes:    16 << 10,
-		ConnState:         h.watch,
-		ErrorLog:          slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
+		Handler:        h,
+		ReadTimeout:    connectTimeout, // until it is a WebSocket
+		MaxHeaderBytes: 16 << 10,
+		ConnState:      h.watch,
+		ErrorLog:       slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
 	}
-	defer s.Close() // those not yet upgraded; ours are closed by us
+	s.SetKeepAlivesEnabled(false) // who does not upgrade has nothing else to ask here
+	defer s.Close()               // those not yet upgraded; ours are closed by us
 	err := s.Serve(l.socket())
 	if errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed) {
 		return nil

@@ -109,6 +109,7 @@ const maxIdleWorkers = 16
 func (w *worker) release() {
 	w.finish()
 	w.forgetPackets()
+	w.forgetMemory()
 	select {
 	case w.b.idleWorkers <- w:
 	default:
@@ -116,9 +117,34 @@ func (w *worker) release() {
 	}
 }
 
-// forgetPackets releases the input that the last packets stood in. A connection with a goroutine
-// of its own may rest with its worker for days, and has another buffer by then.
+// forgetPackets releases the input that the last packets stood in: its connection has another
+// buffer by the next batch.
 func (w *worker) forgetPackets() { w.frame, w.in, w.pub = mqtt.Frame{}, mqtt.Publish{}, publication{} }
+
+// What an idle worker keeps for the next batch, at most: entries of a list and bytes of a buffer.
+const (
+	keptEntries = 256
+	keptBytes   = 16 << 10
+)
+
+// forgetMemory gives up what a large batch has made: a batch of short messages needs megabytes.
+func (w *worker) forgetMemory() {
+	w.touched, w.records, w.waiting = kept(w.touched, keptEntries), kept(w.records, keptEntries), kept(w.waiting, keptEntries)
+	w.queues, w.targets, w.items = kept(w.queues, keptEntries), kept(w.targets, keptEntries), kept(w.items, keptEntries)
+	w.done, w.unused = kept(w.done, keptEntries), kept(w.unused, keptEntries)
+	w.data, w.props, w.scratch = kept(w.data, keptBytes), kept(w.props, keptBytes), kept(w.scratch, keptBytes)
+	for i := range w.encoded {
+		w.encoded[i] = kept(w.encoded[i], keptBytes)
+	}
+}
+
+// kept returns the memory of a list, or nil if it is more than enough.
+func kept[T any](list []T, most int) []T {
+	if cap(list) > most {
+		return nil
+	}
+	return list
+}
 
 // mustNotWait reports that the journal is too far behind for an event loop, which asks
 // once per batch. Others wait for the disk.
@@ -279,7 +305,7 @@ func (w *worker) remember(r *route) {
 		return
 	}
 	topic := r.topic
-	fee := routeCost + int64(len(topic)) + int64(len(r.targets))*targetCost
+	fee := r.cost()
 	limit := w.b.memory.Limit() / 64
 	if old := w.routes[topic]; old != nil {
 		w.b.own.Release(budget.Routes, old.fee)

@@ -126,14 +126,18 @@ func (a *acl) rulesFor(user, client string) []rule {
 	return rules
 }
 
-// substitute puts the names into a pattern. A name that could widen it, or that is not
-// there, makes the pattern apply to nothing (CVE-2017-7650).
+// maxPatternName is the longest name that is put into patterns, in bytes. A client chooses its id,
+// and every pattern with it takes memory of its own.
+const maxPatternName = 256
+
+// substitute puts the names into a pattern. A name that could widen it, that is longer than
+// maxPatternName or not there makes the pattern apply to nothing (CVE-2017-7650).
 func substitute(pattern, user, client string) (string, bool) {
 	for _, s := range []struct{ mark, name string }{{"%u", user}, {"%c", client}} {
 		if !strings.Contains(pattern, s.mark) {
 			continue
 		}
-		if s.name == "" || strings.ContainsAny(s.name, "+#/%$") {
+		if s.name == "" || len(s.name) > maxPatternName || strings.ContainsAny(s.name, "+#/%$") {
 			return "", false
 		}
 		pattern = strings.ReplaceAll(pattern, s.mark, s.name)

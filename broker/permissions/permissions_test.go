@@ -122,3 +122,16 @@ func FuzzACL(f *testing.F) {
 		_ = allows(rules, accessRead, topic)
 	})
 }
+
+// A client id takes memory once more for every pattern with %c: one of 60 KB is in none.
+func TestLongClientIDsMatchNoPattern(t *testing.T) {
+	a, err := parseACL([]byte("pattern readwrite dev/%c/#\npattern read %c/set\ntopic read all\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for length, want := range map[int]int{1: 3, maxPatternName: 3, maxPatternName + 1: 1, 60_000: 1} {
+		if rules := a.rulesFor("", strings.Repeat("x", length)); len(rules) != want {
+			t.Errorf("a client id of %d bytes has %d rules, want %d", length, len(rules), want)
+		}
+	}
+}

@@ -83,10 +83,10 @@ var noHash = sync.OnceValue(func() string { return passwd.Hash([]byte("nobody"))
 // Check returns whether the password is the user's. It waits for its turn until ctx ends;
 // Busy when it did not get one.
 func (v *Verifier) Check(ctx context.Context, a Attempt) Verdict {
-	if len(a.Password) > MaxPassword {
-		return Wrong
-	}
 	exists := a.Hash != ""
+	if len(a.Password) > MaxPassword || !exists && len(a.User) > MaxPassword {
+		return Wrong // a name that long tells nobody anything, and failures are remembered by name
+	}
 	if !exists {
 		a.Hash = noHash()
 	}

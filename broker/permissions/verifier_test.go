@@ -222,3 +222,29 @@ func TestGuessesAreSlowedDown(t *testing.T) {
 		}
 	})
 }
+
+// A name of 60 KB that does not exist is refused unread, as a password is: what is remembered of
+// failures were 4,096 of them.
+func TestNamesThatAreTooLongAreNotRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var hashes atomic.Int64
+		v := slowVerifier(&hashes)
+		for i := range 50 {
+			name := fmt.Sprint(i, strings.Repeat("x", 60_000))
+			if got := v.Check(t.Context(), Attempt{User: name, Password: fmt.Append(nil, "guess", i), From: "1"}); got != Wrong {
+				t.Errorf("verdict %v", got)
+			}
+		}
+		bytes := 0
+		for who := range v.turns.failures {
+			bytes += len(who.user)
+		}
+		if bytes > 50*MaxPassword || hashes.Load() > 0 {
+			t.Errorf("%d bytes of names are remembered, %d hashes were worked out", bytes, hashes.Load())
+		}
+		long := strings.Repeat("y", 2*MaxPassword) // if somebody has written it into the file
+		if got := v.Check(t.Context(), Attempt{User: long, Hash: "y", Password: []byte("right y"), From: "1"}); got != Right {
+			t.Errorf("a user with a long name: verdict %v", got)
+		}
+	})
+}

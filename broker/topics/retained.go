@@ -1,6 +1,9 @@
 package topics
 
-import "strings"
+import (
+	"strings"
+	"unsafe"
+)
 
 // Retained is a tree of one value per topic, so that a wildcard costs only what it
 // matches. The zero value is ready. Its owner locks: no method may run beside Set.
@@ -102,8 +105,12 @@ func (r *Retained[T]) Cost(topic string) int64 { return r.root.cost(topic) }
 type Cursor[T any] struct {
 	sets  uint64 // newest Set that is seen
 	made  uint64 // newest node that is visited: a tree that grows must not keep it from its end
+	all   bool   // also what a leading wildcard does not match
 	stack []step[T]
 }
+
+// Bytes returns what the place in the tree takes in memory, which is more in a deeper one.
+func (c *Cursor[T]) Bytes() int64 { return int64(cap(c.stack)) * int64(unsafe.Sizeof(step[T]{})) }
 
 // step is a node on the way from the root: what of the filter is left below it, and from
 // which child on it is not visited.
@@ -119,6 +126,13 @@ type step[T any] struct {
 // Walk returns a cursor over what a valid filter without $share matches.
 func (r *Retained[T]) Walk(filter string) *Cursor[T] {
 	return &Cursor[T]{sets: r.sets, made: r.made, stack: []step[T]{{n: &r.root, rest: filter, more: true}}}
+}
+
+// All returns a cursor over all values.
+func (r *Retained[T]) All() *Cursor[T] {
+	c := r.Walk("#")
+	c.all = true
+	return c
 }
 
 // Next calls f with values until f returns false or at least limit nodes were visited,
@@ -174,7 +188,7 @@ func (c *Cursor[T]) down(s *step[T]) (step[T], bool) {
 		if k.born > c.made {
 			break
 		}
-		if k.gone || s.n.born == 0 && k.name != "" && k.name[0] == '$' {
+		if k.gone || !c.all && s.n.born == 0 && k.name != "" && k.name[0] == '$' {
 			continue
 		}
 		s.next = k.born + 1
