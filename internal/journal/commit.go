@@ -200,6 +200,7 @@ func (j *Journal) complete(end uint64) {
 			}
 		}
 		j.pend.finish(p)
+		p.slot = 0 // one before it may keep it in the ring, and it counts once
 	}
 	j.checkpointDurableLocked()
 	j.limit = max(j.limit, j.limitWritten)

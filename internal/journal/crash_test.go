@@ -103,6 +103,7 @@ type history struct {
 	recs    []*simRecord
 	heard   []uint64 // tokens, in the order of the calls
 	maxSeq  Seq
+	kills   bool  // the process is also killed between any two operations, not only between commits
 	err     error // the first broken promise
 }
 
@@ -155,6 +156,7 @@ func newHistory(seed uint64) *history {
 	rnd := rand.New(rand.NewPCG(seed, 4))
 	h := &history{rnd: rnd, fs: crashdisk.New(rnd), entries: map[string]*simEntry{}}
 	h.fs.Unordered = seed%2 == 1
+	h.kills = seed%9 >= 3 && seed%9 <= 5
 	h.opt = Options{Dir: "d", FS: h.fs, SegmentSize: 12 << 10, Size: 1 << 20, FreeFloor: -1}
 	if seed%5 == 0 {
 		h.opt.Size = 6 * h.opt.SegmentSize // eviction, compaction, refusal
@@ -226,6 +228,8 @@ func (h *history) open() bool {
 			return h.err == nil
 		}
 		switch {
+		case h.fs.Off && h.kills && h.rnd.IntN(2) == 0:
+			h.kill()
 		case h.fs.Off:
 			h.fs.Cut()
 		case h.fs.EIOSeen > seen:
@@ -246,12 +250,15 @@ func (h *history) end() {
 		}
 	}
 	h.follow()
-	if kind == 1 && !h.fs.Off {
-		h.fs.Locked, h.fs.Ops = false, -1 // the page cache survives a kill
+	if kind == 1 && (!h.fs.Off || h.kills) {
+		h.kill()
 		return
 	}
 	h.fs.Cut()
 }
+
+// kill ends the process: the page cache survives.
+func (h *history) kill() { h.fs.Off, h.fs.Locked, h.fs.Ops = false, false, -1 }
 
 func (h *history) step() {
 	switch h.rnd.IntN(16) {

@@ -9,7 +9,7 @@ const maxName = 1 << 17
 // entry is where the newest value of a key is.
 type entry struct {
 	pos    uint64   // 1 + position in the ring while it is pending
-	loc    location // of the newest frame on disk, value or tombstone; 0: none
+	loc    location // of the newest frame on disk, value or tombstone (of whatever tomb says, if none is pending); 0: none
 	copy   location // of a second one, if it stands twice; 0: none
 	sum    uint32   // checksum of the frame at loc, while a store is opened
 	tomb   bool     // the newest frame (pending or on disk) is a removal
@@ -165,13 +165,18 @@ func (j *Journal) entryOnDiskLocked(p *pend, pos uint64) {
 	if p.kind == kindPut {
 		s.puts = true
 	}
-	if e == nil || e.pos != pos+1 {
-		return // a newer one is pending
+	if e == nil || e.pos == 0 {
+		return
 	}
 	if e.loc != 0 {
 		j.deadLocked(e.loc)
 	}
-	e.pos, e.loc, e.copy = 0, onDisk(p.slot, p.off, len(p.data)), 0
+	e.loc, e.copy = onDisk(p.slot, p.off, len(p.data)), 0
+	if e.pos != pos+1 { // a newer one is pending: until the disk has that, this is what it keeps
+		j.liveLocked(e.loc)
+		return
+	}
+	e.pos = 0
 	if e.tomb || j.twice(p.key) {
 		j.again = append(j.again, second{key: p.key, loc: e.loc, tomb: e.tomb, slot: p.slot, off: p.off})
 		if !e.young { // however often it is written

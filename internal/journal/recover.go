@@ -52,6 +52,11 @@ func (j *Journal) recover() error {
 		return err
 	}
 	j.wr.epoch = r.epoch
+	// A process that was killed while it made a file left a name that only the page cache has: what is written there
+	// from now on would be gone with it.
+	if err := j.wr.st.fs.SyncDir(j.wr.st.dir); err != nil {
+		return err
+	}
 	if len(r.used) == 0 {
 		r.report()
 		return j.begin()

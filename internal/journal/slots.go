@@ -136,13 +136,13 @@ func (j *Journal) takeSlot(need int64, urgent bool) (*slot, error) {
 		if freed, ferr = j.freeDead(); ferr != nil {
 			return nil, ferr
 		}
-		switch {
-		case freed:
-		case fit != nil:
-			return fit, nil
-		default:
+		if freed {
+			continue
+		}
+		if fit, _ = j.spare(size); fit == nil { // anew: the positions may have taken the one there was
 			return nil, err
 		}
+		return fit, nil
 	}
 }
 
