@@ -243,12 +243,49 @@ func (j *Journal) appendLocked(r *Record, now time.Time, at int64) error {
 	if j.last+j.opt.SeqStep/4 == j.limit {
 		j.wantLocked(Telemetry, now) // writes the next reserve
 	}
-	var p *pend
+	p, pos, refs, memory, counted := j.enterLocked(r)
+	if memory > 0 {
+		j.rememberLocked(r.Seq, at, r.Data, memory)
+	}
+	switch {
+	case p != nil:
+	case r.Waiter == nil:
+		return nil
+	case counted: // that it was dropped is to be on disk before anybody hears of it
+		var c *pendChunk
+		p, _, c = j.pend.push()
+		p.ids = uint32(len(c.ids))
+		p.kind, p.class, p.seq, p.w, p.token = kindRecord, r.Class, r.Seq, r.Waiter, r.Token
+		p.hollow, p.counted = true, j.statesWritten+1
+		j.pendedLocked(p, now)
+		return nil
+	default:
+		j.pushDoneLocked(r, nil)
+		return nil
+	}
+	p.kind, p.class, p.seq, p.at = kindRecord, r.Class, r.Seq, at
+	p.data, p.w, p.token = r.Data, r.Waiter, r.Token
+	if counted {
+		p.counted = j.statesWritten + 1
+	}
+	j.index.set(r.Seq, atPending(pos), refs)
+	j.pendedLocked(p, now)
+	return nil
+}
+
+// enterLocked puts r into the queues that take it: those on disk share p, at pos of the ring, and count refs together;
+// memory is how many others there are, and counted whether one on disk has dropped it.
+func (j *Journal) enterLocked(r *Record) (p *pend, pos uint64, refs uint32, memory int, counted bool) {
 	var c *pendChunk
-	var pos uint64
-	memory, refs := 0, uint32(0)
 	for _, q := range r.To {
-		if q.gone || !q.makeRoomLocked(r.Seq, len(r.Data)) || !q.wait.add(r.Seq) {
+		if q.gone {
+			continue
+		}
+		if !q.makeRoomLocked(r.Seq, len(r.Data)) {
+			counted = counted || !q.memory
+			continue
+		}
+		if !q.wait.add(r.Seq) {
 			continue
 		}
 		q.bytes += int64(q.weight(len(r.Data)))
@@ -269,20 +306,7 @@ func (j *Journal) appendLocked(r *Record, now time.Time, at int64) error {
 		c.ids = append(c.ids, q.id)
 		p.idsN, refs = p.idsN+1, refs+q.ref()
 	}
-	if memory > 0 {
-		j.rememberLocked(r.Seq, at, r.Data, memory)
-	}
-	if p == nil {
-		if r.Waiter != nil {
-			j.pushDoneLocked(r, nil)
-		}
-		return nil
-	}
-	p.kind, p.class, p.seq, p.at = kindRecord, r.Class, r.Seq, at
-	p.data, p.w, p.token = r.Data, r.Waiter, r.Token
-	j.index.set(r.Seq, atPending(pos), refs)
-	j.pendedLocked(p, now)
-	return nil
+	return p, pos, refs, memory, counted
 }
 
 // pendedLocked accounts for a new pending append and asks for its commit.

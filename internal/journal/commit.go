@@ -155,7 +155,7 @@ func (j *Journal) encode(pos, end uint64) (next uint64, full int) {
 	pos = max(pos, j.pend.first) // a rotation may have released more than was written
 	for n := 0; pos < end && n < 64; pos++ {
 		p := j.pend.at(pos)
-		if p.done || p.kind != kindRecord && !j.needsWriteLocked(p, pos, end) {
+		if p.done || p.hollow || p.kind != kindRecord && !j.needsWriteLocked(p, pos, end) {
 			continue
 		}
 		ids := j.pend.consumers(pos)
@@ -188,6 +188,10 @@ func (j *Journal) complete(end uint64) {
 		switch {
 		case p.slot == 0 && !p.done && j.replacedAfterLocked(p, end):
 			continue // its Waiter hears when the newer value is on disk
+		case p.hollow && p.counted > j.statesWritten:
+			j.wantLocked(p.class, now)
+			p.slot = 0
+			continue
 		case p.slot == 0:
 		case p.kind != kindRecord:
 			j.entryOnDiskLocked(p, pos)
@@ -267,6 +271,7 @@ func (j *Journal) encodeStatesLocked(fits func(int) bool) (need int) {
 		}
 		j.encodeReserveLocked()
 	}
+	j.statesWritten++
 	return 0
 }
 
@@ -367,7 +372,9 @@ func (j *Journal) failLocked(err error) {
 	j.log.Error("journal failed", "err", err)
 	for pos := j.pend.first; pos < j.pend.end; pos++ {
 		if p := j.pend.at(pos); !p.done {
-			p.err = j.failed
+			if p.err == nil {
+				p.err = j.failed
+			}
 			j.pend.bytes -= int64(len(p.data)) + pendCost
 			p.done = true // the data stays readable
 		}

@@ -42,6 +42,7 @@ type Journal struct {
 	entries        map[string]*entry
 	dropped        []uint32 // queue ids that the log still knows
 	droppedWritten int      // of them, not yet synced
+	statesWritten  uint64   // how often what had changed about queues was encoded, all of it
 
 	mem      map[Seq]*memRecord
 	memBytes int64
@@ -145,8 +146,9 @@ func (j *Journal) wake() {
 	}
 }
 
-// releaseLocked takes q's reference off the record and returns its size.
-func (j *Journal) releaseLocked(q *Queue, s Seq) (size int) {
+// releaseLocked takes q's reference off the record and returns its size. If q counts it as dropped, its Waiter hears
+// only when that is on disk: else a power cut would take a record that was answered for, and nothing would tell.
+func (j *Journal) releaseLocked(q *Queue, s Seq, counted bool) (size int) {
 	if q.memory {
 		r := j.mem[s]
 		if r.refs--; r.refs == 0 {
@@ -167,10 +169,17 @@ func (j *Journal) releaseLocked(q *Queue, s Seq) (size int) {
 	}
 	p := j.pend.at(l.pendPos())
 	size = q.weight(len(p.data))
-	if left > 0 || p.slot != 0 {
+	if left > 0 || p.slot != 0 || counted {
 		j.dirtyLocked(q) // the record is or will be on disk, and names q
 	}
-	if left == 0 {
+	if counted {
+		p.counted = j.statesWritten + 1
+	}
+	switch {
+	case left > 0:
+	case p.counted > 0 && p.w != nil:
+		j.pend.empty(p)
+	default:
 		j.pend.finish(p)
 	}
 	return size

@@ -124,12 +124,14 @@ type simQueue struct {
 	lim  Limits
 	recs []*simWaiting // that may still come out, in order
 	gone uint64        // dropped, as far as the model saw
+	told uint64        // of them, those that the last recovery counted
 }
 
 type simWaiting struct {
 	*simRecord
 	seq         Seq
 	gone        bool // acknowledged or dropped
+	dropped     bool
 	goneDurable bool // and a commit followed
 }
 
@@ -400,14 +402,14 @@ func (h *history) dropQueue() {
 	i := h.rnd.IntN(len(h.q))
 	h.j.DropQueue(h.model[i].name)
 	for _, r := range h.model[i].recs {
-		r.gone = true
+		r.gone, r.dropped = true, false
 	}
 	q, err := h.j.OpenQueue(h.model[i].name, h.model[i].lim)
 	if err != nil {
 		h.fail("open queue: %w", err)
 	}
 	h.q[i] = q
-	h.model[i].gone = 0
+	h.model[i].gone, h.model[i].told = 0, 0
 }
 
 func (h *history) commit() {
@@ -446,6 +448,7 @@ func (h *history) follow() {
 			if !r.gone && !q.wait.has(r.seq) {
 				r.gone = true
 				if !r.refused {
+					r.dropped = true
 					m.gone++
 				}
 			}
@@ -524,6 +527,9 @@ func (h *history) compareQueue(q *Queue, m *simQueue, eio bool) {
 	}
 	hole := -1
 	for _, r := range m.recs {
+		if r.dropped && r.confirmed && !found[r.seq] {
+			m.told++
+		}
 		switch {
 		case !found[r.seq] && r.confirmed && !r.gone:
 			h.fail("%s: record %d was promised and is lost", m.name, r.id)
@@ -537,8 +543,12 @@ func (h *history) compareQueue(q *Queue, m *simQueue, eio bool) {
 		}
 		if found[r.seq] {
 			// A refused one may be there too: the disk got it before the power went.
-			r.gone, r.refused = false, false
+			r.gone, r.refused, r.dropped = false, false, false
 		}
 	}
+	if q.stats.DroppedFull < m.told && !eio {
+		h.fail("%s: %d records that were promised are dropped, %d counted", m.name, m.told, q.stats.DroppedFull)
+	}
+	m.told = q.stats.DroppedFull
 	m.recs = slices.DeleteFunc(m.recs, func(r *simWaiting) bool { return !found[r.seq] })
 }

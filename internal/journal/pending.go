@@ -17,6 +17,9 @@ type pend struct {
 
 	slot int // where the running commit put it; 0: nowhere
 	off  int64
+
+	counted uint64 // a queue counts it as dropped, in the states of this number (Journal.statesWritten); 0: none
+	hollow  bool   // nobody waits for the record any more; only its Waiter, for those states
 }
 
 // overhead of a pend in memory, for the bound on what may wait.
@@ -77,6 +80,14 @@ func (r *pending) finish(p *pend) {
 		p.done = true
 		r.bytes -= int64(len(p.data)) + pendCost
 		p.data = nil
+	}
+}
+
+// empty marks a record as needing no write of its own.
+func (r *pending) empty(p *pend) {
+	if !p.done && !p.hollow {
+		r.bytes -= int64(len(p.data))
+		p.data, p.hollow = nil, true
 	}
 }
 

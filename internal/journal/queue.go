@@ -115,22 +115,24 @@ func (q *Queue) oldest() time.Time {
 	return items[0].Time
 }
 
-// takeLocked takes s off the queue for whatever reason.
-func (q *Queue) takeLocked(s Seq) bool {
+// takeLocked takes s off the queue because it was acknowledged or refused, or the queue is gone.
+func (q *Queue) takeLocked(s Seq) bool { return q.removeLocked(s, false) }
+
+// dropLocked takes s off the queue because of a bound or damage; counter says which.
+func (q *Queue) dropLocked(s Seq, counter *uint64) {
+	if q.removeLocked(s, true) {
+		*counter++
+		q.gapLocked(s)
+	}
+}
+
+func (q *Queue) removeLocked(s Seq, counted bool) bool {
 	if !q.wait.remove(s) {
 		return false
 	}
 	q.passLocked(s)
-	q.bytes -= int64(q.j.releaseLocked(q, s))
+	q.bytes -= int64(q.j.releaseLocked(q, s, counted))
 	return true
-}
-
-// dropLocked takes s off the queue because of a bound or damage; counter says which.
-func (q *Queue) dropLocked(s Seq, counter *uint64) {
-	if q.takeLocked(s) {
-		*counter++
-		q.gapLocked(s)
-	}
 }
 
 // passLocked remembers that s is gone although something before it still waits.
@@ -273,18 +275,23 @@ func (q *Queue) makeRoomLocked(s Seq, n int) bool {
 	for !q.roomLocked(n) {
 		first, ok := q.wait.first()
 		if !ok || q.lim.Full != DropOldest {
-			q.stats.DroppedFull++
-			q.gapLocked(s)
+			q.refuseLocked(s)
 			return false
 		}
 		q.dropLocked(first, &q.stats.DroppedFull)
 	}
 	if !q.memory && q.j.full != nil && q.lim.Full == DropNewest {
-		q.stats.DroppedFull++
-		q.gapLocked(s)
+		q.refuseLocked(s)
 		return false
 	}
 	return true
+}
+
+// refuseLocked counts a record that does not enter the queue.
+func (q *Queue) refuseLocked(s Seq) {
+	q.stats.DroppedFull++
+	q.gapLocked(s)
+	q.j.dirtyLocked(q)
 }
 
 func (q *Queue) wakeLocked() {

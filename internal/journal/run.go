@@ -147,20 +147,73 @@ func (j *Journal) close() error {
 	j.room.Broadcast()
 	j.mu.Unlock()
 	var err error
+	lost := 0
 	if failed == nil {
-		// Twice: the first may have made the room that the second needs.
-		if err = j.commit(); err == nil && j.firstPending() < j.pend.end {
-			err = j.commit()
-		}
-		if err == nil {
+		if err = j.commitRest(); err == nil {
+			lost = j.dropRest()
 			err = j.writeClose()
 		}
 	}
-	if lost := j.giveUp(); lost > 0 && err == nil {
+	if lost += j.giveUp(); lost > 0 && err == nil {
 		err = fmt.Errorf("%w: %d appends in memory found no room on the disk", ErrFull, lost)
+		j.log.Warn("journal is full, and stops", "lost", lost, "note", "what was in memory, counted by queue; a publisher that waits for an answer sends its own again")
 	}
 	j.closeFiles()
 	return err
+}
+
+// stopFor bounds how long a full journal makes room for what is in memory when it stops.
+const stopFor = 3 * time.Second
+
+// commitRest commits until nothing waits in memory, or the disk takes no more of it. One commit may make the room that
+// the next needs, also if it takes nothing itself.
+func (j *Journal) commitRest() error {
+	began, idle := time.Now(), 0
+	for left := j.unwritten(); ; {
+		if err := j.commit(); err != nil {
+			return err
+		}
+		before := left
+		if left = j.unwritten(); left < before {
+			idle = 0
+		} else {
+			idle++
+		}
+		if left == 0 || idle == 2 || time.Since(began) >= stopFor {
+			return nil
+		}
+	}
+}
+
+// unwritten counts what waits in memory for the disk.
+func (j *Journal) unwritten() (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for pos := j.pend.first; pos < j.pend.end; pos++ {
+		if !j.pend.at(pos).done {
+			n++
+		}
+	}
+	return n
+}
+
+// dropRest counts as dropped what found no room and nobody else has: who waits for an answer gets none, and keeps it.
+func (j *Journal) dropRest() (n int) {
+	j.mu.Lock()
+	defer j.unlockAndNotify()
+	for pos := j.pend.first; pos < j.pend.end; pos++ {
+		p := j.pend.at(pos)
+		if p.done || p.kind != kindRecord || p.w != nil {
+			continue
+		}
+		for _, id := range j.pend.consumers(pos) {
+			if q := j.byID[id]; q != nil {
+				q.dropLocked(p.seq, &q.stats.DroppedFull)
+			}
+		}
+		n++
+	}
+	return n
 }
 
 // giveUp notifies the Waiters of what is still pending that it will not be written.
@@ -169,9 +222,13 @@ func (j *Journal) giveUp() (lost int) {
 	defer j.unlockAndNotify()
 	for pos := j.pend.first; pos < j.pend.end; pos++ {
 		if p := j.pend.at(pos); !p.done {
-			p.err = ErrClosed
+			if p.err == nil {
+				p.err = ErrClosed
+			}
+			if !p.hollow {
+				lost++
+			}
 			j.pend.finish(p)
-			lost++
 		}
 	}
 	return lost
