@@ -154,6 +154,7 @@ type restConn struct {
 	net.Conn
 	unrested int // of the reader
 	rests    int
+	largest  int // room that the reader has offered: TLS reads into what it keeps for its longest record
 }
 
 // A byte of input costs as much as to copy some bytes, in frames of six; and so does a read.
@@ -165,6 +166,7 @@ const (
 
 func (c *restConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
+	c.largest = max(c.largest, len(b))
 	if c.unrested += restPerRead + restPerByte*n; c.unrested >= restAfter {
 		c.unrested = 0
 		c.rests++

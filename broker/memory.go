@@ -10,9 +10,10 @@ import (
 // them with the heap and the stacks.
 const (
 	connCost         = 2 << 10  // a plain connection that an event loop serves
-	tlsCost          = 40 << 10 // more for TLS, with its two goroutines
-	webCost          = 18 << 10 // more for WebSocket without TLS, whose buffers serve both
+	tlsCost          = 21 << 10 // more for TLS, with its two goroutines; see also recordFee
+	webCost          = 16 << 10 // more for WebSocket without TLS, whose buffers serve both
 	loginCost        = 12 << 10 // a connection whose CONNECT is not accepted yet
+	handshakeCost    = 20 << 10 // more for one that is in the handshake of TLS
 	sessionCost      = 600      // a session that ends with its connection
 	persistentCost   = 1800     // more for one with queues in the journal
 	subscriptionCost = 300      // with its cursor over the retained messages
@@ -51,7 +52,13 @@ func connFee(l *listener) int64 {
 }
 
 // loginFee returns what a connection costs before its CONNECT is accepted.
-func loginFee(l *listener) int64 { return loginCost + connFee(l) - connCost }
+func loginFee(l *listener) int64 {
+	fee := loginCost + connFee(l) - connCost
+	if l.Network == "tls" || l.Network == "wss" {
+		fee += handshakeCost
+	}
+	return fee
+}
 
 // willFee returns what a will costs; nil costs nothing.
 func willFee(w *mqtt.Will) int64 {

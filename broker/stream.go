@@ -16,6 +16,7 @@ import (
 // event loop.
 type stream struct {
 	nc       net.Conn
+	raw      *restConn // below TLS and WebSocket; nil: there is none
 	c        *conn
 	woken    chan struct{} // for the writer; has room for one
 	drained  chan struct{} // for the reader: the writer has written; has room for one
@@ -24,8 +25,33 @@ type stream struct {
 }
 
 func newStream(nc net.Conn, c *conn) *stream {
-	return &stream{nc: nc, c: c, woken: make(chan struct{}, 1), drained: make(chan struct{}, 1)}
+	return &stream{nc: nc, raw: below(nc), c: c, woken: make(chan struct{}, 1), drained: make(chan struct{}, 1)}
 }
+
+// below returns what TLS and WebSocket read from; nil if it is something else.
+func below(nc net.Conn) *restConn {
+	for {
+		switch c := nc.(type) {
+		case *restConn:
+			return c
+		case interface{ NetConn() net.Conn }:
+			nc = c.NetConn()
+		default:
+			return nil
+		}
+	}
+}
+
+// recordFee is what TLS keeps for its longest record, in bytes, beyond what connFee has.
+func (s *stream) recordFee() int64 {
+	if s.raw == nil || s.raw.largest <= smallRecord {
+		return 0
+	}
+	return int64(s.raw.largest*3/2 - smallRecord) // it grows by more than it needs
+}
+
+// smallRecord is what TLS and WebSocket have as a buffer anyway.
+const smallRecord = 4 << 10
 
 func (s *stream) flushLocked(*conn) { s.wake() }
 
@@ -136,11 +162,11 @@ func (s *stream) waitUntilRead() {
 	}
 }
 
-// resize is the input buffer for the next read, charged to the client; nil if the budget
-// has no room.
+// resize is the input buffer for the next read, charged to the client with that of TLS; nil if
+// the budget has no room.
 func (s *stream) resize(buf []byte, used, need int) []byte {
 	buf = resize(buf, used, need)
-	fee := int64(max(0, cap(buf)-minRead))
+	fee := int64(max(0, cap(buf)-minRead)) + s.recordFee()
 	if !s.c.account.Charge(budget.Buffers, fee-s.inputFee) {
 		return nil
 	}
