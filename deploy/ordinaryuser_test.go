@@ -167,7 +167,10 @@ func TestGroupMayLookAndNoMore(t *testing.T) {
 			t.Errorf("a member types %s: %v\n%s", command, err, out)
 		}
 	}
-	for _, command := range []string{"reload", "journal dump", "journal verify", "journal sessions --remove panel", "backup " + filepath.Join(t.TempDir(), "b")} {
+	if out, _ := typed(member, "doctor"); !strings.Contains(out, "the gateway listens on port") {
+		t.Errorf("doctor does not ask the gateway whether it listens:\n%s", out)
+	}
+	for _, command := range []string{"add sim --unseen", "reload", "journal dump", "journal verify", "journal sessions --remove panel", "backup " + filepath.Join(t.TempDir(), "b")} {
 		if out, err := typed(member, command); err == nil || !strings.Contains(out, "try: sudo sensorgate "+command) {
 			t.Errorf("a member types %s: %v\n%s", command, err, out)
 		}
@@ -175,6 +178,14 @@ func TestGroupMayLookAndNoMore(t *testing.T) {
 	for _, command := range []string{"status", "journal status", "journal sessions", "history", "plan"} {
 		if out, err := typed(nobody, command); err == nil || !strings.Contains(out, "try: sudo sensorgate "+command) || !strings.Contains(out, "sudo adduser $USER sensorgate") {
 			t.Errorf("somebody else types %s: %v\n%s", command, err, out)
+		}
+	}
+	if err := os.Chmod(d.file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"journal dump", "journal sessions --remove panel", "backup b", "add sim", "reload"} {
+		if out, err := typed(nobody, command); err == nil || !strings.Contains(out, "try: sudo sensorgate "+command) || strings.Contains(out, "adduser") {
+			t.Errorf("somebody else types %s, for which the group is no help: %v\n%s", command, err, out)
 		}
 	}
 }

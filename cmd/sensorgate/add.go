@@ -20,6 +20,7 @@ import (
 	"sensorgate/internal/gateway"
 	"sensorgate/internal/scan"
 	"sensorgate/internal/terminal"
+	"sensorgate/internal/toml"
 )
 
 // addFlags are the answers that are given beforehand.
@@ -75,8 +76,12 @@ it up; what is refused is taken back. What is given as a flag is not asked. With
 }
 
 func (a *addFlags) add(ctx context.Context, q *interview, model string, progress io.Writer) error {
+	a.rootOnly = true
 	c, err := a.load(os.Stderr)
 	if err != nil {
+		return err
+	}
+	if err := mayWrite(filepath.Join(filepath.Dir(a.path), "conf.d")); err != nil {
 		return err
 	}
 	found := scan.Found{Name: "device"}
@@ -171,6 +176,9 @@ func (a *addFlags) try(ctx context.Context, q *interview, name, text string) err
 	file := filepath.Join(filepath.Dir(a.path), "conf.d", name+".toml")
 	if _, err := os.Stat(file); err == nil {
 		return usageError{fmt.Errorf("%s is there already (try: --name)", file)}
+	}
+	if shaped, problems := toml.Format(file, text); len(problems) == 0 { // what is wrong with it is explained below
+		text = shaped
 	}
 	fmt.Fprintf(q.out, "\n%s\n", text)
 	h := gateway.NewHardware(discard)

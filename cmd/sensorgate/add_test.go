@@ -25,6 +25,9 @@ func TestAddShowsValuesAndWritesTheDevice(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(text), "[device.scale]\nmodel  = \"generic/scale\"\nserial = { port = ") {
 		t.Errorf("%s %v", text, err)
 	}
+	if out, err := commandOutput(t.Context(), "fmt", "--check", filepath.Join(filepath.Dir(file), "conf.d", "scale.toml")); err != nil {
+		t.Errorf("not in the usual shape: %s %v", out, err)
+	}
 	if _, err := commandOutput(t.Context(), "add", "generic/scale", "--port", port, "--name", "scale", "-y", "-c", file); err == nil || !strings.Contains(err.Error(), "scale_2") {
 		t.Errorf("a second of the same name: %v", err)
 	}

@@ -42,6 +42,7 @@ root or the gateway may read (passwords, keys, credentials) is left out without 
 		Example: "  sudo sensorgate backup /media/usb/barn-pi.tar.gz",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			s.rootOnly = true // or rather it takes all that there is
 			c, err := s.load(os.Stderr)
 			if err != nil {
 				return err

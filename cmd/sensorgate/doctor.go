@@ -27,10 +27,9 @@ func newDoctor() *cobra.Command {
 				m.User = doctor.ServiceUser()
 			}
 			m.Learn(s.path, s.read)
-			found := m.Examine()
-			if snap, err := status.Fetch(cmd.Context(), s.findSocket()); err == nil {
-				found = append(found, doctor.LeftOver(snap.LeftOver)...)
-			}
+			snap, _ := status.Fetch(cmd.Context(), s.findSocket()) // one that does not answer has nothing to add
+			m.Listening = snap.Listeners
+			found := append(m.Examine(), doctor.LeftOver(snap.LeftOver)...)
 			err := doctor.Report(cmd.OutOrStdout(), found, s.json)
 			if errors.Is(err, doctor.ErrWrong) {
 				return errReported

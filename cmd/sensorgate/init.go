@@ -38,6 +38,12 @@ func newInit() *cobra.Command {
 			if _, err := os.Stat(path); err == nil && !force {
 				return usageError{fmt.Errorf("%s is there already (--force overwrites it)", path)}
 			}
+			if err := mayWrite(filepath.Dir(path)); err != nil {
+				if errors.Is(err, fs.ErrPermission) {
+					err = fmt.Errorf("%w (try: sudo sensorgate init, or sensorgate init ./sensorgate.toml)", err)
+				}
+				return err
+			}
 			in := &interview{in: bufio.NewReader(cmd.InOrStdin()), out: cmd.OutOrStdout(), yes: yes}
 			text := in.write(cmd.Context())
 			return finishInit(cmd.OutOrStdout(), path, text)
@@ -58,9 +64,6 @@ func finishInit(w io.Writer, path, text string) error {
 		return err
 	}
 	if err := replaceText(path, formatted); err != nil {
-		if errors.Is(err, fs.ErrPermission) {
-			return fmt.Errorf("%w (try: sudo sensorgate init, or sensorgate init ./sensorgate.toml)", err)
-		}
 		return err
 	}
 	fmt.Fprintf(w, "\nWrote %s.\n", path)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -45,7 +43,7 @@ func (s *store) find() (string, error) {
 	if s.dir != "" {
 		return s.dir, nil
 	}
-	if err := s.denied(false); err != nil {
+	if err := s.denied(s.rootOnly); err != nil {
 		return "", err
 	}
 	c, problems := s.read()
@@ -63,17 +61,7 @@ func (s *store) inspect() (*journal.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	snap, err := journal.Inspect(dir)
-	return snap, notForEverybody(err)
-}
-
-// notForEverybody adds what to type to an error of a store that this user may not look into:
-// messages are in it, and the group of the gateway may only look at the status.
-func notForEverybody(err error) error {
-	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w (try: %s)", err, terminal.Sudo("sensorgate", os.Args[1:]))
-	}
-	return err
+	return journal.Inspect(dir)
 }
 
 // running returns where the gateway answers whose store is meant, "" if the store itself must be
@@ -166,7 +154,7 @@ func writeStore(out io.Writer, snap journal.Summary, outside bool) error {
 }
 
 func newJournalDump() *cobra.Command {
-	var s store
+	s := store{settings: settings{rootOnly: true}} // the messages are nobody's business
 	var entries bool
 	cmd := &cobra.Command{
 		Use:   "dump [queue...]",
@@ -277,7 +265,7 @@ func printable(b []byte) string {
 }
 
 func newJournalVerify() *cobra.Command {
-	var s store
+	s := store{settings: settings{rootOnly: true}}
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "read everything and check it; exit code 1 if something is damaged",

@@ -53,6 +53,11 @@ disconnected first.`,
 }
 
 func (s *sessionsCommand) run(cmd *cobra.Command, clients []string) error {
+	if s.remove && s.dir == "" {
+		if err := s.denied(true); err != nil {
+			return err
+		}
+	}
 	sessions, err := s.from()
 	if err != nil {
 		return err
@@ -167,7 +172,7 @@ type storedSessions string
 func (d storedSessions) list(context.Context) (list []broker.SessionInfo, err error) {
 	snap, err := journal.Inspect(string(d))
 	if err != nil {
-		return nil, notForEverybody(err)
+		return nil, err
 	}
 	defer snap.Close()
 	waiting := map[string]journal.QueueStats{}

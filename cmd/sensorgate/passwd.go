@@ -69,7 +69,7 @@ input. It is never an argument: those can be seen by everybody on the machine.`,
 // not there or with create. It returns how many users the file has, and whether this one was
 // among them before.
 func setPassword(in io.Reader, errOut io.Writer, path, user, algorithm string, create bool) (n int, known bool, err error) {
-	users, err := loadUsers(path)
+	users, err := userfile.Load(path)
 	isNew := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !isNew && !create {
 		return 0, false, err
@@ -106,7 +106,7 @@ func newPasswdDelete() *cobra.Command {
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, user := args[0], args[1]
-			users, err := loadUsers(path)
+			users, err := userfile.Load(path)
 			if err != nil {
 				return err
 			}
@@ -133,7 +133,7 @@ func newPasswdList() *cobra.Command {
 		Short: "list the users, and how their passwords are kept",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			users, err := loadUsers(args[0])
+			users, err := userfile.Load(args[0])
 			if err != nil {
 				return err
 			}
@@ -161,14 +161,6 @@ func newPasswdList() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
 	return cmd
-}
-
-func loadUsers(path string) (userfile.File, error) {
-	users, err := userfile.Load(path)
-	if errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("%w (try: sudo)", err)
-	}
-	return users, err
 }
 
 // saveUsers writes the file. A new one made by root in a folder of the service's

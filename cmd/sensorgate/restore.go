@@ -62,6 +62,8 @@ type restore struct {
 	head     backupHead
 	data     string
 	aside    string // where the store went that was there before; "" if there was none
+
+	written map[string]bool // paths of the configuration that the backup has
 }
 
 // unpack reads the archive once: backup.json first, then the configuration, then the store.
@@ -115,6 +117,9 @@ func (r *restore) unpack(file string) error {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	if !storeReady {
+		if err := r.setOthersAside(); err != nil {
+			return err
+		}
 		r.load()
 	}
 	if err := r.nameNode(); err != nil {
@@ -130,6 +135,10 @@ func (r *restore) configFile(name string, h *tar.Header, in io.Reader) error {
 	if name == r.head.Main {
 		path = r.settings.path
 	}
+	if r.written == nil {
+		r.written = map[string]bool{}
+	}
+	r.written[path] = true
 	text, err := io.ReadAll(io.LimitReader(in, 64<<20))
 	if err != nil {
 		return err
@@ -140,6 +149,21 @@ func (r *restore) configFile(name string, h *tar.Header, in io.Reader) error {
 		}
 	}
 	return writeRestored(path, fs.FileMode(h.Mode)&0o777, strings.NewReader(string(text)))
+}
+
+// setOthersAside takes the files of conf.d out of the configuration that the backup does not have: it
+// would not be as it was, and a table may be in two files then.
+func (r *restore) setOthersAside() error {
+	others, err := filepath.Glob(filepath.Join(filepath.Dir(r.settings.path), "conf.d", "*.toml"))
+	if err != nil {
+		return err
+	}
+	for _, path := range others {
+		if !r.written[path] {
+			err = errors.Join(err, os.Rename(path, path+".before-restore"))
+		}
+	}
+	return err
 }
 
 // nameNode writes the name of the node into the main file if it came from the old board's host name:
@@ -185,6 +209,9 @@ func (r *restore) load() {
 
 // prepareStore makes the folder of the store, and room in it.
 func (r *restore) prepareStore() error {
+	if err := r.setOthersAside(); err != nil {
+		return err
+	}
 	r.load()
 	if r.data == "" {
 		return fmt.Errorf("%s keeps nothing on disk (data is empty), and the backup has a store", r.settings.path)

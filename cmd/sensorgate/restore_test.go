@@ -134,12 +134,15 @@ func TestRestoreOnACardWhoseGatewayHasRun(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"sensorgate.toml": "# of the package\ndata = \"" + store + "\"\n", "store/mark": "fresh"} {
+	for name, text := range map[string]string{"sensorgate.toml": "# of the package\ndata = \"" + store + "\"\n", "store/mark": "fresh", "conf.d/other.toml": "[device.a]\ndriver = \"sim\"\n"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	out, err := restoring(t, dir, nil, [2]string{"backup.json", head}, [2]string{"config/sensorgate.toml", "data = \"" + store + "\"\n"}, [2]string{"store/new", "y"})
+	out, err := restoring(t, dir, nil, [2]string{"backup.json", head}, [2]string{"config/sensorgate.toml", "data = \"" + store + "\"\n[device.a]\ndriver = \"sim\"\n"}, [2]string{"config/conf.d/own.toml", "[device.b]\ndriver = \"sim\"\n"}, [2]string{"store/new", "y"})
 	if err != nil || !strings.Contains(out, "is kept in "+store+"/before-restore-") {
 		t.Fatalf("%q, %v", out, err)
 	}
@@ -152,6 +155,10 @@ func TestRestoreOnACardWhoseGatewayHasRun(t *testing.T) {
 	}
 	if text, err := os.ReadFile(filepath.Join(dir, "sensorgate.toml.before-restore")); err != nil || !strings.HasPrefix(string(text), "# of the package") {
 		t.Errorf("the configuration that was there: %q, %v", text, err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "conf.d", "*"))
+	if err != nil || len(files) != 2 || filepath.Base(files[0]) != "other.toml.before-restore" || filepath.Base(files[1]) != "own.toml" {
+		t.Errorf("files of conf.d: %v, %v; want that of the backup alone to count", files, err)
 	}
 	if stamps, err := stampsOf(store); err != nil || len(stamps) != 1 {
 		t.Errorf("the next backup has %v, %v; want what was restored", stamps, err)

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"sensorgate/internal/config"
 	"sensorgate/internal/gateway"
@@ -30,6 +31,8 @@ type settings struct {
 	path string
 	json bool
 
+	rootOnly bool // the command is not for the group of the gateway, which may only look
+
 	hardware *gateway.Hardware // that the configuration was checked against
 	cfg      *config.Config    // what was read last without a fault
 }
@@ -41,7 +44,7 @@ func (s *settings) flags(cmd *cobra.Command) {
 
 // load reads the configuration; a broken one is explained on w, and warnings too.
 func (s *settings) load(w *os.File) (*config.Config, error) {
-	if err := s.denied(false); err != nil {
+	if err := s.denied(s.rootOnly); err != nil {
 		return nil, err
 	}
 	c, problems := s.read()
@@ -83,7 +86,10 @@ func (s *settings) findSocket() string {
 	if c == nil {
 		c = &config.Config{Data: defaultData, Files: []string{s.path}}
 		text, err := os.ReadFile(s.path)
-		if m := dataLine.FindSubmatch(text); err == nil && m != nil {
+		if err != nil {
+			return gateway.FindSocket(nil) // nobody knows whether it names a store
+		}
+		if m := dataLine.FindSubmatch(text); m != nil {
 			c.Data = string(m[1])
 		}
 	}
@@ -93,7 +99,7 @@ func (s *settings) findSocket() string {
 // meant is the socket of the service if it runs on this file, else own, which is this file's: whoever
 // names a file does not mean another gateway that happens to run.
 func (s *settings) meant(service, own string) string {
-	if service == own || own == "" || s.path == defaultConfig || !status.Running(service) {
+	if service == own || own == "" || s.path == defaultConfig {
 		return service
 	}
 	snap, err := status.Fetch(context.Background(), service)
@@ -149,6 +155,20 @@ func seen(c *config.Config, problems config.Problems) config.Problems {
 		kept = append(kept, p)
 	}
 	return kept
+}
+
+// mayWrite returns why this user may not make files in a folder, or make the folder: before
+// anything is asked.
+func mayWrite(dir string) error {
+	err := unix.Access(dir, unix.W_OK)
+	for errors.Is(err, unix.ENOENT) && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+		err = unix.Access(dir, unix.W_OK)
+	}
+	if err != nil {
+		return &fs.PathError{Op: "write into", Path: dir, Err: err}
+	}
+	return nil
 }
 
 // catalogue is what a configuration may choose from here.

@@ -62,8 +62,12 @@ At a pipe the password is the first line.`,
 }
 
 func (w *webSetup) setup(ctx context.Context, in io.Reader, out, errOut io.Writer) error {
+	w.rootOnly = true
 	c, err := w.load(os.Stderr)
 	if err != nil {
+		return err
+	}
+	if err := mayWrite(filepath.Join(filepath.Dir(w.path), "conf.d")); err != nil {
 		return err
 	}
 	if err := userfile.CheckUser(w.user); err != nil {

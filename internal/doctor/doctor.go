@@ -52,6 +52,9 @@ type Machine struct {
 	User    string // whom the gateway runs as
 	SeesAll bool   // root sees what other people's processes have open
 
+	// Listening are the listeners that the gateway itself reports open; nil: none, or it was not asked.
+	Listening []string
+
 	// What Learn takes from the configuration.
 	data   string            // directory of the store; "" keeps it in memory
 	port   int               // of the local broker

@@ -243,6 +243,11 @@ func TestDoctorBrokerPort(t *testing.T) {
 	files := map[string]string{"proc/net/tcp": tcpTable}
 	expect(t, lookBrokerPort(machine(t, files)), Warning, "only root sees who")
 
+	// The members of the gateway's group see nobody's files, but they may ask the gateway.
+	asked := machine(t, files)
+	asked.Listening = []string{"127.0.0.1:1883"}
+	expect(t, lookBrokerPort(asked), OK, "the gateway listens on port 1883")
+
 	files["proc/77/comm"], files["proc/77/fd/5"] = "mosquitto\n", "@socket:[4711]"
 	expect(t, lookBrokerPort(machine(t, files)), Wrong, "taken by mosquitto (pid 77)", "disable --now mosquitto")
 

@@ -134,6 +134,12 @@ func lookBrokerPort(m Machine) []Finding {
 	if len(inodes) == 0 {
 		return one(OK, fmt.Sprintf("port %d is free", m.port), "")
 	}
+	ours := one(OK, fmt.Sprintf("the gateway listens on port %d", m.port), "")
+	for _, l := range m.Listening {
+		if strings.HasSuffix(l, fmt.Sprintf(":%d", m.port)) {
+			return ours
+		}
+	}
 	for _, pr := range m.processes() {
 		for _, target := range m.open(pr.pid) {
 			inode, ok := strings.CutPrefix(target, "socket:[")
@@ -141,11 +147,11 @@ func lookBrokerPort(m Machine) []Finding {
 				continue
 			}
 			if pr.isGateway() {
-				return one(OK, fmt.Sprintf("the gateway listens on port %d", m.port), "")
+				return ours
 			}
 			try := fmt.Sprintf("give it another port, or listen = [\"tcp://127.0.0.1:%d\"] in [broker]", m.port+1)
 			if pr.name == "mosquitto" {
-				try = "sudo systemctl disable --now mosquitto    (or another port in [broker] listen)"
+				try = "sudo systemctl disable --now mosquitto    (or another port in [broker] listen, or listen = [] and a bridge to it)"
 			}
 			return one(Wrong, fmt.Sprintf("port %d is taken by %s (pid %d)", m.port, pr.name, pr.pid), try)
 		}
