@@ -124,7 +124,7 @@ type simQueue struct {
 	lim  Limits
 	recs []*simWaiting // that may still come out, in order
 	gone uint64        // dropped, as far as the model saw
-	told uint64        // of them, those that the last recovery counted
+	counted uint64        // of them, those that the last recovery counted
 }
 
 type simWaiting struct {
@@ -409,7 +409,7 @@ func (h *history) dropQueue() {
 		h.fail("open queue: %w", err)
 	}
 	h.q[i] = q
-	h.model[i].gone, h.model[i].told = 0, 0
+	h.model[i].gone, h.model[i].counted = 0, 0
 }
 
 func (h *history) commit() {
@@ -528,7 +528,7 @@ func (h *history) compareQueue(q *Queue, m *simQueue, eio bool) {
 	hole := -1
 	for _, r := range m.recs {
 		if r.dropped && r.confirmed && !found[r.seq] {
-			m.told++
+			m.counted++
 		}
 		switch {
 		case !found[r.seq] && r.confirmed && !r.gone:
@@ -546,9 +546,9 @@ func (h *history) compareQueue(q *Queue, m *simQueue, eio bool) {
 			r.gone, r.refused, r.dropped = false, false, false
 		}
 	}
-	if q.stats.DroppedFull < m.told && !eio {
-		h.fail("%s: %d records that were promised are dropped, %d counted", m.name, m.told, q.stats.DroppedFull)
+	if q.stats.DroppedFull < m.counted && !eio {
+		h.fail("%s: %d records that were promised are dropped, %d counted", m.name, m.counted, q.stats.DroppedFull)
 	}
-	m.told = q.stats.DroppedFull
+	m.counted = q.stats.DroppedFull
 	m.recs = slices.DeleteFunc(m.recs, func(r *simWaiting) bool { return !found[r.seq] })
 }
