@@ -120,10 +120,10 @@ type simRecord struct {
 }
 
 type simQueue struct {
-	name string
-	lim  Limits
-	recs []*simWaiting // that may still come out, in order
-	gone uint64        // dropped, as far as the model saw
+	name    string
+	lim     Limits
+	recs    []*simWaiting // that may still come out, in order
+	gone    uint64        // dropped, as far as the model saw
 	counted uint64        // of them, those that the last recovery counted
 }
 
