@@ -37,8 +37,8 @@ func (r *Retained[T]) Set(topic string, value *T) (old *T, nodes int64) {
 		k := n.child(level)
 		if k == nil {
 			r.made++
-			r.nodes += nodeCost + int64(len(level))
 			k = n.grow(level, r.made)
+			r.nodes += k.cost()
 		}
 		n = k
 	}
@@ -71,7 +71,7 @@ func (r *Retained[T]) remove(topic string) (old *T) {
 	r.count--
 	for i := len(path) - 1; i >= 0 && n.bare() && n.value.value == nil; i-- {
 		path[i].cut(n)
-		r.nodes -= nodeCost + int64(len(n.name))
+		r.nodes -= n.cost()
 		n = path[i]
 	}
 	return old
@@ -98,7 +98,7 @@ func (r *Retained[T]) Len() int { return r.count }
 func (r *Retained[T]) NodeBytes() int64 { return r.nodes }
 
 // Cost returns the bytes of the nodes that Set would add for a topic.
-func (r *Retained[T]) Cost(topic string) int64 { return r.root.cost(topic) }
+func (r *Retained[T]) Cost(topic string) int64 { return r.root.pathCost(topic) }
 
 // Cursor walks over the values that match a filter, in pieces. Values that are set after
 // it was made are not seen: whoever subscribes gets those as they come.

@@ -80,7 +80,7 @@ func (t *Subscriptions[S]) Edit(f func(e *Edit[S])) {
 type Edit[S comparable] struct{ t *Subscriptions[S] }
 
 // Cost returns the bytes of the nodes that Add would make for a filter.
-func (e *Edit[S]) Cost(filter string) int64 { return e.t.root.cost(filter) }
+func (e *Edit[S]) Cost(filter string) int64 { return e.t.root.pathCost(filter) }
 
 // Add is Subscriptions.Add.
 func (e *Edit[S]) Add(sub *Subscription[S]) { e.t.addLocked(sub) }
@@ -131,8 +131,8 @@ func (t *Subscriptions[S]) addLocked(sub *Subscription[S]) (existed bool) {
 		k := n.child(level)
 		if k == nil {
 			t.made++
-			sub.nodes += nodeCost + int64(len(level))
 			k = n.grow(level, t.made)
+			sub.nodes += k.cost()
 		}
 		n = k
 	}
@@ -163,7 +163,7 @@ func (t *Subscriptions[S]) removeLocked(sub *Subscription[S]) {
 	}
 	for i := len(path) - 1; i >= 0 && n.bare() && n.value.empty(); i-- {
 		path[i].cut(n)
-		t.nodes -= nodeCost + int64(len(n.name))
+		t.nodes -= n.cost()
 		n = path[i]
 	}
 	t.count--
@@ -318,5 +318,5 @@ func (t *Subscriptions[S]) NodeBytes() int64 {
 func (t *Subscriptions[S]) Cost(filter string) int64 {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.root.cost(filter)
+	return t.root.pathCost(filter)
 }

@@ -20,8 +20,10 @@ type node[V any] struct {
 	kids  []*node[V]
 	index map[string]*node[V] // of kids by name, once they are too many to search
 	born  uint64              // number among all nodes ever made in the tree
-	holes int                 // kids that are gone
+	holes int32               // kids that are gone
 	gone  bool
+	named bool        // made with a place in its parent's index
+	one   [1]*node[V] // room for kids while there is one: an object less for the garbage collector
 	value V
 }
 
@@ -45,11 +47,14 @@ func (n *node[V]) child(name string) *node[V] {
 func (n *node[V]) grow(name string, born uint64) *node[V] {
 	// A copy: the text of a whole topic must not be kept for one level of it.
 	k := &node[V]{name: strings.Clone(name), born: born}
+	if cap(n.kids) == 0 {
+		n.kids = n.one[:0]
+	}
 	n.kids = append(n.kids, k)
 	switch {
 	case n.index != nil:
 		n.index[k.name] = k
-	case len(n.kids)-n.holes > searchedKids:
+	case len(n.kids)-int(n.holes) > searchedKids:
 		n.index = make(map[string]*node[V], len(n.kids))
 		for _, k := range n.kids {
 			if !k.gone {
@@ -57,6 +62,7 @@ func (n *node[V]) grow(name string, born uint64) *node[V] {
 			}
 		}
 	}
+	k.named = n.index != nil
 	return k
 }
 
@@ -67,8 +73,8 @@ func (n *node[V]) cut(k *node[V]) {
 		delete(n.index, k.name)
 	}
 	n.holes++
-	live := len(n.kids) - n.holes
-	if n.holes <= live/4 {
+	live := len(n.kids) - int(n.holes)
+	if int(n.holes) <= live/4 {
 		return
 	}
 	if live <= searchedKids/2 {
@@ -88,23 +94,40 @@ func (n *node[V]) from(born uint64) int {
 	return sort.Search(len(n.kids), func(i int) bool { return n.kids[i].born >= born })
 }
 
-func (n *node[V]) bare() bool { return len(n.kids) == n.holes }
+func (n *node[V]) bare() bool { return len(n.kids) == int(n.holes) }
 
-// nodeCost is what one node takes in memory besides its name, with its places in the
-// list and the index of its parent; measured by TestCostIsWhatTheHeapSays.
-const nodeCost = 128
+// What one node takes in memory besides its name, and what its place in the index of its
+// parent takes; measured by TestCostIsWhatTheHeapSays.
+const (
+	nodeCost  = 112
+	namedCost = 48
+)
 
-// cost returns the bytes that the nodes of a path would add below n.
-func (n *node[V]) cost(path string) (bytes int64) {
+// cost is what the account has for a node.
+func (n *node[V]) cost() int64 {
+	bytes := nodeCost + int64(len(n.name))
+	if n.named {
+		bytes += namedCost
+	}
+	return bytes
+}
+
+// pathCost returns the bytes that the nodes of a path would add below n.
+func (n *node[V]) pathCost(path string) (bytes int64) {
 	at := n
 	for rest, more := path, true; more; {
 		var level string
 		level, rest, more = strings.Cut(rest, "/")
+		above := at
 		if at != nil {
 			at = at.child(level)
 		}
-		if at == nil {
-			bytes += nodeCost + int64(len(level))
+		if at != nil {
+			continue
+		}
+		bytes += nodeCost + int64(len(level))
+		if above != nil && (above.index != nil || len(above.kids)-int(above.holes) >= searchedKids) {
+			bytes += namedCost
 		}
 	}
 	return bytes
