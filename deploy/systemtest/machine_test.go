@@ -24,16 +24,7 @@ type machine struct {
 
 func boot(t *testing.T, c board.Config) *machine {
 	t.Helper()
-	if err := board.Ready(c.Arch); err != nil {
-		t.Skip(err)
-	}
-	if _, err := exec.LookPath("qemu-img"); err != nil {
-		t.Skip("skipped: no qemu-img here (Debian package qemu-utils)")
-	}
-	c.RootFS = "../board/cache/rootfs-" + suite() + "-" + c.Arch + ".img"
-	if _, err := os.Stat(c.RootFS); err != nil {
-		t.Skipf("%v (try: make %s)", err, "deploy"+strings.TrimPrefix(c.RootFS, ".."))
-	}
+	c.RootFS = rootOf(t, c.Arch)
 	c.CPUs = 2 // systemd on one is twice as slow
 	c.Output = io.Discard
 	// QEMU's own SMBus adapter would come first at some boots and second at others.
@@ -51,6 +42,22 @@ func boot(t *testing.T, c board.Config) *machine {
 	m := &machine{b, t}
 	m.on()
 	return m
+}
+
+// rootOf is the Debian that a machine boots; without all that a machine needs the test is skipped.
+func rootOf(t *testing.T, arch string) string {
+	t.Helper()
+	if err := board.Ready(arch); err != nil {
+		t.Skip(err)
+	}
+	if _, err := exec.LookPath("qemu-img"); err != nil {
+		t.Skip("skipped: no qemu-img here (Debian package qemu-utils)")
+	}
+	image := "../board/cache/rootfs-" + suite() + "-" + arch + ".img"
+	if _, err := os.Stat(image); err != nil {
+		t.Skipf("%v (try: make %s)", err, "deploy"+strings.TrimPrefix(image, ".."))
+	}
+	return image
 }
 
 // suite is the release of Debian that is tried.
@@ -128,9 +135,10 @@ func (m *machine) show(property string) string {
 }
 
 // shared builds what the machine sees as /host: two versions of the package, the
-// second newer, and the ledger.
+// second newer, and the ledger. What nobody can boot is not built.
 func shared(t *testing.T, arch string) string {
 	t.Helper()
+	rootOf(t, arch)
 	dir := t.TempDir()
 	native := filepath.Join(dir, "native")
 	goBuild(t, "", native, "../../cmd/sensorgate", "v1.0.0")
