@@ -22,8 +22,9 @@ func (m *Machine) qemuArgs(kernel string) []string {
 		// vhost-user back ends map the guest's memory, so it has to be shared.
 		"-machine", a.machine + ",memory-backend=mem", "-object", "memory-backend-memfd,id=mem,size=" + m.Mem + ",share=on",
 		// Without no_timer_check an emulated x86 on a busy host now and then panics in the
-		// test of the IO-APIC's timer.
-		"-kernel", kernel, "-append", "console=" + a.console + " quiet panic=-1 no_timer_check " + m.rootArgs() + m.Append,
+		// test of the IO-APIC's timer. Against what a processor guesses no emulation has to be
+		// protected: it makes each system call forget the page tables, which are slow to read again.
+		"-kernel", kernel, "-append", "console=" + a.console + " quiet panic=-1 no_timer_check mitigations=off " + m.rootArgs() + m.Append,
 		"-chardev", "file,id=klog,append=on,path=" + m.path("kernel.log"), "-serial", "chardev:klog",
 		"-chardev", "socket,id=ttyS1,path=" + m.path(hardware.SocketTTY),
 		"-qmp", "unix:" + m.path(hardware.SocketQMP) + ",server=on,wait=off",
