@@ -69,6 +69,9 @@ input. It is never an argument: those can be seen by everybody on the machine.`,
 // not there or with create. It returns how many users the file has, and whether this one was
 // among them before.
 func setPassword(in io.Reader, errOut io.Writer, path, user, algorithm string, create bool) (n int, known bool, err error) {
+	if _, known := algorithms[algorithm]; !known { // before anything is asked
+		return 0, false, usageError{fmt.Errorf("-H %s: have argon2id and sha512-pbkdf2", algorithm)}
+	}
 	users, err := userfile.Load(path)
 	isNew := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !isNew && !create {
@@ -82,21 +85,16 @@ func setPassword(in io.Reader, errOut io.Writer, path, user, algorithm string, c
 		return 0, false, err
 	}
 	_, known = users[user]
-	if users[user], err = hashed(secret, algorithm); err != nil {
+	if users[user], err = algorithms[algorithm](secret); err != nil {
 		return 0, false, err
 	}
 	return len(users), known, saveUsers(users, path, isNew)
 }
 
-// hashed is a password as it stands in the file.
-func hashed(secret []byte, algorithm string) (string, error) {
-	switch algorithm {
-	case "argon2id":
-		return userfile.Hash(secret), nil
-	case "sha512-pbkdf2":
-		return userfile.HashPBKDF2(secret)
-	}
-	return "", usageError{fmt.Errorf("-H %s: have argon2id and sha512-pbkdf2", algorithm)}
+// algorithms make a password what stands in the file.
+var algorithms = map[string]func(secret []byte) (string, error){
+	"argon2id":      func(secret []byte) (string, error) { return userfile.Hash(secret), nil },
+	"sha512-pbkdf2": userfile.HashPBKDF2,
 }
 
 func newPasswdDelete() *cobra.Command {

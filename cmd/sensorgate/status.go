@@ -63,7 +63,7 @@ func (v *statusView) once(ctx context.Context) error {
 		return err
 	}
 	text := b.String()
-	if v.out == io.Writer(os.Stdout) && isTerminal(os.Stdout) {
+	if _, shown := v.out.(*terminal.Writer); shown { // which main puts in front of a terminal
 		columns, _ := terminalSize()
 		text = wrapped(text, columns)
 	}

@@ -3,11 +3,16 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/serial"
@@ -28,6 +33,11 @@ func TestMain(m *testing.M) {
 // onTerminal starts the program on a terminal of its own and returns what it shows.
 func onTerminal(t *testing.T, args ...string) *bufio.Reader {
 	t.Helper()
+	return onTerminalOf(t, 200, 50, args...)
+}
+
+func onTerminalOf(t *testing.T, columns, rows uint16, args ...string) *bufio.Reader {
+	t.Helper()
 	screen, path, err := serial.OpenPTY()
 	if err != nil {
 		t.Skip("no ptys here:", err)
@@ -38,6 +48,9 @@ func onTerminal(t *testing.T, args ...string) *bufio.Reader {
 		t.Fatal(err)
 	}
 	defer tty.Close()
+	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: columns, Row: rows}); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
@@ -56,6 +69,24 @@ const (
 	evil  = "\x1b]0;owned\x07\u202e"
 	tamed = `\x1b]0;owned\x07\u202e`
 )
+
+// What status prints goes on below where the terminal is narrow: the program itself, as it is typed.
+func TestStatusFitsTheTerminalItIsTypedOn(t *testing.T) {
+	port := freePort(t)
+	dir := t.TempDir()
+	config := writeConfig(t, fmt.Sprintf("node = \"n\"\ndata = \"\"\nbroker.listen = [\"tcp://127.0.0.1:%s\"]\n[device.hand]\ndriver = \"modbus\"\ntcp = \"127.0.0.1:1\"\nchannels.volt = { input = 0 }\n", port))
+	t.Setenv("RUNTIME_DIRECTORY", dir)
+	running(t, config, port)
+	shows, err := io.ReadAll(onTerminalOf(t, 40, 14, "status", "-c", config))
+	if len(shows) == 0 {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(shows)) {
+		if line = strings.TrimRight(line, "\r\n"); utf8.RuneCountInString(line) > 40 {
+			t.Errorf("%q is wider than the terminal", line)
+		}
+	}
+}
 
 // A client that publishes escape sequences cannot work the terminal of whoever looks.
 func TestSubOnATerminalEscapesWhatStrangersPublish(t *testing.T) {
