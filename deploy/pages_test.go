@@ -96,3 +96,23 @@ func TestLinksInPagesLeadSomewhere(t *testing.T) {
 		t.Errorf("found only %d links", links)
 	}
 }
+
+// What the broker publishes about itself is described, topic by topic.
+func TestTopicsBelowSYSAreDescribed(t *testing.T) {
+	t.Parallel()
+	page := pages(t)["docs/topics.md"]
+	port, file := freePort(t), filepath.Join(t.TempDir(), "s.toml")
+	if err := os.WriteFile(file, []byte("node = \"n\"\ndata = \"\"\nbroker.listen = [\"tcp://127.0.0.1:"+port+"\"]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	startGateway(t, program(t), file, port)
+	seen := run(t, program(t), "sub", "-p", port, "-t", "$SYS/broker/#", "-F", "%t", "-C", "34", "-W", "60")
+	for topic := range strings.Lines(seen) {
+		if name := strings.TrimPrefix(strings.TrimSpace(topic), "$SYS/broker/"); !strings.Contains(page, "`"+name+"`") {
+			t.Errorf("docs/topics.md does not describe %s", name)
+		}
+	}
+	if strings.Count(seen, "\n") < 34 {
+		t.Errorf("only these came:\n%s", seen)
+	}
+}
