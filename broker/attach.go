@@ -171,10 +171,10 @@ func (b *Broker) teardown(w *worker, c *conn) {
 	s.walks = nil
 	s.recountWalksLocked()
 	s.gone = time.Now()
+	ends := s.expiry == 0 || !s.isPersistent() // nobody makes it more from here on
 	s.mu.Unlock()
 	b.logEnd(c)
 
-	ends := s.expiry == 0 || !s.isPersistent() // only we change it now
 	later := b.lastWill(w, c, ends)
 	b.leave(c)
 	b.mu.Lock()

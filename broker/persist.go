@@ -27,8 +27,7 @@ func (b *Broker) newSessionLocked(id string, account *budget.Account, kept bool)
 
 // makePersistent opens the session's queues.
 func (b *Broker) makePersistent(s *session) {
-	limits := journal.Limits{Bytes: b.limits().MaxQueued, Full: journal.DropOldest}
-	queue, err := b.journal.OpenQueue(queueOut+s.id, limits)
+	queue, err := b.journal.OpenQueue(queueOut+s.id, b.queueLimits())
 	if err == nil {
 		s.inbound, err = b.journal.OpenQueue(queueIn+s.id, RememberedLimits(b.journal.Size()))
 	}
@@ -37,6 +36,11 @@ func (b *Broker) makePersistent(s *session) {
 		return
 	}
 	s.queue = queue
+}
+
+// queueLimits are those of what waits for a session.
+func (b *Broker) queueLimits() journal.Limits {
+	return journal.Limits{Bytes: b.limits().MaxQueued, Full: journal.DropOldest}
 }
 
 // savedSession is a persistent session's entry in the journal. JSON, so that `journal dump`

@@ -38,9 +38,45 @@ func (b *Broker) Reload(o Options) error {
 	b.memory.SetLimit(o.Memory)
 	b.permissions.Store(allowed)
 	b.changeListeners(change)
+	b.boundSessions()
 	b.subs.Touch() // all routes are worked out anew
 	b.disconnectRevoked(allowed)
 	return nil
+}
+
+// boundSessions has the persistent sessions that are there keep to the limits as they are: to
+// how much may wait for one, and to how long it may stay without its client.
+func (b *Broker) boundSessions() {
+	b.mu.Lock()
+	sessions := make([]*session, 0, b.persistent)
+	for _, s := range b.sessions {
+		if s.kept {
+			sessions = append(sessions, s)
+		}
+	}
+	b.mu.Unlock()
+	for _, s := range sessions {
+		b.mu.Lock() // for each: who connects waits for it
+		if b.sessions[s.id] == s {
+			b.boundLocked(s)
+		}
+		b.mu.Unlock()
+	}
+}
+
+func (b *Broker) boundLocked(s *session) {
+	if _, err := b.journal.OpenQueue(queueOut+s.id, b.queueLimits()); err != nil {
+		b.log.Warn("what waits for a session keeps its bound", "client", s.id, "err", err)
+	}
+	s.mu.Lock()
+	longest := b.boundedExpiry(s.expiry)
+	sooner := longest < s.expiry
+	s.expiry = longest
+	s.mu.Unlock()
+	if sooner && s.owner == nil {
+		s.stopTimerLocked()
+		b.expireLocked(s)
+	}
 }
 
 // listenerChange is how one set of listeners becomes another.
