@@ -15,7 +15,8 @@ import (
 // that is new is opened, one that is gone closed; who is connected stays connected, but
 // for clients whose password was changed or removed, and those without a login where none
 // may be any more. Permissions count for every message from then on, also for retained
-// and queued ones; limits for who connects from then on.
+// and queued ones; limits for who connects from then on, but those of persistent sessions
+// for all of them.
 func (b *Broker) Reload(o Options) error {
 	b.reloading.Lock()
 	defer b.reloading.Unlock()

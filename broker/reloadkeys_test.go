@@ -247,6 +247,28 @@ func (k keyChange) try(t *testing.T, ofListener bool) {
 	stays.ping()
 }
 
+// A client that may not read a topic any more gets nothing of it from the reload on, although
+// where its messages go was worked out before.
+func TestReloadTakesThePermissionToRead(t *testing.T) {
+	rules := writeFile(t, "acl", "user ann\ntopic readwrite #\nuser bob\ntopic readwrite #\n")
+	users := passwords(t, "ann", "bob")
+	r := startReloaded(t, func(o *Options) { o.Passwords, o.ACL = users, rules })
+	sub := connect(t, r.b, mqtt.Level5, "sub", user("bob", "pw-bob"))
+	sub.subscribe("secret", 0)
+	sub.subscribe("open", 0)
+	pub := connect(t, r.b, mqtt.Level5, "pub", user("ann", "pw-ann"))
+	pub.publish("secret", "before", 0, 0)
+	sub.want("secret", "before")
+	if err := r.reload(func(o *Options) {
+		o.ACL = writeFile(t, "acl", "user ann\ntopic readwrite #\nuser bob\ntopic read open\n")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	pub.publish("secret", "after", 0, 0)
+	pub.publish("open", "after", 0, 0)
+	sub.want("open", "after")
+}
+
 // A key that is added has a row above, or a test that is named here.
 func TestEachKeyHasItsReload(t *testing.T) {
 	elsewhere := map[string]bool{"key": true} // with cert
