@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -13,13 +14,15 @@ import (
 // epoll is the kernel's Poller.
 type epoll struct {
 	fd   int
-	bell int // eventfd that ends the waiting
+	bell int // eventfd that ends the waiting, guarded by ringing; -1 once closed
 
 	// gate is an epoll that the Go runtime's poller watches. fd is in it only while the waiting goroutine is parked, or
 	// every packet would wake up a thread of the runtime too.
 	gate   *os.File
 	raw    syscall.RawConn
 	parked bool // fd is in the gate
+
+	ringing sync.Mutex
 }
 
 // spinLimit is how long Wait waits in the system call itself. Beyond, the Go runtime would take its processor away and
@@ -50,8 +53,14 @@ func newEpoll() (*epoll, error) {
 	return p, err
 }
 
+// Wake may come after Close: whoever calls it does not know. The number of the bell may be
+// another file's by then.
 func (p *epoll) Wake() {
-	_, _ = write(p.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // full means that it is awake already
+	p.ringing.Lock()
+	defer p.ringing.Unlock()
+	if p.bell >= 0 {
+		_, _ = write(p.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // full means that it is awake already
+	}
 }
 
 func (p *epoll) Control(op, fd int, events uint32) error {
@@ -64,7 +73,10 @@ func (p *epoll) CloseWrite(fd int) error             { return unix.Shutdown(fd, 
 func (p *epoll) CloseSocket(fd int) error            { return unix.Close(fd) } // epoll forgets it with that
 
 func (p *epoll) Close() {
+	p.ringing.Lock()
 	_ = unix.Close(p.bell)
+	p.bell = -1
+	p.ringing.Unlock()
 	_ = p.gate.Close()
 	_ = unix.Close(p.fd)
 }
