@@ -50,7 +50,7 @@ type client struct {
 	heard  time.Time // when the last byte came
 	left   departure
 
-	unanswered bool // the last CONNECT came when the session may have expired, and had no answer yet
+	unanswered bool // a CONNECT since the last CONNACK came when the session may have expired
 }
 
 type sessionState int

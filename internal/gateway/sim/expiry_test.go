@@ -107,7 +107,7 @@ func (c *client) sessionExpiryLocked(l *peerConn) uint32 {
 		c.w.led.sessionEnded(c.name)
 	}
 	c.left, l.expiry, l.doubt = departure{}, c.expiry, c.unanswered
-	c.unanswered = l.expires
+	c.unanswered = c.unanswered || l.expires
 	if c.expiry == 0 {
 		return mqtt.SessionForever
 	}

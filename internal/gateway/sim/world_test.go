@@ -619,6 +619,9 @@ func (w *world) judge() {
 	count("up", "spool/up")
 	for _, c := range w.clients {
 		count(c.name, "session/"+c.name)
+		if c.unanswered { // its session has expired perhaps, and it was refused for want of room ever since
+			w.led.uncertain(c.name)
+		}
 	}
 	for name := range dropped { // also of damage that no queue has counted
 		dropped[name] += w.lost + j.Stats().Damaged
