@@ -466,7 +466,7 @@ func (w *world) live() error {
 	w.mu.Lock()
 	w.gw, w.stop = g, stop
 	w.runs++
-	if w.ended {
+	if w.ended || w.disk.isOff() { // off since its last look at the disk: nobody else ends it
 		stop()
 	}
 	w.mu.Unlock()
