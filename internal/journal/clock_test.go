@@ -191,3 +191,39 @@ func TestStepThatNobodyHasSeenYet(t *testing.T) {
 		s.stop()
 	})
 }
+
+// For an hour after a step nobody knows whether the clock is right now: nothing of an earlier run goes for its age. Then
+// what its time stamp says counts again.
+func TestAnHourAfterAStepTimeStampsCountAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newClockStore(t)
+		s.clock.sync(true)
+		s.start()
+		s.append(50)
+		s.restart()
+		time.Sleep(time.Minute)
+		s.clock.step(20 * 365 * day) // a bad time server, for longer than a moment
+		time.Sleep(settleTime - time.Minute)
+		s.kept(50, "an hour after a step, nearly")
+		time.Sleep(2 * time.Minute)
+		s.kept(0, "more than an hour after a step")
+		s.stop()
+	})
+}
+
+// A record that was stamped by a clock years ahead goes when it is old by the monotonic clock, not years later.
+func TestRecordStampedYearsAheadGoesInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newClockStore(t)
+		s.clock.sync(true)
+		s.start()
+		s.clock.step(20 * 365 * day)
+		s.append(50)
+		s.clock.step(-20 * 365 * day)
+		time.Sleep(20 * time.Hour)
+		s.kept(50, "after 20 hours")
+		time.Sleep(5 * time.Hour)
+		s.kept(0, "after 25 hours")
+		s.stop()
+	})
+}

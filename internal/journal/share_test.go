@@ -129,7 +129,10 @@ func (f fullFile) WriteAt(b []byte, off int64) (int, error) {
 }
 
 func (f fullFile) Sync() error {
-	if f.at.full() {
+	if f.at.full() { // what was written is half on the disk, and is not written again
+		f.at.EIO = 1
+		_ = f.File.Sync()
+		f.at.EIO = 0
 		return syscall.ENOSPC
 	}
 	return f.File.Sync()
@@ -163,7 +166,16 @@ func TestFullDiskAtEveryOperationOfCompaction(t *testing.T) {
 			}
 		}
 		fs.left = -2
-		fs.Disk.Locked = false
+		for i := range 40 { // there is room again, and for another file
+			if j.failed != nil {
+				break
+			}
+			j.Append(Record{Data: make([]byte, 800), To: []*Queue{gone}})
+			if err := j.commit(); err != nil {
+				t.Errorf("full at operation %d: %d records later: %v", at, i, err)
+			}
+		}
+		fs.Disk.Cut()
 		j, err := Open(o)
 		if err != nil {
 			t.Fatalf("full at operation %d: does not open again: %v", at, err)
@@ -173,6 +185,34 @@ func TestFullDiskAtEveryOperationOfCompaction(t *testing.T) {
 		}
 		if v, ok := j.Get("key"); !ok || string(v) != "value" {
 			t.Errorf("full at operation %d: the entry is gone", at)
+		}
+		if s := j.Stats(); s.Damaged > 0 {
+			t.Errorf("full at operation %d: %d reported damaged", at, s.Damaged)
+		}
+	}
+}
+
+// The same while files are made: what was begun is removed, and the next try makes it.
+func TestFullDiskAtEveryOperationWhileFilesAreMade(t *testing.T) {
+	for at := range 120 {
+		fs := &fullAt{Disk: crashdisk.New(rand.New(rand.NewPCG(1, 1))), left: -2}
+		o := Options{Dir: "d", FS: fs, SegmentSize: 16 << 10, Size: 16 * 16 << 10, FreeFloor: -1}
+		j := reopen(t, o)
+		q := openQueue(t, j, "q", Limits{Full: Refuse})
+		fs.left = at
+		sure := 0
+		for i := range 60 {
+			j.Append(Record{Data: make([]byte, 800), To: []*Queue{q}, Waiter: confirmations{&sure}})
+			if err := j.commit(); err != nil {
+				t.Errorf("full at operation %d: record %d: %v", at, i, err)
+				break
+			}
+		}
+		fs.left = -2
+		fs.Disk.Cut()
+		j = reopen(t, o)
+		if n := len(readAll(t, openQueue(t, j, "q", Limits{}))); n < sure || sure < 55 {
+			t.Errorf("full at operation %d: %d records, %d were promised", at, n, sure)
 		}
 		if s := j.Stats(); s.Damaged > 0 {
 			t.Errorf("full at operation %d: %d reported damaged", at, s.Damaged)
