@@ -169,6 +169,19 @@ func TestAtLeastRepeatsStatesOnly(t *testing.T) {
 	}
 }
 
+// Hardware that speaks first, as a meter that sends every second: with every = "10s" its first reading goes out
+// at once and not after ten seconds.
+func TestFirstReadingIsPublishedAtOnce(t *testing.T) {
+	m := New(Device{Name: "d", Node: "n", TopicTemplate: "{channel}", Payload: Plain,
+		Channels: []Channel{{Name: "power", Filters: Filters{Every: 10 * time.Second}}}})
+	for _, c := range []struct{ second, want int }{{0, 1}, {1, 0}, {5, 0}, {10, 1}} {
+		got := m.Messages([]drivers.Reading{reading("power", drivers.Number(float64(c.second)), epoch.Add(time.Duration(c.second)*time.Second))}, true)
+		if len(got) != c.want {
+			t.Errorf("after %d s: %q, want %d", c.second, payloads(got), c.want)
+		}
+	}
+}
+
 // The last state must win over the throttle: a door may not stay open forever
 // because it was closed too soon.
 func TestThrottleKeepsTheLastState(t *testing.T) {

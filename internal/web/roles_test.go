@@ -11,7 +11,7 @@ import (
 // Every route for everybody: who may, gets an answer; who may not, is refused and
 // nothing happens.
 func TestEveryRouteForEveryRole(t *testing.T) {
-	roles := map[string]Role{"stranger": Nobody, "proxy": Nobody, "loopback": View, "token": View, "vic": View, "ann": Operate, "bob": Admin, "socket": Admin}
+	roles := map[string]Role{"stranger": Nobody, "proxy": Nobody, "loopback": View, "token": View, "vic": View, "ann": Operate, "bob": Admin, "socket": Admin, "group": View}
 	bodies := map[string]string{
 		api + "/login": `{"user":"ann","password":"a-pw"}`, api + "/config/check": `[]`,
 		api + "/devices/{device}/channels/{channel}/command": `{"value":"on"}`,

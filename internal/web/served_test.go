@@ -192,7 +192,8 @@ func newServed(t *testing.T, change func(*Options)) *served {
 	return s
 }
 
-// ask makes one request. who is a user, "token", "loopback", "socket", "proxy" (a foreign
+// ask makes one request. who is a user, "token", "loopback", "socket", "group" (a member of the
+// gateway's, on the socket), "proxy" (a foreign
 // program on this machine that forwards) or "stranger".
 func (s *served) ask(who, method, path, body string, change ...func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, "http://192.0.2.1:8880"+path, strings.NewReader(body))
@@ -208,6 +209,8 @@ func (s *served) ask(who, method, path, body string, change ...func(*http.Reques
 		}
 	case "socket":
 		r = r.WithContext(status.FromSocket(r.Context()))
+	case "group":
+		r = r.WithContext(status.FromGroup(r.Context()))
 	case "token":
 		r.Header.Set("Authorization", "Bearer "+s.view)
 	case "stranger":
