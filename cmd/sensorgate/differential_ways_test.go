@@ -131,7 +131,7 @@ func TestWillsAlike(t *testing.T) {
 			gone := make(chan struct{})
 			go func() {
 				defer close(gone)
-				sub(append([]string{"-p", port, "-i", id, "-t", "nothing", "-W", "2", "--will-topic", topic}, will...)...)
+				sub(append([]string{"-p", port, "-i", id, "-t", "end/" + id, "-C", "1", "-W", "60", "--will-topic", topic}, will...)...)
 			}()
 			// Who comes with the same client id ends the connection without a DISCONNECT (3.1.4-2).
 			for range 40 {
@@ -141,6 +141,7 @@ func TestWillsAlike(t *testing.T) {
 					break
 				}
 			}
+			must(t, "", "pub", "-p", port, "-t", "end/"+id, "-r", "-m", "end", "-q", "1") // both connect again by themselves
 			<-gone
 			must(t, "", "pub", "-p", port, "-t", topic, "-r", "-n", "-q", "1")
 		}

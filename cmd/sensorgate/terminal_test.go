@@ -51,7 +51,7 @@ func onTerminalOf(t *testing.T, columns, rows uint16, args ...string) *bufio.Rea
 	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: columns, Row: rows}); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
@@ -59,7 +59,7 @@ func onTerminalOf(t *testing.T, columns, rows uint16, args ...string) *bufio.Rea
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cancel(); _ = cmd.Wait() })
-	if err := screen.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := screen.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	return bufio.NewReader(screen)
