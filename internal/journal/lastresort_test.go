@@ -11,7 +11,7 @@ import (
 )
 
 // A journal full of what nobody may drop, and of next to nothing of others, takes a record all the same: when it has taken
-// none for a while, those pay who never do otherwise. Without that it would be full for ever.
+// none for a while, those pay who never do otherwise. Without that it would be full forever.
 func TestFullJournalDropsWhatLittleThereIsAfterAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fs := crashdisk.New(rand.New(rand.NewPCG(1, 24)))
