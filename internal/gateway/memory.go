@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path"
 	"strconv"
 	"strings"
 
@@ -15,7 +16,7 @@ import (
 // channels (docs/ARCHITECTURE.md has the table).
 const (
 	memoryOfProgram = 20 << 20 // code that is resident, journal, one device
-	memoryOfDevice  = 44 << 10
+	memoryOfDevice  = 48 << 10
 
 	// Of the page: headers, buffers, stacks and an answer of each connection, what waits for
 	// a stream that is slow, and the rings of events and of the log. Logins (256 at most) and
@@ -52,8 +53,8 @@ func memoryLimit(read func(string) ([]byte, error)) (limit int64, of string) {
 			limit, of = bytes, name
 		}
 	}
-	number := func(path string) int64 {
-		data, err := read(path)
+	number := func(file string) int64 {
+		data, err := read(file)
 		if err != nil {
 			return 0
 		}
@@ -76,14 +77,24 @@ func memoryLimit(read func(string) ([]byte, error)) (limit int64, of string) {
 			switch f := strings.SplitN(strings.TrimSpace(string(line)), ":", 3); {
 			case len(f) < 3:
 			case f[1] == "":
-				least(number("/sys/fs/cgroup"+f[2]+"/memory.max"), "the control group "+f[2])
+				eachGroup(f[2], func(g string) { least(number(path.Join("/sys/fs/cgroup", g, "memory.max")), "the control group "+g) })
 			case f[1] == "memory":
-				least(number("/sys/fs/cgroup/memory"+f[2]+"/memory.limit_in_bytes"), "the control group "+f[2])
+				eachGroup(f[2], func(g string) {
+					least(number(path.Join("/sys/fs/cgroup/memory", g, "memory.limit_in_bytes")), "the control group "+g)
+				})
 			}
 		}
 	}
 	least(number("/sys/fs/cgroup/system.slice/sensorgate.service/memory.max"), "sensorgate.service")
 	return limit, of
+}
+
+// eachGroup calls f with a control group and those above it, which bound it too.
+func eachGroup(group string, f func(group string)) {
+	for ; len(group) > 1; group = path.Dir(group) {
+		f(group)
+	}
+	f("/")
 }
 
 // MemoryWarning returns a sentence for the operator when the configuration may need more

@@ -20,8 +20,11 @@ func TestMemoryLimit(t *testing.T) {
 	}{
 		"machine":   {map[string]string{"/proc/meminfo": "MemTotal:  1000 kB\nMemFree: 5 kB\n"}, 1000 << 10, "this machine"},
 		"version 2": {map[string]string{"/proc/meminfo": "MemTotal:  1000 kB\n", "/proc/self/cgroup": "0::/a.slice\n", "/sys/fs/cgroup/a.slice/memory.max": "4096\n"}, 4096, "the control group /a.slice"},
-		"no limit":  {map[string]string{"/proc/meminfo": "MemTotal:  1000 kB\n", "/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup//memory.max": "max\n"}, 1000 << 10, "this machine"},
+		"no limit":  {map[string]string{"/proc/meminfo": "MemTotal:  1000 kB\n", "/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/memory.max": "max\n"}, 1000 << 10, "this machine"},
 		"version 1": {map[string]string{"/proc/self/cgroup": "3:memory:/b\n", "/sys/fs/cgroup/memory/b/memory.limit_in_bytes": "8192\n"}, 8192, "the control group /b"},
+		"above, 2":  {map[string]string{"/proc/self/cgroup": "0::/a.slice/b.scope\n", "/sys/fs/cgroup/a.slice/memory.max": "4096\n", "/sys/fs/cgroup/a.slice/b.scope/memory.max": "8192\n"}, 4096, "the control group /a.slice"},
+		"above, 1":  {map[string]string{"/proc/self/cgroup": "3:memory:/a/b\n", "/sys/fs/cgroup/memory/a/memory.limit_in_bytes": "4096\n", "/sys/fs/cgroup/memory/a/b/memory.limit_in_bytes": "9223372036854771712\n"}, 4096, "the control group /a"},
+		"container": {map[string]string{"/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/memory.max": "4096\n"}, 4096, "the control group /"},
 		"service":   {map[string]string{"/proc/meminfo": "MemTotal: 1000000 kB\n", "/sys/fs/cgroup/system.slice/sensorgate.service/memory.max": "167772160\n"}, 160 << 20, "sensorgate.service"},
 		"unknown":   {nil, 0, ""},
 	} {
