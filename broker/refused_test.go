@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
 
@@ -150,5 +151,46 @@ func TestUnacknowledgedMessagesAreBounded(t *testing.T) {
 	s.doneLocked(s.inflight.find(1))
 	if !s.maySendLocked() {
 		t.Error("one is acknowledged, and no other may be sent")
+	}
+}
+
+// What clients that only connect have in the journal, wills and filters too, leaves room for what
+// is published: no more of it than a sixth of the journal.
+func TestWillsAndFiltersLeaveRoomInTheJournal(t *testing.T) {
+	const size = 1 << 20
+	j, err := journal.Open(journal.Options{Dir: t.TempDir(), Size: size, SegmentSize: 64 << 10, FreeFloor: 1, SeqStep: SeqStep})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := start(t, func(o *Options) { o.Journal = runJournal(t, j) })
+	connect(t, b, mqtt.Level5, "kept", persistent).subscribe("t", 1)
+	for i := range 30 {
+		connect(t, b, mqtt.Level5, fmt.Sprint("will", i), func(c *mqtt.Connect) { c.Will = &mqtt.Will{Topic: "w", Payload: make([]byte, 10_000)} })
+	}
+	if n := b.onDisk.sessions.Load(); n > size/6 || n < size/12 {
+		t.Errorf("wills take %d bytes of a journal of %d", n, size)
+	}
+	if n := b.Stats().DroppedFull; n == 0 {
+		t.Error("no will is counted that is only in memory")
+	}
+	greedy := connect(t, b, mqtt.Level5, "greedy", persistent)
+	refused := 0
+	for i := range 200 {
+		greedy.write(mqtt.AppendSubscribe(nil, greedy.level, mqtt.Subscribe{ID: 1, Filters: []mqtt.Subscription{{Filter: fmt.Sprintf("%01000d", i)}}}))
+		_, codes, err := mqtt.ParseSuback(greedy.frame(mqtt.SUBACK), greedy.level)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if codes[0] == mqtt.QuotaExceeded {
+			refused++
+		}
+	}
+	if n := b.onDisk.sessions.Load(); n > size/6 || refused == 0 || refused == 200 {
+		t.Errorf("with filters they take %d bytes of a journal of %d, %d filters of 200 were refused", n, size, refused)
+	}
+	pub := connect(t, b, mqtt.Level5, "pub")
+	for i := range uint16(500) {
+		pub.publish("t", "a message for who is kept", 1, i+1)
+		pub.wantAck(mqtt.PUBACK, i+1)
 	}
 }
