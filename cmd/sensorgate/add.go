@@ -48,7 +48,8 @@ func newAdd() *cobra.Command {
 Reads the device once and shows its values. If you agree it is written into a file of its
 own in conf.d beside the configuration, the whole is checked, and a gateway that runs takes
 it up; what is refused is taken back. What is given as a flag is not asked. With --tcp or
---port and no model the units there are asked who they are, as scan modbus does.`,
+--port and no model the units there are asked who they are, as scan modbus does; if none
+answers on a port it asks you what is connected.`,
 		Example: "  sudo sensorgate add\n  sudo sensorgate add eastron/sdm630 --port /dev/ttyUSB0 --unit 1\n  sudo sensorgate add --tcp 192.168.1.40\n  sudo sensorgate add bme280 --i2c 1:0x76 --name attic -y",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

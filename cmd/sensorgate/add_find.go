@@ -39,7 +39,16 @@ func (a *addFlags) find(ctx context.Context, q *interview, progress io.Writer, c
 		}
 		o.Port = found.Where
 	}
-	if found, err = a.units(ctx, q, progress, o); err != nil || found.Needs == "" {
+	found, err = a.units(ctx, q, progress, o)
+	var usage usageError
+	if err != nil && a.port != "" && !q.yes && ctx.Err() == nil && !errors.As(err, &usage) {
+		fmt.Fprintf(q.out, "%s\n", terminal.Escape(err.Error())) // what is there may speak by itself, as a P1 meter
+		if model = a.whichModel(q, scan.Found{Kind: "port"}); q.ended {
+			return found, "", err
+		}
+		return scan.Found{Name: "device"}, model, nil
+	}
+	if err != nil || found.Needs == "" {
 		return found, "", err
 	}
 	if q.yes {
@@ -114,11 +123,16 @@ func pick(q *interview, all []scan.Found) (scan.Found, error) {
 	for i, f := range all {
 		fmt.Fprintf(q.out, "%3d  %s %s: %s  %s\n", i+1, f.Kind, f.Where, terminal.Escape(f.Title), terminal.Escape(f.Note))
 	}
-	n, err := strconv.Atoi(q.ask("Which one", "1"))
-	if err != nil || n < 1 || n > len(all) {
-		return scan.Found{}, usageError{fmt.Errorf("expected a number from 1 to %d", len(all))}
+	for {
+		answer := q.ask("Which one", "1")
+		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(all) {
+			return all[n-1], nil
+		}
+		if q.ended {
+			return scan.Found{}, usageError{fmt.Errorf("expected a number from 1 to %d", len(all))}
+		}
+		fmt.Fprintf(q.out, "%q is no number from 1 to %d.\n", answer, len(all))
 	}
-	return all[n-1], nil
 }
 
 // whichModel asks what a found thing is, where it cannot be asked itself.

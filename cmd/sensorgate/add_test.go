@@ -103,3 +103,26 @@ func TestAddAsksAgainForANumber(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// On a port where no Modbus unit answers something may speak by itself: what it is is asked, and a number that
+// is none is asked for again.
+func TestAddAsksWhatSpeaksByItself(t *testing.T) {
+	port := replaying(t, strings.Repeat("0.2 < 53 54 2C 47 53 2C 2B 20 31 2E 35 6B 67 0D 0A\n", 200))
+	file := filepath.Join(t.TempDir(), "sensorgate.toml")
+	if err := os.WriteFile(file, []byte("node = \"n\"\ndata = \"\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := with(t, "generic/scale\nweigh\nyes\n", "add", "--port", port, "--line", "9600 8N1", "--unit", "9", "--timeout", "20ms", "-c", file)
+	if err != nil || !strings.Contains(out, "no unit answered") || !strings.Contains(out, "1.5 kg") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(file), "conf.d", "weigh.toml"))
+	if err != nil || !strings.Contains(string(text), "model  = \"generic/scale\"") || strings.Contains(string(text), "unit") {
+		t.Errorf("%v: wrote %s", err, text)
+	}
+	port = simulated(t, "xy/md02")
+	out, err = with(t, "y\n1\nxy/md02\nroom\nyes\n", "add", "--port", port, "--line", "9600 8N1", "--unit", "1", "--timeout", "10s", "-c", file)
+	if err != nil || !strings.Contains(out, `"y" is no number from 1 to 1`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
