@@ -254,5 +254,35 @@ func makeScript(seed uint64, without []string) script {
 		}
 	}
 	s.addBesides(without)
+	if seed%8 == 7 {
+		s.addTakeOvers(without)
+	}
 	return s
+}
+
+// addTakeOvers adds what takes a coincidence otherwise (K8): a client of QoS 2 answers late, while one sync follows the other, takes its
+// own connection over before the next of them is done, and then the process is killed or the power goes.
+func (s *script) addTakeOvers(without []string) {
+	r := rand.New(rand.NewPCG(s.Seed, 17))
+	end := s.Events[len(s.Events)-1].At
+	add := func(at time.Duration, who, do string, n int) {
+		if !slices.Contains(without, do) {
+			s.Events = append(s.Events, event{at, who, do, n})
+		}
+	}
+	for range 3 + r.IntN(4) {
+		at := time.Second + time.Duration(r.Int64N(int64(end)))
+		add(at, "disk", "slow", 20+r.IntN(80))
+		add(at, "c0", "connect", 0)
+		add(at, "c1", "connect", 0)
+		add(at, "c0", "lazy", 20+r.IntN(100))
+		at += time.Second // in which the connections are accepted
+		for range 10 {
+			add(at, "c1", "publish", 2) // three of QoS 2, which c0 hears
+			at += time.Duration(10+r.IntN(40)) * time.Millisecond
+		}
+		add(at, "c0", "connect", 0)
+		add(at, "disk", []string{"kill", "cut"}[r.IntN(2)], r.IntN(3))
+	}
+	slices.SortStableFunc(s.Events, func(a, b event) int { return cmp.Compare(a.At, b.At) })
 }
