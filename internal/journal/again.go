@@ -12,6 +12,7 @@ import (
 // none is written: the change gets its own.
 type second struct {
 	key  string   // of an entry, with
+	data []byte   // its value, if that is still in memory: the first copy may be damaged by now
 	loc  location // where its frame is, or
 	tomb bool     // the entry was removed, and may be forgotten by now
 	q    *Queue   // a queue whose state is meant, or
@@ -130,6 +131,9 @@ func (j *Journal) entryBody(it second) []byte {
 	}
 	s := j.slots[it.loc.slot()]
 	j.mu.Unlock()
+	if it.data != nil {
+		return appendPutBody(nil, it.key, it.data)
+	}
 	body, err := readFrame(s, it.loc, j.wr.st.salt, len(it.key))
 	if err != nil {
 		return nil // Get will find out, and count it

@@ -178,7 +178,7 @@ func (j *Journal) entryOnDiskLocked(p *pend, pos uint64) {
 	}
 	e.pos = 0
 	if e.tomb || j.twice(p.key) {
-		j.again = append(j.again, second{key: p.key, loc: e.loc, tomb: e.tomb, slot: p.slot, off: p.off})
+		j.again = append(j.again, second{key: p.key, data: p.data, loc: e.loc, tomb: e.tomb, slot: p.slot, off: p.off})
 		if !e.young { // however often it is written
 			e.young = true
 			j.young = append(j.young, p.key)
