@@ -45,7 +45,7 @@ func (a *attacker) report() {
 }
 
 // allRows are the whole table.
-func allRows() []row { return slices.Concat(rows, moreRows, laterRows, webRows) }
+func allRows() []row { return slices.Concat(rows, moreRows, laterRows, lastRows, webRows) }
 
 func (a *attacker) over() bool { return time.Now().After(a.until) }
 
