@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math/bits"
 	"net"
 	"net/http"
 	"runtime"
@@ -83,7 +84,7 @@ func TestWorkersKeepLittleForTheNextBatch(t *testing.T) {
 		batch = append(batch, mqtt.AppendPublish(nil, mqtt.Level311, mqtt.PublishFlags(1, false, false), "t", n+1, nil, nil)...)
 	}
 	batch = append(batch, mqtt.AppendPublish(nil, mqtt.Level311, mqtt.PublishFlags(1, false, false), "t", n+1, nil, make([]byte, 900_000))...)
-	pubs := make([]*client, 20)
+	pubs := make([]*client, 5)
 	for i := range pubs {
 		pubs[i] = dialNetwork(t, b, "ws", mqtt.Level311)
 		pubs[i].handshake(fmt.Sprint("pub", i))
@@ -128,7 +129,11 @@ func TestWillsWithManyPropertiesArePaidFor(t *testing.T) {
 		}
 		return kept
 	})
-	if grown > fee*5/4 || grown < fee*3/4 {
+	least := fee * 3 / 4
+	if bits.UintSize == 32 { // the account is that of 64-bit processors, and never too low
+		least /= 2
+	}
+	if grown > fee*5/4 || grown < least {
 		t.Errorf("a will of %d bytes takes %d and is charged %d", len(packet), grown/wills, fee/wills)
 	}
 }

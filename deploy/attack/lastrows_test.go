@@ -15,6 +15,7 @@ var lastRows = []row{
 	{name: "routes-ids", what: "ever new topics that 1,000 filters with identifiers and 1,000 share groups match", run: (*attacker).longRoutes},
 	{name: "long-logins", what: "wrong passwords with names of 20 KB and thousands of properties, from 60 addresses", run: (*attacker).longLogins, login: true},
 	{name: "refused-open", what: "connections that are refused and never close", run: (*attacker).refusedOpen},
+	{name: "bursts", what: "bursts of 16,000 short messages at QoS 1 from 150 clients to a session that is away", run: (*attacker).bursts},
 	{name: "share-used-up", what: "long packets of clients of MQTT 5 that have used up their share", run: (*attacker).shareUsedUp},
 }
 
@@ -126,4 +127,23 @@ func (a *attacker) shareUsedUp() {
 			cl.close()
 		}
 	})
+}
+
+func (a *attacker) bursts() {
+	away := a.subscriber(mqtt.Level311, "away", to("burst/#", 1), func(c *mqtt.Connect) { c.CleanStart = false })
+	if away == nil {
+		return
+	}
+	away.close()
+	a.gather(150, func(k int) *client {
+		return a.connect(mqtt.Level5, fmt.Sprint("burst", k))
+	}, func(cl *client) {
+		go cl.drain()
+		var burst []byte
+		for i := range 16_000 {
+			burst = mqtt.AppendPublish(burst, cl.level, mqtt.PublishFlags(1, false, false), "burst/x", uint16(i+1), nil, []byte("v"))
+		}
+		for !a.over() && cl.write(burst) == nil {
+		}
+	}, func() {})
 }
