@@ -222,3 +222,27 @@ func TestCostIsWhatTheHeapSays(t *testing.T) {
 		runtime.KeepAlive(&r)
 	}
 }
+
+// TestRemovedTopicLeavesNothingBehind: a node that stays keeps nothing of a child that went, whose name may
+// be long and is paid for by nobody any more.
+func TestRemovedTopicLeavesNothingBehind(t *testing.T) {
+	value := ""
+	for _, kids := range []int{1, 2} {
+		var r Retained[string]
+		before := heap()
+		for i := range 100 {
+			parent := fmt.Sprint("parent", i)
+			r.Set(parent, &value)
+			for k := range kids {
+				r.Set(fmt.Sprint(parent, "/", k, strings.Repeat("x", 60_000)), &value)
+			}
+			for k := range kids {
+				r.Set(fmt.Sprint(parent, "/", k, strings.Repeat("x", 60_000)), nil)
+			}
+		}
+		if grown := heap() - before; grown > 1<<20 {
+			t.Errorf("%d children: %d bytes are left of them, and %d are paid for", kids, grown, r.NodeBytes())
+		}
+		runtime.KeepAlive(&r)
+	}
+}

@@ -73,10 +73,16 @@ func (n *node[V]) cut(k *node[V]) {
 		delete(n.index, k.name)
 	}
 	n.holes++
-	live := len(n.kids) - int(n.holes)
-	if int(n.holes) <= live/4 {
-		return
+	if live := len(n.kids) - int(n.holes); int(n.holes) > live/4 {
+		n.closeHoles(live)
 	}
+	if n.one[0] == k { // also after the list has outgrown it
+		n.one[0] = nil
+	}
+}
+
+// closeHoles leaves in the list only the children that are not gone.
+func (n *node[V]) closeHoles(live int) {
 	if live <= searchedKids/2 {
 		n.index = nil
 	}
