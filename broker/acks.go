@@ -56,8 +56,9 @@ func (q *ackQueue) open(a ack) (token uint64) {
 	defer q.mu.Unlock()
 	a.left += preparing
 	if len(q.list) == cap(q.list) && q.head > len(q.list)/2 { // else a window of acks is allocated anew all the time
-		q.list = append(q.list[:0], q.list[q.head:]...)
-		q.head = 0
+		n := copy(q.list, q.list[q.head:])
+		clear(q.list[n:])
+		q.list, q.head = q.list[:n], 0
 	}
 	q.list = append(q.list, a)
 	waiting := len(q.list) - q.head

@@ -69,8 +69,8 @@ func TestAliasesTowardsAClientArePaidFor(t *testing.T) {
 	waitFor(t, "the end of the connection", func() bool { return b.memory.UsedFor(budget.Aliases) == 0 })
 }
 
-// What a worker keeps for the next batch is little, whatever the last one was: each connection
-// over TLS or WebSocket had one for itself, with megabytes after a single batch of short messages.
+// What a worker keeps for the next batch is little, whatever the last one was: a single batch of
+// short messages needs megabytes, and connections over TLS or WebSocket would each keep them.
 func TestWorkersKeepLittleForTheNextBatch(t *testing.T) {
 	b := start(t, listening(testListener(t, "ws")), diskJournal(t))
 	sub := dialNetwork(t, b, "ws", mqtt.Level311)
@@ -138,8 +138,8 @@ func TestWillsWithManyPropertiesArePaidFor(t *testing.T) {
 	}
 }
 
-// A route names the identifiers of all subscriptions of its receivers, and all groups: a
-// thousand of them, for thousands of topics, were charged as one.
+// A route names the identifiers of all subscriptions of its receivers, and all groups, and pays
+// for each: there may be a thousand of them, for thousands of topics.
 func TestRoutesArePaidForWithAllTheyName(t *testing.T) {
 	b := create(t)
 	c := connectedSession(t, b, "sub")

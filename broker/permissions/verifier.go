@@ -85,7 +85,7 @@ var noHash = sync.OnceValue(func() string { return passwd.Hash([]byte("nobody"))
 func (v *Verifier) Check(ctx context.Context, a Attempt) Verdict {
 	exists := a.Hash != ""
 	if len(a.Password) > MaxPassword || !exists && len(a.User) > MaxPassword {
-		return Wrong // a name that long tells nobody anything, and failures are remembered by name
+		return Wrong // such a name is of no use to an operator, and failures are remembered by name
 	}
 	if !exists {
 		a.Hash = noHash()

@@ -251,7 +251,7 @@ func (j *Journal) appendLocked(r *Record, now time.Time, at int64) error {
 	case p != nil:
 	case r.Waiter == nil:
 		return nil
-	case counted: // that it was dropped is to be on disk before anybody hears of it
+	case counted: // that it was dropped must be on disk before anybody hears of it
 		var c *pendChunk
 		p, _, c = j.pend.push()
 		p.ids = uint32(len(c.ids))

@@ -52,7 +52,6 @@ func TestNobodyHearsOfADropBeforeItIsCountedOnDisk(t *testing.T) {
 }
 
 // A full journal that is stopped has readings in memory, for which nobody has an answer: they find room, or are counted.
-// Before, they were gone without a count.
 func TestWhatFindsNoRoomAtAStopIsCounted(t *testing.T) {
 	for _, full := range []Policy{DropOldest, Refuse} { // of the queue that fills the journal
 		synctest.Test(t, func(t *testing.T) {

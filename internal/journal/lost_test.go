@@ -149,7 +149,7 @@ func TestLostFilesAreReportedInMessages(t *testing.T) {
 }
 
 // A file in which there were values alone leaves no hole in the log, and no queue misses anything: the number of values,
-// which every mark says, tells of it.
+// which is in every mark, shows it.
 func TestLostFileOfValuesIsReported(t *testing.T) {
 	fs := crashdisk.New(rand.New(rand.NewPCG(1, 1)))
 	o := Options{Dir: "d", FS: fs, SegmentSize: 16 << 10, Size: 1 << 30, FreeFloor: -1}
