@@ -10,6 +10,8 @@ import (
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"sensorgate/internal/freeport"
 )
 
 // mosquitto is a real upstream: Debian's broker on a port of its own.
@@ -30,7 +32,7 @@ func startMosquitto(t *testing.T, more string) *mosquitto {
 			t.Skip("no mosquitto (Debian package mosquitto)")
 		}
 	}
-	m := &mosquitto{t: t, port: freePort(t)}
+	m := &mosquitto{t: t, port: freeport.Port(t)}
 	m.config = filepath.Join(t.TempDir(), "mosquitto.conf")
 	text := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\n%s\n", m.port, more)
 	if err := os.WriteFile(m.config, []byte(text), 0o600); err != nil {
@@ -91,16 +93,6 @@ func (m *mosquitto) subscribe(filter string, qos byte) <-chan paho.Message {
 	return got
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // eventually waits for something that another process does.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
@@ -138,7 +130,7 @@ func TestMosquittoUpAndDown(t *testing.T) {
 }
 
 func upAndDown(t *testing.T, protocol, scheme string) {
-	port := freePort(t)
+	port := freeport.Port(t)
 	m := startMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1\nprotocol websockets", port))
 	url := m.url()
 	if scheme == "ws" {

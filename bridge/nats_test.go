@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"sensorgate/internal/freeport"
 	"sensorgate/internal/timing"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -44,12 +45,12 @@ func startCluster(t *testing.T) []*natsNode {
 	var routes []string
 	var cluster []int
 	for range 3 {
-		port := freePort(t)
+		port := freeport.Port(t)
 		cluster = append(cluster, port)
 		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", port))
 	}
 	for i := range 3 {
-		n := &natsNode{t: t, path: path, mqtt: freePort(t), monitor: freePort(t)}
+		n := &natsNode{t: t, path: path, mqtt: freeport.Port(t), monitor: freeport.Port(t)}
 		n.conf = filepath.Join(t.TempDir(), "nats.conf")
 		text := fmt.Sprintf(`server_name: n%d
 listen: "127.0.0.1:%d"
@@ -57,7 +58,7 @@ http: "127.0.0.1:%d"
 jetstream { store_dir: %q, max_mem: 64MB, max_file: 1GB }
 cluster { name: c, listen: "127.0.0.1:%d", routes: [%s] }
 mqtt { listen: "127.0.0.1:%d", stream_replicas: 3, ack_wait: "5s", max_ack_pending: 1000 }
-`, i, freePort(t), n.monitor, t.TempDir(), cluster[i], strings.Join(routes, ","), n.mqtt)
+`, i, freeport.Port(t), n.monitor, t.TempDir(), cluster[i], strings.Join(routes, ","), n.mqtt)
 		if err := os.WriteFile(n.conf, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"sensorgate/internal/freeport"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
 )
@@ -28,7 +30,7 @@ func TestMosquittoBridgesIntoUs(t *testing.T) {
 			t.Skip("no mosquitto (Debian package mosquitto)")
 		}
 	}
-	x := &bridged{t: t, mosquitto: mosquitto, dir: t.TempDir(), ourPort: freePort(t), theirPort: freePort(t), ours: map[string]int{}, theirs: map[string]int{}}
+	x := &bridged{t: t, mosquitto: mosquitto, dir: t.TempDir(), ourPort: strconv.Itoa(freeport.Port(t)), theirPort: strconv.Itoa(freeport.Port(t)), ours: map[string]int{}, theirs: map[string]int{}}
 	x.startOurs()
 	x.startTheirs()
 	x.listen()
@@ -82,16 +84,6 @@ type bridged struct {
 	listening    atomic.Bool // at the mosquitto
 	mu           sync.Mutex
 	ours, theirs map[string]int // how often each message arrived on a side
-}
-
-func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
 
 func (x *bridged) startOurs() {

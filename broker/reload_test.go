@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"sensorgate/internal/freeport"
 	"sensorgate/internal/mqtt"
 )
 
@@ -45,7 +47,7 @@ func reachable(addr string) bool {
 
 // Listeners come and go with a reload; who is connected does not notice.
 func TestReloadOpensAndClosesListeners(t *testing.T) {
-	first, second := "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
+	first, second := "127.0.0.1:"+strconv.Itoa(freeport.Port(t)), "127.0.0.1:"+strconv.Itoa(freeport.Port(t))
 	r := startReloaded(t, listening(Listener{Network: "tcp", Address: first}))
 	old := connect(t, r.b, mqtt.Level311, "old")
 	if err := r.reload(listening(Listener{Network: "tcp", Address: first}, Listener{Network: "ws", Address: second})); err != nil {
@@ -85,7 +87,7 @@ func TestReloadWithATakenPortChangesNothing(t *testing.T) {
 	}
 	defer taken.Close()
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
-	first, moved := "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
+	first, moved := "127.0.0.1:"+strconv.Itoa(freeport.Port(t)), "127.0.0.1:"+strconv.Itoa(freeport.Port(t))
 	r := startReloaded(t, listening(Listener{Network: "tcp", Address: first}))
 	_, firstPort, _ := net.SplitHostPort(first)
 	err = r.reload(func(o *Options) {
@@ -234,7 +236,7 @@ func TestAnonymousPerListener(t *testing.T) {
 // there alone does not.
 func TestAnonymousClientsOfAListenerThatGoes(t *testing.T) {
 	for everywhere := range 2 {
-		first, second := "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
+		first, second := "127.0.0.1:"+strconv.Itoa(freeport.Port(t)), "127.0.0.1:"+strconv.Itoa(freeport.Port(t))
 		r := startReloaded(t, func(o *Options) {
 			o.Passwords = passwords(t, "ann")
 			o.Listeners = []Listener{{Network: "tcp", Address: first}, {Network: "tcp", Address: second}}

@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
 
 	"sensorgate/broker/passwd"
+	"sensorgate/internal/freeport"
 	"sensorgate/internal/mqtt"
 )
 
@@ -213,7 +215,7 @@ func (k keyChange) try(t *testing.T, ofListener bool) {
 		network = "tcp"
 	}
 	l := testListener(t, network)
-	l.Address = "127.0.0.1:" + freePort(t)
+	l.Address = "127.0.0.1:" + strconv.Itoa(freeport.Port(t))
 	users := passwords(t, "ann")
 	r := startReloaded(t, func(o *Options) {
 		o.Listeners = []Listener{l}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"sensorgate/broker/poll"
+	"sensorgate/internal/freeport"
 	"sensorgate/internal/mqtt"
 )
 
@@ -90,7 +92,7 @@ func TestBrokerWorksWithoutItsPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	free := "127.0.0.1:" + freePort(t)
+	free := "127.0.0.1:" + strconv.Itoa(freeport.Port(t))
 	b := start(t, listening(Listener{Network: "tcp", Address: taken.Addr().String()}, Listener{Network: "tcp", Address: free}),
 		func(o *Options) { o.Patient = true })
 	came := make(chan string, 1)
@@ -117,7 +119,7 @@ func TestReloadWithoutTheTakenPort(t *testing.T) {
 	}
 	defer taken.Close()
 	unlucky := Listener{Network: "tcp", Address: taken.Addr().String()}
-	free := "127.0.0.1:" + freePort(t)
+	free := "127.0.0.1:" + strconv.Itoa(freeport.Port(t))
 	r := startReloaded(t, func(o *Options) { listening(unlucky)(o); o.Patient = true })
 	if err := r.reload(listening(Listener{Network: "tcp", Address: free})); err != nil {
 		t.Fatal(err)

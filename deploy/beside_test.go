@@ -6,17 +6,20 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"sensorgate/internal/freeport"
 )
 
 // startMosquitto runs mosquitto on a free port with more of a configuration.
 func startMosquitto(t *testing.T, more string) (port string, stop func()) {
 	t.Helper()
 	binary := tool(t, "mosquitto")
-	port = freePort(t)
+	port = strconv.Itoa(freeport.Port(t))
 	file := filepath.Join(t.TempDir(), "mosquitto.conf")
 	if err := os.WriteFile(file, fmt.Appendf(nil, "user root\nlistener %s 127.0.0.1\n%s\n", port, more), 0o600); err != nil {
 		t.Fatal(err)
@@ -135,7 +138,7 @@ func TestGatewayInThePlaceOfMosquitto(t *testing.T) {
 		}
 		return nil
 	}
-	other := freePort(t)
+	other := strconv.Itoa(freeport.Port(t))
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

@@ -3,15 +3,17 @@ package deploy
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"sensorgate/internal/freeport"
 )
 
 // fence is a block of docs/first-hour.md: ```sh is typed, ```toml NAME is a file,
@@ -32,7 +34,7 @@ func TestFirstHourIsTrue(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	ports := strings.NewReplacer("1883", freePort(t), "1884", freePort(t))
+	ports := strings.NewReplacer("1883", strconv.Itoa(freeport.Port(t)), "1884", strconv.Itoa(freeport.Port(t)))
 	script, expected := "", []string{}
 	for i, block := range fence.FindAllStringSubmatch(string(page), -1) {
 		kind, name, text := block[1], block[2], ports.Replace(block[3])
@@ -115,18 +117,4 @@ func afterTheCut(t *testing.T, dir string, box int) {
 	if len(times) != 12 || late == 0 {
 		t.Errorf("of %d values after the cut %d were from before it, want 12 and some\n%s", len(times), late, got)
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }

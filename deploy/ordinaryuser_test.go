@@ -4,9 +4,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"sensorgate/internal/freeport"
 )
 
 // Who may not read the configuration of an installed gateway is given the line that works,
@@ -90,7 +93,7 @@ func TestGroupIsNotWarnedOfWhatIsNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	store, port := filepath.Join(dir, "store"), freePort(t)
+	store, port := filepath.Join(dir, "store"), strconv.Itoa(freeport.Port(t))
 	file := filepath.Join(dir, "sensorgate.toml")
 	t.Setenv("RUNTIME_DIRECTORY", dir)
 	text := "node = \"n\"\ndata = \"" + store + "\"\nbroker.listen = [\"tcp://127.0.0.1:" + port + "\"]\n[device.b]\ndriver = \"sim\"\nchannels.x = { shape = \"sine\" }\n"

@@ -4,9 +4,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
+
+	"sensorgate/internal/freeport"
 )
 
 // pages are all that people read, by their path from the top.
@@ -101,7 +104,7 @@ func TestLinksInPagesLeadSomewhere(t *testing.T) {
 func TestTopicsBelowSYSAreDescribed(t *testing.T) {
 	t.Parallel()
 	page := pages(t)["docs/topics.md"]
-	port, file := freePort(t), filepath.Join(t.TempDir(), "s.toml")
+	port, file := strconv.Itoa(freeport.Port(t)), filepath.Join(t.TempDir(), "s.toml")
 	if err := os.WriteFile(file, []byte("node = \"n\"\ndata = \"\"\nbroker.listen = [\"tcp://127.0.0.1:"+port+"\"]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -10,10 +10,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"sensorgate/internal/freeport"
 	"sensorgate/internal/homeassistant/hatest"
 )
 
@@ -39,7 +41,7 @@ func recipe(t *testing.T, title string) map[string]string {
 // attic is a gateway with one made-up value, and more of a file behind it.
 func attic(t *testing.T, more string) (port string) {
 	t.Helper()
-	port = freePort(t)
+	port = strconv.Itoa(freeport.Port(t))
 	dir := t.TempDir()
 	text := fmt.Sprintf("node = \"barn-pi\"\ndata = %q\nbroker.listen = [\"tcp://127.0.0.1:%s\"]\n%s\n", filepath.Join(dir, "store"), port, more) +
 		"[device.attic]\ndriver = \"sim\"\nevery = \"1s\"\n[device.attic.channels]\ntemperature = { shape = \"sine\", from = 21, to = 21.5, digits = 0, unit = \"°C\" }\n"
@@ -66,7 +68,7 @@ func TestRecipeHomeAssistantByHand(t *testing.T) {
 	blocks := recipe(t, "Home Assistant by hand")
 	dir := t.TempDir()
 	far := filepath.Join(dir, "home.toml")
-	home := freePort(t)
+	home := strconv.Itoa(freeport.Port(t))
 	if err := os.WriteFile(far, fmt.Appendf(nil, "node = \"home\"\ndata = \"\"\nbroker.listen = [\"tcp://127.0.0.1:%s\"]\n", home), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +95,7 @@ func TestRecipePrometheus(t *testing.T) {
 	t.Parallel()
 	prometheus := tool(t, "prometheus")
 	blocks := recipe(t, "Prometheus and Grafana")
-	page, listen, dir := freePort(t), freePort(t), t.TempDir()
+	page, listen, dir := strconv.Itoa(freeport.Port(t)), strconv.Itoa(freeport.Port(t)), t.TempDir()
 	attic(t, strings.ReplaceAll(blocks["toml"], "8880", page))
 	config := filepath.Join(dir, "prometheus.yml")
 	if err := os.WriteFile(config, []byte("global: {scrape_interval: 1s}\n"+strings.ReplaceAll(blocks["yaml"], "8880", page)), 0o600); err != nil {

@@ -8,11 +8,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"sensorgate/internal/freeport"
 )
 
 // boxedCommand is a line of a grey box that begins with a command of ours.
@@ -94,7 +97,7 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	port := freePort(t)
+	port := strconv.Itoa(freeport.Port(t))
 	d := &desk{dir: dir, file: filepath.Join(dir, "etc/sensorgate.toml")}
 	if err := os.Mkdir(filepath.Dir(d.file), 0o755); err != nil {
 		t.Fatal(err)

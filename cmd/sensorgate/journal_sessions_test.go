@@ -7,27 +7,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"sensorgate/broker"
+	"sensorgate/internal/freeport"
 )
-
-// freePort is a port of this machine that nobody has.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
 
 // running runs a gateway on a configuration until the test ends or stop is called.
 func running(t *testing.T, config, port string) (stop func()) {
@@ -75,7 +62,7 @@ func running(t *testing.T, config, port string) (stop func()) {
 
 // Sessions are listed and removed while the gateway runs, and in its store when it does not.
 func TestJournalSessionsOnlineAndOffline(t *testing.T) {
-	port := freePort(t)
+	port := strconv.Itoa(freeport.Port(t))
 	dir := t.TempDir()
 	config := writeConfig(t, fmt.Sprintf("node = \"n\"\ndata = %q\n[broker]\nlisten = [\"tcp://127.0.0.1:%s\"]\n[journal]\nsize = \"16MiB\"\nkeep_free = \"1MiB\"\n", filepath.Join(dir, "d"), port))
 	t.Setenv("RUNTIME_DIRECTORY", dir)
@@ -129,7 +116,7 @@ func TestJournalSessionsOnlineAndOffline(t *testing.T) {
 // Who names a file whose gateway does not run is not answered by the service, which runs on another:
 // its sessions would be removed, its values taken for those of the file.
 func TestToolsDoNotAskTheGatewayOfAnotherFile(t *testing.T) {
-	port := freePort(t)
+	port := strconv.Itoa(freeport.Port(t))
 	dir := t.TempDir()
 	text := fmt.Sprintf("data = \"\"\n[broker]\nlisten = [\"tcp://127.0.0.1:%s\"]\n", port)
 	config, other := writeConfig(t, text), writeConfig(t, text)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"sensorgate/drivers"
 	"sensorgate/drivers/serial"
+	"sensorgate/internal/freeport"
 )
 
 // asProgram in the environment makes the test binary the program itself.
@@ -72,7 +74,7 @@ const (
 
 // What status prints goes on below where the terminal is narrow: the program itself, as it is typed.
 func TestStatusFitsTheTerminalItIsTypedOn(t *testing.T) {
-	port := freePort(t)
+	port := strconv.Itoa(freeport.Port(t))
 	dir := t.TempDir()
 	config := writeConfig(t, fmt.Sprintf("node = \"n\"\ndata = \"\"\nbroker.listen = [\"tcp://127.0.0.1:%s\"]\n[device.hand]\ndriver = \"modbus\"\ntcp = \"127.0.0.1:1\"\nchannels.volt = { input = 0 }\n", port))
 	t.Setenv("RUNTIME_DIRECTORY", dir)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sensorgate/broker/passwd"
+	"sensorgate/internal/freeport"
 )
 
 // Limits of the unit (deploy/sensorgate.service).
@@ -49,19 +50,9 @@ func build(t *testing.T) string {
 	return path
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // newGateway writes a configuration; start starts it.
 func newGateway(t *testing.T, cert, key string) *gateway {
-	g := &gateway{t: t, dir: t.TempDir(), addr: freePort(t), secure: freePort(t), socket: freePort(t), page: freePort(t)}
+	g := &gateway{t: t, dir: t.TempDir(), addr: fmt.Sprintf("127.0.0.1:%d", freeport.Port(t)), secure: fmt.Sprintf("127.0.0.1:%d", freeport.Port(t)), socket: fmt.Sprintf("127.0.0.1:%d", freeport.Port(t)), page: fmt.Sprintf("127.0.0.1:%d", freeport.Port(t))}
 	passwords := filepath.Join(g.dir, "passwd")
 	if err := os.WriteFile(passwords, []byte(honestUser+":"+passwd.Hash([]byte(honestPassword))+"\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ var onlyForTests = map[string]string{
 }
 
 // testPackages are packages that exist for tests alone, so all in them is called by tests only.
-var testPackages = []string{"deploy/board", "internal/disk/crashdisk", "drivers/driverstest", "drivers/gpio/gpiotest", "drivers/i2c/i2ctest", "drivers/spi/spitest", "drivers/serial/serialtest", "internal/homeassistant/hatest", "internal/timing", "internal/toml/tomltest"}
+var testPackages = []string{"deploy/board", "internal/disk/crashdisk", "drivers/driverstest", "drivers/gpio/gpiotest", "drivers/i2c/i2ctest", "drivers/spi/spitest", "drivers/serial/serialtest", "internal/freeport", "internal/homeassistant/hatest", "internal/timing", "internal/toml/tomltest"}
 
 func TestNoDeadCode(t *testing.T) {
 	if !*deadcode {

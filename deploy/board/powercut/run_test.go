@@ -17,6 +17,7 @@ import (
 
 	"sensorgate/deploy/board"
 	"sensorgate/deploy/board/crash"
+	"sensorgate/internal/freeport"
 )
 
 // run is a gateway under load whose power went, with all that is needed to cut it again.
@@ -85,7 +86,7 @@ func record(t *testing.T) *run {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := freePort(t)
+	port := freeport.Port(t)
 	r := &run{dir: dir, fs: *fileSystem, gateway: build(t, dir)}
 	toml := r.path("sensorgate.toml")
 	upstream := fmt.Sprintf("10.0.2.2:%d", upstreamListener.Addr().(*net.TCPAddr).Port)
@@ -230,16 +231,6 @@ func diskMB(fs string) int {
 		return 64
 	}
 	return 320
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // lockedBuffer keeps what a program prints.

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sensorgate/internal/freeport"
 )
 
 // A card dies, and a backup of the running gateway brings back all that was on it: the name,
@@ -16,7 +18,7 @@ func TestBackupOfARunningGatewayIsRestored(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short")
 	}
-	port, away := fmt.Sprint(freePort(t)), freePort(t)
+	port, away := fmt.Sprint(freeport.Port(t)), freeport.Port(t)
 	dir := t.TempDir()
 	store, file := filepath.Join(dir, "store"), filepath.Join(dir, "etc", "sensorgate.toml")
 	if err := os.MkdirAll(filepath.Join(dir, "etc"), 0o755); err != nil {

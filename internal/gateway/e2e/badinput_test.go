@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sensorgate/drivers/serial"
+	"sensorgate/internal/freeport"
 )
 
 // Faults in the configuration end the program with code 2 and say what to do.
@@ -84,7 +85,7 @@ func TestTroubleCostsOnlyItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, locked := freePort(t), freePort(t)
+	port, locked := freeport.Port(t), freeport.Port(t)
 	passwords := write(t, "passwd", "") // nobody may in
 	mosquitto(t, locked, "allow_anonymous false", "password_file "+passwords)
 	gw, _ := gateway(t, simOnly(port)+fmt.Sprintf(`

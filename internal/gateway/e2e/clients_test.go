@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sensorgate/internal/freeport"
 )
 
 // simOnly is the smallest gateway there is.
@@ -38,7 +40,7 @@ func TestOrdinaryPahoScript(t *testing.T) {
 	if python == "" {
 		t.Skip("skipped: no paho-mqtt for Python here (Debian package python3-paho-mqtt)")
 	}
-	port := freePort(t)
+	port := freeport.Port(t)
 	gateway(t, simOnly(port))
 	p := start(t, python, "testdata/ordinary_script.py", fmt.Sprint(port))
 	p.waitFor("test 21.5", 15*time.Second)
@@ -48,7 +50,7 @@ func TestOrdinaryPahoScript(t *testing.T) {
 }
 
 func TestOwnPubAndSub(t *testing.T) {
-	port := freePort(t)
+	port := freeport.Port(t)
 	gateway(t, simOnly(port))
 	sub := start(t, binary, "sub", "-p", fmt.Sprint(port), "-v", "-t", "hello/#", "-t", "barn/a/n")
 	sub.waitFor("barn/a/n", 10*time.Second)
@@ -82,7 +84,7 @@ func TestForeignArchitectures(t *testing.T) {
 			if out, err := build.CombinedOutput(); err != nil {
 				t.Fatalf("build: %v\n%s", err, out)
 			}
-			port := freePort(t)
+			port := freeport.Port(t)
 			file := write(t, "sensorgate.toml", fmt.Sprintf("data = %q\n", t.TempDir())+simOnly(port))
 			for _, args := range [][]string{{"version"}, {"check", "--config", file}} {
 				out, err := exec.Command(qemu, append([]string{foreign}, args...)...).CombinedOutput()

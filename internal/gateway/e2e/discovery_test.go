@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sensorgate/internal/freeport"
 )
 
 // discovered is a gateway whose upstream is the broker of a Home Assistant.
@@ -87,7 +89,7 @@ func (d *discovered) settled(what string) {
 // or added, while the broker is away or the gateway is killed, the retained topics are in
 // the end exactly what the file yields.
 func TestHomeAssistantHasExactlyWhatTheFileYields(t *testing.T) {
-	d := &discovered{t: t, file: write(t, "sensorgate.toml", ""), upstream: freePort(t), own: freePort(t), data: t.TempDir()}
+	d := &discovered{t: t, file: write(t, "sensorgate.toml", ""), upstream: freeport.Port(t), own: freeport.Port(t), data: t.TempDir()}
 	store := t.TempDir()
 	if err := os.Chmod(store, 0o777); err != nil {
 		t.Fatal(err)

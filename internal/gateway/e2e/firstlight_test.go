@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sensorgate/drivers/serial"
+	"sensorgate/internal/freeport"
 )
 
 // A real receiver's burst; the checksums are right.
@@ -85,7 +86,7 @@ func TestFirstLight(t *testing.T) {
 	}
 	defer counter.Close()
 
-	up, local := freePort(t), freePort(t)
+	up, local := freeport.Port(t), freeport.Port(t)
 	far := mosquitto(t, up)
 	sub := subscriber(t, up, "-t", "sites/42/#", "-q", "1", "-F", "%q %r %t %p", "-i", "ledger", "-c")
 	gw, _ := gateway(t, firstLight(local, up, gpsPort, counterPort))
@@ -144,7 +145,7 @@ func TestFirstLight(t *testing.T) {
 func TestCleanStopSaysOffline(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {
-			up, local := freePort(t), freePort(t)
+			up, local := freeport.Port(t), freeport.Port(t)
 			mosquitto(t, up)
 			gw, _ := gateway(t, fmt.Sprintf(`
 node = "barn"

@@ -196,17 +196,6 @@ func need(t *testing.T, program, debianPackage string) string {
 	return ""
 }
 
-// freePort returns a TCP port on loopback that nobody listens on.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // accepts waits until somebody listens on the port.
 func accepts(t *testing.T, port int) {
 	t.Helper()

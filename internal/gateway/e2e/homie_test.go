@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sensorgate/internal/freeport"
 )
 
 // controller is a Homie controller that others have written: npm's node-homie, version 5.0.0
@@ -126,7 +128,7 @@ func (h *homieAway) deviceOf(k known) (state string, properties map[string]homie
 func TestAHomieControllerOfOthers(t *testing.T) {
 	for _, version := range []int{4, 5} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
-			h := &homieAway{t: t, file: write(t, "sensorgate.toml", ""), version: version, port: freePort(t)}
+			h := &homieAway{t: t, file: write(t, "sensorgate.toml", ""), version: version, port: freeport.Port(t)}
 			c := controllerAt(t, h.port, version)
 			mosquitto(t, h.port)
 			h.write(pump)
@@ -221,7 +223,7 @@ func (h *homieAway) isForgotten(c *controller) {
 func TestDiscoveryCleansUpHomie(t *testing.T) {
 	for _, version := range []int{4, 5} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
-			h := &homieAway{t: t, file: write(t, "sensorgate.toml", ""), version: version, port: freePort(t)}
+			h := &homieAway{t: t, file: write(t, "sensorgate.toml", ""), version: version, port: freeport.Port(t)}
 			mosquitto(t, h.port)
 			url := fmt.Sprintf("mqtt://127.0.0.1:%d", h.port)
 			if out, code := once(t, "pub", "-L", url+"/homie/kettle/$implementation", "-r", "-m", "esp8266"); code != 0 {

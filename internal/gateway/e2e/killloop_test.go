@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sensorgate/internal/freeport"
 )
 
 var (
@@ -84,7 +86,7 @@ type killLoop struct {
 }
 
 func newKillLoop(t *testing.T) *killLoop {
-	k := &killLoop{t: t, python: python(t), local: freePort(t), upstream: freePort(t),
+	k := &killLoop{t: t, python: python(t), local: freeport.Port(t), upstream: freeport.Port(t),
 		clients: map[string]*process{}, stdin: map[string]io.Writer{}}
 	mosquitto(t, k.upstream, "max_queued_messages 0", "max_inflight_messages 100", "log_type error", "log_type warning", "log_type notice")
 	k.config = write(t, "sensorgate.toml", fmt.Sprintf(`

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"sensorgate/internal/freeport"
 	"sensorgate/internal/mqtttools"
 )
 
@@ -63,7 +64,7 @@ type leaver struct {
 }
 
 func newLeaver(t *testing.T) *leaver {
-	l := &leaver{t: t, dir: t.TempDir(), upstream: freePort(t)}
+	l := &leaver{t: t, dir: t.TempDir(), upstream: freeport.Port(t)}
 	l.file = filepath.Join(l.dir, "sensorgate.toml")
 	for name, text := range map[string]string{"barn.pass": "secret\n", "users": "barn:secret\n"} {
 		if err := os.WriteFile(filepath.Join(l.dir, name), []byte(text), 0o600); err != nil {

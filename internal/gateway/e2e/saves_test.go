@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sensorgate/internal/freeport"
 )
 
 // A save that opens another listener and is not confirmed does not outlive kill -9; one
@@ -27,7 +29,7 @@ func TestUnconfirmedSaveIsGoneAfterKill(t *testing.T) {
 	socket := filepath.Join(data, "control.sock")
 	for _, save := range []struct{ name, text string }{
 		{"device.toml", `[device.saved]\ndriver = \"sim\"\nchannels.y = {}\n`},
-		{"listen.toml", fmt.Sprintf(`[broker]\nlisten = [\"tcp://127.0.0.1:%d\"]\n`, freePort(t))},
+		{"listen.toml", fmt.Sprintf(`[broker]\nlisten = [\"tcp://127.0.0.1:%d\"]\n`, freeport.Port(t))},
 	} {
 		code, answer := overSocket(t, socket, "PUT", "/api/v1/config/files/"+save.name, `{"text":"`+save.text+`"}`)
 		if code != 200 || strings.Contains(answer, "confirm_until") != (save.name == "listen.toml") {

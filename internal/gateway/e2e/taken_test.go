@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sensorgate/internal/freeport"
 )
 
 // A Pi with mosquitto on 1883: the gateway reads, keeps and sends to it all the same, says
@@ -14,7 +16,7 @@ func TestPortTakenByMosquitto(t *testing.T) {
 	if testing.Short() {
 		t.Skip("skipped: -short")
 	}
-	port := freePort(t)
+	port := freeport.Port(t)
 	theirs := mosquitto(t, port)
 	sub := subscriber(t, port, "-t", "barn/#", "-q", "1")
 	gw, file := gateway(t, fmt.Sprintf(`

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"sensorgate/internal/freeport"
 )
 
 var (
@@ -38,7 +40,7 @@ type rig struct {
 }
 
 func newRig(t *testing.T, rules, spool string) *rig {
-	s := &rig{t: t, mosquittoPath: need(t, "mosquitto", "mosquitto"), local: freePort(t), upstream: freePort(t),
+	s := &rig{t: t, mosquittoPath: need(t, "mosquitto", "mosquitto"), local: freeport.Port(t), upstream: freeport.Port(t),
 		acked: map[string]bool{}, tried: map[string]bool{}}
 	s.mosquittoConfig = write(t, "mosquitto.conf", fmt.Sprintf(
 		"listener %d 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 100\npersistence true\npersistence_location %s/\n",

@@ -4,13 +4,15 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"sensorgate/internal/freeport"
 )
 
 // meter is a Modbus TCP meter, as `sensorgate simulate` is one. It returns its address.
 func meter(t *testing.T) string {
 	t.Helper()
 	needBrowser(t)
-	at := "127.0.0.1:" + strconv.Itoa(freePort(t))
+	at := "127.0.0.1:" + strconv.Itoa(freeport.Port(t))
 	p := start(t, binary, "simulate", "model", "eastron/sdm630", "--tcp", at)
 	until(t, "the simulated meter", func() bool { return strings.Contains(p.text(), at) })
 	return at

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"sensorgate/internal/freeport"
 	"sensorgate/internal/timing"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -161,17 +162,6 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// freePort returns a TCP port on loopback that nobody listens on.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 func listens(port int) bool {
 	c, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), time.Second)
 	if err != nil {
@@ -185,8 +175,8 @@ func listens(port int) bool {
 func demo(t *testing.T) int {
 	t.Helper()
 	needBrowser(t)
-	port := freePort(t)
-	start(t, binary, "demo", "--port", strconv.Itoa(freePort(t)), "--upstream-port", strconv.Itoa(freePort(t)), "--page-port", strconv.Itoa(port))
+	port := freeport.Port(t)
+	start(t, binary, "demo", "--port", strconv.Itoa(freeport.Port(t)), "--upstream-port", strconv.Itoa(freeport.Port(t)), "--page-port", strconv.Itoa(port))
 	until(t, "the page of the demo", func() bool { return listens(port) })
 	return port
 }
@@ -203,7 +193,7 @@ type station struct {
 func gateway(t *testing.T, toml string) *station {
 	t.Helper()
 	needBrowser(t)
-	s := &station{t: t, port: freePort(t), dir: t.TempDir()}
+	s := &station{t: t, port: freeport.Port(t), dir: t.TempDir()}
 	users := filepath.Join(s.dir, "passwd")
 	for _, user := range []string{"ann", "bob", "vic"} {
 		cmd := exec.Command(binary, "passwd", "add", users, user)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"sensorgate/internal/freeport"
 )
 
 // nginxConfig shows the page below /gw/, as one adds it to a server that is there already.
@@ -44,7 +46,7 @@ func TestSubPathBehindNginx(t *testing.T) {
 		t.Skip("skipped: no nginx here (Debian package nginx-light)")
 	}
 	s := gateway(t, barn)
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), freeport.Port(t)
 	path := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(path, fmt.Appendf(nil, nginxConfig, dir, port, s.port), 0o600); err != nil {
 		t.Fatal(err)
