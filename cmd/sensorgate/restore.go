@@ -117,10 +117,9 @@ func (r *restore) unpack(file string) error {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	if !storeReady {
-		if err := r.setOthersAside(); err != nil {
+		if err := r.load(); err != nil {
 			return err
 		}
-		r.load()
 	}
 	if err := r.nameNode(); err != nil {
 		return err
@@ -196,23 +195,26 @@ func (r *restore) nameNode() error {
 
 // load reads what was restored and finds out where its store is. Secrets that the backup
 // does not have may be missing; the store is put in its place all the same.
-func (r *restore) load() {
+func (r *restore) load() error {
+	if err := r.setOthersAside(); err != nil {
+		return err
+	}
 	c, problems := r.settings.read()
 	if c == nil {
 		problems.WriteText(os.Stderr, useColour(os.Stderr))
 		fmt.Fprintf(os.Stderr, "sensorgate: %s is restored and not complete: put the missing files there before the start\n", r.settings.path)
 		r.data = r.head.Data
-		return
+		return nil
 	}
 	r.data = c.Data
+	return nil
 }
 
 // prepareStore makes the folder of the store, and room in it.
 func (r *restore) prepareStore() error {
-	if err := r.setOthersAside(); err != nil {
+	if err := r.load(); err != nil {
 		return err
 	}
-	r.load()
 	if r.data == "" {
 		return fmt.Errorf("%s keeps nothing on disk (data is empty), and the backup has a store", r.settings.path)
 	}
