@@ -116,3 +116,49 @@ func (f dyingFile) Sync() error {
 	defer func() { f.d.EIO = 0 }()
 	return f.File.Sync()
 }
+
+// A consumer gets what lies behind drops before the disk knows of them. A kill in between brings the dropped records
+// back; then all that the consumer had behind them comes again after them, and it meets nothing out of its place.
+func TestDropUndoneByAKillComesBackInItsPlace(t *testing.T) {
+	undone, kept := 0, 0
+	for at := range 4 {
+		fs := crashdisk.New(rand.New(rand.NewPCG(uint64(at), 31)))
+		o := Options{Dir: "d", FS: fs, SegmentSize: 64 << 10, Size: 1 << 20, FreeFloor: -1}
+		j := reopen(t, o)
+		q := openQueue(t, j, "q", Limits{Bytes: 5000})
+		for range 5 {
+			j.Append(Record{Data: make([]byte, 1000), To: []*Queue{q}})
+		}
+		commit(t, j)
+		for range 2 { // the first two go
+			j.Append(Record{Data: make([]byte, 1000), To: []*Queue{q}})
+		}
+		delivered := readAll(t, q)
+		for _, it := range delivered {
+			q.Ack(it.Seq)
+		}
+		fs.PowerOffAfter(at)
+		_ = j.commit()
+		fs.Off, fs.Ops, fs.Locked = false, -1, false // a kill: the page cache has all that was written
+		q = openQueue(t, reopen(t, o), "q", Limits{})
+		got := readAll(t, q)
+		if len(got) == 0 {
+			if kept++; q.Stats().DroppedFull != 2 {
+				t.Errorf("killed at operation %d: nothing comes, and %d are counted as dropped, want 2", at, q.Stats().DroppedFull)
+			}
+			continue
+		}
+		undone++
+		for i, it := range got {
+			if it.Seq != Seq(i+1) {
+				t.Errorf("killed at operation %d: record %d comes as number %d", at, it.Seq, i+1)
+			}
+		}
+		if n := q.Stats().DroppedFull; len(got) < 5 || n > 0 {
+			t.Errorf("killed at operation %d: the drops are undone, %d of the 5 records on the disk come, and %d are counted as dropped", at, len(got), n)
+		}
+	}
+	if undone == 0 || kept == 0 {
+		t.Errorf("%d kills undid the drops and %d did not: nothing was tried", undone, kept)
+	}
+}

@@ -154,6 +154,7 @@ func (j *Journal) close() error {
 			err = j.writeClose()
 		}
 	}
+	j.logDrops(time.Now())
 	if lost += j.giveUp(); lost > 0 && err == nil {
 		err = fmt.Errorf("%w: %d appends in memory found no room on the disk", ErrFull, lost)
 		j.log.Warn("journal is full, and stops", "lost", lost, "note", "what was in memory, counted by queue; a publisher that waits for an answer sends its own again")

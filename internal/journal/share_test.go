@@ -66,6 +66,24 @@ func TestWhoFillsTheJournalPaysFirst(t *testing.T) {
 	}
 }
 
+// Who looks why messages are missing looks into the log, also if the gateway stopped a moment after it had dropped them.
+func TestDropsRightBeforeTheStopAreLogged(t *testing.T) {
+	var log bytes.Buffer
+	o := Options{Dir: "d", FS: crashdisk.New(rand.New(rand.NewPCG(1, 1))), Log: slog.New(slog.NewTextHandler(&log, nil))}
+	j := reopen(t, o)
+	q := openQueue(t, j, "session/c", Limits{Bytes: 1000})
+	j.Append(Record{Data: make([]byte, 900), To: []*Queue{q}}, Record{Data: make([]byte, 900), To: []*Queue{q}})
+	if err := j.close(); err != nil {
+		t.Fatal(err)
+	}
+	if s := q.Stats(); s.DroppedFull != 1 {
+		t.Fatalf("%d dropped, want 1", s.DroppedFull)
+	}
+	if n := strings.Count(log.String(), "queue=session/c full=1 "); n != 1 {
+		t.Errorf("%d lines in the log about the drop, want 1:\n%s", n, &log)
+	}
+}
+
 // K14: a small file system is used, and a quarter of it is left alone, whatever the floor is.
 func TestSmallFileSystem(t *testing.T) {
 	for _, size := range []string{"24m", "12m"} {

@@ -27,6 +27,13 @@ func (l journalLog) Handle(ctx context.Context, r slog.Record) error {
 		l.w.damaged(&r)
 	case "journal is full":
 		l.w.full.begins(time.Now())
+	case "queue drops records; further drops are counted, not logged":
+		r.Attrs(func(a slog.Attr) bool {
+			if a.Key == "queue" {
+				l.w.led.hasDropped(a.Value.String())
+			}
+			return true
+		})
 	case "journal has room again":
 		l.w.full.ends(time.Now())
 	}

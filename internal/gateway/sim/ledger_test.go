@@ -27,6 +27,9 @@ type ledger struct {
 
 	damage []int // moments at which a start of the gateway reported damage of the store
 
+	dropping map[string]bool // subscribers of whose queue this run has dropped something
+	undoings []undoing       // ends of runs that may have undone drops
+
 	faults []string
 }
 
@@ -54,11 +57,12 @@ type subscriber struct {
 	name  string
 	era   int // rises with every clean start
 	subs  map[string]*interest
-	got   map[string]int // receipts in this era
-	first []receipt      // in the order of their first receipt
-	clean int            // moment of the CONNECT that began this era
-	since int            // moment from which the era is sure
-	peak  int64          // most bytes that may have waited
+	got   map[string]int   // receipts in this era
+	when  map[string][]int // their moments
+	first []receipt        // in the order of their first receipt
+	clean int              // moment of the CONNECT that began this era
+	since int              // moment from which the era is sure
+	peak  int64            // most bytes that may have waited
 	waits map[string]int64
 	total int64
 	older map[string]bool // received in an earlier era
@@ -98,7 +102,7 @@ func (l *ledger) faultLocked(format string, args ...any) {
 func (l *ledger) subscriberLocked(name string) *subscriber {
 	s := l.subs[name]
 	if s == nil {
-		s = &subscriber{name: name, subs: map[string]*interest{}, got: map[string]int{}, waits: map[string]int64{}, older: map[string]bool{}}
+		s = &subscriber{name: name, subs: map[string]*interest{}, got: map[string]int{}, when: map[string][]int{}, waits: map[string]int64{}, older: map[string]bool{}}
 		l.subs[name] = s
 	}
 	return s
@@ -217,7 +221,7 @@ func (l *ledger) cleanStarted(name string, asked int) {
 	for k := range s.got {
 		s.older[k] = true
 	}
-	s.got, s.first = map[string]int{}, nil
+	s.got, s.when, s.first = map[string]int{}, map[string][]int{}, nil
 }
 
 // sessionEnded notes that a client begins another session: what it got in the one before may come again.
@@ -255,6 +259,7 @@ func (l *ledger) received(name, topic, payload string, qos byte, retained, late 
 		l.faultLocked("%s: received %s from before its clean start: back from the dead", name, key)
 	}
 	s.got[key]++
+	s.when[key] = append(s.when[key], l.now())
 	if s.got[key] == 1 {
 		s.first = append(s.first, receipt{key, late})
 	}
@@ -340,10 +345,18 @@ func (s *subscriber) sure(m *message) bool {
 // where none are, each first copy must have come, and nothing may come after what was published later.
 // QoS 2 is never taken twice, unless damage took the first copy and with it the packet id: then its publisher, which had no
 // answer, sends it again behind later ones. What had expired in a run, which passed it over and was killed before the disk
-// knew, may come in the next one, which does not know how old it is.
+// knew, may come in the next one, which does not know how old it is. The same goes for what it had dropped (undone).
 func (l *ledger) inOrder(s *subscriber, dropped bool) {
 	last := map[string]*message{}
 	at := map[string]int{} // by stream: behind the sending of its newest receipt
+	back := map[string]*cameBack{}
+	undone := func(stream string, later, m *message) bool {
+		crash := l.undone(s, later, m)
+		if back[stream] == nil {
+			back[stream] = &cameBack{}
+		}
+		return crash > 0 && back[stream].in(l.sent[m.topic], m.key, crash)
+	}
 	for _, r := range s.first {
 		m := l.msgs[r.key]
 		stream := fmt.Sprint(m.topic, r.late)
@@ -355,7 +368,7 @@ func (l *ledger) inOrder(s *subscriber, dropped bool) {
 		again := (dropped || l.expiring[m.topic]) && m.qos == 1 || l.damagesLocked(m.begun) > 0
 		if again { // a first copy may have expired, and the second not
 			next := slices.Index(l.sent[m.topic][at[stream]:], m.key)
-			if next < 0 && m.brief() {
+			if next < 0 && (m.brief() || undone(stream, before, m)) {
 				last[stream] = before
 				continue
 			}
@@ -367,6 +380,10 @@ func (l *ledger) inOrder(s *subscriber, dropped bool) {
 			continue
 		}
 		if before != nil && before.n > m.n {
+			if undone(stream, before, m) {
+				last[stream] = before
+				continue
+			}
 			l.faultLocked("%s: %s came after %s: out of order", s.name, m.key, before.key)
 		}
 	}

@@ -404,6 +404,7 @@ func (w *world) supervise() {
 	for {
 		err := w.live()
 		w.led.runEnded()
+		w.led.runOver()
 		w.mu.Lock()
 		over, kill, again := w.ended, w.kill, w.again
 		w.again = false
