@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sensorgate/internal/disk/crashdisk"
 )
 
 func data(items []Item) (s []string) {
@@ -227,5 +229,32 @@ func TestAppendAllocatesNothing(t *testing.T) {
 	})
 	if perRecord := n / float64(len(recs)); perRecord > 0.1 {
 		t.Errorf("%.2f allocations for each record", perRecord)
+	}
+}
+
+// A start that finds the disk full cannot reserve the ids that it hands out. One that it gave to a queue that is gone is
+// given to no other after the next start: the end of the first would be the end of the second, with all that waits in it.
+func TestIDOfAQueueThatIsGoneIsNotUsedAgain(t *testing.T) {
+	fs := crashdisk.New(rand.New(rand.NewPCG(1, 1)))
+	o := Options{Dir: "d", FS: fs, SegmentSize: 12 << 10, Size: 1 << 20, FreeFloor: -1}
+	j := reopen(t, o)
+	j.nextID += 1 << 10 // what is reserved is used up
+	openQueue(t, j, "q", Limits{})
+	j.DropQueue("q")
+	commit(t, j)
+	j.closeFiles()
+	fs.Locked = false
+
+	j = reopen(t, o)
+	q := openQueue(t, j, "q", Limits{})
+	j.Append(Record{Data: damageData(1), To: []*Queue{q}})
+	commit(t, j)
+	j.closeFiles()
+	fs.Locked = false
+
+	j = reopen(t, o)
+	defer j.closeFiles()
+	if n := len(readAll(t, openQueue(t, j, "q", Limits{}))); n != 1 {
+		t.Errorf("%d records wait, want 1", n)
 	}
 }

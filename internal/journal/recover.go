@@ -210,11 +210,12 @@ func (r *recovery) apply(s *segment, f found) error {
 			return err
 		}
 		r.states[st.id], r.at[st.id] = st, f.lsn
-		r.j.nextID = max(r.j.nextID, st.id)
+		r.usedID(st.id)
 		r.j.last = max(r.j.last, st.last, st.low)
 	case kindDrop:
 		id, err := parseDrop(f.body)
 		r.dropped[id] = true
+		r.usedID(id)
 		return err
 	case kindReserve:
 		limit, nextID, err := parseReserve(f.body)
@@ -283,9 +284,13 @@ func (r *recovery) queue(id uint32) *Queue {
 	if q == nil {
 		q = &Queue{j: r.j, id: id, wake: make(chan struct{}, 1)}
 		r.queues[id] = q
+		r.usedID(id)
 	}
 	return q
 }
+
+// usedID: no other queue may get the id, also if no reserve says so: a start on a full disk writes none.
+func (r *recovery) usedID(id uint32) { r.j.nextID = max(r.j.nextID, id) }
 
 // forget takes a record off all queues.
 func (r *recovery) forget(s Seq) {
