@@ -84,10 +84,10 @@ func (r *recovery) replay(s *segment, next uint64) error {
 		return fmt.Errorf("read %s: %w", slotName(s.no), err)
 	}
 	frames := findFrames(b, w.st.salt, s.firstLSN, s.epoch)
-	end := int64(headerBlock)
+	end, last := int64(headerBlock), s.firstLSN
 	if next == 0 {
 		var keep int
-		keep, end = tornFrom(frames, s.firstLSN)
+		keep, end, last = tornFrom(b, frames, s, w.st.salt)
 		frames = frames[:keep]
 	}
 	lsn := s.firstLSN
@@ -111,6 +111,10 @@ func (r *recovery) replay(s *segment, next uint64) error {
 	}
 	if next > 0 {
 		return nil
+	}
+	if last > lsn { // one bit is wrong in what was written last
+		r.loss.hole(s, last-1, last-lsn)
+		lsn, sealed = last, false
 	}
 	if sealed && s.next > 0 && (s.next >= len(r.j.slots) || r.j.slots[s.next] == nil) {
 		r.loss.end(s, lsn) // the file in which the log went on is gone

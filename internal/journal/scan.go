@@ -1,5 +1,7 @@
 package journal
 
+import "encoding/binary"
+
 // found is a frame of a segment that is intact.
 type found struct {
 	frameInfo
@@ -35,23 +37,56 @@ func findFrames(b []byte, salt uint32, firstLSN uint64, epoch uint32) []found {
 // around that counts.
 func earlier(a, b uint32) bool { return int32(a-b) < 0 }
 
-// tornFrom returns where the end of the newest segment has to be cut: off is behind
-// the last frame to keep, and keep counts those. A hole in front of a frame is
-// damage if a later frame says that what is missing had been durable; otherwise
+// tornFrom returns where the end of the newest segment has to be cut: end is behind
+// the last frame to keep, keep counts those that are intact, and next is the lsn
+// behind it. A hole in front of a frame is damage if a later frame says that what is
+// missing had been durable, or if one wrong bit is all that makes it one; otherwise
 // it is a commit that the power cut tore, and all behind it goes.
-func tornFrom(frames []found, firstLSN uint64) (keep int, end int64) {
+func tornFrom(b []byte, frames []found, s *segment, salt uint32) (keep int, end int64, next uint64) {
 	durable := uint64(0)
 	for _, f := range frames {
 		durable = max(durable, f.durable)
 	}
-	next, off := firstLSN, int64(headerBlock)
+	t := tail{b: b, off: headerBlock, lsn: s.firstLSN, epoch: s.epoch, salt: salt}
 	for i, f := range frames {
-		if f.lsn > next && f.lsn-1 > durable {
-			return i, off
+		for f.lsn > t.lsn && f.lsn-1 > durable {
+			if !t.passFlipped(f.off) {
+				return i, t.off, t.lsn
+			}
 		}
-		next, off = f.lsn+1, f.off+int64(f.size)
+		t.off, t.lsn, t.epoch = f.off+int64(f.size), f.lsn+1, f.epoch
 	}
-	return len(frames), off
+	for t.passFlipped(int64(len(b))) {
+	}
+	return len(frames), t.off, t.lsn
+}
+
+// tail is where tornFrom has got to: off is behind a frame, lsn the next one's.
+type tail struct {
+	b     []byte
+	off   int64
+	lsn   uint64
+	epoch uint32
+	salt  uint32
+}
+
+// passFlipped passes the next frame if it begins before limit and one wrong bit is all that it has. The writer leaves at
+// most two pages of zeroes between two frames: padding to the next page and copyApart.
+func (t *tail) passFlipped(limit int64) bool {
+	off := t.off
+	limit = min(limit, off+3*copyApart, int64(len(t.b)-frameHeader))
+	for off < limit && binary.LittleEndian.Uint64(t.b[off:]) == 0 {
+		off += frameAlign
+	}
+	if off >= limit {
+		return false
+	}
+	f := flippedFrame(t.b[off:], t.salt, t.lsn, t.epoch)
+	if f.size == 0 || !f.reached(t.b, int(off), t.salt, t.lsn) {
+		return false
+	}
+	t.off, t.lsn = off+int64(f.size), t.lsn+1
+	return true
 }
 
 // leftovers reports whether something behind off looks like a frame that could be
