@@ -402,8 +402,9 @@ func (l *ledger) knows(name string, filters []mqtt.Subscription) bool {
 	return true
 }
 
-// checkRetained: what is retained is the newest value that was acknowledged, or a newer one. An empty value clears.
-func (l *ledger) checkRetained(name, topic string, values []retainedValue, have string) {
+// checkRetained: what is retained is the newest value that was acknowledged, or a newer one. An empty value clears. It stands
+// once on the disk: if a start has reported damage (damaged), the value before it may count, or none; then it returns false.
+func (l *ledger) checkRetained(name, topic string, values []retainedValue, have string, damaged bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	newest := -1
@@ -413,14 +414,22 @@ func (l *ledger) checkRetained(name, topic string, values []retainedValue, have 
 		}
 	}
 	if newest < 0 && have == "" {
-		return
+		return true
 	}
-	for _, v := range values[max(newest, 0):] {
-		if v.payload == have && v.m.begun != 0 {
-			return
+	from := max(newest, 0)
+	if damaged {
+		from = 0
+	}
+	for i := len(values) - 1; i >= from; i-- {
+		if v := values[i]; v.payload == have && v.m.begun != 0 {
+			return i >= newest
 		}
+	}
+	if damaged && have == "" {
+		return false
 	}
 	key, _, _ := strings.Cut(have, " ")
 	want, _, _ := strings.Cut(values[max(newest, 0)].payload, " ")
 	l.faultLocked("%s: retained on %s is %q, acknowledged was %q: retained", name, topic, key, want)
+	return true
 }

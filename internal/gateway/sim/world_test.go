@@ -36,29 +36,31 @@ type world struct {
 	slog    *slog.Logger
 	wg      sync.WaitGroup
 
-	mu     sync.Mutex
-	gw     *gateway.Gateway
-	stop   context.CancelFunc
-	kill   bool // the next power-off is a kill of the process
-	again  bool // the gateway is stopped to be started again
-	runs   int  // of the gateway, begun
-	ended  bool
-	harmed bool   // the disk was harmed: counts may be "at least"
-	lost   uint64 // to damage, as far as starts reported it
-	full   fullness
-	least  int64 // how much room there was at worst
-	acl    int
-	off    time.Duration // of the wall clock
-	synced bool
-	events []string // what happened, with times
-	start  time.Time
+	mu      sync.Mutex
+	gw      *gateway.Gateway
+	stop    context.CancelFunc
+	kill    bool // the next power-off is a kill of the process
+	again   bool // the gateway is stopped to be started again
+	runs    int  // of the gateway, begun
+	ended   bool
+	harmed  bool            // the disk was harmed: counts may be "at least"
+	lost    uint64          // to damage, as far as starts reported it
+	flips   uint64          // bits that were damaged
+	flipped map[string]bool // files in which one was, since the last start
+	full    fullness
+	least   int64 // how much room there was at worst
+	acl     int
+	off     time.Duration // of the wall clock
+	synced  bool
+	events  []string // what happened, with times
+	start   time.Time
 }
 
 // play runs a script and returns what broke a promise, and the log of what happened.
 func play(t *testing.T, s script) (faults, events []string) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{s: s, dir: dir, rnd: rand.New(rand.NewPCG(s.Seed, 3)), net: newNetwork(), led: newLedger(), start: time.Now(), synced: true, least: s.Size}
+		w := &world{s: s, dir: dir, rnd: rand.New(rand.NewPCG(s.Seed, 3)), net: newNetwork(), led: newLedger(), start: time.Now(), synced: true, least: s.Size, flipped: map[string]bool{}}
 		w.slog = slog.New(slog.DiscardHandler)
 		if *verbose || *keep != "" {
 			w.slog = slog.New(slog.NewTextHandler(logWriter{w}, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: noTime}))
@@ -240,16 +242,29 @@ func (w *world) doDisk(e event) {
 		w.disk.set(func(s *simDisk) { s.d.Quota = room })
 		time.AfterFunc(3*time.Second, func() { w.disk.set(func(s *simDisk) { s.d.Quota = 0 }) })
 	case "flip":
-		w.harm()
-		w.disk.set(func(s *simDisk) {
-			if names := s.d.Files(".seg"); len(names) > 0 {
-				name := names[e.N%len(names)]
-				if n := len(s.d.Data(name)) * 8; n > 0 {
-					s.d.Flip(name, int(uint64(e.N)*7919%uint64(n))) // 32 bits are too few for the product
-				}
-			}
-		})
+		w.flip(e.N)
 	}
+}
+
+// flip damages one bit of a file, but none of a file in which no start has looked for the last one: what two bits of one
+// commit can cost is not promised.
+func (w *world) flip(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.disk.set(func(s *simDisk) {
+		names := s.d.Files(".seg")
+		if len(names) == 0 {
+			return
+		}
+		name := names[n%len(names)]
+		size := len(s.d.Data(name)) * 8
+		if size == 0 || w.flipped[name] {
+			return
+		}
+		w.harmed, w.flipped[name] = true, true
+		w.flips++
+		s.d.Flip(name, int(uint64(n)*7919%uint64(size))) // 32 bits are too few for the product
+	})
 }
 
 func (w *world) harm() {
@@ -467,6 +482,7 @@ func (w *world) live() error {
 	w.mu.Lock()
 	w.gw, w.stop = g, stop
 	w.runs++
+	clear(w.flipped)
 	if w.ended || w.disk.isOff() { // off since its last look at the disk: nobody else ends it
 		stop()
 	}
@@ -526,10 +542,15 @@ func (w *world) checkRetained() {
 		w.led.fault("a new client could not read the retained messages: stuck")
 		return
 	}
+	w.mu.Lock()
+	damaged := min(w.flips, w.lost)
+	w.mu.Unlock()
 	for _, c := range w.clients {
 		c.mu.Lock()
 		for topic, values := range c.retains {
-			w.led.checkRetained(c.name, topic, values, have[topic])
+			if !w.led.checkRetained(c.name, topic, values, have[topic], damaged > 0) {
+				damaged--
+			}
 		}
 		c.mu.Unlock()
 	}
