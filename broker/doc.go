@@ -65,8 +65,8 @@
 // or session brings with it, wills and the disk, is done by at most five more (aside.go).
 //
 // Locks, outermost first: Broker.mu (sessions, connections), Broker.recordMu (order of
-// records), session.mu (one session and the output of its connection), retained and
-// subscriptions; innermost are the ackQueue, seqSet, unsettled and the loop's mailbox, because the
+// records), session.saving (what the disk gets of it), session.mu (one session and the output of its connection), retained and
+// subscriptions; innermost are the ackQueue, seqSet, unsettled, storedExpiry and the loop's mailbox, because the
 // journal calls in with its own lock held.
 //
 // # A session

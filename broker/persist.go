@@ -62,6 +62,8 @@ type savedSub struct {
 
 // save writes subscriptions and expiry; waiter may be nil.
 func (s *session) save(class journal.CommitClass, waiter journal.Waiter, token uint64) {
+	s.saving.Lock() // the newest that is looked at is the newest that is written
+	defer s.saving.Unlock()
 	s.mu.Lock()
 	saved := savedSession{Expiry: s.expiry, User: s.who.Load().User, Ended: s.ended}
 	if !s.gone.IsZero() {
@@ -76,7 +78,27 @@ func (s *session) save(class journal.CommitClass, waiter journal.Waiter, token u
 	if err != nil { // strings and numbers only: cannot be
 		panic(err)
 	}
+	if n, changes := s.stored.changes(saved.Expiry); changes {
+		waiter = expiryOnDisk{&s.stored, n, waiter}
+	}
 	s.b.journal.Put(keySession+s.id, data, class, waiter, token)
+}
+
+// expiryOnDisk hears when the disk knows of a session's expiry, and then tells who waits for the same write.
+type expiryOnDisk struct {
+	stored *storedExpiry
+	n      uint64
+	then   journal.Waiter // nil: nobody
+}
+
+// Committed implements journal.Waiter; the token is that of who waits.
+func (w expiryOnDisk) Committed(token uint64, err error) {
+	if err == nil {
+		w.stored.written(w.n)
+	}
+	if w.then != nil {
+		w.then.Committed(token, err)
+	}
 }
 
 // restoreSessions brings back the persistent sessions of a previous run. One that cannot
@@ -117,6 +139,7 @@ func (b *Broker) restoreSession(id string, saved *savedSession) error {
 	}
 	account.Force(budget.Sessions, s.fee)                   // acknowledged in the previous run: kept, whether it fits or not
 	s.expiry, s.known = b.boundedExpiry(saved.Expiry), true // an older version, or another configuration, may have allowed more
+	s.stored.restored(saved.Expiry)
 	s.who.Store(&permissions.Identity{User: saved.User, Client: id})
 	// By the monotonic clock it is gone since this start at least; for longer, if clocks count.
 	s.gone = time.Now()

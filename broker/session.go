@@ -58,6 +58,9 @@ type session struct {
 	end   expiry // what the disk knows of its end; guarded by Broker.mu
 	known bool   // a CONNECT was answered for it: the next one finds it present
 
+	saving sync.Mutex   // held over save; taken before mu
+	stored storedExpiry // what the disk knows of expiry
+
 	mu     sync.Mutex
 	conn   *conn // while connected; all that is written to it is written under mu
 	dirty  bool  // something was appended to conn's output and somebody will flush it

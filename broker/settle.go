@@ -10,11 +10,11 @@ import (
 var errSettle = errors.New("the disk does not take the session")
 
 // settle waits until the disk has what CONNACK promises: that a session which a clean start
-// has ended is gone, and that a new persistent one is there. It blocks the goroutine of this
+// has ended is gone, that a new persistent one is there, and how long it outlives its connection. It blocks the goroutine of this
 // one connection, and refuses it after settleTimeout: "server unavailable", counted in
 // Stats.RefusedDisk. The next CONNECT waits again.
 func (b *Broker) settle(s *session) error {
-	if !b.unsettled.has(s.id) && (s.known || !s.isPersistent()) {
+	if !b.unsettled.has(s.id) && (s.known && s.stored.is(s.expiryNow()) || !s.isPersistent()) {
 		s.known = true
 		return nil
 	}
@@ -41,4 +41,10 @@ func (b *Broker) settle(s *session) error {
 		b.log.Warn("connection refused: the disk does not take its session", "client", s.id, "after", settleLimit)
 		return errSettle
 	}
+}
+
+func (s *session) expiryNow() uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.expiry
 }

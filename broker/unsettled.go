@@ -44,3 +44,41 @@ func (w endOnDisk) Committed(end uint64, err error) {
 		delete(w.u.ids, w.id)
 	}
 }
+
+// storedExpiry is what the disk is sure to know of how long a session outlives its connection: CONNACK promises it. The
+// zero value is ready, and not sure. Its mutex is one of the innermost.
+type storedExpiry struct {
+	mu      sync.Mutex
+	n       uint64 // of the newest write that changes it
+	seconds uint32
+	sure    bool
+}
+
+// is reports whether the disk knows this expiry, and nothing else is on its way there.
+func (e *storedExpiry) is(seconds uint32) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.sure && e.seconds == seconds
+}
+
+// changes notes a write, and numbers it if it is not what the disk knows already.
+func (e *storedExpiry) changes(seconds uint32) (n uint64, yes bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.sure && e.seconds == seconds {
+		return 0, false
+	}
+	e.n++
+	e.seconds, e.sure = seconds, false
+	return e.n, true
+}
+
+// written notes that a write is on disk.
+func (e *storedExpiry) written(n uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.sure = e.sure || e.n == n
+}
+
+// restored is what an earlier run has left.
+func (e *storedExpiry) restored(seconds uint32) { e.seconds, e.sure = seconds, true }
