@@ -12,7 +12,7 @@ import (
 )
 
 // The journal was full, and then everything was acknowledged. The positions that say so have no room behind the last record,
-// and without them no segment can be used again: they go into another one, or the journal is full for ever.
+// and without them no segment can be used again: they go into another one, or the journal is full forever.
 func TestPositionsFindRoomInAFullJournal(t *testing.T) {
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
