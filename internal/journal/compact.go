@@ -264,6 +264,12 @@ func (j *Journal) loseLocked(s *slot, frames []found) {
 	if s.live == 0 {
 		return
 	}
+	before := j.stats.Damaged
+	defer func() {
+		if n := j.stats.Damaged - before; n > 0 {
+			j.log.Warn(foundDamage, "file", slotName(s.no), "lost", n)
+		}
+	}()
 	there := make(map[int64]bool, len(frames))
 	for _, f := range frames {
 		there[f.off] = true

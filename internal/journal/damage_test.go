@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"sensorgate/internal/disk/crashdisk"
@@ -224,5 +226,34 @@ func resealAll(b []byte) {
 		body := int(b[off]) | int(b[off+1])<<8 | int(b[off+2])<<16 | int(b[off+3])<<24
 		sealFrame(b[off:], body, f, h.salt)
 		off += f.size
+	}
+}
+
+// A disk that spoils what it holds while the gateway runs: who misses messages finds in the log which queue has lost them.
+func TestDamageThatIsFoundWhileItRunsIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	fs := crashdisk.New(rand.New(rand.NewPCG(1, 1)))
+	o := Options{Dir: "d", FS: fs, SegmentSize: 64 << 10, Size: 1 << 20, FreeFloor: -1, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	j := reopen(t, o)
+	q := openQueue(t, j, "session/c", Limits{})
+	for range 3 {
+		j.Append(Record{Data: make([]byte, 100), To: []*Queue{q}})
+	}
+	j.Put("retained/t", []byte("a value that waits for the disk"), Event, nil, 0)
+	commit(t, j)
+	l, _ := j.index.get(2)
+	fs.Flip("d/"+slotName(l.slot()), int(l.offset()+frameHeader+20)*8)
+	at := j.entries["retained/t"].loc
+	fs.Flip("d/"+slotName(at.slot()), int(at.offset()+frameHeader+20)*8)
+	if items := readAll(t, q); len(items) != 2 || items[1].Gap != 1 {
+		t.Errorf("%v comes, want the first and the third with a gap", items)
+	}
+	if _, ok := j.Get("retained/t"); ok {
+		t.Error("the damaged value is there")
+	}
+	for _, want := range []string{`msg="journal found damage" queue=session/c lost=1 from=2`, `msg="journal found damage" entry=retained/t`} {
+		if n := strings.Count(log.String(), want); n != 1 {
+			t.Errorf("%d times %q in the log, want once:\n%s", n, want, &log)
+		}
 	}
 }

@@ -1,6 +1,9 @@
 package journal
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // maxName bounds the names of queues and the keys of entries: an MQTT topic or
 // client id with a prefix.
@@ -109,7 +112,7 @@ func (j *Journal) Get(key string) (value []byte, ok bool) {
 	return value, ok
 }
 
-// readEntry reads a value from the disk; one that is damaged is counted.
+// readEntry reads a value from the disk; one that is damaged, or cannot be read, is counted.
 func (j *Journal) readEntry(loc location, key string) (value []byte, ok bool) {
 	j.mu.Lock()
 	s := j.slots[loc.slot()]
@@ -122,8 +125,13 @@ func (j *Journal) readEntry(loc location, key string) (value []byte, ok bool) {
 		}
 	}
 	j.mu.Lock()
-	defer j.mu.Unlock()
 	j.stats.Damaged++
+	j.mu.Unlock()
+	if err != nil && !errors.Is(err, errFrame) {
+		j.log.Error("journal entry cannot be read", "entry", key, "err", err)
+	} else {
+		j.log.Warn(foundDamage, "entry", key)
+	}
 	return nil, false
 }
 

@@ -19,6 +19,9 @@ func (q *Queue) Read(after Seq, max int, buf []Item) ([]Item, error) {
 	return q.j.read(q, after, max, buf, true)
 }
 
+// foundDamage is logged when what a start found sound is damaged now.
+const foundDamage = "journal found damage"
+
 // want is a record that a read has to fetch from the disk.
 type want struct {
 	at   int // in the result
@@ -52,8 +55,10 @@ func (j *Journal) read(q *Queue, after Seq, max int, buf []Item, gaps bool) ([]I
 			return buf[:first], err
 		}
 		if len(bad) > 0 {
+			from := buf[bad[0]].Seq
 			buf = j.dropDamagedLocked(q, buf, bad)
 			j.unlockAndNotify()
+			j.log.Warn(foundDamage, "queue", q.name, "lost", len(bad), "from", from)
 		} else {
 			j.mu.Unlock() // a Read alone calls no Waiter
 		}

@@ -474,6 +474,8 @@ func (c *client) publishLocked(l *peerConn, f mqtt.Frame) {
 		if !c.inbound[p.ID] {
 			c.inbound[p.ID] = true
 			c.w.led.received(c.name, topic, payload, 2, p.Retain, false)
+		} else {
+			c.w.led.repeated(c.name, payload)
 		}
 		c.answerLocked(l, mqtt.PUBREC, p.ID)
 	default:

@@ -25,6 +25,8 @@ func (l journalLog) Handle(ctx context.Context, r slog.Record) error {
 	switch r.Message {
 	case "journal was damaged":
 		l.w.damaged(&r)
+	case "journal found damage":
+		l.w.foundDamage(&r)
 	case "journal is full":
 		l.w.full.begins(time.Now())
 	case "queue drops records; further drops are counted, not logged":
@@ -56,6 +58,31 @@ func (w *world) damaged(r *slog.Record) {
 	})
 	if !w.harmed {
 		w.led.fault("damage is reported, and nothing was damaged: %v", r.Message)
+	}
+}
+
+// foundDamage notes what a run has found damaged, once for all queues that a record waits in. Their counters have it.
+func (w *world) foundDamage(r *slog.Record) {
+	what := ""
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "from" || a.Key == "entry" || a.Key == "file" {
+			what = a.String()
+		}
+		return true
+	})
+	w.mu.Lock()
+	known := w.found[what]
+	if w.found == nil {
+		w.found = map[string]bool{}
+	}
+	w.found[what] = true
+	harmed := w.harmed
+	w.mu.Unlock()
+	if !known {
+		w.led.damaged()
+	}
+	if !harmed {
+		w.led.fault("damage is found, and nothing was damaged: %v", what)
 	}
 }
 

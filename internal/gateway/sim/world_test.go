@@ -44,6 +44,7 @@ type world struct {
 	runs    int  // of the gateway, begun
 	ended   bool
 	harmed  bool            // the disk was harmed: counts may be "at least"
+	found   map[string]bool // damage that runs came upon
 	lost    uint64          // to damage, as far as starts reported it
 	flips   uint64          // bits that were damaged
 	flipped map[string]bool // files in which one was, since the last start
