@@ -31,14 +31,15 @@ var (
 
 // Seeds that once failed, and what they found.
 var crashRegressions = []uint64{
-	308,   // a full store refused an entry that needs no Seq
-	749,   // a value replaced in the same commit was reported as committed before the newer one was on disk
-	81870, // a compacted record no longer named a consumer whose acknowledgement was then lost
-	39312, // a clean stop with a full disk did not say what it could not write
-	16632, // a file that was cut short by the power cut grew on a full disk
-	14086, // the header reached the page cache only: a bad sync, a restart, then the power cut
-	114,   // two segments in a row whose states never reached the disk: a bad sync, then the power cut
-	107,   // a segment whose states at the start were torn became the only one to know a queue
+	308,    // a full store refused an entry that needs no Seq
+	749,    // a value replaced in the same commit was reported as committed before the newer one was on disk
+	81870,  // a compacted record no longer named a consumer whose acknowledgement was then lost
+	39312,  // a clean stop with a full disk did not say what it could not write
+	16632,  // a file that was cut short by the power cut grew on a full disk
+	14086,  // the header reached the page cache only: a bad sync, a restart, then the power cut
+	114,    // two segments in a row whose states never reached the disk: a bad sync, then the power cut
+	107,    // a segment whose states at the start were torn became the only one to know a queue
+	140980, // an id that a start on a full disk could not reserve was given to two queues, the first of which had ended
 }
 
 func TestCrashModel(t *testing.T) {

@@ -16,10 +16,10 @@ import (
 // nothing is gained by it, and a reserve must not cost a client its only message. Then those
 // with more than the share, reserve or not, but for those that go last. Always the oldest records first.
 //
-// Nothing is dropped while what is wanted takes next to nothing of the files, or is in excess
-// but in segments that cannot be used again yet: then the journal is full until segments with
-// little in them are copied together, and the excess can be had a segment later. Only if no
-// record is taken for lastResort, all pay.
+// Nothing is dropped while what is wanted takes next to nothing of the files. If the excess is in segments that cannot be
+// used again yet, those pay who have more than the last quarter of a share elsewhere. Nobody else pays for it: the journal is
+// full until segments with little in them are copied together, and the excess can be had a segment later. Only if no record
+// is taken for lastResort, all pay.
 
 // lastResort is how long a full journal takes no record before those pay who have no more than a
 // share.
