@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sensorgate/internal/disk"
 	"sensorgate/internal/disk/crashdisk"
 	"sensorgate/internal/timing"
 )
@@ -43,7 +44,7 @@ func killedLog(t testing.TB, n int, segment int64) (*crashdisk.Disk, Options) {
 // judge opens a damaged image of killedLog and checks that what is gone is reported: exactly, or
 // as "at least". A whole file takes both copies of what
 // the newest one has. It returns how many records of the first queue are left, and whether more than was counted may be gone.
-func judge(t testing.TB, fs *crashdisk.Disk, o Options, n int, what string, oneFile bool) (left int, atLeast bool) {
+func judge(t testing.TB, fs disk.FS, o Options, n int, what string, oneFile bool) (left int, atLeast bool) {
 	t.Helper()
 	o.FS = fs
 	j, err := Open(o)

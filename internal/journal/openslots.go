@@ -3,12 +3,14 @@ package journal
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // openSlots opens the files of the store and sorts them into the log, spare ones,
@@ -60,7 +62,9 @@ func (r *recovery) openSlots() error {
 func (r *recovery) sortSlot(s *slot) (ok bool, err error) {
 	st := r.j.wr.st
 	b := make([]byte, headerBlock)
-	if _, err := s.f.ReadAt(b, 0); err != nil && err != io.EOF {
+	if _, err := s.f.ReadAt(b, 0); errors.Is(err, syscall.EIO) {
+		return false, nil // sortLost finds out what can be read
+	} else if err != nil && err != io.EOF {
 		return false, fmt.Errorf("read %s: %w", slotName(s.no), err)
 	}
 	h, ok := parseHeader(b)
@@ -96,7 +100,7 @@ func (r *recovery) sortSlot(s *slot) (ok bool, err error) {
 func (r *recovery) sortLost(s *slot) error {
 	st := r.j.wr.st
 	b := make([]byte, s.size)
-	if _, err := s.f.ReadAt(b, 0); err != nil && err != io.EOF {
+	if err := r.readSlot(s, b); err != nil {
 		return fmt.Errorf("read %s: %w", slotName(s.no), err)
 	}
 	empty := unfinished(b)

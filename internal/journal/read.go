@@ -1,7 +1,9 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
+	"syscall"
 	"time"
 )
 
@@ -120,16 +122,35 @@ func (j *Journal) fetch(buf []Item, wants []want) (bad []int, err error) {
 		from := run[0].loc.offset()
 		to := min(run[n-1].loc.offset()+run[n-1].size, s.size)
 		b := make([]byte, to-from)
-		if _, err := s.f.ReadAt(b, from); err != nil {
+		_, err := s.f.ReadAt(b, from)
+		alone := errors.Is(err, syscall.EIO) // something around them is not given back by the medium
+		if err != nil && !alone {
 			return nil, fmt.Errorf("read %s: %w", slotName(s.no), err)
 		}
 		for _, w := range run {
-			if !j.take(s, b[w.loc.offset()-from:], w, &buf[w.at]) {
+			frame := b[w.loc.offset()-from:]
+			if alone {
+				if frame, err = readAlone(s, w.loc); err != nil {
+					return nil, fmt.Errorf("read %s: %w", slotName(s.no), err)
+				}
+			}
+			if !j.take(s, frame, w, &buf[w.at]) {
 				bad = append(bad, w.at)
 			}
 		}
 	}
 	return bad, nil
+}
+
+// readAlone reads the frame at l and not a byte more.
+func readAlone(s *slot, l location) ([]byte, error) {
+	b := make([]byte, frameHeader)
+	if _, err := s.f.ReadAt(b, l.offset()); err != nil {
+		return nil, err
+	}
+	b = make([]byte, min(int64(frameLen(b)), s.size-l.offset()))
+	_, err := s.f.ReadAt(b, l.offset())
+	return b, err
 }
 
 // runOf returns how many of the first wants lie close behind each other.
@@ -172,7 +193,11 @@ func readFrame(s *slot, l location, salt uint32, extra int) ([]byte, error) {
 	size := int64(recordSize(16, l.dataLen()) + extra)
 	for {
 		b := make([]byte, min(size, s.size-l.offset()))
-		if _, err := s.f.ReadAt(b, l.offset()); err != nil {
+		_, err := s.f.ReadAt(b, l.offset())
+		if errors.Is(err, syscall.EIO) { // what stands behind it is not given back by the medium
+			b, err = readAlone(s, l)
+		}
+		if err != nil {
 			return nil, err
 		}
 		if _, body, ok := parseFrame(b, salt); ok {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 
 	"sensorgate/internal/varint"
 )
@@ -80,7 +79,7 @@ func (j *Journal) recover() error {
 func (r *recovery) replay(s *segment, next uint64) error {
 	w := r.j.wr
 	b := make([]byte, s.size)
-	if _, err := s.f.ReadAt(b, 0); err != nil && err != io.EOF {
+	if err := r.readSlot(s.slot, b); err != nil {
 		return fmt.Errorf("read %s: %w", slotName(s.no), err)
 	}
 	frames := findFrames(b, w.st.salt, s.firstLSN, s.epoch)
