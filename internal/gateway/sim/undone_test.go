@@ -45,18 +45,24 @@ func (l *ledger) repeated(name, payload string) {
 	}
 }
 
-// undone finds why m may come first after a later message of its stream has come: it was dropped in the run
-// in which that came, and a crash undid the drop. The position of a queue is written as one, so the same crash must have
-// undone that the later one was delivered: it comes again, in its place behind m; at QoS 2 with its packet id. 0 if it may
-// not, else the moment of the crash.
+// undone finds why m may come first after a later message of its stream has come: it was dropped in the run in which that
+// came, and a crash undid the drop. The position of a queue is written as one, so the same crash must have undone that later
+// ones were delivered: what of them had got to the disk comes again, in its place behind m; at QoS 2 with its packet id. 0
+// if m may not, else the moment of the crash.
 func (l *ledger) undone(s *subscriber, later, m *message) (at int) {
 	if later == nil || m.qos == 0 {
 		return 0
 	}
-	came, again := s.when[m.key][0], s.when[later.key]
+	came := s.when[m.key][0]
 	for _, u := range l.undoings {
-		if u.dropped[s.name] && again[0] < u.at && u.at < came && again[len(again)-1] > came {
-			return u.at
+		if !u.dropped[s.name] || s.when[later.key][0] > u.at || u.at > came {
+			continue
+		}
+		for _, r := range s.first {
+			o, again := l.msgs[r.key], s.when[r.key]
+			if o.topic == m.topic && o.n > m.n && again[0] < u.at && again[len(again)-1] > came {
+				return u.at
+			}
 		}
 	}
 	return 0
@@ -90,6 +96,7 @@ func TestDropThatACrashUndid(t *testing.T) {
 		{got: []int{3, -1, 1, 2, 3, 4}, qos: 1, dropped: true},
 		{got: []int{3, -1, 1, 2, 3, 4}, qos: 1, dropped: true, counted: true},
 		{got: []int{3, 4, -1, 1, 2, 3, 4}, qos: 1, dropped: true},
+		{got: []int{3, 4, -1, 1, 2, 3}, qos: 1, dropped: true},                             // 4 had come from memory
 		{got: []int{3, -1, 2, 1, 3, 4}, qos: 1, dropped: true, fault: true},                // not in order
 		{got: []int{3, -1, 2, 1, 3, 4}, qos: 1, dropped: true, counted: true, fault: true}, //
 		{got: []int{3, -1, 1, 2, 4}, qos: 1, dropped: true, fault: true},                   // 3 was off the queue on the disk, and so was 1
