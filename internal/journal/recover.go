@@ -130,7 +130,7 @@ func (r *recovery) replay(s *segment, next uint64) error {
 // frames of a later commit.
 func (r *recovery) scrub(s *segment, b []byte, end int64) error {
 	w := r.j.wr
-	if to, any := leftovers(b, end, w.st.salt, w.lsn, r.epoch); any {
+	if to, any := leftovers(b, end, w.st.salt, w.lsn); any {
 		r.j.stats.TornBytes = uint64(to - end)
 		r.j.log.Info("journal: torn end cut", "file", slotName(s.no), "bytes", to-end)
 		if err := w.st.zero(s.slot, end, s.size); err != nil {

@@ -90,11 +90,12 @@ func (t *tail) passFlipped(limit int64) bool {
 }
 
 // leftovers reports whether something behind off looks like a frame that could be
-// taken for a later one, and how far such frames reach.
-func leftovers(b []byte, off int64, salt uint32, lsn uint64, epoch uint32) (end int64, any bool) {
+// taken for a later one, and how far such frames reach. Of any epoch: what is torn may have a
+// greater one than all that is kept, and the next run would not go beyond it.
+func leftovers(b []byte, off int64, salt uint32, lsn uint64) (end int64, any bool) {
 	for ; off+frameHeader <= int64(len(b)); off += frameAlign {
 		f := peekFrame(b[off:], salt)
-		if f.size > 0 && f.lsn >= lsn && f.lsn-lsn < uint64(len(b)) && !earlier(epoch, f.epoch) {
+		if f.size > 0 && f.lsn >= lsn && f.lsn-lsn < uint64(len(b)) {
 			end, any = max(end, min(off+int64(f.size), int64(len(b)))), true
 		}
 	}
