@@ -101,6 +101,9 @@ func (j *Journal) copyOnce(it second) error {
 	at := w.start()
 	w.buf = append(w.buf, body...)
 	off := w.end(at)
+	if it.key == "" && it.slot == w.slot.no {
+		j.near = append(j.near, it)
+	}
 	if it.key != "" {
 		j.mu.Lock()
 		if e := j.entries[it.key]; e != nil && e.pos == 0 && e.loc == it.loc {
@@ -142,8 +145,11 @@ func (j *Journal) entryBody(it second) []byte {
 }
 
 // spreadLocked has the entries of the segment that was left stand in the next one as well:
-// the loss of a file leaves one copy.
+// the loss of a file leaves one copy. The same for the queues that are new or gone.
 func (j *Journal) spreadLocked() {
+	j.again = append(j.again, j.near...)
+	clear(j.near)
+	j.near = j.near[:0]
 	for _, key := range j.young {
 		e := j.entries[key]
 		if e != nil {

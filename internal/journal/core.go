@@ -61,6 +61,7 @@ type Journal struct {
 	again           []second // second copies to be written
 	againSpare      []second // its memory, for the next look at them
 	encoded         uint64   // position in the ring: what is before has a frame
+	near            []second // of queues, those whose copies stand in this segment alone
 	young           []string // keys of Options.Twice written in this segment
 	marked          uint64   // lsn of the newest mark
 
