@@ -1,8 +1,6 @@
 package broker
 
 import (
-	"errors"
-
 	"sensorgate/broker/budget"
 	"sensorgate/internal/journal"
 	"sensorgate/internal/mqtt"
@@ -51,13 +49,12 @@ func (c *conn) refuse(a *ack) bool {
 	if a.err != journal.ErrFull {
 		reason = mqtt.ImplementationSpecific
 	}
-	if errors.Is(a.err, journal.ErrFailed) || errors.Is(a.err, journal.ErrClosed) {
+	if mayBeStored(a.err) {
 		c.stop(reason)
 		return false
 	}
 	if a.typ == mqtt.PUBREC {
-		// It is stored nowhere: sent again, on this connection or the next, it is a new message.
-		c.session.received.forget(a.id)
+		c.session.received.forget(a.id) // the exchange ends here (4.3.3)
 	}
 	if c.level != mqtt.Level5 || a.typ != mqtt.PUBACK && a.typ != mqtt.PUBREC {
 		c.stop(reason)
@@ -115,7 +112,13 @@ func (c *conn) answerSubscribe(typ mqtt.Type, id uint16, codes []mqtt.Reason, ch
 
 // Committed is called by the journal for a record; see journal.Waiter.
 func (c *conn) Committed(token uint64, err error) {
-	if c.acks.committed(token, err) {
+	ready, refused := c.acks.committed(token, err)
+	if refused != 0 {
+		// Sent again, on this connection or the next, it is a new message. At once: the connection may end before the client
+		// can be answered.
+		c.session.received.forget(refused)
+	}
+	if ready {
 		c.writer.wake()
 	}
 }

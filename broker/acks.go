@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -78,19 +79,28 @@ func (q *ackQueue) expect(token uint64, needs int, reason mqtt.Reason) {
 	a.reason = reason
 }
 
-// committed notes one commit, or its failure. ready reports that somebody should drain.
-func (q *ackQueue) committed(token uint64, err error) (ready bool) {
+// committed notes one commit, or its failure. ready reports that somebody should drain; refused is the packet id of a message
+// of QoS 2 that nobody has stored, 0 if it is none.
+func (q *ackQueue) committed(token uint64, err error) (ready bool, refused uint16) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if token < q.first {
-		return false
+		return false, 0
 	}
 	a := q.at(token)
 	a.left--
 	if a.err == nil {
 		a.err = err
 	}
-	return token == q.first && a.left == 0 && !q.batch
+	if err != nil && a.typ == mqtt.PUBREC && !mayBeStored(err) {
+		refused = a.id
+	}
+	return token == q.first && a.left == 0 && !q.batch, refused
+}
+
+// mayBeStored reports whether what a disk that failed was given may be there at the next start.
+func mayBeStored(err error) bool {
+	return errors.Is(err, journal.ErrFailed) || errors.Is(err, journal.ErrClosed)
 }
 
 // putCommitted notes that the state written as the given Put is on disk.
