@@ -50,6 +50,7 @@ type client struct {
 	heard  time.Time // when the last byte came
 	left   departure
 
+	longer     bool // a CONNECT since the last CONNACK asked for more than least, and may have been heard
 	unanswered bool // a CONNECT since the last CONNACK came when the session may have expired
 }
 

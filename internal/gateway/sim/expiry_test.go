@@ -98,7 +98,8 @@ func (c *client) setSession(n int) {
 func (c *client) sessionExpiryLocked(l *peerConn) uint32 {
 	if limit := time.Duration(c.least) * time.Second; limit > 0 {
 		l.expires = time.Since(c.heard) > limit-500*time.Millisecond
-		l.expired = !c.left.at.IsZero() && c.left.life == c.w.lives() && time.Since(c.left.at) > limit+time.Second
+		l.expired = !c.left.at.IsZero() && c.left.life == c.w.lives() && !c.longer && time.Since(c.left.at) > limit+time.Second
+		c.longer = c.longer || c.expiry == 0 || c.expiry > c.least
 	}
 	if l.expires { // the server may have forgotten all that was under way
 		for _, o := range c.flight {
@@ -119,7 +120,7 @@ func (c *client) sessionExpiryLocked(l *peerConn) uint32 {
 
 // expiredLocked takes note of a CONNACK: whether the session is there that may have expired.
 func (c *client) expiredLocked(l *peerConn, is bool) {
-	c.least, c.unanswered = l.expiry, false
+	c.least, c.unanswered, c.longer = l.expiry, false, false
 	switch {
 	case l.clean:
 	case is && l.expired:
