@@ -91,13 +91,12 @@ func (j *Journal) copyOnce(it second) error {
 	if it.slot == w.slot.no {
 		pad = max(0, it.off+copyApart-w.tail())
 	}
-	if !w.fits(int(pad) + size) {
+	for ; !w.fits(int(pad) + size); pad = 0 {
 		if err := j.rotate(size, true); err != nil {
 			return err
 		}
-	} else {
-		w.padTo(w.tail() + pad)
 	}
+	w.padTo(w.tail() + pad)
 	at := w.start()
 	w.buf = append(w.buf, body...)
 	off := w.end(at)

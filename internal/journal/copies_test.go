@@ -3,6 +3,7 @@ package journal
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"sensorgate/internal/disk/crashdisk"
@@ -81,5 +82,28 @@ func TestSecondCopyIsSoundThoughTheFirstIsNot(t *testing.T) {
 	}
 	if j.Stats().Damaged == 0 {
 		t.Error("the damage is not reported")
+	}
+}
+
+// A second copy goes into the next segment if this one has no room for it; what begins there may leave it none either.
+func TestSecondCopyStaysInItsSegment(t *testing.T) {
+	for seed := range uint64(60) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		fs := crashdisk.New(rnd)
+		j := reopen(t, Options{Dir: "d", FS: fs, SegmentSize: 12 << 10, Size: 1 << 20, FreeFloor: -1})
+		for i := range 3 {
+			openQueue(t, j, fmt.Sprint("q", i, strings.Repeat("i", 2000+rnd.IntN(4000))), Limits{})
+			if rnd.IntN(2) == 0 {
+				commit(t, j)
+			}
+		}
+		commit(t, j)
+		commit(t, j)
+		for _, name := range fs.Files(".seg") {
+			if n := len(fs.Data(name)); n > 12<<10 {
+				t.Errorf("seed %d: %s has %d bytes, a segment has %d", seed, name, n, 12<<10)
+			}
+		}
+		j.closeFiles()
 	}
 }

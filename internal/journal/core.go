@@ -57,6 +57,7 @@ type Journal struct {
 	sinceCheckpoint int64       // bytes of the segments that were begun since
 	wantCheckpoint  bool
 	checkpointing   bool
+	anew            bool // see beginAnew
 	compacting      bool
 	again           []second // second copies to be written
 	againSpare      []second // its memory, for the next look at them

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -40,6 +41,7 @@ var crashRegressions = []uint64{
 	114,    // two segments in a row whose states never reached the disk: a bad sync, then the power cut
 	107,    // a segment whose states at the start were torn became the only one to know a queue
 	140980, // an id that a start on a full disk could not reserve was given to two queues, the first of which had ended
+	10133,  // a second copy went beyond the end of its segment, and the seal had no room
 }
 
 func TestCrashModel(t *testing.T) {
@@ -173,6 +175,12 @@ func newHistory(seed uint64) *history {
 			m.lim.Bytes = int64(rnd.IntN(5000))
 		}
 		h.model = append(h.model, m)
+	}
+	if seed%11 == 2 { // positions that take more than a quarter of a segment, and few segments or one and a half of them
+		h.opt.Size = int64(4+rnd.IntN(10)) * h.opt.SegmentSize
+		for _, m := range h.model {
+			m.name += strings.Repeat("i", int(h.opt.Size)/(9+rnd.IntN(5))/len(h.model))
+		}
 	}
 	if seed%8 == 1 { // a store that is full most of the time, and a queue that needs little
 		h.opt.Size = 6 * h.opt.SegmentSize

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -11,16 +12,19 @@ import (
 	"sensorgate/internal/disk/crashdisk"
 )
 
+var elsewhereSeeds = flag.Int("elsewhere.seeds", 60, "histories of TestPositionsFindRoomInAFullJournal")
+
 // The journal was full, and then everything was acknowledged. The positions that say so have no room behind the last record,
 // and without them no segment can be used again: they go into another one, or the journal is full forever.
 func TestPositionsFindRoomInAFullJournal(t *testing.T) {
-	for seed := range uint64(20) {
+	stuck := 0
+	for seed := range uint64(*elsewhereSeeds) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 34))
-			segments, sessions := 6+rnd.IntN(4), 5+rnd.IntN(20)
+			segments, sessions := 4+rnd.IntN(14), 5+rnd.IntN(20)
 			size := int64(segments) * 16 << 10
 			j := reopen(t, Options{Dir: "d", FS: crashdisk.New(rnd), SegmentSize: 16 << 10, Size: size, FreeFloor: -1})
-			long := strings.Repeat("i", int(size)/13/sessions-170) // as much as sessions may take
+			long := strings.Repeat("i", int(size)/(9+rnd.IntN(5))/sessions-170) // about as much as sessions may take
 			var queues []*Queue
 			for i := range sessions {
 				queues = append(queues, openQueue(t, j, fmt.Sprint(i, long), Limits{}))
@@ -58,8 +62,12 @@ func TestPositionsFindRoomInAFullJournal(t *testing.T) {
 				commit(t, j)
 			}
 			if taken == 0 {
-				t.Errorf("seed %d: nothing waits, and a record does not get to the disk in a minute: %v", seed, j.Stats().Failed)
+				stuck++
+				t.Logf("seed %d: %d segments, %d sessions: %v", seed, segments, sessions, j.Stats().Failed)
 			}
 		})
+	}
+	if stuck > 0 {
+		t.Errorf("in %d of %d histories nothing waits, and a record does not get to the disk in a minute", stuck, *elsewhereSeeds)
 	}
 }

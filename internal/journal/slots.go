@@ -200,7 +200,7 @@ func (j *Journal) putSlotLocked(s *slot) {
 // freeDead makes the segments in which nothing is wanted any more empty slots, as soon as
 // the positions that say so are on disk; what is more than a few of them is removed.
 func (j *Journal) freeDead() (freed bool, err error) {
-	if j.anyDead() {
+	if j.anyDead() && !j.anew { // then a checkpoint says it
 		ok, err := j.statesDurable()
 		if err != nil {
 			return false, err
@@ -260,6 +260,9 @@ func (j *Journal) positionsElsewhere() (bool, error) {
 // as all positions can take, and more bytes, or the file system has no room.
 func (j *Journal) addExtraSlot(more int64) (*slot, error) {
 	st := j.wr.st
+	if j.anew { // also if the extra ones are taken: more than it takes come back
+		more += 6*j.statesSize() + 8*st.segSize
+	}
 	if j.slotBytes() > st.max+2*j.statesSize()+more {
 		return nil, nil
 	}
@@ -372,13 +375,14 @@ func (j *Journal) roomAgain() error {
 	if !full {
 		return nil
 	}
-	_, spares := j.spare(j.wr.st.segSize)
-	for ; spares < 2; spares++ {
-		if _, err := j.addSlot(j.wr.st.segSize); errors.Is(err, errNoSpace) {
-			return nil
-		} else if err != nil {
-			return err
+	ok, err := j.twoSpare()
+	if err == nil && !ok {
+		if err = j.beginAnew(); err == nil {
+			ok, err = j.twoSpare()
 		}
+	}
+	if err != nil || !ok {
+		return err
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -386,4 +390,17 @@ func (j *Journal) roomAgain() error {
 	j.log.Info("journal has room again")
 	j.wantLocked(Event, time.Now())
 	return nil
+}
+
+// twoSpare sees to two empty slots, if they can be had.
+func (j *Journal) twoSpare() (ok bool, err error) {
+	_, spares := j.spare(j.wr.st.segSize)
+	for ; spares < 2; spares++ {
+		if _, err := j.addSlot(j.wr.st.segSize); errors.Is(err, errNoSpace) {
+			return false, nil
+		} else if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
