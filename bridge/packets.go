@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"io"
+	"time"
 
 	"sensorgate/internal/mqtt"
 )
@@ -13,6 +14,8 @@ type packetReader struct {
 	buf   []byte
 	start int // of what is not yet taken
 	end   int
+	ahead mqtt.Frame // the packet at start, if buffered has looked for it; Type 0: it has not
+	at    time.Time  // when the newest packets came
 }
 
 func newPacketReader(r io.Reader, limit int) *packetReader {
@@ -21,6 +24,11 @@ func newPacketReader(r io.Reader, limit int) *packetReader {
 
 // next returns the next packet, which is valid until the call after it.
 func (s *packetReader) next() (mqtt.Frame, error) {
+	if f := s.ahead; f.Type != 0 {
+		s.ahead = mqtt.Frame{}
+		s.start += len(f.Raw)
+		return f, nil
+	}
 	for {
 		f, need, err := mqtt.NextFrame(s.buf[s.start:s.end], s.limit)
 		if err != nil {
@@ -48,6 +56,7 @@ func (s *packetReader) more(need int) error {
 	n, err := s.r.Read(s.buf[s.end:])
 	s.end += n
 	if n > 0 {
+		s.at = time.Now() // once for all packets that came together
 		return nil
 	}
 	return err // nil with nothing read is allowed: try again
@@ -56,5 +65,8 @@ func (s *packetReader) more(need int) error {
 // buffered reports whether a whole packet can be had without reading.
 func (s *packetReader) buffered() bool {
 	f, _, err := mqtt.NextFrame(s.buf[s.start:s.end], s.limit)
+	if err == nil {
+		s.ahead = f
+	}
 	return err != nil || f.Type != 0
 }

@@ -35,8 +35,11 @@ func (c *connection) read(ctx context.Context, inbound chan<- arrival) error {
 }
 
 func (c *connection) handle(ctx context.Context, f mqtt.Frame, acked []journal.Seq, inbound chan<- arrival) ([]journal.Seq, error) {
+	if f.Type == mqtt.PUBLISH { // the one before may have waited for room
+		c.in.at = time.Now()
+	}
 	c.mu.Lock()
-	c.heard = time.Now()
+	c.heard = c.in.at
 	c.count++
 	c.mu.Unlock()
 	switch f.Type {
@@ -120,7 +123,7 @@ func (c *connection) finishLocked(s *slot, acked []journal.Seq) []journal.Seq {
 	seq, kind, announced := s.seq, s.kind, s.announced
 	c.flight.done(s)
 	c.b.inFlight.Store(int64(c.flight.count))
-	c.progress = time.Now()
+	c.progress = c.heard
 	switch {
 	case kind == ofGap:
 		c.b.gaps.reported()
