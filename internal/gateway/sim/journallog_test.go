@@ -51,8 +51,11 @@ func (w *world) damaged(r *slog.Record) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "lost" {
+		switch {
+		case a.Key == "lost":
 			w.lost += a.Value.Uint64()
+		case a.Key == "at_least" && a.Value.Bool():
+			w.led.atLeast()
 		}
 		return true
 	})

@@ -33,6 +33,7 @@ func (l *ledger) runOver() {
 		l.undoings = append(l.undoings, undoing{l.off, l.dropping})
 	}
 	l.dropping = nil
+	l.runs++
 }
 
 // repeated notes what comes once more and is known for it by its packet id.

@@ -649,9 +649,9 @@ func (w *world) judge() {
 	for name := range dropped { // also of damage that no queue has counted
 		dropped[name] += w.lost + j.Stats().Damaged
 	}
-	// Nothing is dropped while a quarter of the files holds what is wanted, and nobody pays who has no more than a quarter
-	// of its share of that (docs/journal-format.md, "When it is full"): the rest may be pinned.
-	share := w.least / int64(4*4*(len(w.clients)+1))
+	// Nothing is dropped while a quarter of the files holds what is wanted, of which half may be entries, and nobody pays who
+	// has no more than a quarter of its share of the rest (docs/journal-format.md, "When it is full"): it may be pinned.
+	share := w.least / int64(8*4*(len(w.clients)+1))
 	// A will that the disk has no room for is kept in memory only.
 	if !w.harmed && !w.s.has("disk", "full") && !w.s.crowded() && w.s.Size >= 4<<20 {
 		w.led.judgeWills()
