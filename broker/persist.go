@@ -84,7 +84,7 @@ func (s *session) save(class journal.CommitClass, waiter journal.Waiter, token u
 	s.b.journal.Put(keySession+s.id, data, class, waiter, token)
 }
 
-// expiryOnDisk hears when the disk knows of a session's expiry, and then tells who waits for the same write.
+// expiryOnDisk hears when the disk knows of a session's expiry, and passes that on to who waits for the same write.
 type expiryOnDisk struct {
 	stored *storedExpiry
 	n      uint64

@@ -100,15 +100,15 @@ func (j *Journal) copyOnce(it second) error {
 	at := w.start()
 	w.buf = append(w.buf, body...)
 	off := w.end(at)
-	if it.key == "" && it.slot == w.slot.no {
-		j.near = append(j.near, it)
-	}
-	if it.key != "" {
+	switch {
+	case it.key != "":
 		j.mu.Lock()
 		if e := j.entries[it.key]; e != nil && e.pos == 0 && e.loc == it.loc {
 			e.copy = onDisk(w.slot.no, off, it.loc.dataLen())
 		}
 		j.mu.Unlock()
+	case it.slot == w.slot.no:
+		j.near = append(j.near, it)
 	}
 	return nil
 }

@@ -1,7 +1,5 @@
 package journal
 
-import "errors"
-
 // beginAnew is what a full journal does when it finds room in no other way: it writes two checkpoints, in files of their
 // own and beyond the bound of the size if it must. Then nothing before them is pinned, and all positions are on the disk,
 // however many segments they take together: each segment in which nothing is wanted is given back. So it is done only if
@@ -10,32 +8,25 @@ func (j *Journal) beginAnew() error {
 	if !j.paysAnew() {
 		return nil
 	}
-	j.anew = true
-	defer func() { j.anew = false }()
 	for range 2 {
 		if ok, err := j.checkpointElsewhere(); err != nil || !ok {
 			return err
 		}
 	}
-	j.anew = false
 	_, err := j.freeDead()
-	if errors.Is(err, errNoSpace) {
-		return nil
-	}
 	return err
 }
 
 // checkpointElsewhere writes a checkpoint that begins in another segment, and reports whether there was room.
 func (j *Journal) checkpointElsewhere() (bool, error) {
-	s, _ := j.spare(j.wr.st.segSize)
-	if s == nil {
-		var err error
-		if s, err = j.addExtraSlot(0); s == nil || err != nil {
-			return false, err
-		}
+	due := j.wantCheckpoint
+	j.anew, j.wantCheckpoint = true, true
+	defer func() { j.anew = false }()
+	ok, err := j.goElsewhere(0)
+	if !ok {
+		j.wantCheckpoint = due
 	}
-	j.wantCheckpoint = true
-	if err := j.leaveFor(s); err != nil {
+	if err != nil || !ok {
 		return false, err
 	}
 	if j.newCheckpoint == nil {

@@ -7,7 +7,7 @@ import (
 
 // A write that a power cut tore leaves what was there before: zeroes, or an older use of the segment, from somewhere in it
 // on, or in some of its sectors. That differs from the frame in many bits. One wrong bit among right ones is damage, and
-// CRC-32C tells the two apart: two frames of one length differ in at least four bits up to 2^31 bits, and a torn one looks
+// CRC-32C distinguishes the two: two frames of one length differ in at least four bits up to 2^31 bits, and a torn one looks
 // like one wrong bit once in 2^32 divided by its bits.
 
 const (
@@ -28,46 +28,33 @@ func flippedFrame(b []byte, salt uint32, lsn uint64, epoch uint32) flip {
 	if len(b) < frameHeader {
 		return flip{}
 	}
-	said := binary.LittleEndian.Uint32(b)
-	if f := flippedAt(b, said, salt, lsn, epoch); f.size > 0 {
-		return f
-	}
-	for k := range 32 { // the wrong bit is one of the length
-		n := said ^ 1<<k
-		if n < 1 || n > maxFlipBody || frameSize(int(n)) > len(b) {
-			continue
-		}
-		whole := append([]byte(nil), b[:frameSize(int(n))]...)
-		binary.LittleEndian.PutUint32(whole, n)
-		if f, _, ok := parseFrame(whole, salt); ok && f.lsn == lsn && !earlier(f.epoch, epoch) {
-			return flip{k / 8, f.size}
+	for bit := range 32 { // of the length, which says what the checksum covers
+		if f := otherwise(b, bit/8, 1<<(bit%8), salt, lsn, epoch); f.size > 0 {
+			return f
 		}
 	}
-	return flip{}
-}
-
-// flippedAt is flippedFrame for a body of n bytes whose length is right.
-func flippedAt(b []byte, n, salt uint32, lsn uint64, epoch uint32) flip {
-	if n < 1 || n > maxFlipBody || frameSize(int(n)) > len(b) {
+	n := int(binary.LittleEndian.Uint32(b))
+	if n < 1 || n > maxFlipBody || frameSize(n) > len(b) {
 		return flip{}
 	}
-	whole := append([]byte(nil), b[:frameSize(int(n))]...)
-	wrong := binary.LittleEndian.Uint32(b[4:]) ^ frameCRC(salt, b, int(n))
-	at := 4 + bits.TrailingZeros32(wrong)/8
+	wrong := binary.LittleEndian.Uint32(b[4:]) ^ frameCRC(salt, b, n)
 	if bits.OnesCount32(wrong) == 1 { // of the checksum itself
-		binary.LittleEndian.PutUint32(whole[4:], frameCRC(salt, b, int(n)))
-	} else {
-		back := bitFromEnd(wrong, 8*(frameHeader-4+int(n)))
-		if back < 0 {
-			return flip{}
-		}
-		if at = frameHeader + int(n) - 1 - back/8; at < 8 { // the checksum covers the length, then what follows the checksum
-			at -= 4
-		}
-		whole[at] ^= 0x80 >> (back % 8)
+		bit := bits.TrailingZeros32(wrong)
+		return otherwise(b, 4+bit/8, 1<<(bit%8), salt, lsn, epoch)
 	}
-	f, _, ok := parseFrame(whole, salt)
-	if !ok || f.lsn != lsn || earlier(f.epoch, epoch) {
+	back := bitFromEnd(wrong, 8*(frameHeader-8+n))
+	if back < 0 {
+		return flip{}
+	}
+	return otherwise(b, frameHeader+n-1-back/8, 0x80>>(back%8), salt, lsn, epoch)
+}
+
+// otherwise looks whether b begins with a frame with the lsn if the bits of the mask are otherwise in its byte at.
+func otherwise(b []byte, at int, mask byte, salt uint32, lsn uint64, epoch uint32) flip {
+	b[at] ^= mask
+	defer func() { b[at] ^= mask }()
+	f, body, ok := parseFrame(b, salt)
+	if !ok || len(body) > maxFlipBody || f.lsn != lsn || earlier(f.epoch, epoch) {
 		return flip{}
 	}
 	return flip{at, f.size}

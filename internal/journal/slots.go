@@ -242,18 +242,23 @@ func (j *Journal) positionsElsewhere() (bool, error) {
 	if j.wr.broken {
 		return false, nil
 	}
-	s, _ := j.spare(j.wr.st.segSize)
-	if s == nil {
-		var err error
-		// One more than what copies may take: these positions free a segment that they wait for.
-		if s, err = j.addExtraSlot(j.wr.st.segSize); err != nil || s == nil {
-			return false, err
-		}
-	}
-	if err := j.leaveFor(s); err != nil {
+	// One more than what copies may take: these positions free a segment that they wait for.
+	if ok, err := j.goElsewhere(j.wr.st.segSize); err != nil || !ok {
 		return false, err
 	}
 	return j.statesDurable()
+}
+
+// goElsewhere goes on in an empty slot, or in one beyond the bounds (addExtraSlot), and reports whether there is one.
+func (j *Journal) goElsewhere(more int64) (bool, error) {
+	s, _ := j.spare(j.wr.st.segSize)
+	if s == nil {
+		var err error
+		if s, err = j.addExtraSlot(more); err != nil || s == nil {
+			return false, err
+		}
+	}
+	return true, j.leaveFor(s)
 }
 
 // addExtraSlot makes a slot although the bounds are reached; nil if there are as many of them
